@@ -1,0 +1,96 @@
+//! The one error of this crate, and what the caller shall do about it.
+
+/// What to do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Try again: nothing was written.
+    Retry,
+    /// Stop the task: reopen or ask a person.
+    Fatal,
+}
+
+/// Shorthand of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong with the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage engine refused.
+    #[error("log storage at {path}: {source}")]
+    Storage {
+        /// Directory of the log.
+        path: String,
+        /// What RocksDB said.
+        source: rocksdb::Error,
+    },
+    /// Another process holds the directory.
+    #[error("{path} is in use by another vitals process; stop it, or give another --data")]
+    InUse {
+        /// Directory of the log.
+        path: String,
+    },
+    /// The directory was written by a newer version.
+    #[error("{path} was written by a newer version (format {found}, this one reads up to {known}); use that version")]
+    Newer {
+        /// Directory of the log.
+        path: String,
+        /// Format found.
+        found: u32,
+        /// Newest format known.
+        known: u32,
+    },
+    /// Stored bytes do not decode.
+    #[error("{path} is damaged: {what}; restore it from a backup")]
+    Damaged {
+        /// Directory of the log.
+        path: String,
+        /// What does not decode, with topic, partition and offset.
+        what: String,
+    },
+    /// No such topic or partition.
+    #[error("topic {topic} has no partition {partition}")]
+    Unknown {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+    },
+    /// The topic exists with other settings.
+    #[error("topic {topic} has {found} partitions, not {wanted}; the number is fixed when the data is made")]
+    Partitions {
+        /// Topic.
+        topic: String,
+        /// Partitions that it has.
+        found: u32,
+        /// Partitions asked for.
+        wanted: u32,
+    },
+    /// The position is outside what the partition holds.
+    #[error("topic {topic} partition {partition}: offset {offset} is outside [{low}, {high}]")]
+    OutOfRange {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Offset asked for.
+        offset: u64,
+        /// First kept offset.
+        low: u64,
+        /// Next offset.
+        high: u64,
+    },
+    /// A newer producer of this name exists.
+    #[error("producer {name} was fenced by a newer one; this one stops")]
+    Fenced {
+        /// Name of the producer.
+        name: String,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn kind(&self) -> Kind {
+        Kind::Fatal
+    }
+}

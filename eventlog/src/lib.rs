@@ -1,0 +1,229 @@
+//! The log: append records, read a partition from an offset, and the heart: commit outputs and
+//! consumer offsets atomically.
+//!
+//! One trait, implementations that all pass one suite ([`conformance`]). Invariants:
+//! - a [`Commit`] is all or nothing, and durable when [`Producer::commit`] returns;
+//! - offsets of a partition only grow; a reader sees committed records only, in offset order;
+//! - a second producer of the same name fences the first.
+//!
+//! It does not know what records mean: keys, values and topics are bytes and names.
+//!
+//! How Apache Kafka fits is named at each method by the rdkafka call behind it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub mod conformance;
+pub mod embedded;
+mod error;
+pub mod telemetry;
+
+pub use error::{Error, Kind, Result};
+
+/// A header of a record: name and raw bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Name, ASCII by custom.
+    pub name: String,
+    /// Raw bytes.
+    pub value: Bytes,
+}
+
+/// One record as a producer gives it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Partitioning and compaction key; may be empty.
+    pub key: Bytes,
+    /// Payload. `None` is a tombstone: compaction removes the key.
+    pub value: Option<Bytes>,
+    /// Headers, usually none.
+    pub headers: Vec<Header>,
+    /// Time of the record for retention; microseconds since the Unix epoch.
+    pub timestamp_us: i64,
+}
+
+/// One record as a reader gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Position in the partition. Compaction and (on Kafka) control records leave gaps.
+    pub offset: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// A record and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Topic, shared by the outputs of a commit.
+    pub topic: Arc<str>,
+    /// Partition of the topic.
+    pub partition: u32,
+    /// The record.
+    pub record: Record,
+}
+
+/// A committed position of a group in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Offset of the next record to read.
+    pub offset: u64,
+    /// Free text kept with it (Kafka limits it to 4096 bytes).
+    pub metadata: String,
+}
+
+/// Offsets that a commit moves, all of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupOffsets {
+    /// Consumer group.
+    pub group: String,
+    /// (topic, partition, position); `None` deletes the position.
+    pub offsets: Vec<(Arc<str>, u32, Option<Committed>)>,
+}
+
+/// What is written together or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Records, appended in this order within each partition.
+    pub outputs: Vec<Output>,
+    /// Consumer offsets, of any number of groups.
+    pub offsets: Vec<GroupOffsets>,
+}
+
+/// What a topic keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleanup {
+    /// Everything, for ever.
+    Keep,
+    /// Records younger than this.
+    Delete {
+        /// Retention.
+        retention: Duration,
+    },
+    /// The latest record of each key, and everything younger than the lag.
+    Compact {
+        /// `min.compaction.lag.ms`.
+        min_lag: Duration,
+    },
+}
+
+/// A topic to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Name: letters, digits, `.`, `_`, `-`.
+    pub name: String,
+    /// Partitions, fixed when the topic is made.
+    pub partitions: u32,
+    /// Retention or compaction.
+    pub cleanup: Cleanup,
+}
+
+/// The half-open range of offsets that a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Offset of the first record kept (Kafka: low watermark).
+    pub low: u64,
+    /// Offset that the next record will get (Kafka: last stable offset).
+    pub high: u64,
+}
+
+/// How a consumer gets its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    /// These partitions from these offsets (Kafka: `assign`).
+    Manual(Vec<(u32, u64)>),
+    /// A share of the topic in this group (Kafka: `subscribe`, eager, `group.protocol=classic`).
+    /// Each partition is delivered only after [`Consumer::seek`].
+    Group(String),
+}
+
+/// What a poll brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    /// The group gave these partitions: recover, then `seek` each.
+    Assigned(Vec<u32>),
+    /// The group takes these back: commit now.
+    Revoked(Vec<u32>),
+    /// The group gave these to somebody else already: abort.
+    Lost(Vec<u32>),
+    /// Records of one partition, in offset order, never empty.
+    Records {
+        /// The partition.
+        partition: u32,
+        /// The records.
+        records: Vec<Stored>,
+    },
+    /// Nothing came within the wait.
+    Idle,
+}
+
+/// The log. Shared by all stages of a process.
+pub trait Log: Send + Sync {
+    /// Creates the topic if it is not there; with the same spec it changes nothing.
+    /// Kafka: `AdminClient::create_topics`.
+    ///
+    /// # Errors
+    /// `Fatal` if it exists with another number of partitions.
+    fn create_topic(&self, spec: &TopicSpec) -> Result<()>;
+
+    /// All topics, by name. Kafka: `fetch_metadata`.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn topics(&self) -> Result<Vec<TopicSpec>>;
+
+    /// First kept and next offset of a partition. Kafka: `fetch_watermarks` (read_committed).
+    ///
+    /// # Errors
+    /// `Fatal` if the partition does not exist.
+    fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks>;
+
+    /// A group's committed position. Kafka: `committed_offsets` of a consumer in the group.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>>;
+
+    /// A reader of one topic. Kafka: a `BaseConsumer`, `isolation.level=read_committed`,
+    /// `auto.offset.reset=error`.
+    ///
+    /// # Errors
+    /// `Fatal` if the topic does not exist.
+    fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>>;
+
+    /// A writer. A newer producer of the same `name` fences this one.
+    /// Kafka: a `BaseProducer` with `transactional.id=name`, `init_transactions`.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn producer(&self, name: &str) -> Result<Box<dyn Producer>>;
+}
+
+/// Reads partitions of one topic. Kafka: `BaseConsumer` on its own thread.
+pub trait Consumer: Send {
+    /// The next event: an assignment change, up to about `max_bytes` of records of one partition
+    /// (at least one record), or `Idle` after `wait`. Kafka: `BaseConsumer::poll`.
+    ///
+    /// # Errors
+    /// `Fatal` when the position is below the low watermark (retention passed it) or above the
+    /// high one (the topic was recreated).
+    fn poll(&mut self, max_bytes: usize, wait: Duration) -> Result<Poll>;
+
+    /// Delivers an assigned partition from this offset on. Kafka: `seek` / `incremental assign`.
+    ///
+    /// # Errors
+    /// `Fatal` if the partition is not assigned.
+    fn seek(&mut self, partition: u32, offset: u64) -> Result<()>;
+}
+
+/// Writes commits. Kafka: `begin_transaction`, `send`, `send_offsets_to_transaction` with fresh
+/// group metadata, `commit_transaction`.
+pub trait Producer: Send {
+    /// Writes all of it durably, or nothing. Returns the offset of the first record appended to
+    /// each (topic, partition) touched, in order of first touch.
+    ///
+    /// # Errors
+    /// `Fatal` when fenced or when a topic or partition is unknown; `Retry` when the outcome is
+    /// known to be "nothing written" and trying again may help.
+    fn commit(&mut self, commit: Commit) -> Result<Vec<(Arc<str>, u32, u64)>>;
+}
