@@ -1,0 +1,4 @@
+//! Aggregates: what facts add to the columns of slices. One file a kind of measure.
+
+pub mod cohort;
+pub mod fact;

@@ -1,0 +1,165 @@
+//! Counts and sums: a fact adds 1, or one of its fields, to the slice of its time.
+
+use crate::{
+    calendar::Time,
+    event::{Body, Custom, Event, Order},
+    expr::{Value, Values},
+    lifecycle::order::{Share, shares},
+    plan::{Dim, Emission, Field, Plan},
+    rational::Rational,
+    series::{Profiles, Series},
+};
+
+/// One dated fact; amounts in minor units.
+#[derive(Debug, Clone, Copy)]
+pub struct Fact<'a> {
+    /// When.
+    pub time: Time,
+    /// Traits as of it.
+    pub profile: u32,
+    /// The event behind it, unless time brought it about.
+    pub event: Option<&'a Event>,
+    /// The order that it is about.
+    pub order: Option<&'a Order>,
+    /// Amount of the refund, if it is one.
+    pub refund: i64,
+    /// ISO 4217; empty without money.
+    pub currency: &'a str,
+    /// Whether it makes the account a customer for the first time.
+    pub first: bool,
+}
+
+/// A fact with the share of one product, read by filters and dimensions.
+pub struct View<'a> {
+    /// The fact.
+    pub fact: Fact<'a>,
+    /// The share; of the whole order where the dimensions do not split it.
+    pub share: Share<'a>,
+    /// The plan whose fields are asked for.
+    pub plan: &'a Plan,
+    /// Values of the traits.
+    pub profiles: &'a Profiles,
+}
+
+impl View<'_> {
+    /// The number that a column adds.
+    pub fn amount(&self, field: Option<&Field>) -> i128 {
+        match field {
+            None => 1,
+            Some(Field::Net) => self.share.gross - self.share.discount,
+            Some(Field::Gross) => self.share.gross,
+            Some(Field::Discount) => self.share.discount,
+            Some(Field::Amount) => self.share.refund,
+            Some(Field::Count) => match self.fact.event.map(|event| &event.body) {
+                Some(Body::Usage(usage)) => usage.count.into(),
+                _ => 0,
+            },
+            Some(_) => 0,
+        }
+    }
+
+    /// The text of a field; empty if absent.
+    fn text(&self, field: &Field) -> &str {
+        let order = self.fact.order;
+        let body = self.fact.event.map(|event| &event.body);
+        match (field, body) {
+            (Field::Currency, _) => self.fact.currency,
+            (Field::Order, _) => order.map_or("", |order| &order.order),
+            (Field::Channel, _) => order.map_or("", |order| &order.channel),
+            (Field::Source, _) => order.map_or("", |order| &order.source),
+            (Field::Type, _) => self.fact.event.map_or("", |event| &event.kind),
+            (Field::User, Some(Body::Usage(usage))) => &usage.user,
+            (Field::Name, Some(Body::Usage(usage))) => &usage.name,
+            (Field::Trait(number), _) => &self.profiles.values(self.fact.profile)[*number],
+            _ => "",
+        }
+    }
+
+    fn custom(&self, name: &str) -> Option<&Custom> {
+        self.fact.event?.custom.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The value of a dimension; empty if absent.
+    pub fn dimension(&self, dim: &Dim) -> &str {
+        match dim {
+            Dim::Trait(number) => &self.profiles.values(self.fact.profile)[*number],
+            Dim::Channel => self.text(&Field::Channel),
+            Dim::Source => self.text(&Field::Source),
+            Dim::Product => self.share.product,
+            Dim::Custom(name) => match self.custom(name) {
+                Some(Custom::Text(text) | Custom::Decimal(text)) => text,
+                Some(Custom::Flag(true)) => "true",
+                Some(Custom::Flag(false)) => "false",
+                Some(Custom::Integer(_)) | None => "",
+            },
+        }
+    }
+}
+
+impl Values for View<'_> {
+    fn get(&self, slot: usize) -> Value<'_> {
+        match &self.plan.fields[slot] {
+            field @ (Field::Net | Field::Gross | Field::Discount | Field::Amount | Field::Count) => {
+                Value::Number(Rational::integer(self.amount(Some(field))))
+            }
+            Field::First => Value::Flag(self.fact.first),
+            Field::Custom(name) => match self.custom(name) {
+                Some(Custom::Text(text)) => Value::Text(text),
+                Some(Custom::Integer(number)) => Value::Number(Rational::integer((*number).into())),
+                Some(Custom::Decimal(text)) => Rational::parse(text).map_or(Value::Null, Value::Number),
+                Some(Custom::Flag(flag)) => Value::Flag(*flag),
+                None => Value::Null,
+            },
+            field => Value::Text(self.text(field)),
+        }
+    }
+}
+
+/// The share of the whole fact.
+pub fn whole<'a>(fact: &Fact<'a>) -> Share<'a> {
+    let (gross, discount) = fact.order.map_or((0, 0), |order| (order.gross.into(), order.discount.into()));
+    Share { product: "", gross, discount, refund: fact.refund.into() }
+}
+
+/// Calls `add(series, column, amount)` for everything that one emission adds.
+pub fn emit(
+    plan: &Plan,
+    profiles: &mut Profiles,
+    series: &mut Series,
+    emission: &Emission,
+    fact: &Fact<'_>,
+    mut add: impl FnMut(u32, usize, i128),
+) {
+    let bundle = &plan.bundles[emission.bundle];
+    if bundle.of_traits() {
+        let number = profiles.series(fact.profile, emission.bundle, plan, series);
+        let view = View { fact: *fact, share: whole(fact), plan, profiles };
+        return columns(&view, emission, |column, amount| add(number, column, amount));
+    }
+    let split = bundle.dims.contains(&Dim::Product);
+    let parts = match fact.order {
+        Some(order) if split => shares(order, fact.refund),
+        _ => vec![whole(fact)],
+    };
+    for share in parts {
+        let view = View { fact: *fact, share, plan, profiles };
+        let dims = bundle.dims.iter().map(|dim| dimension(&view, dim));
+        let number = match bundle.money {
+            true => series.number(emission.bundle, dims.chain([fact.currency])),
+            false => series.number(emission.bundle, dims),
+        };
+        columns(&view, emission, |column, amount| add(number, column, amount));
+    }
+}
+
+fn dimension<'a>(view: &'a View<'_>, dim: &Dim) -> &'a str {
+    view.dimension(dim)
+}
+
+fn columns(view: &View<'_>, emission: &Emission, mut add: impl FnMut(usize, i128)) {
+    for (column, field, filter) in &emission.columns {
+        if filter.is_none_or(|number| view.plan.filters[number].holds(view)) {
+            add(*column, view.amount(field.as_ref()));
+        }
+    }
+}

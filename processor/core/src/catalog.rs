@@ -1,0 +1,179 @@
+//! The catalog: metrics as data, in YAML, type-checked when it loads.
+//!
+//! Invariants: a loaded catalog names only fields, facts and windows that exist; every error says
+//! line and column of the file. Lowering to what the engine runs is in [`crate::plan`].
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+use crate::calendar::Kind;
+
+/// The built-in catalog.
+pub const BUILT_IN: &str = include_str!("../../../deploy/catalogs/crm.yaml");
+
+/// A catalog as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalog {
+    /// Facts and event types that count as meaningful activity of an account.
+    pub meaningful: Vec<Spanned<String>>,
+    /// The metrics.
+    pub metrics: Vec<Metric>,
+}
+
+/// What a row of a metric is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// The tenant, by its dimensions.
+    #[default]
+    Tenant,
+    /// Each account.
+    Account,
+}
+
+/// One metric as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Its name: lower case, digits and `_`.
+    pub name: Spanned<String>,
+    /// For people.
+    pub title: String,
+    /// The exact definition in words.
+    pub description: String,
+    /// Changes when the meaning does.
+    #[serde(default = "one")]
+    pub version: u32,
+    /// `count`, `ratio`, `money`, `days`, `points`, `seconds`.
+    pub unit: Spanned<String>,
+    /// Per tenant (aggregate) or per account.
+    #[serde(default)]
+    pub per: Per,
+    /// A row for every window since the first event, changed or not.
+    #[serde(default)]
+    pub every_window: bool,
+    /// Window kinds.
+    pub windows: Vec<Spanned<String>>,
+    /// Sets of dimensions.
+    #[serde(default = "total")]
+    pub by: Vec<Vec<Spanned<String>>>,
+    /// Named measures.
+    #[serde(default)]
+    pub measures: BTreeMap<String, Measure>,
+    /// Expression over the measures.
+    pub value: Option<Spanned<String>>,
+    /// Why the value is null: the first condition that holds; else `no denominator`.
+    #[serde(default)]
+    pub null_when: Vec<NullWhen>,
+    /// Per account: the steps of silence in days, ascending.
+    pub silence: Option<Spanned<Vec<u16>>>,
+}
+
+/// A reason for a null value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NullWhen {
+    /// Condition over the measures.
+    pub condition: Spanned<String>,
+    /// The published reason.
+    pub reason: String,
+}
+
+/// One measure as written; exactly one of `count`, `sum`, `mean`, `level`, `distinct`, `cohort`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Number of these facts or events.
+    pub count: Option<Spanned<String>>,
+    /// Sum of `of` over these.
+    pub sum: Option<Spanned<String>>,
+    /// Mean of `of` over these.
+    pub mean: Option<Spanned<String>>,
+    /// A balance that carries over: `customer`.
+    pub level: Option<Spanned<String>>,
+    /// Accounts with one of these in the window: `meaningful`, a fact or an event type.
+    pub distinct: Option<Spanned<String>>,
+    /// Accounts by their state at start and end: `customer`.
+    pub cohort: Option<Spanned<String>>,
+    /// Field that is summed.
+    pub of: Option<Spanned<String>>,
+    /// Filter over the fields.
+    #[serde(rename = "where")]
+    pub filter: Option<Spanned<String>>,
+    /// Of a level: `start` or `end` (default).
+    pub at: Option<Spanned<String>>,
+    /// Of `distinct`: only accounts that are a `customer` at the end.
+    pub among: Option<Spanned<String>>,
+    /// Of a cohort: their state at the end, `lost`.
+    pub then: Option<Spanned<String>>,
+    /// Of `count: customer_lost`: `start` takes the traits of the start that the loss ends.
+    pub traits: Option<Spanned<String>>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn total() -> Vec<Vec<Spanned<String>>> {
+    vec![Vec::new()]
+}
+
+/// What is wrong with a catalog, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Error {
+    /// Line, from 1; 0 if unknown.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { f.write_str(&self.message) } else { write!(f, "{}:{}: {}", self.line, self.column, self.message) }
+    }
+}
+
+impl Error {
+    /// An error at a scalar of the file.
+    pub fn at<T>(place: &Spanned<T>, message: impl Into<String>) -> Error {
+        Error { line: place.referenced.line(), column: place.referenced.column(), message: message.into() }
+    }
+
+    /// An error `offset` characters into a scalar of the file.
+    pub fn within<T>(place: &Spanned<T>, offset: usize, message: impl Into<String>) -> Error {
+        let mut error = Error::at(place, message);
+        error.column += u64::try_from(offset).unwrap_or(0);
+        error
+    }
+}
+
+impl Catalog {
+    /// Reads a catalog.
+    ///
+    /// # Errors
+    /// Where the text is not YAML or does not have the shape of a catalog.
+    pub fn parse(text: &str) -> Result<Catalog, Error> {
+        serde_saphyr::from_str(text).map_err(|error| {
+            let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+            let full = error.to_string();
+            let message = full.lines().next().unwrap_or_default();
+            let message = message.split_once(": ").map_or(message, |(place, rest)| if place.contains("line") { rest } else { message });
+            Error { line, column, message: message.to_owned() }
+        })
+    }
+}
+
+impl Metric {
+    /// The window kinds, checked.
+    ///
+    /// # Errors
+    /// For a kind that does not exist.
+    pub fn kinds(&self) -> Result<Vec<Kind>, Error> {
+        self.windows.iter().map(|text| text.value.parse().map_err(|message: String| Error::at(text, message))).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! The engine against itself: any order of arrival gives the same numbers as the order of facts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    calendar::{DAY, HOUR},
+    event::{Order, Refund, Usage},
+    settings::Settings,
+};
+
+fn event(time: Time, id: u32, corrects: Option<u32>, body: Body) -> Event {
+    let name = |id: u32| EventId { source: "s".to_owned(), id: id.to_string() };
+    let kind = match &body {
+        Body::Order(_) => "order.completed",
+        Body::Usage(_) => "usage.recorded",
+        _ => "other",
+    };
+    Event { time, id: name(id), recorded_at: Time::MAX / 2, kind: kind.to_owned(), corrects: corrects.map(name), body, custom: Vec::new() }
+}
+
+/// Everything that was ever added, by series and slice, as text.
+#[derive(Default)]
+struct Sums(BTreeMap<(usize, Vec<String>, Time), Vec<i128>>);
+
+impl Sums {
+    fn add(&mut self, engine: &Engine, rows: Rows) {
+        for ((series, slice), row) in rows {
+            let (bundle, values) = engine.describe(series);
+            let key = (bundle, values.into_iter().map(str::to_owned).collect(), slice);
+            let sums = self.0.entry(key).or_insert_with(|| vec![0; row.len()]);
+            sums.iter_mut().zip(row.iter()).for_each(|(sum, value)| *sum += value);
+        }
+        self.0.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
+    }
+}
+
+/// Runs events through an engine, with ticks at the given places, and a last tick.
+fn run(events: &[Event], ticks: &[Time], end: Time) -> (Sums, Account) {
+    let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
+    let mut engine = Engine::new(plan, Time::MIN);
+    let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event>::new(), Vec::new());
+    let mut tick = |engine: &mut Engine, timers: &mut Vec<(Time, Box<str>)>, at: Time| {
+        while let Some(index) = timers.iter().position(|(due, _)| *due <= at) {
+            let (due, key) = timers.remove(index);
+            engine.ring(&key, due, at);
+            timers.extend(engine.take_timers());
+        }
+        let (rows, _) = engine.close(at);
+        sums.add(engine, rows);
+    };
+    engine.load("a", None).unwrap();
+    for (index, event) in events.iter().enumerate() {
+        let mut outcome = engine.apply("a", event, None);
+        if outcome == Outcome::NeedsJournal {
+            outcome = engine.apply("a", event, Some(journal.clone()));
+        }
+        if let Outcome::Applied { .. } = outcome {
+            journal.push(event.clone());
+        }
+        timers.extend(engine.take_timers());
+        if let Some(at) = ticks.get(index).filter(|at| **at > engine.clock()) {
+            tick(&mut engine, &mut timers, *at);
+        }
+    }
+    tick(&mut engine, &mut timers, end);
+    let mut account = engine.accounts.remove("a").unwrap();
+    account.timer = 0;
+    let mut bytes = Vec::new();
+    account.encode(&engine.profiles, &mut bytes);
+    let mut again = Vec::new();
+    Account::decode(&bytes, &mut engine.profiles, 3).unwrap().encode(&engine.profiles, &mut again);
+    assert_eq!(bytes, again);
+    (sums, account)
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    let order = (0_u32..12, 0_i64..5000, 0_i64..500, 0_u8..3).prop_map(|(order, gross, discount, lines)| {
+        let lines = (0..lines).map(|n| (format!("p{n}"), gross / 3)).collect();
+        let currency = if order % 4 == 0 { "EUR" } else { "USD" }.to_owned();
+        Body::Order(Order { order: order.to_string(), gross, discount, currency, lines, channel: "web".to_owned(), source: String::new() })
+    });
+    let refund = (0_u32..5, 0_u32..12, 1_i64..100).prop_map(|(refund, order, amount)| {
+        Body::Refund(Refund { refund: refund.to_string(), order: order.to_string(), amount, currency: "USD".to_owned() })
+    });
+    let traits = (0_u8..3, 0_u8..3).prop_map(|(plan, region)| {
+        let value = |n: u8| (n > 0).then(|| n.to_string());
+        Body::Traits(vec![("plan".to_owned(), value(plan)), ("region".to_owned(), value(region))])
+    });
+    let usage = (0_i64..3).prop_map(|count| Body::Usage(Usage { user: String::new(), name: String::new(), count }));
+    let retracted = (0_u32..30).prop_map(|id| Body::Retracted(EventId { source: "s".to_owned(), id: id.to_string() }));
+    prop_oneof![
+        6 => order,
+        1 => refund,
+        3 => usage,
+        2 => traits,
+        1 => retracted,
+        1 => (0_u32..12).prop_map(|order| Body::Cancelled(order.to_string())),
+        1 => Just(Body::Other),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let one = (0_i64..500, 0_i64..3, proptest::option::weighted(0.1, 0_u32..30), body());
+    proptest::collection::vec(one, 1..30).prop_map(|list| {
+        let place = |(index, (day, hour, corrects, body)): (usize, (i64, i64, Option<u32>, Body))| {
+            // Days and quarter days, so that due times, midnights and events coincide.
+            event(day * DAY + hour * 6 * HOUR, u32::try_from(index).unwrap(), corrects, body)
+        };
+        list.into_iter().enumerate().map(place).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn arrival_and_ticks_do_not_matter(events in events(), seed in any::<u64>(), ticks in proptest::collection::vec(0_i64..600, 0..30)) {
+        let end = 600 * DAY;
+        let mut sorted = events.clone();
+        sorted.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut shuffled = events;
+        let mut state = seed | 1;
+        for index in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(index, usize::try_from(state >> 33).unwrap() % (index + 1));
+        }
+        let mut ticks: Vec<Time> = ticks.into_iter().map(|day| day * DAY).collect();
+        ticks.sort_unstable();
+        let (in_order, one) = run(&sorted, &[], end);
+        let (in_disorder, other) = run(&shuffled, &ticks, end);
+        prop_assert_eq!(in_order.0, in_disorder.0);
+        prop_assert_eq!((one.customer, one.traits, one.totals, one.silence), (other.customer, other.traits, other.totals, other.silence));
+    }
+
+    #[test]
+    fn damaged_state_is_no_panic(bytes: Vec<u8>) {
+        let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
+        let mut engine = Engine::new(plan, 0);
+        let mut versioned = vec![1];
+        versioned.extend(bytes);
+        let _ = engine.load("a", Some(&versioned));
+    }
+}
+
+#[test]
+fn a_duplicate_changes_nothing() {
+    let order = || Body::Order(Order { order: "1".to_owned(), gross: 100, currency: "USD".to_owned(), ..Order::default() });
+    let once = [event(DAY, 1, None, order())];
+    let twice = [event(DAY, 1, None, order()), event(5 * DAY, 1, None, order())];
+    assert_eq!(run(&once, &[], 9 * DAY).0.0, run(&twice, &[], 9 * DAY).0.0);
+}

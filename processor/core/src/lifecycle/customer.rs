@@ -1,0 +1,111 @@
+//! Customer: from an order until `silent_after` has passed without another.
+//!
+//! Invariants: runs are in order and do not overlap; an account is a customer at x if a run has
+//! `start < x <= end`; a loss is dated last order + `silent_after`, unless an order is completed at
+//! or before that instant. The same holds for traits: those at x are the ones set before x.
+
+use crate::calendar::Time;
+
+/// One time as a customer: the state at x is "customer" for `start < x <= end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Time of the order that began it.
+    pub start: Time,
+    /// When it was lost; [`Time::MAX`] while it lasts.
+    pub end: Time,
+    /// Traits at its start.
+    pub profile: u32,
+}
+
+/// An account's history as a customer, as far back as windows look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// Times as a customer, oldest first.
+    pub runs: Vec<Run>,
+    /// Time of the last order, if it ever was a customer.
+    pub last_order: Option<Time>,
+}
+
+impl Customer {
+    /// Whether it is one now.
+    pub fn is_one(&self) -> bool {
+        self.runs.last().is_some_and(|run| run.end == Time::MAX)
+    }
+
+    /// Whether it ever was one.
+    pub fn ever(&self) -> bool {
+        self.last_order.is_some()
+    }
+
+    /// Whether it was one at `x`.
+    pub fn at(&self, x: Time) -> bool {
+        self.runs.iter().rev().any(|run| run.start < x && x <= run.end)
+    }
+
+    /// When it will be lost, if nothing happens.
+    pub fn due(&self, silent_after: Time) -> Option<Time> {
+        if self.is_one() { self.last_order.map(|last| last.saturating_add(silent_after)) } else { None }
+    }
+}
+
+/// An account's traits over time: numbers of profiles.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// (time, profile from then on), oldest first; before the first it is profile 0.
+    pub changes: Vec<(Time, u32)>,
+}
+
+impl Traits {
+    /// The traits now.
+    pub fn now(&self) -> u32 {
+        self.changes.last().map_or(0, |change| change.1)
+    }
+
+    /// The traits at `x`: those set before it.
+    pub fn before(&self, x: Time) -> u32 {
+        self.changes.iter().rev().find(|change| change.0 < x).map_or(0, |change| change.1)
+    }
+
+    /// Sets the traits from `time` on; not before the last change.
+    pub fn set(&mut self, time: Time, profile: u32) {
+        match self.changes.last_mut() {
+            Some(last) if last.0 == time => last.1 = profile,
+            _ => self.changes.push((time, profile)),
+        }
+    }
+}
+
+/// Forgets what lies before `horizon`, which no window looks behind.
+pub fn prune(customer: &mut Customer, traits: &mut Traits, horizon: Time) {
+    let keep = customer.runs.len().saturating_sub(1);
+    let old = customer.runs[..keep].iter().take_while(|run| run.end < horizon).count();
+    customer.runs.drain(..old);
+    let base = traits.changes.iter().take_while(|change| change.0 < horizon).count();
+    traits.changes.drain(..base.saturating_sub(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_at_an_instant_is_what_happened_before_it() {
+        let runs = vec![Run { start: 10, end: 100, profile: 0 }, Run { start: 150, end: Time::MAX, profile: 0 }];
+        let customer = Customer { runs, last_order: Some(150) };
+        let states: Vec<bool> = [10, 11, 100, 101, 150, 151].iter().map(|x| customer.at(*x)).collect();
+        assert_eq!(states, [false, true, true, false, false, true]);
+        assert_eq!(customer.due(90), Some(240));
+    }
+
+    #[test]
+    fn traits_count_from_after_their_time_and_survive_pruning() {
+        let mut traits = Traits::default();
+        traits.set(10, 1);
+        traits.set(20, 2);
+        traits.set(20, 3);
+        assert_eq!([traits.before(10), traits.before(11), traits.before(20), traits.before(21)], [0, 1, 1, 3]);
+        let mut customer = Customer::default();
+        prune(&mut customer, &mut traits, 25);
+        assert_eq!((traits.changes.len(), traits.before(25), traits.now()), (1, 3, 3));
+    }
+}

@@ -1,0 +1,155 @@
+//! The journal of an account, resolved: which of its events hold, and as what.
+//!
+//! Invariants: a pure function of the set of events, in any order of arrival; at most one effect an
+//! event, at its own place in the order of facts (time, source, id).
+//!
+//! - `retracted` withdraws the named event for ever, and the corrections of it, theirs included.
+//! - `corrects` replaces the named event; of several that are not withdrawn the greatest holds. A
+//!   withdrawn correction does not bring the old event back.
+//! - an order id opened twice is one, opened by the earlier; a cancelled order never was.
+//! - a refund id opened twice is one; a refund waits for its order.
+
+use crate::{
+    event::{Body, Event, EventId, Order, Refund},
+    map::{Map, Set},
+};
+
+/// What an event does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effect<'a> {
+    /// Nothing but being an event: withdrawn, replaced, a second opening, waiting.
+    Nothing,
+    /// An order that counts.
+    Order(&'a Order),
+    /// A refund of an order that counts.
+    Refund(&'a Refund, &'a Order),
+    /// What its body says (traits, usage).
+    Plain,
+}
+
+/// The effect of each event; `events` are sorted by the order of facts.
+pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
+    let standing = standing(events);
+    let mut cancelled: Set<&str> = Set::default();
+    let mut orders: Map<&str, usize> = Map::default();
+    let mut refunds: Set<&str> = Set::default();
+    for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
+        match &event.body {
+            Body::Cancelled(order) => {
+                cancelled.insert(order);
+            }
+            Body::Order(order) => {
+                orders.entry(&order.order).or_insert(index);
+            }
+            _ => {}
+        }
+    }
+    let counted = |id: &str| orders.get(id).filter(|_| !cancelled.contains(id)).copied();
+    let mut effects = vec![Effect::Nothing; events.len()];
+    for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
+        effects[index] = match &event.body {
+            Body::Order(order) if counted(&order.order) == Some(index) => Effect::Order(order),
+            Body::Refund(refund) if refunds.insert(&refund.refund) => match counted(&refund.order).map(|at| &events[at].body) {
+                Some(Body::Order(order)) => Effect::Refund(refund, order),
+                _ => Effect::Nothing,
+            },
+            Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
+            _ => Effect::Nothing,
+        };
+    }
+    effects
+}
+
+/// Which events are neither withdrawn nor replaced.
+fn standing(events: &[Event]) -> Vec<bool> {
+    let plain = |event: &Event| event.corrects.is_none() && !matches!(event.body, Body::Retracted(_));
+    if events.iter().all(plain) {
+        return vec![true; events.len()];
+    }
+    let retracted: Set<&EventId> =
+        events.iter().filter_map(|event| if let Body::Retracted(id) = &event.body { Some(id) } else { None }).collect();
+    let index: Map<&EventId, usize> = events.iter().enumerate().map(|(index, event)| (&event.id, index)).collect();
+    let withdrawn: Vec<bool> = (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(id))).collect();
+    // Of the corrections of one event the greatest that is not withdrawn; events come in order.
+    let mut winner: Map<&EventId, usize> = Map::default();
+    let mut replaced: Set<&EventId> = Set::default();
+    for (at, event) in events.iter().enumerate() {
+        if let Some(target) = event.corrects.as_ref().filter(|target| **target != event.id) {
+            replaced.insert(target);
+            if !withdrawn[at] {
+                winner.insert(target, at);
+            }
+        }
+    }
+    let wins = |at: usize| events[at].corrects.as_ref().is_none_or(|target| *target == events[at].id || winner.get(target) == Some(&at));
+    (0..events.len())
+        .map(|at| {
+            let chain_wins = chain(events, &index, at).filter_map(|id| index.get(id)).all(|link| wins(*link));
+            !withdrawn[at] && !replaced.contains(&events[at].id) && chain_wins
+        })
+        .collect()
+}
+
+/// The ids from an event through what it corrects, as far as a chain of this many can go.
+fn chain<'a>(events: &'a [Event], index: &'a Map<&'a EventId, usize>, at: usize) -> impl Iterator<Item = &'a EventId> {
+    let next = |id: &&'a EventId| index.get(*id).and_then(|at| events[*at].corrects.as_ref());
+    std::iter::successors(Some(&events[at].id), next).take(events.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(time: i64, id: &str, corrects: &str, body: Body) -> Event {
+        let name = |id: &str| EventId { source: "s".to_owned(), id: id.to_owned() };
+        Event {
+            time,
+            id: name(id),
+            recorded_at: time,
+            kind: String::new(),
+            corrects: (!corrects.is_empty()).then(|| name(corrects)),
+            body,
+            custom: Vec::new(),
+        }
+    }
+
+    fn order(id: &str) -> Body {
+        Body::Order(Order { order: id.to_owned(), gross: 100, ..Order::default() })
+    }
+
+    fn retract(id: &str) -> Body {
+        Body::Retracted(EventId { source: "s".to_owned(), id: id.to_owned() })
+    }
+
+    fn refund(id: &str, order: &str) -> Body {
+        Body::Refund(Refund { refund: id.to_owned(), order: order.to_owned(), amount: 10, currency: "USD".to_owned() })
+    }
+
+    fn holding(mut events: Vec<Event>) -> String {
+        events.sort_by(|a, b| a.order().cmp(&b.order()));
+        let effects = resolve(&events);
+        let held = events.iter().zip(effects).filter(|(_, effect)| *effect != Effect::Nothing);
+        held.map(|(event, _)| event.id.id.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_holds() {
+        let none = "";
+        for (case, events, expected) in [
+            ("second opening", vec![event(1, "a", none, order("1")), event(2, "b", none, order("1"))], "a"),
+            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1".to_owned()))], ""),
+            ("corrected", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1"))], "b"),
+            ("greater correction", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "a", order("1"))], "c"),
+            ("correction withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "r", none, retract("b"))], ""),
+            ("all withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "r", none, retract("a"))], ""),
+            ("correction of a correction", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "b", order("1"))], "c"),
+            ("chain withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "b", order("1")), event(4, "r", none, retract("a"))], ""),
+            ("a cycle", vec![event(1, "a", "b", order("1")), event(2, "b", "a", order("1"))], ""),
+            ("waits for nothing", vec![event(1, "f", none, refund("f", "1"))], ""),
+            ("refund before its order", vec![event(1, "f", none, refund("f", "1")), event(2, "a", none, order("1"))], "f a"),
+            ("refund twice", vec![event(1, "a", none, order("1")), event(2, "f", none, refund("x", "1")), event(3, "g", none, refund("x", "1"))], "a f"),
+        ] {
+            assert_eq!(holding(events), expected, "{case}");
+        }
+    }
+}

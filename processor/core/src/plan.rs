@@ -1,0 +1,835 @@
+//! What the engine runs: a catalog, checked and lowered.
+//!
+//! Measures become *columns*; columns that share dimensions, currency and slices share a *bundle*,
+//! one row of integers a slice. So an event updates one row per (bundle, dimension values, slice),
+//! however many metrics read it, and costs nothing for metrics that do not.
+//!
+//! Invariants: equal measures share a column; a bundle's hash depends on its content only; a metric
+//! finds each of its measures in exactly one bundle per set of dimensions and kind of window.
+
+use std::collections::BTreeMap;
+
+use serde_saphyr::Spanned;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    calendar::Kind,
+    catalog::{Catalog, Error, Measure, Metric as Written, Per},
+    expr::{Expr, Scope, Type},
+    settings::Settings,
+};
+
+/// Raised when the same catalog would give other numbers, so that state is rebuilt.
+const ALGORITHM: u32 = 1;
+
+/// What a measure listens to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trigger {
+    /// Any event.
+    Event,
+    /// Events of this type.
+    Type(String),
+    /// An order counted.
+    Order,
+    /// A refund of one.
+    Refund,
+    /// A customer started.
+    Started,
+    /// A customer lost.
+    Lost,
+}
+
+/// A field of a fact or event that filters and sums read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// Gross less discount, minor units.
+    Net,
+    /// Gross, minor units.
+    Gross,
+    /// Discount, minor units.
+    Discount,
+    /// Amount of a refund, minor units.
+    Amount,
+    /// Whether it makes the account a customer for the first time.
+    First,
+    /// ISO 4217.
+    Currency,
+    /// Order id.
+    Order,
+    /// Of the order.
+    Channel,
+    /// Of the order.
+    Source,
+    /// Event type.
+    Type,
+    /// Of usage.
+    User,
+    /// Of usage.
+    Name,
+    /// Of usage.
+    Count,
+    /// Custom field of the event.
+    Custom(String),
+    /// Trait of the account, by its number in [`Plan::traits`].
+    Trait(usize),
+}
+
+/// A dimension.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dim {
+    /// Trait of the account, by its number in [`Plan::traits`].
+    Trait(usize),
+    /// `channel` of the order.
+    Channel,
+    /// `source` of the order.
+    Source,
+    /// Each product of the order, with its share.
+    Product,
+    /// Custom field of the event.
+    Custom(String),
+}
+
+/// How a bundle's slices lie on the time line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slicing {
+    /// Local hours.
+    Hours,
+    /// One slice a window of this kind, at its start: decided where the account lives.
+    Window(Kind),
+    /// Local days; the sum of all up to a day is the value of the trailing window that ends with it.
+    Trailing(u16),
+}
+
+/// What a column adds up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// A fact or event: 1 or a field of it, where a filter holds.
+    Fact {
+        /// What it listens to.
+        trigger: Trigger,
+        /// The field that is summed; none counts.
+        amount: Option<Field>,
+        /// CEL filter over the fields.
+        filter: Option<String>,
+    },
+    /// +1 when a customer starts, -1 when it is lost; moves with its traits.
+    Customers,
+    /// Customers at the start of the window that are none at its end.
+    Churned,
+    /// Losses, with the traits of the start that they end.
+    LostByStart,
+    /// Accounts with this activity in the window.
+    Engaged(usize),
+}
+
+/// Columns that share dimensions, currency and slices.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// Identity in partials and state.
+    pub hash: u64,
+    /// Dimensions, in the order of the `by` that asked for them.
+    pub dims: Vec<Dim>,
+    /// Whether the currency is one more, last dimension.
+    pub money: bool,
+    /// Where slices lie.
+    pub slicing: Slicing,
+    /// What is added up.
+    pub columns: Vec<Column>,
+}
+
+impl Bundle {
+    /// Whether only the account's traits decide the dimensions.
+    pub fn of_traits(&self) -> bool {
+        !self.money && self.dims.iter().all(|dim| matches!(dim, Dim::Trait(_)))
+    }
+}
+
+/// What a fact adds to one bundle.
+#[derive(Debug, Clone)]
+pub struct Emission {
+    /// Bundle.
+    pub bundle: usize,
+    /// Column, field (or 1), filter.
+    pub columns: Vec<(usize, Option<Field>, Option<usize>)>,
+}
+
+/// Accounts are active when one of these happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Facts and event types.
+    pub triggers: Vec<Trigger>,
+    /// Whether only customers count.
+    pub among_customers: bool,
+}
+
+/// A per-window column decided at the account.
+#[derive(Debug, Clone)]
+pub struct Cohort {
+    /// Bundle.
+    pub bundle: usize,
+    /// Column of it.
+    pub column: usize,
+    /// What it follows.
+    pub what: Column,
+    /// The windows.
+    pub kind: Kind,
+}
+
+/// How a metric reads a column for a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// Sum of the slices of the window.
+    Window,
+    /// Sum of all slices before its start.
+    Start,
+    /// Sum of all slices before its end.
+    End,
+}
+
+/// Where a measure's number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Bundle.
+    pub bundle: usize,
+    /// Column of it.
+    pub column: usize,
+    /// How.
+    pub read: Read,
+}
+
+/// One set of dimensions of a metric.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Names, as written.
+    pub by: Vec<String>,
+    /// For each kind of window, in the metric's order: a reading for each measure.
+    pub readings: Vec<Vec<Reading>>,
+}
+
+/// A metric, lowered.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// `name@version+hash`.
+    pub definition: String,
+    /// For people.
+    pub title: String,
+    /// For people.
+    pub description: String,
+    /// Unit of the value.
+    pub unit: String,
+    /// Per tenant or account.
+    pub per: Per,
+    /// A row for every window since the first event.
+    pub every_window: bool,
+    /// Window kinds.
+    pub kinds: Vec<Kind>,
+    /// Sets of dimensions.
+    pub views: Vec<View>,
+    /// The value; variable i is measure i, the one after the last is the margin.
+    pub value: Option<Expr>,
+    /// Numerator and denominator, of a plain ratio.
+    pub ratio: Option<(Expr, Expr)>,
+    /// Reasons for null.
+    pub null_when: Vec<(Expr, String)>,
+    /// Number of measures.
+    pub measures: usize,
+    /// Of a per-account sum: its columns in [`Plan::totals`].
+    pub totals: Vec<usize>,
+    /// Of silence: the steps in days.
+    pub silence: Vec<u16>,
+}
+
+impl Metric {
+    /// Whether its value is money, so that the currency is a dimension.
+    pub fn money(&self) -> bool {
+        self.unit == "money"
+    }
+
+    /// What a window without a row holds: `zero`, `null` or `carry`.
+    pub fn fill(&self) -> &'static str {
+        match &self.value {
+            _ if self.per == Per::Account => "carry",
+            Some(_) if self.views.iter().flat_map(|view| view.readings.iter().flatten()).all(|r| r.read == Read::End) => "carry",
+            Some(value) if value.divides() => "null",
+            _ => "zero",
+        }
+    }
+}
+
+/// A catalog, lowered.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Settings it was lowered with.
+    pub settings: Settings,
+    /// Metrics, in the catalog's order.
+    pub metrics: Vec<Metric>,
+    /// Bundles.
+    pub bundles: Vec<Bundle>,
+    /// Traits that any metric reads.
+    pub traits: Vec<String>,
+    /// Variables of the filters.
+    pub fields: Vec<Field>,
+    /// Filters.
+    pub filters: Vec<Expr>,
+    /// What each fact adds.
+    pub emissions: BTreeMap<Trigger, Vec<Emission>>,
+    /// What events of each type add.
+    pub types: BTreeMap<String, Vec<Emission>>,
+    /// Where customers are counted.
+    pub levels: Vec<(usize, usize)>,
+    /// Columns decided at the account.
+    pub cohorts: Vec<Cohort>,
+    /// Activities; the first is `meaningful`.
+    pub activities: Vec<Activity>,
+    /// Sums kept for each account and currency: trigger, field, filter.
+    pub totals: Vec<(Trigger, Option<Field>, Option<usize>)>,
+    /// Hash of everything that numbers depend on.
+    pub generation: u64,
+}
+
+impl Plan {
+    /// Lowers a catalog.
+    ///
+    /// # Errors
+    /// The first thing in it that does not exist or does not fit, with line and column.
+    pub fn lower(catalog: &Catalog, settings: &Settings) -> Result<Plan, Error> {
+        let mut builder = Builder::new(settings);
+        let triggers = catalog.meaningful.iter().map(|name| trigger(name)).collect::<Result<_, _>>()?;
+        builder.plan.activities.push(Activity { triggers, among_customers: true });
+        for written in &catalog.metrics {
+            let metric = builder.metric(written)?;
+            if builder.plan.metrics.iter().any(|other| other.name == metric.name) {
+                return Err(Error::at(&written.name, format!("the metric `{}` is defined twice", metric.name)));
+            }
+            builder.plan.metrics.push(metric);
+        }
+        Ok(builder.finish())
+    }
+
+    /// The built-in catalog, lowered.
+    ///
+    /// # Errors
+    /// Never for settings that are valid.
+    pub fn built_in(settings: &Settings) -> Result<Plan, Error> {
+        Plan::lower(&Catalog::parse(crate::catalog::BUILT_IN)?, settings)
+    }
+
+    /// What events of a type add.
+    pub fn of_type(&self, kind: &str) -> &[Emission] {
+        self.types.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a fact adds.
+    pub fn emissions(&self, trigger: &Trigger) -> &[Emission] {
+        self.emissions.get(trigger).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn trigger(name: &Spanned<String>) -> Result<Trigger, Error> {
+    Ok(match name.value.as_str() {
+        "event" => Trigger::Event,
+        "order" => Trigger::Order,
+        "refund" => Trigger::Refund,
+        "customer_started" => Trigger::Started,
+        "customer_lost" => Trigger::Lost,
+        kind if kind.contains('.') => Trigger::Type(kind.to_owned()),
+        other => {
+            let message = format!(
+                "there is no fact `{other}`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"
+            );
+            return Err(Error::at(name, message));
+        }
+    })
+}
+
+struct Builder {
+    plan: Plan,
+    /// Text of each filter, to share equal ones.
+    filters: Vec<String>,
+}
+
+/// A column, and whether a metric reads it as a level.
+struct Lowered {
+    column: Column,
+    read: Read,
+    per_window: bool,
+}
+
+impl Builder {
+    fn new(settings: &Settings) -> Builder {
+        Builder {
+            plan: Plan {
+                settings: settings.clone(),
+                metrics: Vec::new(),
+                bundles: Vec::new(),
+                traits: Vec::new(),
+                fields: Vec::new(),
+                filters: Vec::new(),
+                emissions: BTreeMap::new(),
+                types: BTreeMap::new(),
+                levels: Vec::new(),
+                cohorts: Vec::new(),
+                activities: Vec::new(),
+                totals: Vec::new(),
+                generation: 0,
+            },
+            filters: Vec::new(),
+        }
+    }
+
+    fn metric(&mut self, written: &Written) -> Result<Metric, Error> {
+        check_name(&written.name)?;
+        let kinds = written.kinds()?;
+        let mut measures = Vec::new();
+        let mut means = Vec::new();
+        let mut names = Vec::new();
+        for (name, measure) in &written.measures {
+            let lowered = self.measure(measure, &written.name)?;
+            if lowered.len() == 2 {
+                means.push((names.len(), names.len() + 1));
+                names.push(name.clone());
+                names.push(String::new());
+            } else {
+                names.push(name.clone());
+            }
+            measures.extend(lowered);
+        }
+        let scope = &mut Measures { names: &names };
+        let value = written.value.as_ref().map(|text| lower(text, Type::Number, scope)).transpose()?.map(|mut expr| {
+            means.iter().for_each(|(sum, count)| expr.divide(*sum, *sum, *count));
+            expr
+        });
+        let null_when = written
+            .null_when
+            .iter()
+            .map(|null| Ok((lower(&null.condition, Type::Flag, scope)?, null.reason.clone())))
+            .collect::<Result<_, Error>>()?;
+        if value.is_none() && written.silence.is_none() {
+            return Err(Error::at(&written.name, "the metric needs a `value`, an expression over its measures"));
+        }
+        let money = match written.unit.value.as_str() {
+            "money" => true,
+            "count" | "ratio" | "days" | "points" | "seconds" => false,
+            other => {
+                let message = format!("unknown unit `{other}`; use count, ratio, money, days, points or seconds");
+                return Err(Error::at(&written.unit, message));
+            }
+        };
+        let mut metric = Metric {
+            name: written.name.value.clone(),
+            definition: definition(written, &self.plan.settings),
+            title: written.title.clone(),
+            description: written.description.clone(),
+            unit: written.unit.value.clone(),
+            per: written.per,
+            every_window: written.every_window,
+            kinds,
+            views: Vec::new(),
+            ratio: value.as_ref().and_then(Expr::ratio),
+            value,
+            null_when,
+            measures: measures.len(),
+            totals: Vec::new(),
+            silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
+        };
+        match written.per {
+            Per::Tenant => self.views(written, &mut metric, &measures, money)?,
+            Per::Account => self.per_account(written, &mut metric, &measures)?,
+        }
+        Ok(metric)
+    }
+
+    fn views(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered], money: bool) -> Result<(), Error> {
+        if let Some(steps) = &written.silence {
+            return Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"));
+        }
+        if metric.kinds.contains(&Kind::ToDate) {
+            return Err(Error::at(&written.name, "`to-date` is for metrics `per: account`"));
+        }
+        for by in &written.by {
+            let dims = by.iter().map(|name| self.dim(name)).collect::<Result<Vec<_>, _>>()?;
+            let readings = metric
+                .kinds
+                .iter()
+                .map(|kind| measures.iter().map(|measure| self.reading(&dims, by, *kind, money, measure)).collect())
+                .collect::<Result<Vec<Vec<Reading>>, Error>>()?;
+            metric.views.push(View { by: by.iter().map(|name| name.value.clone()).collect(), readings });
+        }
+        Ok(())
+    }
+
+    fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
+        let wanted = if metric.silence.is_empty() { Kind::ToDate } else { Kind::Day };
+        if metric.kinds != [wanted] {
+            return Err(Error::at(&written.name, format!("this metric of each account has the window `{wanted}` only")));
+        }
+        if !metric.silence.is_sorted_by(|a, b| a < b) {
+            return Err(Error::at(&written.name, "the steps of `silence` ascend"));
+        }
+        for measure in measures {
+            let Column::Fact { trigger: trigger @ (Trigger::Order | Trigger::Refund), amount, filter } = &measure.column else {
+                return Err(Error::at(&written.name, "a metric of each account sums or counts `order` and `refund`"));
+            };
+            let filter = filter.as_ref().and_then(|text| self.filters.iter().position(|known| known == text));
+            metric.totals.push(self.plan.totals.len());
+            self.plan.totals.push((trigger.clone(), amount.clone(), filter));
+        }
+        Ok(())
+    }
+
+    fn dim(&mut self, name: &Spanned<String>) -> Result<Dim, Error> {
+        Ok(match name.value.as_str() {
+            "channel" => Dim::Channel,
+            "source" => Dim::Source,
+            "product" => Dim::Product,
+            "" => return Err(Error::at(name, "a dimension has a name")),
+            other => match other.strip_prefix("custom.") {
+                Some(custom) => Dim::Custom(custom.to_owned()),
+                None => Dim::Trait(self.trait_number(other)),
+            },
+        })
+    }
+
+    fn trait_number(&mut self, name: &str) -> usize {
+        position_or_push(&mut self.plan.traits, name.to_owned())
+    }
+
+    fn measure(&mut self, measure: &Measure, metric: &Spanned<String>) -> Result<Vec<Lowered>, Error> {
+        let given = [&measure.count, &measure.sum, &measure.mean, &measure.level, &measure.distinct, &measure.cohort];
+        if given.iter().filter(|kind| kind.is_some()).count() != 1 {
+            return Err(Error::at(metric, "each measure has exactly one of count, sum, mean, level, distinct, cohort"));
+        }
+        if let Some(name) = &measure.count {
+            if measure.traits.as_ref().is_some_and(|traits| traits.value == "start") && name.value == "customer_lost" {
+                return Ok(vec![Lowered { column: Column::LostByStart, read: Read::Window, per_window: true }]);
+            }
+            return Ok(vec![self.fact(measure, name, false)?]);
+        }
+        if let Some(name) = &measure.sum {
+            return Ok(vec![self.fact(measure, name, true)?]);
+        }
+        if let Some(name) = &measure.mean {
+            return Ok(vec![self.fact(measure, name, true)?, self.fact(measure, name, false)?]);
+        }
+        if let Some(name) = &measure.level {
+            expect_word(name, &["customer"])?;
+            let read = match &measure.at {
+                None => Read::End,
+                Some(at) => {
+                    expect_word(at, &["start", "end"])?;
+                    if at.value == "start" { Read::Start } else { Read::End }
+                }
+            };
+            return Ok(vec![Lowered { column: Column::Customers, read, per_window: false }]);
+        }
+        if let Some(name) = &measure.cohort {
+            expect_word(name, &["customer"])?;
+            let Some(then) = &measure.then else { return Err(Error::at(name, "a cohort needs `then: lost`")) };
+            expect_word(then, &["lost"])?;
+            return Ok(vec![Lowered { column: Column::Churned, read: Read::Window, per_window: true }]);
+        }
+        let Some(name) = &measure.distinct else { return Err(Error::at(metric, "the measure is empty")) };
+        let triggers = match name.value.as_str() {
+            "meaningful" => self.plan.activities[0].triggers.clone(),
+            _ => vec![trigger(name)?],
+        };
+        if let Some(among) = &measure.among {
+            expect_word(among, &["customer"])?;
+        }
+        let activity = Activity { triggers, among_customers: measure.among.is_some() };
+        let activity = position_or_push(&mut self.plan.activities, activity);
+        Ok(vec![Lowered { column: Column::Engaged(activity), read: Read::Window, per_window: true }])
+    }
+
+    fn fact(&mut self, measure: &Measure, name: &Spanned<String>, sum: bool) -> Result<Lowered, Error> {
+        let trigger = trigger(name)?;
+        let amount = match (&measure.of, sum) {
+            (Some(of), true) => {
+                let path: Vec<&str> = of.value.split('.').collect();
+                let (field, kind) = self.field(&trigger, &path).map_err(|message| Error::at(of, message))?;
+                if kind != Type::Number {
+                    return Err(Error::at(of, format!("`{}` is not a number that can be summed", of.value)));
+                }
+                Some(field)
+            }
+            (None, true) => return Err(Error::at(name, "a sum or mean needs `of`, the field")),
+            (Some(of), false) if measure.mean.is_none() => return Err(Error::at(of, "a count has no `of`")),
+            (_, false) => None,
+        };
+        let filter = measure.filter.as_ref().map(|text| self.filter(&trigger, text)).transpose()?;
+        Ok(Lowered { column: Column::Fact { trigger, amount, filter }, read: Read::Window, per_window: false })
+    }
+
+    fn filter(&mut self, trigger: &Trigger, text: &Spanned<String>) -> Result<String, Error> {
+        let expr = lower(text, Type::Flag, &mut Fields { builder: self, trigger })?;
+        if !self.filters.contains(&text.value) {
+            self.filters.push(text.value.clone());
+            self.plan.filters.push(expr);
+        }
+        Ok(text.value.clone())
+    }
+
+    /// The field with this path, as far as facts of this trigger have it.
+    fn field(&mut self, trigger: &Trigger, path: &[&str]) -> Result<(Field, Type), String> {
+        let of_order = matches!(trigger, Trigger::Order | Trigger::Refund);
+        let of_event = matches!(trigger, Trigger::Event | Trigger::Type(_));
+        Ok(match path {
+            ["net"] if *trigger == Trigger::Order => (Field::Net, Type::Number),
+            ["gross"] if *trigger == Trigger::Order => (Field::Gross, Type::Number),
+            ["discount"] if *trigger == Trigger::Order => (Field::Discount, Type::Number),
+            ["first"] if matches!(trigger, Trigger::Order | Trigger::Started) => (Field::First, Type::Flag),
+            ["amount"] if *trigger == Trigger::Refund => (Field::Amount, Type::Number),
+            ["currency"] if of_order => (Field::Currency, Type::Text),
+            ["order"] if of_order => (Field::Order, Type::Text),
+            ["channel"] if of_order => (Field::Channel, Type::Text),
+            ["source"] if of_order => (Field::Source, Type::Text),
+            ["type"] if of_event => (Field::Type, Type::Text),
+            ["data", "user"] if of_event => (Field::User, Type::Text),
+            ["data", "name"] if of_event => (Field::Name, Type::Text),
+            ["data", "count"] if of_event => (Field::Count, Type::Number),
+            ["data", "custom", name] if of_event || of_order => (Field::Custom((*name).to_owned()), Type::Any),
+            ["traits", name] => (Field::Trait(self.trait_number(name)), Type::Text),
+            ["traits", "custom", name] => (Field::Trait(self.trait_number(&format!("custom.{name}"))), Type::Text),
+            _ => {
+                let known = match trigger {
+                    Trigger::Order => "net, gross, discount, first, currency, order, channel, source, data.custom.NAME, traits.NAME",
+                    Trigger::Refund => "amount, currency, order, channel, source, data.custom.NAME, traits.NAME",
+                    Trigger::Started => "first, traits.NAME",
+                    Trigger::Lost => "traits.NAME",
+                    _ => "type, data.user, data.name, data.count, data.custom.NAME, traits.NAME",
+                };
+                return Err(format!("there is no field `{}` here; there are {known}", path.join(".")));
+            }
+        })
+    }
+
+    /// Finds or makes the column's place for these dimensions and this kind of window.
+    fn reading(&mut self, dims: &[Dim], by: &[Spanned<String>], kind: Kind, money: bool, measure: &Lowered) -> Result<Reading, Error> {
+        let of_event = |dim: &&Dim| !matches!(dim, Dim::Trait(_));
+        let needs_traits = !matches!(
+            &measure.column,
+            Column::Fact { trigger: Trigger::Order | Trigger::Refund | Trigger::Event | Trigger::Type(_), .. }
+        );
+        if needs_traits && let Some(index) = dims.iter().position(|dim| of_event(&dim)) {
+            return Err(Error::at(&by[index], "a measure of customers has the dimensions of accounts only, its traits"));
+        }
+        let slicing = match kind {
+            _ if !measure.per_window => Slicing::Hours,
+            Kind::Trailing(days) => Slicing::Trailing(days),
+            kind => Slicing::Window(kind),
+        };
+        let money = money && matches!(&measure.column, Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. });
+        // Money facts keep one bundle with the currency; what is no money reads the sum over currencies.
+        let keyed = matches!(&measure.column, Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. });
+        let bundle = self.bundle(dims, keyed, slicing);
+        let column = position_or_push(&mut self.plan.bundles[bundle].columns, measure.column.clone());
+        debug_assert!(!money || keyed);
+        let read = if matches!(slicing, Slicing::Trailing(_)) { Read::End } else { measure.read };
+        Ok(Reading { bundle, column, read })
+    }
+
+    fn bundle(&mut self, dims: &[Dim], money: bool, slicing: Slicing) -> usize {
+        let bundles = &mut self.plan.bundles;
+        let same = |bundle: &Bundle| bundle.dims == dims && bundle.money == money && bundle.slicing == slicing;
+        bundles.iter().position(same).unwrap_or_else(|| {
+            bundles.push(Bundle { hash: 0, dims: dims.to_vec(), money, slicing, columns: Vec::new() });
+            bundles.len() - 1
+        })
+    }
+
+    fn finish(mut self) -> Plan {
+        let traits = self.plan.traits.clone();
+        let mut generation = format!("{ALGORITHM} {}", self.plan.settings.fingerprint());
+        for metric in &self.plan.metrics {
+            generation.push_str(&metric.definition);
+        }
+        generation.push_str(&format!("{:?}", self.plan.activities));
+        self.plan.generation = xxh3_64(generation.as_bytes());
+        for index in 0..self.plan.bundles.len() {
+            let bundle = &self.plan.bundles[index];
+            let names: Vec<String> = bundle
+                .dims
+                .iter()
+                .map(|dim| if let Dim::Trait(number) = dim { format!("trait {}", traits[*number]) } else { format!("{dim:?}") })
+                .collect();
+            let text = format!("{names:?} {} {:?} {:?}", bundle.money, bundle.slicing, bundle.columns);
+            self.plan.bundles[index].hash = xxh3_64(text.as_bytes());
+            self.index(index);
+        }
+        self.plan
+    }
+
+    /// Files the columns of a bundle under what moves them.
+    fn index(&mut self, index: usize) {
+        let Bundle { columns, slicing, .. } = self.plan.bundles[index].clone();
+        for (number, column) in columns.into_iter().enumerate() {
+            match column {
+                Column::Fact { trigger, amount, filter } => {
+                    let filter = filter.and_then(|text| self.filters.iter().position(|known| *known == text));
+                    let emissions = match trigger {
+                        Trigger::Type(kind) => self.plan.types.entry(kind).or_default(),
+                        trigger => self.plan.emissions.entry(trigger).or_default(),
+                    };
+                    let entry = (number, amount, filter);
+                    match emissions.iter_mut().find(|emission| emission.bundle == index) {
+                        Some(emission) => emission.columns.push(entry),
+                        None => emissions.push(Emission { bundle: index, columns: vec![entry] }),
+                    }
+                }
+                Column::Customers => self.plan.levels.push((index, number)),
+                what => {
+                    let kind = match slicing {
+                        Slicing::Window(kind) => kind,
+                        Slicing::Trailing(days) => Kind::Trailing(days),
+                        Slicing::Hours => continue,
+                    };
+                    self.plan.cohorts.push(Cohort { bundle: index, column: number, what, kind });
+                }
+            }
+        }
+    }
+}
+
+fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
+fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
+    if words.contains(&found.value.as_str()) {
+        return Ok(());
+    }
+    Err(Error::at(found, format!("`{}` is not known here; use {}", found.value, words.join(" or "))))
+}
+
+fn check_name(name: &Spanned<String>) -> Result<(), Error> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.value.starts_with(|c: char| c.is_ascii_lowercase()) && name.value.chars().all(fits) && name.value.len() <= 64 {
+        return Ok(());
+    }
+    Err(Error::at(name, "a metric's name has lower-case letters, digits and `_`, at most 64, and starts with a letter"))
+}
+
+fn lower(text: &Spanned<String>, wanted: Type, scope: &mut dyn Scope) -> Result<Expr, Error> {
+    let expr = Expr::lower(&text.value, scope).map_err(|problem| Error::within(text, problem.at, problem.message))?;
+    if expr.kind != wanted && expr.kind != Type::Any {
+        let message = if wanted == Type::Flag { "a condition (true or false) is expected" } else { "a number is expected" };
+        return Err(Error::at(text, message));
+    }
+    Ok(expr)
+}
+
+/// `name@version+hash`, the hash over everything that the values depend on.
+fn definition(written: &Written, settings: &Settings) -> String {
+    let text = |spanned: &Option<Spanned<String>>| spanned.as_ref().map(|s| s.value.clone());
+    let measures: Vec<_> = written
+        .measures
+        .iter()
+        .map(|(name, m)| {
+            let parts = [&m.count, &m.sum, &m.mean, &m.level, &m.distinct, &m.cohort, &m.of, &m.filter, &m.at, &m.among, &m.then, &m.traits];
+            (name, parts.map(text))
+        })
+        .collect();
+    let nulls: Vec<_> = written.null_when.iter().map(|null| (&null.condition.value, &null.reason)).collect();
+    let content = format!(
+        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?} {}",
+        written.unit.value,
+        written.per,
+        measures,
+        text(&written.value),
+        nulls,
+        written.silence.as_ref().map(|steps| &steps.value),
+        settings.fingerprint()
+    );
+    format!("{}@{}+{:08x}", written.name.value, written.version, xxh3_64(content.as_bytes()) >> 32)
+}
+
+/// The names of a metric's measures, and of the settings that expressions may use.
+struct Measures<'a> {
+    names: &'a [String],
+}
+
+impl Scope for Measures<'_> {
+    fn resolve(&mut self, path: &[&str]) -> Result<(usize, Type), String> {
+        if let [name] = path {
+            if let Some(slot) = self.names.iter().position(|known| known == name) {
+                return Ok((slot, Type::Number));
+            }
+            if *name == "margin" {
+                return Ok((self.names.len(), Type::Number));
+            }
+        }
+        let known: Vec<&str> = self.names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        Err(format!("there is no measure `{}`; there are {} and the setting margin", path.join("."), known.join(", ")))
+    }
+}
+
+/// The fields of a fact.
+struct Fields<'a> {
+    builder: &'a mut Builder,
+    trigger: &'a Trigger,
+}
+
+impl Scope for Fields<'_> {
+    fn resolve(&mut self, path: &[&str]) -> Result<(usize, Type), String> {
+        let (field, kind) = self.builder.field(self.trigger, path)?;
+        Ok((position_or_push(&mut self.builder.plan.fields, field), kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        let parsed = Catalog::parse(text).and_then(|catalog| Plan::lower(&catalog, &Settings::default()).map(|_| ()));
+        parsed.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+    }
+
+    fn metric(body: &str) -> String {
+        format!("meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: D\n    unit: count\n    windows: [1d]\n{body}")
+    }
+
+    #[test]
+    fn the_built_in_catalog_shares_columns() {
+        let plan = Plan::built_in(&Settings::default()).unwrap();
+        assert_eq!(plan.metrics.len(), 15);
+        // Seven sets of dimensions for orders; customers and their cohorts, each kind of window.
+        assert_eq!(plan.bundles.iter().filter(|bundle| bundle.money).count(), 7);
+        assert_eq!(plan.bundles.iter().filter(|bundle| bundle.slicing == Slicing::Hours && !bundle.money).count(), 4);
+        assert_eq!(plan.bundles.len(), 7 + 4 + 4 * 6);
+        let fill = |name: &str| plan.metrics.iter().find(|metric| metric.name == name).unwrap().fill();
+        assert_eq!([fill("orders"), fill("customers"), fill("customer_churn_rate")], ["zero", "carry", "null"]);
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        for (body, expected) in [
+            ("    measures: {a: {count: order}}\n    value: a + b\n", "9:16: there is no measure `b`; there are a and the setting margin"),
+            ("    measures: {a: {count: ordr}}\n    value: a\n", "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"),
+            ("    measures: {a: {sum: order, of: currency}}\n    value: a\n", "8:40: `currency` is not a number that can be summed"),
+            ("    measures: {a: {count: order, where: net > currency}}\n    value: a\n", "8:41: the left side is a number, the right side text"),
+            ("    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n", "8:11: a measure of customers has the dimensions of accounts only, its traits"),
+            ("    measures: {a: {count: order}}\n", "3:11: the metric needs a `value`, an expression over its measures"),
+            ("    measure: {a: {count: order}}\n", "8:5: unknown field"),
+        ] {
+            let found = problem(&metric(body));
+            assert!(found.starts_with(expected), "expected {expected}\n   found {found}");
+        }
+        assert!(problem("meaningful: [order]\nmetrics: [").contains(':'));
+    }
+
+    #[test]
+    fn a_definition_changes_with_what_it_means_only() {
+        let definition = |value: &str, title: &str| {
+            let text = metric(&format!("    measures: {{a: {{count: order}}}}\n    value: {value}\n")).replace("title: M", title);
+            Plan::lower(&Catalog::parse(&text).unwrap(), &Settings::default()).unwrap().metrics[0].definition.clone()
+        };
+        assert_eq!(definition("a", "title: M"), definition("a", "title: N"));
+        assert_ne!(definition("a", "title: M"), definition("2 * a", "title: M"));
+    }
+}

@@ -1,0 +1,161 @@
+//! Exact rationals over `i128`, for metric values: divided once, at the end.
+//!
+//! Invariants: the denominator is positive and shares no factor with the numerator; no operation
+//! rounds, one that does not fit answers `None`; [`Rational::to_f64`] is the nearest double
+//! (ties to even).
+
+use std::cmp::Ordering;
+
+/// `num / den`, reduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rational {
+    num: i128,
+    den: i128,
+}
+
+impl Rational {
+    /// Zero.
+    pub const ZERO: Rational = Rational { num: 0, den: 1 };
+
+    /// An integer.
+    pub fn integer(num: i128) -> Rational {
+        Rational { num, den: 1 }
+    }
+
+    /// `num / den`; `None` for a zero denominator or where it does not fit.
+    pub fn new(num: i128, den: i128) -> Option<Rational> {
+        if den == 0 {
+            return None;
+        }
+        let factor = i128::try_from(gcd(num.unsigned_abs(), den.unsigned_abs())).ok()?;
+        let (num, den) = (num / factor, den / factor);
+        if den < 0 { Some(Rational { num: num.checked_neg()?, den: den.checked_neg()? }) } else { Some(Rational { num, den }) }
+    }
+
+    /// A decimal such as `-12.50` or `1e-3`, exactly.
+    pub fn parse(text: &str) -> Option<Rational> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+        let scale = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+        let power = 10_i128.checked_pow(scale.unsigned_abs())?;
+        if scale < 0 { Rational::new(digits, power) } else { Some(Rational::integer(digits.checked_mul(power)?)) }
+    }
+
+    /// Numerator of the reduced form.
+    pub fn num(self) -> i128 {
+        self.num
+    }
+
+    /// Denominator of the reduced form, positive.
+    pub fn den(self) -> i128 {
+        self.den
+    }
+
+    /// Sum.
+    pub fn add(self, other: Rational) -> Option<Rational> {
+        let num = self.num.checked_mul(other.den)?.checked_add(other.num.checked_mul(self.den)?)?;
+        Rational::new(num, self.den.checked_mul(other.den)?)
+    }
+
+    /// Difference.
+    pub fn sub(self, other: Rational) -> Option<Rational> {
+        self.add(other.neg()?)
+    }
+
+    /// Product.
+    pub fn mul(self, other: Rational) -> Option<Rational> {
+        let (left, right) = (Rational::new(self.num, other.den)?, Rational::new(other.num, self.den)?);
+        Rational::new(left.num.checked_mul(right.num)?, left.den.checked_mul(right.den)?)
+    }
+
+    /// Quotient; `None` for zero, too.
+    pub fn div(self, other: Rational) -> Option<Rational> {
+        if other.num == 0 { None } else { self.mul(Rational::new(other.den, other.num)?) }
+    }
+
+    /// The opposite.
+    pub fn neg(self) -> Option<Rational> {
+        Some(Rational { num: self.num.checked_neg()?, den: self.den })
+    }
+
+    /// Order; exact (a product that does not fit is compared as doubles).
+    pub fn compare(self, other: Rational) -> Ordering {
+        match (self.num.checked_mul(other.den), other.num.checked_mul(self.den)) {
+            (Some(left), Some(right)) => left.cmp(&right),
+            _ => self.to_f64().total_cmp(&other.to_f64()),
+        }
+    }
+
+    /// The nearest double, ties to even.
+    pub fn to_f64(self) -> f64 {
+        let den = self.den.unsigned_abs();
+        let (mut quotient, mut rest) = (self.num.unsigned_abs() / den, self.num.unsigned_abs() % den);
+        let mut exponent = 0_i32;
+        // Two bits more than a double holds, then a sticky one for all that follows.
+        while quotient < 1 << 55 && rest != 0 {
+            rest <<= 1;
+            quotient <<= 1;
+            exponent -= 1;
+            if rest >= den {
+                rest -= den;
+                quotient |= 1;
+            }
+        }
+        if rest != 0 {
+            quotient |= 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "this is the one rounding, to nearest even")]
+        let magnitude = quotient as f64 * 2_f64.powi(exponent);
+        if self.num < 0 { -magnitude } else { magnitude }
+    }
+}
+
+fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn decimals_are_exact() {
+        assert_eq!(Rational::parse("0.75"), Rational::new(3, 4));
+        assert_eq!(Rational::parse("-12.50"), Rational::new(-25, 2));
+        assert_eq!(Rational::parse("1e3"), Some(Rational::integer(1000)));
+        assert_eq!(Rational::parse("1e-3"), Rational::new(1, 1000));
+        assert_eq!(Rational::parse("x"), None);
+    }
+
+    #[test]
+    fn zero_has_no_inverse() {
+        assert_eq!(Rational::integer(1).div(Rational::ZERO), None);
+        assert_eq!(Rational::new(1, 0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_double_is_the_one_that_the_hardware_gives(num in -(1_i64 << 53)..(1_i64 << 53), den in 1_i64..(1 << 53)) {
+            // Both fit a double exactly, so IEEE division rounds once, to nearest even.
+            let expected = num as f64 / den as f64;
+            prop_assert_eq!(Rational::new(num.into(), den.into()).unwrap().to_f64().to_bits(), (expected + 0.0).to_bits());
+        }
+
+        #[test]
+        fn arithmetic_agrees_with_itself(a in -1_000_000_i128..1_000_000, b in 1_i128..1_000_000, c in -1_000_000_i128..1_000_000, d in 1_i128..1_000_000) {
+            let (x, y) = (Rational::new(a, b).unwrap(), Rational::new(c, d).unwrap());
+            prop_assert_eq!(x.add(y).unwrap().sub(y).unwrap(), x);
+            if c != 0 {
+                prop_assert_eq!(x.mul(y).unwrap().div(y).unwrap(), x);
+            }
+        }
+    }
+}
