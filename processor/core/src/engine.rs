@@ -163,8 +163,11 @@ impl Engine {
             Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
             _ => Effect::Nothing,
         };
+        let clock = self.clock;
         let mut fold = self.fold(1, &mut silences);
         fold.apply(&mut account, event, effect);
+        // A late event may bring due times that the clock has passed.
+        fold.advance(&mut account, clock, true);
         self.note(key, silences);
         self.settle(key, account, prints);
     }

@@ -17,5 +17,6 @@ pub mod lifecycle;
 pub mod map;
 pub mod plan;
 pub mod rational;
+pub mod rollup;
 pub mod series;
 pub mod settings;

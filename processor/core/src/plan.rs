@@ -204,6 +204,11 @@ pub struct View {
     pub by: Vec<String>,
     /// For each kind of window, in the metric's order: a reading for each measure.
     pub readings: Vec<Vec<Reading>>,
+    /// The bundle whose first slice is the group's first event, and from where on every window has a
+    /// row; for metrics that have one for every window.
+    pub presence: Option<usize>,
+    /// A bundle that knows the currencies of a group, for money.
+    pub money: Option<usize>,
 }
 
 /// A metric, lowered.
@@ -453,11 +458,23 @@ impl Builder {
             let readings = metric
                 .kinds
                 .iter()
-                .map(|kind| measures.iter().map(|measure| self.reading(&dims, by, *kind, money, measure)).collect())
+                .map(|kind| measures.iter().map(|measure| self.reading(&dims, by, *kind, measure)).collect())
                 .collect::<Result<Vec<Vec<Reading>>, Error>>()?;
-            metric.views.push(View { by: by.iter().map(|name| name.value.clone()).collect(), readings });
+            let money = money.then(|| self.counted(&dims, &[Trigger::Order, Trigger::Refund], true));
+            let presence = written.every_window.then(|| money.unwrap_or_else(|| self.counted(&dims, &[Trigger::Event], false)));
+            metric.views.push(View { by: by.iter().map(|name| name.value.clone()).collect(), readings, presence, money });
         }
         Ok(())
+    }
+
+    /// The bundle with these dimensions, in hours, that counts these facts.
+    fn counted(&mut self, dims: &[Dim], triggers: &[Trigger], money: bool) -> usize {
+        let bundle = self.bundle(dims, money, Slicing::Hours);
+        for trigger in triggers {
+            let column = Column::Fact { trigger: trigger.clone(), amount: None, filter: None };
+            position_or_push(&mut self.plan.bundles[bundle].columns, column);
+        }
+        bundle
     }
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
@@ -606,7 +623,7 @@ impl Builder {
     }
 
     /// Finds or makes the column's place for these dimensions and this kind of window.
-    fn reading(&mut self, dims: &[Dim], by: &[Spanned<String>], kind: Kind, money: bool, measure: &Lowered) -> Result<Reading, Error> {
+    fn reading(&mut self, dims: &[Dim], by: &[Spanned<String>], kind: Kind, measure: &Lowered) -> Result<Reading, Error> {
         let of_event = |dim: &&Dim| !matches!(dim, Dim::Trait(_));
         let needs_traits = !matches!(
             &measure.column,
@@ -620,12 +637,10 @@ impl Builder {
             Kind::Trailing(days) => Slicing::Trailing(days),
             kind => Slicing::Window(kind),
         };
-        let money = money && matches!(&measure.column, Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. });
-        // Money facts keep one bundle with the currency; what is no money reads the sum over currencies.
+        // These facts keep the currency; what is no money reads the sum over currencies.
         let keyed = matches!(&measure.column, Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. });
         let bundle = self.bundle(dims, keyed, slicing);
         let column = position_or_push(&mut self.plan.bundles[bundle].columns, measure.column.clone());
-        debug_assert!(!money || keyed);
         let read = if matches!(slicing, Slicing::Trailing(_)) { Read::End } else { measure.read };
         Ok(Reading { bundle, column, read })
     }
@@ -811,8 +826,8 @@ mod tests {
         for (body, expected) in [
             ("    measures: {a: {count: order}}\n    value: a + b\n", "9:16: there is no measure `b`; there are a and the setting margin"),
             ("    measures: {a: {count: ordr}}\n    value: a\n", "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"),
-            ("    measures: {a: {sum: order, of: currency}}\n    value: a\n", "8:40: `currency` is not a number that can be summed"),
-            ("    measures: {a: {count: order, where: net > currency}}\n    value: a\n", "8:41: the left side is a number, the right side text"),
+            ("    measures: {a: {sum: order, of: currency}}\n    value: a\n", "8:36: `currency` is not a number that can be summed"),
+            ("    measures: {a: {count: order, where: net > currency}}\n    value: a\n", "8:45: the left side is a number, the right side text"),
             ("    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n", "8:11: a measure of customers has the dimensions of accounts only, its traits"),
             ("    measures: {a: {count: order}}\n", "3:11: the metric needs a `value`, an expression over its measures"),
             ("    measure: {a: {count: order}}\n", "8:5: unknown field"),

@@ -1,0 +1,27 @@
+//! What the stages tell about themselves.
+
+use metrics::{Unit, counter, describe_counter};
+
+const EVENTS: &str = "vitals_events_total";
+const REFOLDED: &str = "vitals_accounts_refolded_total";
+
+/// Describes the telemetry of this crate to the recorder.
+pub fn describe() {
+    describe_counter!(EVENTS, Unit::Count, "Events by what became of them: on_time, late, duplicate, quarantined");
+    describe_counter!(REFOLDED, Unit::Count, "Events for which an account's journal was read");
+}
+
+pub(crate) fn events(counts: &crate::account::Counters, before: &crate::account::Counters) {
+    for (fate, now, then) in [
+        ("on_time", counts.on_time, before.on_time),
+        ("late", counts.late, before.late),
+        ("duplicate", counts.duplicate, before.duplicate),
+        ("quarantined", counts.quarantined, before.quarantined),
+    ] {
+        counter!(EVENTS, "fate" => fate).increment(now - then);
+    }
+}
+
+pub(crate) fn refolded(accounts: usize) {
+    counter!(REFOLDED).increment(accounts as u64);
+}

@@ -1,0 +1,44 @@
+//! Names and settings of the topics.
+
+use std::time::Duration;
+
+use eventlog::{Cleanup, Log, TopicSpec};
+use processor_core::{catalog::Per, plan::Plan};
+
+/// Events and ticks: the source of truth, kept for ever.
+pub const EVENTS: &str = "vitals.events.v1";
+/// What the account stage tells the rollup stage.
+pub const PARTIALS: &str = "vitals.partials.v1";
+/// Alert transitions.
+pub const ALERTS: &str = "vitals.alerts.v1";
+/// Records that could not be applied, as they came.
+pub const DEAD_LETTERS: &str = "vitals.dead-letters.v1";
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The topic of a metric.
+pub fn metric(name: &str) -> String {
+    format!("vitals.metrics.{name}.v1")
+}
+
+/// All topics of a plan; per-account metrics have as many partitions as events.
+pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
+    let compact = Cleanup::Compact { min_lag: WEEK };
+    let spec = |name: &str, partitions, cleanup| TopicSpec { name: name.to_owned(), partitions, cleanup };
+    let mut topics = vec![
+        spec(EVENTS, partitions, Cleanup::Keep),
+        spec(PARTIALS, 1, Cleanup::Delete { retention: WEEK }),
+        spec(ALERTS, 1, Cleanup::Keep),
+        spec(DEAD_LETTERS, 1, Cleanup::Keep),
+    ];
+    topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), if m.per == Per::Account { partitions } else { 1 }, compact)));
+    topics
+}
+
+/// Creates the topics that are missing.
+///
+/// # Errors
+/// When one exists with another number of partitions.
+pub fn create(log: &dyn Log, plan: &Plan, partitions: u32) -> eventlog::Result<()> {
+    all(plan, partitions).iter().try_for_each(|topic| log.create_topic(topic))
+}

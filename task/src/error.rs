@@ -1,0 +1,83 @@
+//! The one error of this crate.
+
+/// What to do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Stop the task.
+    Fatal,
+}
+
+/// Shorthand of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that stops a task.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] eventlog::Error),
+    /// The storage engine refused.
+    #[error("state at {path}: {source}")]
+    Storage {
+        /// Directory of the state.
+        path: String,
+        /// What RocksDB said.
+        source: rocksdb::Error,
+    },
+    /// The directory was written by a newer version.
+    #[error("state at {path} was written by a newer version (format {found}, this one reads up to {known}); use that version")]
+    Newer {
+        /// Directory of the state.
+        path: String,
+        /// Format found.
+        found: u32,
+        /// Newest format known.
+        known: u32,
+    },
+    /// Stored bytes do not decode.
+    #[error("state at {path} is damaged: {what}; delete the directory, it is rebuilt from the log")]
+    Damaged {
+        /// Directory of the state.
+        path: String,
+        /// What does not decode.
+        what: String,
+    },
+    /// R > G, or R without G.
+    #[error("task {task}: the state is at offset {state}, the log has committed {}: the state is of another log or the log lost data; move the state directory away to rebuild it", group.map_or("none".to_owned(), |offset| offset.to_string()))]
+    AheadOfGroup {
+        /// The task.
+        task: String,
+        /// R.
+        state: u64,
+        /// G.
+        group: Option<u64>,
+    },
+    /// Retention passed R.
+    #[error("task {task}: it has to read from offset {from}, but the log begins at {low}: retention passed it; rebuild with `vitals rebuild`")]
+    Retained {
+        /// The task.
+        task: String,
+        /// Where it would begin.
+        from: u64,
+        /// First kept offset.
+        low: u64,
+    },
+    /// A record of the log does not decode where every record must.
+    #[error("task {task}, offset {offset}: {what}")]
+    Record {
+        /// The task.
+        task: String,
+        /// Its offset.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn kind(&self) -> Kind {
+        Kind::Fatal
+    }
+}

@@ -1,0 +1,252 @@
+//! The state of a task: one RocksDB, few column families.
+//!
+//! Invariants: written only by [`Batch::write`], one `WriteBatch` over all tables with
+//! `next_offset`; not synced, because R only moves back and replay repairs; keys sorted by the
+//! caller where it matters. It does not know what the bytes mean.
+
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
+    MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions,
+};
+
+use crate::{Error, Result};
+
+/// Version of the layout.
+const FORMAT: u32 = 1;
+const FORMAT_KEY: &[u8] = b"format";
+const OFFSET_KEY: &[u8] = b"next_offset";
+const GENERATION_KEY: &[u8] = b"generation";
+
+/// Memory that the tasks of a process share.
+#[derive(Clone)]
+pub struct Memory {
+    cache: Cache,
+    buffers: WriteBufferManager,
+}
+
+impl Memory {
+    /// A block cache and write buffers of these sizes, bytes.
+    pub fn new(cache: usize, buffers: usize) -> Memory {
+        Memory { cache: Cache::new_lru_cache(cache), buffers: WriteBufferManager::new_write_buffer_manager(buffers, false) }
+    }
+}
+
+/// The state of one task.
+pub struct State {
+    db: DB,
+    path: PathBuf,
+}
+
+impl State {
+    /// Opens or creates the state at `path` with these tables; values of those in `appended` are
+    /// appended to by [`Batch::append`].
+    ///
+    /// # Errors
+    /// `Newer`, `Damaged`, or what the storage engine says.
+    pub fn open(path: &Path, tables: &[&str], appended: &[&str], memory: &Memory) -> Result<State> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_write_buffer_manager(&memory.buffers);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_max_total_wal_size(512 << 20);
+        options.set_keep_log_file_num(2);
+        options.set_max_background_jobs(2);
+        let describe = |name: &str| ColumnFamilyDescriptor::new(name, table_options(appended.contains(&name), memory));
+        let families = std::iter::once("default").chain(tables.iter().copied()).map(describe);
+        let text = path.display().to_string();
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|source| match source.kind() {
+            rocksdb::ErrorKind::Corruption => Error::Damaged { path: text.clone(), what: source.to_string() },
+            _ => Error::Storage { path: text.clone(), source },
+        })?;
+        let state = State { db, path: path.to_owned() };
+        match state.number(FORMAT_KEY)? {
+            None => state.db.put(FORMAT_KEY, u64::from(FORMAT).to_be_bytes()).map_err(|e| state.storage(e))?,
+            Some(found) if found > u64::from(FORMAT) => {
+                return Err(Error::Newer { path: text, found: u32::try_from(found).unwrap_or(u32::MAX), known: FORMAT });
+            }
+            Some(_) => {}
+        }
+        Ok(state)
+    }
+
+    /// R: the offset after the last record that the state holds.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn next_offset(&self) -> Result<Option<u64>> {
+        self.number(OFFSET_KEY)
+    }
+
+    /// Hash of the definitions that made the state.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn generation(&self) -> Result<Option<u64>> {
+        self.number(GENERATION_KEY)
+    }
+
+    /// Records the definitions that make the state, before anything else is in it.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn set_generation(&self, generation: u64) -> Result<()> {
+        self.db.put(GENERATION_KEY, generation.to_be_bytes()).map_err(|e| self.storage(e))
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn get(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.db.get_cf(self.table(table)?, key).map_err(|e| self.storage(e))
+    }
+
+    /// The values of many keys, in their order.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn get_many<K: AsRef<[u8]>>(&self, table: &'static str, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        let family = self.table(table)?;
+        let values = self.db.multi_get_cf(keys.iter().map(|key| (family, key.as_ref())));
+        values.into_iter().map(|value| value.map_err(|e| self.storage(e))).collect()
+    }
+
+    /// Calls `each(key, value)` from `from` on, in the order of keys, while it answers true.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn scan(&self, table: &'static str, from: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        for item in self.db.iterator_cf(self.table(table)?, IteratorMode::From(from, Direction::Forward)) {
+            let (key, value) = item.map_err(|e| self.storage(e))?;
+            if !each(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// An empty batch.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { state: self, writes: WriteBatch::default() }
+    }
+
+    /// An error about bytes that do not decode.
+    pub fn damaged(&self, what: impl Into<String>) -> Error {
+        Error::Damaged { path: self.path.display().to_string(), what: what.into() }
+    }
+
+    fn number(&self, key: &[u8]) -> Result<Option<u64>> {
+        let Some(bytes) = self.db.get(key).map_err(|e| self.storage(e))? else { return Ok(None) };
+        let bytes = bytes.try_into().map_err(|_| self.damaged(format!("{} has another length", String::from_utf8_lossy(key))))?;
+        Ok(Some(u64::from_be_bytes(bytes)))
+    }
+
+    fn table(&self, name: &'static str) -> Result<&ColumnFamily> {
+        self.db.cf_handle(name).ok_or_else(|| self.damaged(format!("table {name} is missing")))
+    }
+
+    fn storage(&self, source: rocksdb::Error) -> Error {
+        match source.kind() {
+            rocksdb::ErrorKind::Corruption => self.damaged(source.to_string()),
+            _ => Error::Storage { path: self.path.display().to_string(), source },
+        }
+    }
+}
+
+fn table_options(appended: bool, memory: &Memory) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&memory.cache);
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_cache_index_and_filter_blocks(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(64 << 20);
+    if appended {
+        options.set_merge_operator_associative("append", append);
+    }
+    options
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a RocksDB merge operator")]
+fn append(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    let mut joined = existing.unwrap_or_default().to_vec();
+    operands.iter().for_each(|operand| joined.extend_from_slice(operand));
+    Some(joined)
+}
+
+/// Writes of one flush.
+pub struct Batch<'a> {
+    state: &'a State,
+    writes: WriteBatch,
+}
+
+impl Batch<'_> {
+    /// Sets a key.
+    ///
+    /// # Errors
+    /// When the table does not exist.
+    pub fn put(&mut self, table: &'static str, key: &[u8], value: &[u8]) -> Result<()> {
+        self.writes.put_cf(self.state.table(table)?, key, value);
+        Ok(())
+    }
+
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// When the table does not exist.
+    pub fn delete(&mut self, table: &'static str, key: &[u8]) -> Result<()> {
+        self.writes.delete_cf(self.state.table(table)?, key);
+        Ok(())
+    }
+
+    /// Appends to the value of a key, in a table opened for it.
+    ///
+    /// # Errors
+    /// When the table does not exist.
+    pub fn append(&mut self, table: &'static str, key: &[u8], value: &[u8]) -> Result<()> {
+        self.writes.merge_cf(self.state.table(table)?, key, value);
+        Ok(())
+    }
+
+    /// Writes all of it with the new `next_offset`, or nothing.
+    pub(crate) fn write(mut self, next_offset: u64) -> Result<()> {
+        self.writes.put(OFFSET_KEY, next_offset.to_be_bytes());
+        self.state.db.write_opt(&self.writes, &WriteOptions::default()).map_err(|e| self.state.storage(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_there_after_reopening_with_its_offset() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 20, 1 << 20);
+        {
+            let state = State::open(dir.path(), &["a", "j"], &["j"], &memory).unwrap();
+            assert_eq!(state.next_offset().unwrap(), None);
+            let mut batch = state.batch();
+            batch.put("a", b"k", b"v").unwrap();
+            batch.append("j", b"k", b"1").unwrap();
+            batch.append("j", b"k", b"2").unwrap();
+            batch.write(7).unwrap();
+        }
+        let state = State::open(dir.path(), &["a", "j"], &["j"], &memory).unwrap();
+        assert_eq!(state.next_offset().unwrap(), Some(7));
+        assert_eq!(state.get_many("j", &[b"k"]).unwrap(), [Some(b"12".to_vec())]);
+    }
+
+    #[test]
+    fn a_newer_state_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 20, 1 << 20);
+        State::open(dir.path(), &[], &[], &memory).unwrap().db.put(FORMAT_KEY, 9_u64.to_be_bytes()).unwrap();
+        let message = State::open(dir.path(), &[], &[], &memory).err().unwrap().to_string();
+        assert!(message.ends_with("was written by a newer version (format 9, this one reads up to 1); use that version"), "{message}");
+    }
+}
