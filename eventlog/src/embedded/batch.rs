@@ -273,12 +273,16 @@ mod tests {
     /// A batch written by the first release; it must be read for ever.
     #[test]
     fn reads_version_1() {
-        let hex = "0102000000030000006400000000000000640000000000000000000161020178006302\
-                   01620000";
+        let hex = "01020000000300000064000000000000006500000000000000\
+                   00000161027800\
+                   0002016200010168 0179"
+            .replace(' ', "");
         let value: Vec<u8> =
             hex.as_bytes().chunks(2).map(|h| u8::from_str_radix(std::str::from_utf8(h).unwrap(), 16).unwrap()).collect();
         let all = decode(7, value).unwrap();
-        let seen: Vec<_> = all.iter().map(|s| (s.offset, &s.record.key[..], s.record.timestamp_us)).collect();
-        assert_eq!(seen, [(7, &b"a"[..], 100), (8, &b"b"[..], 100)]);
+        let header = Header { name: "h".into(), value: "y".into() };
+        let a = Record { key: "a".into(), value: Some("x".into()), headers: vec![], timestamp_us: 100 };
+        let b = Record { key: "b".into(), value: None, headers: vec![header], timestamp_us: 101 };
+        assert_eq!(all, [Stored { offset: 7, record: a }, Stored { offset: 8, record: b }]);
     }
 }

@@ -235,7 +235,8 @@ fn database_options(config: &Config) -> Options {
 fn batch_options(config: &Config) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(&Cache::new_lru_cache(config.cache_bytes));
-    table.set_format_version(5);
+    // From 6 on the footer of a table is checked too.
+    table.set_format_version(6);
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(config.write_buffer_bytes);

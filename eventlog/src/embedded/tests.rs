@@ -1,27 +1,75 @@
-//! Tests of the embedded log: a smoke test.
+//! Tests of the embedded log: the suite that every log passes, and what only this one can be asked.
 
-use std::time::Duration;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use super::*;
-use crate::{Assignment, Cleanup, Commit, Output, Poll, Record};
+use crate::{Cleanup, Commit, Output, Poll, Record, conformance};
+
+mod crash;
+mod damage;
+mod speed;
+
+struct Harness {
+    dir: TempDir,
+    log: Option<Arc<Embedded>>,
+}
+
+impl Harness {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Some(Embedded::open(dir.path(), Config::default()).unwrap());
+        Self { dir, log }
+    }
+
+    fn embedded(&self) -> &Arc<Embedded> {
+        self.log.as_ref().unwrap()
+    }
+}
+
+impl conformance::Harness for Harness {
+    fn log(&self) -> Arc<dyn Log> {
+        self.embedded().clone()
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.log = None;
+        self.log = Some(Embedded::open(self.dir.path(), Config::default())?);
+        Ok(())
+    }
+
+    fn clean(&self, now_us: i64) -> Result<bool> {
+        self.embedded().clean(now_us).map(|_| true)
+    }
+}
 
 #[test]
-fn appends_and_reads_after_reopening() {
-    let dir = tempfile::tempdir().unwrap();
-    for round in 0..3 {
-        let log = Embedded::open(dir.path(), Config::default()).unwrap();
-        log.create_topic(&TopicSpec { name: "t".into(), partitions: 2, cleanup: Cleanup::Keep }).unwrap();
-        let mut producer = log.producer("p").unwrap();
-        let record = Record { key: "k".into(), value: Some("v".into()), ..Record::default() };
-        let output = Output { topic: "t".into(), partition: 1, record };
-        let written = producer.commit(Commit { outputs: vec![output.clone(), output], offsets: vec![] }).unwrap();
-        assert_eq!(written, [("t".into(), 1, round * 2)]);
-        let mut consumer = log.consumer("t", Assignment::Manual(vec![(0, 0), (1, 1)])).unwrap();
-        let wait = Duration::from_millis(1);
-        let mut seen = Vec::new();
-        while let Poll::Records { partition: 1, records } = consumer.poll(1, wait).unwrap() {
-            seen.extend(records.iter().map(|r| r.offset));
-        }
-        assert_eq!(seen, (1..=round * 2 + 1).collect::<Vec<_>>());
+fn passes_the_suite() {
+    conformance::run(|| Box::new(Harness::new()));
+}
+
+fn create(log: &Embedded, partitions: u32) {
+    log.create_topic(&TopicSpec { name: "t".into(), partitions, cleanup: Cleanup::Keep }).unwrap();
+}
+
+fn outputs(partition: u32, values: impl IntoIterator<Item = String>) -> Vec<Output> {
+    let record = |value: String| Record { key: "k".into(), value: Some(value.into()), ..Record::default() };
+    values.into_iter().map(|v| Output { topic: "t".into(), partition, record: record(v) }).collect()
+}
+
+fn read_all(log: &Embedded, partition: u32) -> Result<Vec<String>> {
+    let mut consumer = log.consumer("t", Assignment::Manual(vec![(partition, 0)]))?;
+    let mut all = Vec::new();
+    while let Poll::Records { records, .. } = consumer.poll(usize::MAX, std::time::Duration::ZERO)? {
+        all.extend(records.into_iter().map(|r| String::from_utf8(r.record.value.unwrap().to_vec()).unwrap()));
     }
+    Ok(all)
+}
+
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = all.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    found.sort();
+    found
 }
