@@ -352,14 +352,22 @@ fn concurrent_readers_see_prefixes(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 2, Cleanup::Keep)?;
     let log = harness.log();
     thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn({
-            let log = log.clone();
-            move || write_numbers(&*log, writer)
-        })).collect();
-        let readers: Vec<_> = (0..3).map(|_| scope.spawn({
-            let log = log.clone();
-            move || read_numbers(&*log)
-        })).collect();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn({
+                    let log = log.clone();
+                    move || write_numbers(&*log, writer)
+                })
+            })
+            .collect();
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn({
+                    let log = log.clone();
+                    move || read_numbers(&*log)
+                })
+            })
+            .collect();
         for thread in writers {
             thread.join().expect("a writer does not panic")?;
         }
@@ -439,7 +447,8 @@ fn retention_removes_old(harness: &mut dyn Harness) -> Result<()> {
 fn compaction_keeps_newest(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Compact { min_lag: Duration::from_secs(10) })?;
     let log = harness.log();
-    let history = [("a", Some("1")), ("b", Some("2")), ("a", None), ("c", Some("3")), ("b", Some("4")), ("a", Some("5"))];
+    let history =
+        [("a", Some("1")), ("b", Some("2")), ("a", None), ("c", Some("3")), ("b", Some("4")), ("a", Some("5"))];
     let stamped = (0..).zip(history).map(|(second, (key, value))| Record {
         value: value.map(|v: &str| v.to_owned().into()),
         timestamp_us: second * SECOND,

@@ -277,8 +277,11 @@ mod tests {
                    00000161027800\
                    0002016200010168 0179"
             .replace(' ', "");
-        let value: Vec<u8> =
-            hex.as_bytes().chunks(2).map(|h| u8::from_str_radix(std::str::from_utf8(h).unwrap(), 16).unwrap()).collect();
+        let value: Vec<u8> = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|h| u8::from_str_radix(std::str::from_utf8(h).unwrap(), 16).unwrap())
+            .collect();
         let all = decode(7, value).unwrap();
         let header = Header { name: "h".into(), value: "y".into() };
         let a = Record { key: "a".into(), value: Some("x".into()), headers: vec![], timestamp_us: 100 };

@@ -211,7 +211,8 @@ impl Batches<'_> {
             return Ok(None);
         }
         let (key, value) = self.iterator.item().expect("a valid iterator has an item");
-        let base = key.last_chunk().ok_or_else(|| self.storage.damaged("the key of a batch is cut short".to_owned()))?;
+        let base =
+            key.last_chunk().ok_or_else(|| self.storage.damaged("the key of a batch is cut short".to_owned()))?;
         Ok(Some((u64::from_be_bytes(*base), value)))
     }
 }
