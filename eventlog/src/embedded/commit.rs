@@ -142,7 +142,14 @@ impl Producer for Writer {
             if let Some(written) = state.done.remove(&ticket) {
                 return written;
             }
-            state = if state.writing { queue.wait(state) } else { lead(&self.log, state) };
+            state = if state.writing {
+                queue.wait(state)
+            } else if state.waiting.iter().any(|request| request.ticket == ticket) {
+                lead(&self.log, state)
+            } else {
+                let what = "the thread that wrote this commit panicked".to_owned();
+                return Err(Error::Stopped { path: self.log.path.clone(), what });
+            };
         }
     }
 }
@@ -158,7 +165,9 @@ fn lead<'a>(log: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a,
     }
     state.writing = true;
     drop(state);
+    let leading = Leading(&log.queue);
     let outcome = write(log, &round);
+    std::mem::forget(leading);
     let mut state = log.queue.lock();
     match outcome {
         Ok(written) => state.done.extend(round.iter().map(|r| r.ticket).zip(written.into_iter().map(Ok))),
@@ -175,6 +184,19 @@ fn lead<'a>(log: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a,
     state.rounds += 1;
     log.queue.changed.notify_all();
     state
+}
+
+/// Lets nobody wait for ever when the writing thread panics.
+struct Leading<'a>(&'a Queue);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.broken = Some("a writing thread panicked".to_owned());
+        state.writing = false;
+        state.rounds += 1;
+        self.0.changed.notify_all();
+    }
 }
 
 /// Takes offsets, writes the round durably, shows it to readers.

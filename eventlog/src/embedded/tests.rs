@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{Cleanup, Commit, Output, Poll, Record, conformance};
 
+mod cleaning;
 mod crash;
 mod damage;
 mod speed;
