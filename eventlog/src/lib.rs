@@ -63,7 +63,8 @@ pub struct Output {
     pub record: Record,
 }
 
-/// A committed position of a group in one partition.
+/// A committed position of a group in one partition. The log does not check it against the watermarks: a group may
+/// count what it likes (an import counts rows), but retention and compaction wait for every group of the partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// Offset of the next record to read.
@@ -95,12 +96,13 @@ pub struct Commit {
 pub enum Cleanup {
     /// Everything, for ever.
     Keep,
-    /// Records younger than this.
+    /// Records younger than this, and whatever a group has still to read (embedded only; Kafka does not wait).
     Delete {
         /// Retention.
         retention: Duration,
     },
-    /// The latest record of each key, and everything younger than the lag.
+    /// The latest record of each key, and everything younger than the lag or (embedded only) still to be read by a
+    /// group. Records without a key are kept; Kafka refuses them.
     Compact {
         /// `min.compaction.lag.ms`.
         min_lag: Duration,
@@ -133,7 +135,8 @@ pub enum Assignment {
     /// These partitions from these offsets (Kafka: `assign`).
     Manual(Vec<(u32, u64)>),
     /// A share of the topic in this group (Kafka: `subscribe`, eager, `group.protocol=classic`).
-    /// Each partition is delivered only after [`Consumer::seek`].
+    /// Each partition is delivered only after [`Consumer::seek`]. The embedded log has one process and no
+    /// rebalances: every member of a group is given all partitions at its first poll; producers fence.
     Group(String),
 }
 
@@ -159,11 +162,11 @@ pub enum Poll {
 
 /// The log. Shared by all stages of a process.
 pub trait Log: Send + Sync {
-    /// Creates the topic if it is not there; with the same spec it changes nothing.
-    /// Kafka: `AdminClient::create_topics`.
+    /// Creates the topic if it is not there; with the same spec it changes nothing, with another cleanup it takes
+    /// that. Kafka: `AdminClient::create_topics`, `alter_configs`.
     ///
     /// # Errors
-    /// `Fatal` if it exists with another number of partitions.
+    /// `Fatal` if it exists with another number of partitions, or the name is not allowed.
     fn create_topic(&self, spec: &TopicSpec) -> Result<()>;
 
     /// All topics, by name. Kafka: `fetch_metadata`.
@@ -191,7 +194,8 @@ pub trait Log: Send + Sync {
     /// `Fatal` if the topic does not exist.
     fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>>;
 
-    /// A writer. A newer producer of the same `name` fences this one.
+    /// A writer. A newer producer of the same `name` fences this one; once it is returned, nothing of the older ones
+    /// is still on its way.
     /// Kafka: a `BaseProducer` with `transactional.id=name`, `init_transactions`.
     ///
     /// # Errors
@@ -209,7 +213,7 @@ pub trait Consumer: Send {
     /// high one (the topic was recreated).
     fn poll(&mut self, max_bytes: usize, wait: Duration) -> Result<Poll>;
 
-    /// Delivers an assigned partition from this offset on. Kafka: `seek` / `incremental assign`.
+    /// Delivers an assigned partition from this offset on; the next poll checks the offset. Kafka: `seek` / `incremental assign`.
     ///
     /// # Errors
     /// `Fatal` if the partition is not assigned.
