@@ -286,7 +286,7 @@ impl Rollup {
     /// Notes the rows of windows that opened since `previous`.
     fn open_windows(&mut self, previous: Time) {
         let first = || self.tables.values().filter_map(|table| table.slices.keys().next()).min().copied();
-        let Some(previous) = if previous == Time::MIN { first() } else { Some(previous) } else { return };
+        let Some(previous) = (if previous == Time::MIN { first() } else { Some(previous) }) else { return };
         let plan = self.plan.clone();
         let kinds: BTreeSet<Kind> = plan.metrics.iter().flat_map(|metric| metric.kinds.iter().copied()).collect();
         let mut opened: Vec<Window> = Vec::new();

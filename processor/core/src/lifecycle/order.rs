@@ -22,7 +22,7 @@ pub struct Share<'a> {
 pub fn shares(order: &Order, refund: i64) -> Vec<Share<'_>> {
     let mut amounts: Vec<(&str, i64)> = order.lines.iter().map(|(product, amount)| (product.as_str(), *amount)).collect();
     let rest = amounts.iter().fold(i128::from(order.gross), |rest, (_, amount)| rest - i128::from(*amount));
-    if rest != 0 || amounts.is_empty() {
+    if rest > 0 || amounts.is_empty() {
         amounts.push(("", i64::try_from(rest).unwrap_or(0)));
     }
     let weights: Vec<i64> = amounts.iter().map(|(_, amount)| *amount).collect();
