@@ -140,7 +140,10 @@ impl Report {
         }
         let Self { equal, filled, optional, skipped, .. } = self;
         let wrong = self.wrong();
-        writeln!(out, "{wrong} different, {equal} equal, {filled} filled, {optional} optional absent, {skipped} skipped")?;
+        writeln!(
+            out,
+            "{wrong} different, {equal} equal, {filled} filled, {optional} optional absent, {skipped} skipped"
+        )?;
         Ok(())
     }
 }

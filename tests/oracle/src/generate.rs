@@ -155,7 +155,8 @@ impl Maker<'_> {
 
     /// An instant at which something of the account falls due.
     fn meeting(&mut self, account: &str) -> Option<Micros> {
-        let own: Vec<Micros> = self.made.iter().rev().filter(|m| m.account == account).take(8).map(|m| m.time).collect();
+        let own: Vec<Micros> =
+            self.made.iter().rev().filter(|m| m.account == account).take(8).map(|m| m.time).collect();
         let days = [0, 7, 14, 30, 60, 90, 90, 90][usize::try_from(self.random.below(8)).unwrap_or(0)];
         Some(self.random.pick(&own)? + days * DAY + self.random.signed(3) - 1)
     }
@@ -165,7 +166,8 @@ impl Maker<'_> {
     }
 
     fn currency(&mut self, account: &str) -> &'static str {
-        let home = ["EUR", "EUR", "USD", "EUR", "JPY"][account.len() * account.bytes().map(usize::from).sum::<usize>() % 5];
+        let home =
+            ["EUR", "EUR", "USD", "EUR", "JPY"][account.len() * account.bytes().map(usize::from).sum::<usize>() % 5];
         if self.random.chance(8) { self.random.word(&["EUR", "USD", "JPY"]) } else { home }
     }
 

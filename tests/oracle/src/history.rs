@@ -177,13 +177,11 @@ fn order(event: &Event, cancelled: bool) -> Order<'_> {
     }
 }
 
-fn lines(event: &Event, gross: i128) -> Vec<(&str, i128)> {
+fn lines<'a>(event: &'a Event, gross: i128) -> Vec<(&'a str, i128)> {
     let listed = event.data.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let product = |line: &'_ Value| line.get("amount").and_then(crate::read::integer).unwrap_or(0);
-    let mut lines: Vec<(&str, i128)> = listed
-        .iter()
-        .map(|line| (line.get("product").and_then(Value::as_str).unwrap_or_default(), product(line)))
-        .collect();
+    let amount = |line: &Value| line.get("amount").and_then(crate::read::integer).unwrap_or(0);
+    let product = |line: &'a Value| line.get("product").and_then(Value::as_str).unwrap_or_default();
+    let mut lines: Vec<(&str, i128)> = listed.iter().map(|l| (product(l), amount(l))).collect();
     let lacking = gross - lines.iter().map(|l| l.1).sum::<i128>();
     if lacking > 0 || lines.is_empty() {
         lines.push(("", lacking));

@@ -40,8 +40,7 @@ pub fn truth(log: Log, settings: &Settings) -> Result<Truth, Error> {
         Counted::Effective => effective.iter().map(|e| e.time).collect(),
     };
     counted.sort_unstable();
-    let mut truth =
-        Truth { clock, windows: Vec::new(), allowed_lateness: settings.allowed_lateness, rows: Vec::new() };
+    let mut truth = Truth { clock, windows: Vec::new(), allowed_lateness: settings.allowed_lateness, rows: Vec::new() };
     let Some(from) = events.iter().map(|e| e.time).min() else { return Ok(truth) };
     for kind in Kind::BOUNDED {
         truth.windows.push((kind, windows(kind, &settings.zone, from, clock)?));
