@@ -1,0 +1,205 @@
+//! Metrics over the customer base: one pass over all accounts for each window.
+
+use crate::calendar::Window;
+use crate::history::Account;
+use crate::money::{self, trait_groups};
+use crate::read::Event;
+use crate::row::{Answer, Group, NO_DENOMINATOR, Row, ZERO_CHURN};
+use crate::{Micros, NOW, rational};
+use std::collections::HashMap;
+
+/// Counts of accounts of one group in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Customers at start, by traits at start.
+    pub at_start: i128,
+    /// Those of them that are none at end.
+    pub churned: i128,
+    /// Customers at end, by traits at end.
+    pub at_end: i128,
+    /// Those of them with a meaningful event in the window.
+    pub engaged: i128,
+    /// Starts, first or again, by the traits that the order sees.
+    pub started: i128,
+    /// Losses, by the traits of the instant of the loss.
+    pub lost: i128,
+    /// Losses, by the traits of the start (in the window or at its beginning) that they end.
+    pub lost_of_base: i128,
+}
+
+/// The counts of a window by group.
+pub type Table<'a> = HashMap<Group<'a>, Counts>;
+
+/// Counts all accounts in `window`.
+pub fn count<'a>(accounts: &'a [Account<'a>], window: Window, clock: Micros) -> Table<'a> {
+    let mut table = Table::new();
+    for account in accounts.iter().filter(|a| !a.runs.is_empty()) {
+        levels(account, window, clock, &mut table);
+        movements(account, window, &mut table);
+    }
+    table
+}
+
+/// An open window shows the state after everything applied.
+fn end_of(window: Window, clock: Micros) -> Micros {
+    if clock >= window.end { window.end } else { NOW }
+}
+
+fn levels<'a>(account: &'a Account<'a>, window: Window, clock: Micros, table: &mut Table<'a>) {
+    let end = end_of(window, clock);
+    let (before, after) = (account.customer_at(window.start), account.customer_at(end));
+    if before {
+        for group in trait_groups(account.traits_at(window.start)) {
+            let counts = table.entry(group).or_default();
+            counts.at_start += 1;
+            counts.churned += i128::from(!after);
+        }
+    }
+    if after {
+        let engaged = account.engaged(window.start, window.end);
+        for group in trait_groups(account.traits_at(end)) {
+            let counts = table.entry(group).or_default();
+            counts.at_end += 1;
+            counts.engaged += i128::from(engaged);
+        }
+    }
+}
+
+fn movements<'a>(account: &'a Account<'a>, window: Window, table: &mut Table<'a>) {
+    for run in &account.runs {
+        let starts_here = window.holds(run.start.0);
+        let of_start = account.traits_before(run.start);
+        if starts_here {
+            each(of_start, table, |c| c.started += 1);
+        }
+        if let Some(lost) = run.lost.filter(|&lost| window.holds(lost)) {
+            each(account.traits_at(lost), table, |c| c.lost += 1);
+            let of_base = if starts_here { of_start } else { account.traits_at(window.start) };
+            each(of_base, table, |c| c.lost_of_base += 1);
+        }
+    }
+}
+
+fn each<'a>(traits: &'a crate::history::Traits, table: &mut Table<'a>, change: impl Fn(&mut Counts)) {
+    for group in trait_groups(traits) {
+        change(table.entry(group).or_default());
+    }
+}
+
+/// When each series began: surely, and possibly.
+#[derive(Debug, Default)]
+pub struct Seen<'a> {
+    /// First event of the group that is certainly one of it.
+    pub sure: HashMap<Group<'a>, Micros>,
+    /// First event that may be taken for one of the group.
+    pub maybe: HashMap<Group<'a>, Micros>,
+    /// First event that names the currency.
+    pub currencies: HashMap<&'a str, Micros>,
+    /// First order or refund that counts, of the group in the currency.
+    pub pairs: HashMap<(Group<'a>, &'a str), Micros>,
+}
+
+/// Finds the first events of all groups and currencies, from the events in effect in the order of facts.
+pub fn seen<'a>(events: &[&'a Event], accounts: &'a [Account<'a>], facts: &[money::Fact<'a>]) -> Seen<'a> {
+    let by_name: HashMap<&str, &Account<'a>> = accounts.iter().map(|a| (a.name, a)).collect();
+    let mut seen = Seen::default();
+    for event in events {
+        see(event, event.account().and_then(|name| by_name.get(name)).copied(), &mut seen);
+    }
+    for fact in facts.iter().filter(|f| f.effect != money::Effect::Cancelled) {
+        for (group, _) in &fact.shares {
+            seen.pairs.entry((*group, fact.currency)).or_insert(fact.time);
+        }
+    }
+    seen
+}
+
+/// Events come by time, so the first insertion is the earliest.
+fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, seen: &mut Seen<'a>) {
+    let mut groups = vec![crate::row::ALL];
+    if let Some(account) = account {
+        groups.extend(trait_groups(account.traits_before(event.key())));
+    }
+    for group in groups {
+        seen.maybe.entry(group).or_insert(event.time);
+        if event.kind != "retracted" {
+            seen.sure.entry(group).or_insert(event.time);
+        }
+    }
+    if let Some(account) = account.filter(|_| event.kind == "account.updated") {
+        let after = account.traits.partition_point(|(key, _)| *key <= event.key());
+        for group in trait_groups(&account.traits[after - 1].1) {
+            seen.maybe.entry(group).or_insert(event.time);
+        }
+    }
+    if let Some(currency) = event.text("currency") {
+        seen.currencies.entry(currency).or_insert(event.time);
+    }
+}
+
+/// One window with its tables.
+#[derive(Debug)]
+pub struct Tables<'t, 'a> {
+    /// Which window.
+    pub window: Window,
+    /// Orders and refunds.
+    pub money: &'t money::Table<'a>,
+    /// Accounts.
+    pub base: &'t Table<'a>,
+    /// Numerator and denominator.
+    pub margin: (i128, i128),
+}
+
+impl<'a> Tables<'_, 'a> {
+    /// The rows of the window.
+    pub fn rows(&self, seen: &Seen<'a>, rows: &mut Vec<Row>) {
+        let begun = |at: Option<&Micros>| at.is_some_and(|&at| at < self.window.end);
+        for (&group, _) in seen.maybe.iter().filter(|(_, at)| begun(Some(at))) {
+            let counts = self.base.get(&group).copied().unwrap_or_default();
+            self.level_rows(group, &counts, begun(seen.sure.get(&group)), rows);
+            for (&currency, _) in seen.currencies.iter().filter(|(_, at)| begun(Some(at))) {
+                let sure = begun(seen.pairs.get(&(group, currency)));
+                let answer = self.lifetime_value(group, currency, &counts);
+                let metric = "customer_lifetime_value";
+                rows.push(Row::aggregate(metric, self.window, group, Some(currency), answer).optional_if(!sure));
+            }
+        }
+        for (&group, counts) in self.base {
+            self.movement_rows(group, counts, rows);
+        }
+    }
+
+    fn level_rows(&self, group: Group<'_>, counts: &Counts, sure: bool, rows: &mut Vec<Row>) {
+        let mut push = |metric, answer: Answer| {
+            let fill = answer.is_fill();
+            rows.push(Row::aggregate(metric, self.window, group, None, answer).optional_if(fill && !sure));
+        };
+        push("customers", Answer::Whole(counts.at_end));
+        push("customer_churn_rate", Answer::Ratio(counts.churned, counts.at_start));
+        push("customer_churn_rate_rolling", Answer::Ratio(counts.lost_of_base, counts.at_start + counts.started));
+        push("engagement_rate", Answer::Ratio(counts.engaged, counts.at_end));
+    }
+
+    fn movement_rows(&self, group: Group<'_>, counts: &Counts, rows: &mut Vec<Row>) {
+        for (metric, count) in [("customers_started", counts.started), ("customers_lost", counts.lost)] {
+            if count > 0 {
+                rows.push(Row::aggregate(metric, self.window, group, None, Answer::Whole(count)));
+            }
+        }
+    }
+
+    /// margin x (net revenue / ((at start + at end) / 2)) / (churned / at start).
+    fn lifetime_value(&self, group: Group<'a>, currency: &'a str, counts: &Counts) -> Answer {
+        if counts.at_start == 0 {
+            return Answer::Null(NO_DENOMINATOR);
+        }
+        if counts.churned == 0 {
+            return Answer::Null(ZERO_CHURN);
+        }
+        let revenue = self.money.get(&(group, currency)).map_or(0, money::Sums::revenue);
+        let num = self.margin.0 * revenue * 2 * counts.at_start;
+        let den = self.margin.1 * (counts.at_start + counts.at_end) * counts.churned;
+        let (num, den) = rational::reduce(num, den);
+        Answer::Compound(num, den)
+    }
+}

@@ -1,0 +1,152 @@
+//! Windows: half-open, calendar kinds in the tenant's time zone, trailing ones of whole local days.
+
+use crate::{Error, Micros};
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// A kind of window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `1d`
+    Day,
+    /// `1w`, ISO
+    Week,
+    /// `1mo`
+    Month,
+    /// `1q`
+    Quarter,
+    /// `1y`
+    Year,
+    /// `trailing 30d`
+    Trailing30,
+    /// `to-date`
+    ToDate,
+}
+
+impl Kind {
+    /// The kinds with a start and an end.
+    pub const BOUNDED: [Self; 6] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Trailing30];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "1d",
+            Self::Week => "1w",
+            Self::Month => "1mo",
+            Self::Quarter => "1q",
+            Self::Year => "1y",
+            Self::Trailing30 => "trailing 30d",
+            Self::ToDate => "to-date",
+        }
+    }
+}
+
+/// `[start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// Its kind.
+    pub kind: Kind,
+    /// First instant; the least for `to-date`.
+    pub start: Micros,
+    /// First instant after it; the greatest for `to-date`.
+    pub end: Micros,
+}
+
+impl Window {
+    /// Since ever, for ever.
+    pub const TO_DATE: Self = Self { kind: Kind::ToDate, start: Micros::MIN, end: Micros::MAX };
+
+    /// Whether `instant` lies in it.
+    pub fn holds(&self, instant: Micros) -> bool {
+        self.start <= instant && instant < self.end
+    }
+}
+
+/// All windows of `kind` that hold an instant from `from` on and exist at `clock`, ascending.
+pub fn windows(kind: Kind, zone: &TimeZone, from: Micros, clock: Micros) -> Result<Vec<Window>, Error> {
+    let range = |e: jiff::Error| Error(format!("window out of range: {e}"));
+    let first = Timestamp::from_microsecond(from).map_err(range)?.to_zoned(zone.clone()).date();
+    let mut found = Vec::new();
+    let mut date = opening(kind, first).map_err(range)?;
+    loop {
+        let exists_from = midnight(date, zone).map_err(range)?;
+        if exists_from > clock {
+            return Ok(found);
+        }
+        let next = following(kind, date).map_err(range)?;
+        let start = match kind {
+            Kind::Trailing30 => midnight(next.checked_sub(30.days()).map_err(range)?, zone).map_err(range)?,
+            _ => exists_from,
+        };
+        found.push(Window { kind, start, end: midnight(next, zone).map_err(range)? });
+        date = next;
+    }
+}
+
+/// The first day of the window that holds `date` (trailing: whose last day it is).
+fn opening(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
+    match kind {
+        Kind::Day | Kind::Trailing30 | Kind::ToDate => Ok(date),
+        Kind::Week => date.checked_sub(i64::from(date.weekday().since(Weekday::Monday)).days()),
+        Kind::Month => Ok(date.first_of_month()),
+        Kind::Quarter => Date::new(date.year(), (date.month() - 1) / 3 * 3 + 1, 1),
+        Kind::Year => Ok(date.first_of_year()),
+    }
+}
+
+fn following(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
+    match kind {
+        Kind::Day | Kind::Trailing30 | Kind::ToDate => date.checked_add(1.day()),
+        Kind::Week => date.checked_add(1.week()),
+        Kind::Month => date.checked_add(1.month()),
+        Kind::Quarter => date.checked_add(3.months()),
+        Kind::Year => date.checked_add(1.year()),
+    }
+}
+
+/// The first instant of a local day, also where the clocks skip midnight.
+fn midnight(date: Date, zone: &TimeZone) -> Result<Micros, jiff::Error> {
+    Ok(date.to_zoned(zone.clone())?.timestamp().as_microsecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{instant, zone};
+
+    fn show(kind: Kind, name: &str, from: &str, clock: &str) -> Vec<String> {
+        let stamp = |t| Timestamp::from_microsecond(t).unwrap().to_string();
+        let found = windows(kind, &zone(name).unwrap(), instant(from).unwrap(), instant(clock).unwrap()).unwrap();
+        found.iter().map(|w| format!("{} {}", stamp(w.start), stamp(w.end))).collect()
+    }
+
+    #[test]
+    fn days_follow_the_clocks() {
+        let days = show(Kind::Day, "Europe/Berlin", "2024-03-30T22:59:59Z", "2024-03-31T22:00:00Z");
+        assert_eq!(
+            days,
+            [
+                "2024-03-29T23:00:00Z 2024-03-30T23:00:00Z",
+                "2024-03-30T23:00:00Z 2024-03-31T22:00:00Z",
+                "2024-03-31T22:00:00Z 2024-04-01T22:00:00Z",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_day_without_midnight_begins_at_one() {
+        let days = show(Kind::Day, "America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T12:00:00Z");
+        assert_eq!(days, ["2018-11-04T03:00:00Z 2018-11-05T02:00:00Z"]);
+    }
+
+    #[test]
+    fn coarser_kinds() {
+        let one = |kind| show(kind, "UTC", "2024-05-16T10:00:00Z", "2024-05-16T11:00:00Z");
+        assert_eq!(one(Kind::Week), ["2024-05-13T00:00:00Z 2024-05-20T00:00:00Z"]);
+        assert_eq!(one(Kind::Month), ["2024-05-01T00:00:00Z 2024-06-01T00:00:00Z"]);
+        assert_eq!(one(Kind::Quarter), ["2024-04-01T00:00:00Z 2024-07-01T00:00:00Z"]);
+        assert_eq!(one(Kind::Year), ["2024-01-01T00:00:00Z 2025-01-01T00:00:00Z"]);
+        assert_eq!(one(Kind::Trailing30), ["2024-04-17T00:00:00Z 2024-05-17T00:00:00Z"]);
+    }
+}

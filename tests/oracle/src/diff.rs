@@ -1,0 +1,304 @@
+//! The engine's rows against the oracle's.
+//!
+//! Equal means: num and den as integers, value as the same double (bit for bit; the text is parsed by the standard
+//! library, which rounds correctly), reason, since, final. Rows that the oracle has not are right if they say what
+//! `query` fills in: levels carried, ratios null, sums and counts 0. Rows that the oracle marks optional may be absent,
+//! equal, or filled. `unit`, `revision`, `corrected` and `definition` are not compared.
+
+use crate::calendar::{Kind, Window};
+use crate::report::Truth;
+use crate::row::{NO_DENOMINATOR, Row, stamp};
+use crate::{Error, Micros, settings};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::{BufRead, Write};
+
+/// How to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Differences shown for each metric and kind of window.
+    pub limit: usize,
+    /// Leave out metrics, kinds and dimensions of which the engine's file has no row at all.
+    pub only_present: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limit: 3, only_present: false }
+    }
+}
+
+/// A series: metric, kind of window, dimensions, account, currency.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Series {
+    metric: String,
+    kind: String,
+    dimensions: BTreeMap<String, String>,
+    account: Option<String>,
+    currency: Option<String>,
+}
+
+/// Metric, kind of window and names of dimensions: what one query asks for.
+type Query = (String, String, Vec<String>);
+
+impl Series {
+    fn of(row: &Row) -> Self {
+        Self {
+            metric: row.metric.to_owned(),
+            kind: row.window.kind.name().to_owned(),
+            dimensions: row.group.iter().map(|(by, value)| (by.name().to_owned(), value.clone())).collect(),
+            account: row.account.clone(),
+            currency: row.currency.clone(),
+        }
+    }
+
+    fn query(&self) -> Query {
+        (self.metric.clone(), self.kind.clone(), self.dimensions.keys().cloned().collect())
+    }
+}
+
+/// The compared part of a row.
+#[derive(Clone, Debug)]
+struct Said {
+    value: Option<f64>,
+    num: Option<i128>,
+    den: Option<i128>,
+    reason: Option<String>,
+    since: Option<Micros>,
+    is_final: bool,
+}
+
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
+            && (self.num, self.den) == (other.num, other.den)
+            && (&self.reason, self.since, self.is_final) == (&other.reason, other.since, other.is_final)
+    }
+}
+
+impl Said {
+    fn of(row: &Row) -> Self {
+        let fraction = row.answer.fraction();
+        Self {
+            value: row.answer.value(),
+            num: fraction.map(|f| f.0),
+            den: fraction.map(|f| f.1),
+            reason: row.answer.reason().map(str::to_owned),
+            since: row.since,
+            is_final: row.is_final,
+        }
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.since.and_then(|at| stamp(at).ok());
+        write!(f, "value {:?} num {:?} den {:?}", self.value, self.num, self.den)?;
+        write!(f, " reason {:?} since {since:?} final {}", self.reason, self.is_final)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// First differences and their number, by metric and kind of window.
+    pub differences: BTreeMap<(String, String), (usize, Vec<String>)>,
+    /// Rows that are equal.
+    pub equal: usize,
+    /// Rows of the engine that the oracle has not, filled rightly.
+    pub filled: usize,
+    /// Optional rows of the oracle that the engine has not.
+    pub optional: usize,
+    /// Rows of the oracle whose whole query the engine's file lacks, left out on demand.
+    pub skipped: usize,
+}
+
+impl Report {
+    /// Number of differences.
+    pub fn wrong(&self) -> usize {
+        self.differences.values().map(|(count, _)| count).sum()
+    }
+
+    fn add(&mut self, series: &Series, start: Option<Micros>, limit: usize, what: &str) {
+        let group = self.differences.entry((series.metric.clone(), series.kind.clone())).or_default();
+        group.0 += 1;
+        if group.1.len() < limit {
+            let start = start.and_then(|at| stamp(at).ok()).unwrap_or_else(|| "ever".to_owned());
+            let account = series.account.as_deref().map(|a| format!(" account {a:?}")).unwrap_or_default();
+            let currency = series.currency.as_deref().unwrap_or_default();
+            group.1.push(format!("from {start} {:?}{account} {currency}\n{what}", series.dimensions));
+        }
+    }
+
+    /// Prints it.
+    pub fn print(&self, out: &mut impl Write) -> Result<(), Error> {
+        for ((metric, kind), (count, shown)) in &self.differences {
+            writeln!(out, "{metric} {kind}: {count} differences")?;
+            for line in shown.iter().flat_map(|text| text.lines().enumerate()) {
+                writeln!(out, "{}{}", if line.0 == 0 { "  " } else { "    " }, line.1)?;
+            }
+        }
+        let Self { equal, filled, optional, skipped, .. } = self;
+        let wrong = self.wrong();
+        writeln!(
+            out,
+            "{wrong} different, {equal} equal, {filled} filled, {optional} optional absent, {skipped} skipped"
+        )?;
+        Ok(())
+    }
+}
+
+struct Comparison<'t> {
+    truth: &'t Truth,
+    series: HashMap<Series, BTreeMap<Micros, &'t Row>>,
+    windows: HashMap<(&'static str, Micros), Window>,
+    options: Options,
+    report: Report,
+}
+
+/// Compares the engine's rows, one JSON object a line, with the truth.
+pub fn diff(truth: &Truth, engine: impl BufRead, options: Options) -> Result<Report, Error> {
+    let mut series: HashMap<Series, BTreeMap<Micros, &Row>> = HashMap::new();
+    for row in &truth.rows {
+        series.entry(Series::of(row)).or_default().insert(row.window.start, row);
+    }
+    let all = truth.windows.iter().flat_map(|(_, windows)| windows).copied().chain([Window::TO_DATE]);
+    let windows = all.map(|w| ((w.kind.name(), w.start), w)).collect();
+    let mut comparison = Comparison { truth, series, windows, options, report: Report::default() };
+    let mut met: HashSet<(Series, Micros)> = HashSet::new();
+    let mut queries = BTreeSet::new();
+    for (number, line) in engine.lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let (series, bounds, said) = parse(&line).map_err(|e| Error(format!("engine line {}: {e}", number + 1)))?;
+        queries.insert(series.query());
+        comparison.check(&series, bounds, &said);
+        met.insert((series, bounds.0.unwrap_or(Micros::MIN)));
+    }
+    comparison.missing(&met, &queries);
+    Ok(comparison.report)
+}
+
+type Bounds = (Option<Micros>, Option<Micros>);
+
+impl Comparison<'_> {
+    fn check(&mut self, series: &Series, (start, end): Bounds, said: &Said) {
+        let limit = self.options.limit;
+        let from = start.unwrap_or(Micros::MIN);
+        let Some(window) = self.window(&series.kind, from) else {
+            return self.report.add(series, start, limit, &format!("no such window; engine {said}"));
+        };
+        if end.unwrap_or(Micros::MAX) != window.end {
+            let right = stamp(window.end).unwrap_or_default();
+            return self.report.add(series, start, limit, &format!("the window ends at {right}; engine {said}"));
+        }
+        let row = self.series.get(series).and_then(|rows| rows.get(&from)).copied();
+        if row.is_some_and(|row| Said::of(row) == *said) {
+            self.report.equal += 1;
+        } else if row.is_none_or(|row| row.optional) && self.is_fill(series, window, said) {
+            self.report.filled += 1;
+        } else {
+            let oracle = row.map_or_else(|| "no row (not a fill either)".to_owned(), |row| Said::of(row).to_string());
+            self.report.add(series, start, limit, &format!("engine {said}\noracle {oracle}"));
+        }
+    }
+
+    fn window(&self, kind: &str, start: Micros) -> Option<Window> {
+        let kind = Kind::BOUNDED.into_iter().chain([Kind::ToDate]).find(|k| k.name() == kind)?;
+        self.windows.get(&(kind.name(), start)).copied()
+    }
+
+    /// Whether this is what `query` says of a window that is not stored.
+    fn is_fill(&self, series: &Series, window: Window, said: &Said) -> bool {
+        if said.is_final != self.truth.is_final(window) {
+            return false;
+        }
+        let zero = |n: Option<i128>| n.is_none_or(|n| n == 0);
+        match series.metric.as_str() {
+            "customers" | "silence" | "account_value" => self.is_carried(series, window, said),
+            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events" => {
+                said.value == Some(0.0) && said.num.is_none() && said.reason.is_none()
+            }
+            _ => {
+                let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
+                said.value.is_none() && zero(said.num) && zero(said.den) && reason
+            }
+        }
+    }
+
+    fn is_carried(&self, series: &Series, window: Window, said: &Said) -> bool {
+        let rows = self.series.get(series);
+        let mut before = rows.into_iter().flat_map(|rows| rows.range(..window.start).rev().map(|(_, row)| *row));
+        let last = before.next();
+        let firm = last.filter(|row| !row.optional).or_else(|| before.find(|row| !row.optional));
+        let carried = |row: Option<&Row>| row.and_then(|row| row.answer.value());
+        let value = match carried(last) {
+            Some(value) => said.value == Some(value),
+            None => said.value.is_none_or(|value| value == 0.0),
+        };
+        let since = |row: Option<&Row>| row.and_then(|row| row.since);
+        // Of what is worth nothing any more (all orders withdrawn) nobody defines the cause.
+        let free = series.metric == "account_value" || said.since.is_none();
+        value && (free || said.since == since(last) || said.since == since(firm)) && said.num.is_none()
+    }
+
+    fn missing(&mut self, met: &HashSet<(Series, Micros)>, queries: &BTreeSet<Query>) {
+        for row in &self.truth.rows {
+            let series = Series::of(row);
+            if met.contains(&(series.clone(), row.window.start)) {
+                continue;
+            }
+            if row.optional {
+                self.report.optional += 1;
+            } else if self.options.only_present && !queries.contains(&series.query()) {
+                self.report.skipped += 1;
+            } else {
+                let start = (row.window.kind != Kind::ToDate).then_some(row.window.start);
+                let what = format!("engine no row\noracle {}", Said::of(row));
+                self.report.add(&series, start, self.options.limit, &what);
+            }
+        }
+    }
+}
+
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+fn parse(line: &str) -> Result<(Series, Bounds, Said), Error> {
+    let json = |e: serde_json::Error| Error(e.to_string());
+    let fields: Fields = serde_json::from_str(line).map_err(json)?;
+    let raw = |name: &str| fields.get(name).map_or("null", |v| v.get());
+    let window: BTreeMap<String, Option<String>> = serde_json::from_str(raw("window")).map_err(json)?;
+    let bound = |name: &str| window.get(name).cloned().flatten().map(|t| settings::instant(&t)).transpose();
+    let series = Series {
+        metric: text(raw("metric"))?.unwrap_or_default(),
+        kind: window.get("kind").cloned().flatten().unwrap_or_default(),
+        dimensions: serde_json::from_str(raw("dimensions")).map_err(json)?,
+        account: serde_json::from_str(raw("account")).map_err(json)?,
+        currency: text(raw("currency"))?,
+    };
+    let said = Said {
+        value: number(raw("value"))?,
+        num: number(raw("num"))?,
+        den: number(raw("den"))?,
+        reason: text(raw("reason"))?,
+        since: text(raw("since"))?.map(|t| settings::instant(&t)).transpose()?,
+        is_final: raw("final") == "true",
+    };
+    Ok((series, (bound("start")?, bound("end")?), said))
+}
+
+/// Text; null and empty are `None`.
+fn text(raw: &str) -> Result<Option<String>, Error> {
+    let text: Option<String> = serde_json::from_str(raw).map_err(|e| Error(e.to_string()))?;
+    Ok(text.filter(|t| !t.is_empty()))
+}
+
+/// A number, bare or as text, from its very digits.
+fn number<T: std::str::FromStr>(raw: &str) -> Result<Option<T>, Error> {
+    match raw.trim_matches('"') {
+        "null" => Ok(None),
+        digits => digits.parse().map(Some).map_err(|_| Error(format!("not a number: {raw}"))),
+    }
+}

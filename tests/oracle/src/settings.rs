@@ -1,0 +1,106 @@
+//! The settings that change numbers, with the defaults of the product.
+
+use crate::{Error, Micros};
+use jiff::tz::TimeZone;
+
+const SECOND: Micros = 1_000_000;
+
+/// What `events` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Every distinct event that a door accepted.
+    Accepted,
+    /// Only those in effect after corrections and retractions.
+    Effective,
+}
+
+/// Settings of a run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The tenant's time zone.
+    pub zone: TimeZone,
+    /// An account is a customer this long after an order; microseconds.
+    pub silent_after: Micros,
+    /// A window is final this long after its end; microseconds.
+    pub allowed_lateness: Micros,
+    /// An event dated further ahead of its `recordedat` is quarantined; microseconds.
+    pub max_ahead: Micros,
+    /// Margin of the customer lifetime value, as numerator and denominator.
+    pub margin: (i128, i128),
+    /// The clock; by default the greatest tick.
+    pub clock: Option<Micros>,
+    /// What the metric `events` counts.
+    pub events: Counted,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            silent_after: 90 * 86_400 * SECOND,
+            allowed_lateness: 3_600 * SECOND,
+            max_ahead: 300 * SECOND,
+            margin: (1, 1),
+            clock: None,
+            events: Counted::Accepted,
+        }
+    }
+}
+
+/// Parses `90d`, `1h`, `5m`, `30s`, `500ms`.
+pub fn duration(text: &str) -> Result<Micros, Error> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "d" => 86_400 * SECOND,
+        "h" => 3_600 * SECOND,
+        "m" => 60 * SECOND,
+        "s" => SECOND,
+        "ms" => SECOND / 1_000,
+        _ => return Err(Error(format!("not a duration: {text}"))),
+    };
+    let number: Micros = number.parse().map_err(|_| Error(format!("not a duration: {text}")))?;
+    number.checked_mul(unit).ok_or_else(|| Error(format!("duration out of range: {text}")))
+}
+
+/// Parses `0.35` or `7/20` into numerator and denominator.
+pub fn fraction(text: &str) -> Result<(i128, i128), Error> {
+    let wrong = || Error(format!("not a fraction: {text}"));
+    let integer = |s: &str| s.parse::<i128>().map_err(|_| wrong());
+    if let Some((num, den)) = text.split_once('/') {
+        let (num, den) = (integer(num)?, integer(den)?);
+        return if den > 0 { Ok((num, den)) } else { Err(wrong()) };
+    }
+    let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
+    let places = u32::try_from(digits.len()).map_err(|_| wrong())?;
+    let den = 10i128.checked_pow(places).ok_or_else(wrong)?;
+    Ok((integer(&format!("{whole}{digits}"))?, den))
+}
+
+/// Parses an RFC 3339 instant.
+pub fn instant(text: &str) -> Result<Micros, Error> {
+    let stamp: jiff::Timestamp = text.parse().map_err(|e| Error(format!("not a time: {text}: {e}")))?;
+    Ok(stamp.as_microsecond())
+}
+
+/// The time zone of an IANA name.
+pub fn zone(name: &str) -> Result<TimeZone, Error> {
+    TimeZone::get(name).map_err(|e| Error(format!("unknown time zone: {name}: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses() {
+        assert_eq!(duration("90d").unwrap(), 90 * 86_400_000_000);
+        assert_eq!(duration("500ms").unwrap(), 500_000);
+        assert!(duration("90").is_err());
+        assert_eq!(fraction("0.35").unwrap(), (35, 100));
+        assert_eq!(fraction("7/20").unwrap(), (7, 20));
+        assert_eq!(fraction("1").unwrap(), (1, 1));
+        assert!(fraction("1/0").is_err());
+        assert_eq!(instant("1970-01-01T00:00:01.000002Z").unwrap(), 1_000_002);
+    }
+}
