@@ -1,5 +1,8 @@
 //! The one error of this crate, and what the caller shall do about it.
 
+// 2026-11-23: no error of the embedded log asks to try again: what fails there is a wrong request, or a disk that a
+// second attempt would only lie about. `Retry` is for brokers.
+
 /// What to do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -80,6 +83,20 @@ pub enum Error {
         /// Next offset.
         high: u64,
     },
+    /// An earlier write failed, so nothing more is written; whether that one survives shows after reopening.
+    #[error("log at {path} stopped after a failed write: {what}; free space or repair the disk, then restart")]
+    Stopped {
+        /// Directory of the log.
+        path: String,
+        /// What failed.
+        what: String,
+    },
+    /// The request can never be carried out.
+    #[error("{what}")]
+    Invalid {
+        /// What is wrong with it, with topic and partition.
+        what: String,
+    },
     /// A newer producer of this name exists.
     #[error("producer {name} was fenced by a newer one; this one stops")]
     Fenced {
@@ -92,5 +109,15 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         Kind::Fatal
+    }
+
+    /// Says where in the log damage was met.
+    pub(crate) fn at(self, topic: &str, partition: u32, offset: u64) -> Self {
+        match self {
+            Self::Damaged { path, what } => {
+                Self::Damaged { path, what: format!("topic {topic} partition {partition} offset {offset}: {what}") }
+            }
+            other => other,
+        }
     }
 }

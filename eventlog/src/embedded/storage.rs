@@ -1,0 +1,265 @@
+//! The RocksDB database under the log: options, keys, and what its errors mean.
+//!
+//! Two column families: `default` holds topics, next and low offsets and group positions, `log` holds the batches
+//! (LZ4). Invariants: the write-ahead log is on and recovered to a point in time, so that what survives a crash is a
+//! prefix of the writes; checksums are verified on every read; one process holds the directory.
+//!
+//! It does not know what a commit is.
+
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind, Options,
+    ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::Config;
+use crate::{Error, Result};
+
+/// The newest format that this version reads, and the one it writes.
+pub(super) const FORMAT: u32 = 1;
+
+const BATCHES: &str = "log";
+const FORMAT_KEY: &[u8] = b"format";
+const NEXT: u8 = b'n';
+const LOW: u8 = b'l';
+const CLEANED: u8 = b'c';
+const GROUP: u8 = b'g';
+/// First byte of the keys that hold topics; the name follows.
+pub(super) const TOPIC: u8 = b't';
+
+/// Key of the partition's next offset.
+pub(super) fn next_key(topic: u32, partition: u32) -> Vec<u8> {
+    partition_key(NEXT, topic, partition)
+}
+
+/// Key of the partition's first kept offset.
+pub(super) fn low_key(topic: u32, partition: u32) -> Vec<u8> {
+    partition_key(LOW, topic, partition)
+}
+
+/// Key of the offset up to which a partition was compacted.
+pub(super) fn cleaned_key(topic: u32, partition: u32) -> Vec<u8> {
+    partition_key(CLEANED, topic, partition)
+}
+
+/// Key of a group's position; all groups of a partition lie together.
+pub(super) fn group_key(topic: u32, partition: u32, group: &str) -> Vec<u8> {
+    let mut key = partition_key(GROUP, topic, partition);
+    key.extend_from_slice(group.as_bytes());
+    key
+}
+
+/// Key of a batch.
+pub(super) fn batch_key(topic: u32, partition: u32, base: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&topic.to_be_bytes());
+    key[4..8].copy_from_slice(&partition.to_be_bytes());
+    key[8..].copy_from_slice(&base.to_be_bytes());
+    key
+}
+
+fn partition_key(kind: u8, topic: u32, partition: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(48);
+    key.push(kind);
+    key.extend_from_slice(&topic.to_be_bytes());
+    key.extend_from_slice(&partition.to_be_bytes());
+    key
+}
+
+/// The open database.
+pub(super) struct Storage {
+    db: DB,
+    path: String,
+    sync: bool,
+}
+
+impl Storage {
+    /// Opens or creates the database and checks its format.
+    pub(super) fn open(path: &Path, config: &Config) -> Result<Self> {
+        let shown = path.display().to_string();
+        let options = database_options(config);
+        // A newer version may have more column families: RocksDB wants all of them named.
+        let mut names = Vec::new();
+        if path.join("CURRENT").exists() {
+            names = DB::list_cf(&options, path).map_err(|e| opening(&shown, e))?;
+        }
+        let fresh = names.is_empty();
+        for name in ["default", BATCHES] {
+            if !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        let families = names.into_iter().map(|name| {
+            let options = if name == BATCHES { batch_options(config) } else { Options::default() };
+            ColumnFamilyDescriptor::new(name, options)
+        });
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| opening(&shown, e))?;
+        let storage = Self { db, path: shown, sync: config.sync };
+        storage.check_format(fresh)?;
+        Ok(storage)
+    }
+
+    fn check_format(&self, fresh: bool) -> Result<()> {
+        match self.get(FORMAT_KEY)? {
+            Some(bytes) => match bytes.try_into().map(u32::from_be_bytes) {
+                Ok(found) if found > FORMAT => Err(Error::Newer { path: self.path.clone(), found, known: FORMAT }),
+                Ok(_) => Ok(()),
+                Err(_) => Err(self.damaged("the format is not a number".to_owned())),
+            },
+            // A crash between creating the database and this write leaves one without any key.
+            None if fresh || self.scan(&[])?.is_empty() => {
+                let mut batch = WriteBatch::default();
+                batch.put(FORMAT_KEY, FORMAT.to_be_bytes());
+                self.write(batch, true)
+            }
+            None => Err(self.damaged("the format is missing".to_owned())),
+        }
+    }
+
+    /// The value of a key of the `default` family.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.db.get(key).map_err(|e| self.error(e))
+    }
+
+    /// A key of the `default` family that holds an offset.
+    pub(super) fn offset(&self, key: &[u8]) -> Result<Option<u64>> {
+        let Some(bytes) = self.get(key)? else { return Ok(None) };
+        let offset = bytes.try_into().map_err(|_| self.damaged("a stored offset is not a number".to_owned()))?;
+        Ok(Some(u64::from_be_bytes(offset)))
+    }
+
+    /// All keys of the `default` family that begin with `prefix`, with their values.
+    pub(super) fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut found = Vec::new();
+        let mut iterator = self.db.raw_iterator();
+        iterator.seek(prefix);
+        while let Some((key, value)) = iterator.item().filter(|(key, _)| key.starts_with(prefix)) {
+            found.push((key.to_vec(), value.to_vec()));
+            iterator.next();
+        }
+        iterator.status().map_err(|e| self.error(e))?;
+        Ok(found)
+    }
+
+    /// The batches of a partition that have a base offset below `end`, from the one that holds `from`, or else from
+    /// the first one after it. Shows the log as it is now, whatever is written later.
+    pub(super) fn batches(&self, topic: u32, partition: u32, from: u64, end: u64) -> Batches<'_> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(batch_key(topic, partition, 0));
+        options.set_iterate_upper_bound(batch_key(topic, partition, end));
+        let mut iterator = self.db.raw_iterator_cf_opt(self.family(), options);
+        let key = batch_key(topic, partition, from);
+        iterator.seek_for_prev(key);
+        if !iterator.valid() && iterator.status().is_ok() {
+            iterator.seek(key);
+        }
+        Batches { storage: self, iterator, started: false }
+    }
+
+    /// Writes all of it or nothing; when `durable`, returns after the fsync.
+    pub(super) fn write(&self, batch: WriteBatch, durable: bool) -> Result<()> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durable && self.sync);
+        self.db.write_opt(batch, &options).map_err(|e| self.error(e))
+    }
+
+    pub(super) fn put_batch(&self, to: &mut WriteBatch, key: [u8; 16], value: &[u8]) {
+        to.put_cf(self.family(), key, value);
+    }
+
+    pub(super) fn delete_batch(&self, to: &mut WriteBatch, key: [u8; 16]) {
+        to.delete_cf(self.family(), key);
+    }
+
+    /// The error for bytes that do not decode.
+    pub(super) fn damaged(&self, what: String) -> Error {
+        Error::Damaged { path: self.path.clone(), what }
+    }
+
+    #[cfg(test)]
+    pub(super) fn flush(&self) {
+        self.db.flush_cf(self.family()).unwrap();
+    }
+
+    fn family(&self) -> &rocksdb::ColumnFamily {
+        self.db.cf_handle(BATCHES).expect("open names this column family")
+    }
+
+    fn error(&self, source: rocksdb::Error) -> Error {
+        storage_error(&self.path, source)
+    }
+}
+
+/// Walks over the batches of one partition.
+pub(super) struct Batches<'a> {
+    storage: &'a Storage,
+    iterator: rocksdb::DBRawIterator<'a>,
+    started: bool,
+}
+
+impl Batches<'_> {
+    /// Base offset and stored value of the next batch.
+    pub(super) fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
+        if self.started {
+            self.iterator.next();
+        }
+        self.started = true;
+        if !self.iterator.valid() {
+            self.started = false;
+            self.iterator.status().map_err(|e| self.storage.error(e))?;
+            return Ok(None);
+        }
+        let (key, value) = self.iterator.item().expect("a valid iterator has an item");
+        let base = key.last_chunk().ok_or_else(|| self.storage.damaged("the key of a batch is cut short".to_owned()))?;
+        Ok(Some((u64::from_be_bytes(*base), value)))
+    }
+}
+
+fn database_options(config: &Config) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_paranoid_checks(true);
+    options.set_max_total_wal_size(4 * config.write_buffer_bytes as u64);
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(4);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+/// Batches come in order of offset within a partition and are read in order, some soon after they were written.
+fn batch_options(config: &Config) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(config.cache_bytes));
+    table.set_format_version(5);
+    let mut options = Options::default();
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(config.write_buffer_bytes);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+/// What an error while opening means to the person who started the process.
+fn opening(path: &str, source: rocksdb::Error) -> Error {
+    let text = source.as_ref().to_ascii_lowercase();
+    if source.kind() == ErrorKind::IOError && (text.contains("lock file") || text.contains("lock hold")) {
+        return Error::InUse { path: path.to_owned() };
+    }
+    let missing = text.contains("no such file") || text.contains("file size mismatch");
+    if missing && Path::new(path).join("CURRENT").exists() {
+        return Error::Damaged { path: path.to_owned(), what: source.into_string() };
+    }
+    storage_error(path, source)
+}
+
+fn storage_error(path: &str, source: rocksdb::Error) -> Error {
+    match source.kind() {
+        ErrorKind::Corruption => Error::Damaged { path: path.to_owned(), what: source.into_string() },
+        _ => Error::Storage { path: path.to_owned(), source },
+    }
+}
