@@ -57,7 +57,7 @@ pub enum Error {
         /// Offset.
         offset: u64,
         /// What prost said.
-        source: proto::prost::DecodeError,
+        source: prost::DecodeError,
     },
     /// A run on disk does not read back.
     #[error("a temporary file of the sort is damaged ({0}); import again")]
