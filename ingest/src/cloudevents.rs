@@ -47,11 +47,14 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
             "data" => envelope.data = Some(raw),
             "specversion" => version(&json::string(raw, "specversion")?)?,
             "datacontenttype" => content_type(&json::string(raw, "datacontenttype")?)?,
-            "data_base64" => return Err(Rejection::new("data_base64", "is not supported, expected data as a JSON object")),
+            "data_base64" => {
+                return Err(Rejection::new("data_base64", "is not supported, expected data as a JSON object"));
+            }
             _ => {}
         }
     }
-    envelope.id = id.ok_or_else(|| Rejection::new("id", "is missing, expected the identity of the event in its source"))?;
+    envelope.id =
+        id.ok_or_else(|| Rejection::new("id", "is missing, expected the identity of the event in its source"))?;
     envelope.kind = kind.ok_or_else(|| Rejection::new("type", "is missing, expected a type like order.completed"))?;
     Ok(envelope)
 }
@@ -138,9 +141,7 @@ fn data(event: &Event) -> String {
             text(&mut map, "channel", &d.channel);
             text(&mut map, "source", &d.source);
             if !d.lines.is_empty() {
-                let line = |l: &proto::v1::OrderLine| {
-                    serde_json::json!({"product": l.product, "quantity": l.quantity, "amount": l.amount})
-                };
+                let line = |l: &proto::v1::OrderLine| serde_json::json!({"product": l.product, "quantity": l.quantity, "amount": l.amount});
                 map.insert("lines".into(), d.lines.iter().map(line).collect());
             }
         }

@@ -117,7 +117,8 @@ mod tests {
         ] {
             assert_eq!(Decimal::parse(text).and_then(|d| d.shifted(places)), minor, "{text}");
         }
-        for text in ["", "-", ".5", "5.", "1e", "1e999", "x", "1 2", "+1", "9999999999999999999", "1e-30", "--1", "1_0"] {
+        for text in ["", "-", ".5", "5.", "1e", "1e999", "x", "1 2", "+1", "9999999999999999999", "1e-30", "--1", "1_0"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert!(Decimal::parse("9.5") > Decimal::parse("9"));

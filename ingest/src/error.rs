@@ -48,7 +48,9 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] eventlog::Error),
     /// Stored bytes do not decode.
-    #[error("topic {topic} partition {partition} offset {offset}: not an entry ({source}); restore the log from a backup")]
+    #[error(
+        "topic {topic} partition {partition} offset {offset}: not an entry ({source}); restore the log from a backup"
+    )]
     Damaged {
         /// Topic.
         topic: String,

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use proto::v1::{
-    AccountUpdated, CustomField, Event, OrderCancelled, OrderCompleted, OrderLine, PaymentRefunded, Retracted, SubjectKind,
-    Trait, UsageRecorded, custom_field, event,
+    AccountUpdated, CustomField, Event, OrderCancelled, OrderCompleted, OrderLine, PaymentRefunded, Retracted,
+    SubjectKind, Trait, UsageRecorded, custom_field, event,
 };
 use serde_json::value::RawValue;
 
@@ -98,7 +98,10 @@ fn when(envelope: &Envelope<'_>, context: &Context) -> Result<i64, Rejection> {
 fn bounds(time_us: i64, context: &Context) -> Result<(), Rejection> {
     let time = || render_rfc3339(time_us);
     if time_us > context.now_us {
-        return Err(Rejection::new("time", format!("is {}, after the wall clock ({})", time(), render_rfc3339(context.now_us))));
+        return Err(Rejection::new(
+            "time",
+            format!("is {}, after the wall clock ({})", time(), render_rfc3339(context.now_us)),
+        ));
     }
     if time_us < context.floor_us {
         let floor = render_rfc3339(context.floor_us);
@@ -172,7 +175,8 @@ fn whose(
         }
     };
     let account = envelope.account.as_deref().map(str::to_owned);
-    let missing = |field: &'static str| Rejection::new(field, format!("is missing ({} needs it)", json::excerpt(&envelope.kind)));
+    let missing =
+        |field: &'static str| Rejection::new(field, format!("is missing ({} needs it)", json::excerpt(&envelope.kind)));
     match subject {
         Subject::Account => Ok((account.ok_or_else(|| missing("account"))?, SubjectKind::Account)),
         Subject::Lead => Ok((lead()?.ok_or_else(|| missing("data.lead"))?, SubjectKind::Lead)),
@@ -224,7 +228,8 @@ fn order(data: &Data<'_>) -> Result<OrderCompleted, Rejection> {
         Some(raw) => validate::lines(raw, "data.lines")?,
         None => Vec::new(),
     };
-    let line = |l: validate::Line<'_>| OrderLine { product: l.product.into_owned(), quantity: l.quantity, amount: l.amount };
+    let line =
+        |l: validate::Line<'_>| OrderLine { product: l.product.into_owned(), quantity: l.quantity, amount: l.amount };
     Ok(OrderCompleted {
         order: data.text("order"),
         gross: data.integer("gross").unwrap_or_default(),

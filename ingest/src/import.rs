@@ -163,7 +163,12 @@ pub struct Summary {
 /// # Errors
 /// When a file, the mapping or an option is wrong, or the log refuses. What was committed stays, and
 /// the same call goes on from there.
-pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<Summary> {
+pub fn run(
+    options: &Options,
+    log: &dyn Log,
+    progress: &mut dyn FnMut(Progress<'_>),
+    stop: &AtomicBool,
+) -> Result<Summary> {
     check(options)?;
     let grid = Grid::new(options.zone.clone(), options.tick_us)?;
     let mapping = options.mapping.as_ref().map(|path| Mapping::load(path, &options.zone)).transpose()?;
@@ -198,7 +203,8 @@ fn group(options: &Options) -> Result<String> {
         hash.update(bytes);
     };
     let zone = options.zone.iana_name().unwrap_or_default();
-    let settings = (ALGORITHM, options.tick_us, options.floor_us, options.until_us, options.order, &options.source, zone);
+    let settings =
+        (ALGORITHM, options.tick_us, options.floor_us, options.until_us, options.order, &options.source, zone);
     part(format!("{settings:?}").as_bytes());
     if let Some(path) = &options.mapping {
         part(&std::fs::read(path).map_err(|e| Error::file(path, e))?);

@@ -204,7 +204,11 @@ pub(crate) fn join(field: &str, key: &str) -> String {
 
 /// At most 60 characters of a value, for messages.
 pub(crate) fn excerpt(text: &str) -> String {
-    let short: String = text.chars().take(60).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    let short: String = text
+        .chars()
+        .take(60)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect();
     if text.chars().nth(60).is_some() { format!("{short}...") } else { short }
 }
 

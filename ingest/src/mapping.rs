@@ -24,7 +24,9 @@ use jiff::{civil, fmt::strtime, tz::TimeZone};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::{Error, Rejection, Result, currency, decimal::Decimal, delimited, delimited::Delimiter, json, schema, validate};
+use crate::{
+    Error, Rejection, Result, currency, decimal::Decimal, delimited, delimited::Delimiter, json, schema, validate,
+};
 
 /// The file, as written.
 #[derive(Debug, Deserialize)]
@@ -140,7 +142,9 @@ impl Mapping {
         let delimiter = delimiter(document.delimiter.as_ref()).map_err(fail)?;
         let zone = match &document.time.zone {
             None => zone.clone(),
-            Some(name) => TimeZone::get(&name.value).map_err(|e| fail(format!("{}: zone {}: {e}", at(name), name.value)))?,
+            Some(name) => {
+                TimeZone::get(&name.value).map_err(|e| fail(format!("{}: zone {}: {e}", at(name), name.value)))?
+            }
         };
         check(&document).map_err(fail)?;
         Ok(Self { path: path.to_owned(), document, delimiter, zone })
@@ -208,7 +212,9 @@ fn check(document: &Document) -> Result<(), String> {
     }
     match (document.header, &document.columns) {
         (true, Some(_)) => return Err("columns: is there beside a header, expected header: false".to_owned()),
-        (false, None) => return Err("columns: is missing, expected the names in order since header is false".to_owned()),
+        (false, None) => {
+            return Err("columns: is missing, expected the names in order since header is false".to_owned());
+        }
         _ => {}
     }
     if let Some(code) = document.currency.as_ref().filter(|code| !currency::is_code(&code.value)) {
@@ -218,7 +224,8 @@ fn check(document: &Document) -> Result<(), String> {
         return Err("currency: is there beside data.currency, expected one of them".to_owned());
     }
     let needs = document.data.iter().find(|(_, cell)| cell.r#as == As::Major);
-    if let Some((name, cell)) = needs.filter(|_| document.currency.is_none() && !document.data.contains_key("currency")) {
+    if let Some((name, cell)) = needs.filter(|_| document.currency.is_none() && !document.data.contains_key("currency"))
+    {
         return Err(format!("{}: data.{name} is in major units, expected a currency beside it", at(&cell.column)));
     }
     let Some(kind) = schema::find(&document.r#type.value) else { return Ok(()) };
@@ -226,7 +233,11 @@ fn check(document: &Document) -> Result<(), String> {
         let known = name.starts_with("custom.") || kind.fields.iter().any(|field| field.name == name);
         if !known {
             let names: Vec<_> = kind.fields.iter().map(|field| field.name).collect();
-            return Err(format!("data.{name}: is no field of {}, expected {} or custom.NAME", kind.name, names.join(", ")));
+            return Err(format!(
+                "data.{name}: is no field of {}, expected {} or custom.NAME",
+                kind.name,
+                names.join(", ")
+            ));
         }
     }
     Ok(())
@@ -307,7 +318,10 @@ impl Layout<'_> {
             }
             As::Number => {
                 plain(text).ok_or_else(|| wrong("a number of at most 18 digits"))?;
-                serde_json::from_str::<&serde_json::value::RawValue>(text).map_err(|_| wrong("a number"))?.get().to_owned()
+                serde_json::from_str::<&serde_json::value::RawValue>(text)
+                    .map_err(|_| wrong("a number"))?
+                    .get()
+                    .to_owned()
             }
             As::Flag => match text.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "1" => "true".to_owned(),

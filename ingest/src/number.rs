@@ -3,7 +3,10 @@
 //! Bounded in memory: rows sorted by identity have their equals beside them; the numbered rows are
 //! sorted again, since `a#2` need not follow `a` at once.
 
-use proto::{Message, v1::{Event, event}};
+use proto::{
+    Message,
+    v1::{Event, event},
+};
 
 use crate::{
     Error, Result,

@@ -121,13 +121,23 @@ pub(crate) const TYPES: &[Type] = &[
     of(
         Account,
         "payment.refunded",
-        &[may("refund", Id), may("order", Id), may("invoice", Id), must("amount", NOT_NEGATIVE), must("currency", Currency)],
+        &[
+            may("refund", Id),
+            may("order", Id),
+            may("invoice", Id),
+            must("amount", NOT_NEGATIVE),
+            must("currency", Currency),
+        ],
     ),
     of(Account, "account.updated", &[must("traits", Kind::Traits)]),
     of(Named, "retracted", &[must("event", Id), may("of_source", Id), may("lead", Id)]),
     of(Account, "contact.updated", &[must("contact", Id), may("role", Text), may("traits", Kind::Traits)]),
     of(Account, "identity.linked", &[must("from", Id), must("to", Id)]),
-    of(Lead, "lead.created", &[must("lead", Id), may("source", Text), may("owner", Text), may("value", ANY), may("currency", Currency)]),
+    of(
+        Lead,
+        "lead.created",
+        &[must("lead", Id), may("source", Text), may("owner", Text), may("value", ANY), may("currency", Currency)],
+    ),
     of(Lead, "lead.contacted", &[must("lead", Id), may("channel", Text), may("automated", Flag), may("agent", Text)]),
     of(Lead, "lead.status_changed", &[must("lead", Id), must("to", OneOf(&["qualified", "disqualified", "recycled"]))]),
     of(Lead, "lead.converted", &[must("lead", Id), must("account", Id)]),
@@ -210,16 +220,29 @@ pub(crate) const TYPES: &[Type] = &[
             may("opened_by", OneOf(&["agent", "customer"])),
         ],
     ),
-    of(Account, "ticket.message", &[must("ticket", Id), may("author", OneOf(&["agent", "customer", "bot"])), may("public", Flag)]),
+    of(
+        Account,
+        "ticket.message",
+        &[must("ticket", Id), may("author", OneOf(&["agent", "customer", "bot"])), may("public", Flag)],
+    ),
     of(
         Account,
         "ticket.status_changed",
-        &[must("ticket", Id), must("to", OneOf(&["open", "pending", "solved", "closed", "reopened", "merged"])), may("into", Id)],
+        &[
+            must("ticket", Id),
+            must("to", OneOf(&["open", "pending", "solved", "closed", "reopened", "merged"])),
+            may("into", Id),
+        ],
     ),
     of(
         Account,
         "survey.sent",
-        &[may("survey", Text), may("respondent", Text), may("ticket", Text), must("kind", OneOf(&["nps", "ces", "csat"]))],
+        &[
+            may("survey", Text),
+            may("respondent", Text),
+            may("ticket", Text),
+            must("kind", OneOf(&["nps", "ces", "csat"])),
+        ],
     ),
     of(
         Account,
@@ -252,7 +275,13 @@ pub(crate) const TYPES: &[Type] = &[
     of(
         Tenant,
         "goal.set",
-        &[must("metric", Id), may("dimensions", Kind::Texts), must("target", Number), may("direction", Text), may("due", When)],
+        &[
+            must("metric", Id),
+            may("dimensions", Kind::Texts),
+            must("target", Number),
+            may("direction", Text),
+            may("due", When),
+        ],
     ),
     of(
         Tenant,

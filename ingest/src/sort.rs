@@ -41,7 +41,8 @@ pub enum Order {
 
 impl Order {
     fn compare(self, a: &Item, b: &Item) -> Ordering {
-        let identity = || a.source.as_bytes().cmp(b.source.as_bytes()).then_with(|| a.id.as_bytes().cmp(b.id.as_bytes()));
+        let identity =
+            || a.source.as_bytes().cmp(b.source.as_bytes()).then_with(|| a.id.as_bytes().cmp(b.id.as_bytes()));
         let first = match self {
             Self::Time => a.time_us.cmp(&b.time_us).then_with(identity),
             Self::File => Ordering::Equal,

@@ -172,9 +172,9 @@ mod tests {
     fn midnights_come_after_their_rows() {
         let mut s = schedule("UTC", DAY);
         let start = 10_000 * DAY;
-        assert_eq!(drain(&mut s, start), []);
+        assert!(drain(&mut s, start).is_empty());
         assert_eq!(s.row(start), start);
-        assert_eq!(drain(&mut s, start), []);
+        assert!(drain(&mut s, start).is_empty());
         assert_eq!(s.row(start), start);
         assert_eq!(drain(&mut s, start + 1), [start]);
         assert_eq!(s.row(start + 1), start + STEP_US);

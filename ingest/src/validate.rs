@@ -195,7 +195,11 @@ pub(crate) struct Line<'a> {
 
 /// Reads the lines of an order.
 pub(crate) fn lines<'a>(raw: &'a RawValue, path: &str) -> Result<Vec<Line<'a>>, Rejection> {
-    json::list(raw.get(), path)?.into_iter().enumerate().map(|(at, item)| line(item, &format!("{path}[{at}]"))).collect()
+    json::list(raw.get(), path)?
+        .into_iter()
+        .enumerate()
+        .map(|(at, item)| line(item, &format!("{path}[{at}]")))
+        .collect()
 }
 
 fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
@@ -221,7 +225,10 @@ fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
 }
 
 /// Reads traits: names with their value as text, `None` unsets; custom ones as `custom.NAME`.
-pub(crate) fn traits<'a>(raw: &'a RawValue, path: &str) -> Result<Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>, Rejection> {
+pub(crate) fn traits<'a>(
+    raw: &'a RawValue,
+    path: &str,
+) -> Result<Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>, Rejection> {
     let mut traits = Vec::new();
     for (key, raw) in json::object(raw.get(), path)? {
         let path = json::join(path, &key);
@@ -277,7 +284,9 @@ fn texts(raw: &RawValue, path: &str) -> Result<(), Rejection> {
 fn together(kind: &Type, data: &Data<'_>) -> Result<(), Rejection> {
     match kind.name {
         "payment.refunded" => match (data.get("order"), data.get("invoice")) {
-            (Some(_), Some(_)) => Err(Rejection::new("data.invoice", "is there beside data.order, expected one of them")),
+            (Some(_), Some(_)) => {
+                Err(Rejection::new("data.invoice", "is there beside data.order, expected one of them"))
+            }
             (None, None) => Err(Rejection::new("data.order", "is missing, expected the order or the invoice refunded")),
             _ => Ok(()),
         },

@@ -33,33 +33,133 @@ fn accepted(line: &str) -> Event {
 #[test]
 fn refuses_with_the_reason() {
     for (kind, data, reason) in [
-        ("order.completed", r#"{"order":"1","gross":1}"#, "data.currency: is missing, expected a currency as three capital letters (ISO 4217) (order.completed needs it)"),
-        ("order.completed", r#"{"order":"1","gross":1.5,"currency":"EUR"}"#, "data.gross: is 1.5, expected a whole number from -1000000000000000 to 1000000000000000"),
-        ("order.completed", r#"{"order":"1","gross":1e16,"currency":"EUR"}"#, "data.gross: is 1e16, expected a whole number from -1000000000000000 to 1000000000000000"),
-        ("order.completed", r#"{"order":"1","gross":1,"currency":"eur"}"#, "data.currency: is \"eur\", expected a currency as three capital letters (ISO 4217)"),
-        ("order.completed", r#"{"order":"","gross":1,"currency":"EUR"}"#, "data.order: is \"\", expected a non-empty string of at most 1024 bytes without control characters"),
-        ("order.completed", r#"{"order":"1","gross":1,"currency":"EUR","discout":1}"#, "data.discout: is no field of order.completed; free fields belong in data.custom"),
-        ("order.completed", r#"{"order":"1","gross":1,"gross":2,"currency":"EUR"}"#, "data.gross: is there twice; keys must be unique"),
-        ("order.completed", r#"{"order":"1","gross":1,"currency":"EUR","lines":[{"product":"p"}]}"#, "data.lines[0].amount: is missing, expected a whole number of minor units"),
-        ("payment.refunded", r#"{"amount":1,"currency":"EUR"}"#, "data.order: is missing, expected the order or the invoice refunded"),
-        ("payment.refunded", r#"{"order":"1","invoice":"2","amount":1,"currency":"EUR"}"#, "data.invoice: is there beside data.order, expected one of them"),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1}"#,
+            "data.currency: is missing, expected a currency as three capital letters (ISO 4217) (order.completed needs it)",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1.5,"currency":"EUR"}"#,
+            "data.gross: is 1.5, expected a whole number from -1000000000000000 to 1000000000000000",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1e16,"currency":"EUR"}"#,
+            "data.gross: is 1e16, expected a whole number from -1000000000000000 to 1000000000000000",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1,"currency":"eur"}"#,
+            "data.currency: is \"eur\", expected a currency as three capital letters (ISO 4217)",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"","gross":1,"currency":"EUR"}"#,
+            "data.order: is \"\", expected a non-empty string of at most 1024 bytes without control characters",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1,"currency":"EUR","discout":1}"#,
+            "data.discout: is no field of order.completed; free fields belong in data.custom",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1,"gross":2,"currency":"EUR"}"#,
+            "data.gross: is there twice; keys must be unique",
+        ),
+        (
+            "order.completed",
+            r#"{"order":"1","gross":1,"currency":"EUR","lines":[{"product":"p"}]}"#,
+            "data.lines[0].amount: is missing, expected a whole number of minor units",
+        ),
+        (
+            "payment.refunded",
+            r#"{"amount":1,"currency":"EUR"}"#,
+            "data.order: is missing, expected the order or the invoice refunded",
+        ),
+        (
+            "payment.refunded",
+            r#"{"order":"1","invoice":"2","amount":1,"currency":"EUR"}"#,
+            "data.invoice: is there beside data.order, expected one of them",
+        ),
         ("usage.recorded", r#"{"count":-1}"#, "data.count: is -1, expected a whole number from 0 to 1000000000000000"),
         ("usage.recorded", r#"[]"#, "data: is [], expected an object"),
-        ("account.updated", r#"{"traits":{"plan":{}}}"#, "data.traits.plan: is {}, expected a string, number, true, false or null"),
-        ("lead.created", r#"{}"#, "data.lead: is missing, expected a non-empty string of at most 1024 bytes without control characters (lead.created needs it)"),
-        ("lead.status_changed", r#"{"lead":"l","to":"won"}"#, "data.to: is \"won\", expected one of qualified, disqualified, recycled"),
-        ("opportunity.opened", r#"{"opportunity":"o","kind":"new","amount":1,"currency":"EUR","probability":1.01}"#, "data.probability: is 1.01, expected a number from 0 to 1"),
-        ("subscription.changed", r#"{"subscription":"s","status":"active"}"#, "data.mrr: is missing, expected minor units a month while the status is active"),
-        ("subscription.changed", r#"{"subscription":"s","status":"active","mrr":5}"#, "data.currency: is missing, expected a currency as three capital letters (ISO 4217) since mrr is there"),
-        ("subscription.changed", r#"{"subscription":"s","status":"paused","term_start":"2026-02-01","term_end":"2026-02-01"}"#, "data.term_end: is 2026-02-01, expected later than term_start (2026-02-01)"),
-        ("survey.answered", r#"{"kind":"nps","score":8,"scale_min":0,"scale_max":5}"#, "data.scale_max: is another scale, expected 0 to 10 for nps"),
-        ("survey.answered", r#"{"kind":"nps","score":8.5}"#, "data.score: is fractional, expected a whole number for nps"),
-        ("survey.answered", r#"{"kind":"csat","score":6}"#, "data.score: is outside the scale (scale_min to scale_max)"),
-        ("survey.answered", r#"{"kind":"csat","score":3,"scale_min":1}"#, "data.scale_max: is missing, expected a number of at most 18 digits since scale_min is there"),
-        ("cost.recorded", r#"{"bucket":"acquisition","amount":1,"currency":"EUR","period_from":"2026-01-02","period_to":"2026-01-01"}"#, "data.period_to: is 2026-01-01, expected later than period_from (2026-01-02)"),
-        ("cost.recorded", r#"{"bucket":"acquisition","amount":1,"currency":"EUR","period_from":"2026-02-30","period_to":"2026-03-01"}"#, "data.period_from: is \"2026-02-30\", expected a date like \"2026-01-31\""),
-        ("fx.rate_set", r#"{"base":"EUR","quote":"USD","rate":0}"#, "data.rate: is 0, expected a number greater than 0"),
-        ("retracted", r#"{}"#, "data.event: is missing, expected a non-empty string of at most 1024 bytes without control characters (retracted needs it)"),
+        (
+            "account.updated",
+            r#"{"traits":{"plan":{}}}"#,
+            "data.traits.plan: is {}, expected a string, number, true, false or null",
+        ),
+        (
+            "lead.created",
+            r#"{}"#,
+            "data.lead: is missing, expected a non-empty string of at most 1024 bytes without control characters (lead.created needs it)",
+        ),
+        (
+            "lead.status_changed",
+            r#"{"lead":"l","to":"won"}"#,
+            "data.to: is \"won\", expected one of qualified, disqualified, recycled",
+        ),
+        (
+            "opportunity.opened",
+            r#"{"opportunity":"o","kind":"new","amount":1,"currency":"EUR","probability":1.01}"#,
+            "data.probability: is 1.01, expected a number from 0 to 1",
+        ),
+        (
+            "subscription.changed",
+            r#"{"subscription":"s","status":"active"}"#,
+            "data.mrr: is missing, expected minor units a month while the status is active",
+        ),
+        (
+            "subscription.changed",
+            r#"{"subscription":"s","status":"active","mrr":5}"#,
+            "data.currency: is missing, expected a currency as three capital letters (ISO 4217) since mrr is there",
+        ),
+        (
+            "subscription.changed",
+            r#"{"subscription":"s","status":"paused","term_start":"2026-02-01","term_end":"2026-02-01"}"#,
+            "data.term_end: is 2026-02-01, expected later than term_start (2026-02-01)",
+        ),
+        (
+            "survey.answered",
+            r#"{"kind":"nps","score":8,"scale_min":0,"scale_max":5}"#,
+            "data.scale_max: is another scale, expected 0 to 10 for nps",
+        ),
+        (
+            "survey.answered",
+            r#"{"kind":"nps","score":8.5}"#,
+            "data.score: is fractional, expected a whole number for nps",
+        ),
+        (
+            "survey.answered",
+            r#"{"kind":"csat","score":6}"#,
+            "data.score: is outside the scale (scale_min to scale_max)",
+        ),
+        (
+            "survey.answered",
+            r#"{"kind":"csat","score":3,"scale_min":1}"#,
+            "data.scale_max: is missing, expected a number of at most 18 digits since scale_min is there",
+        ),
+        (
+            "cost.recorded",
+            r#"{"bucket":"acquisition","amount":1,"currency":"EUR","period_from":"2026-01-02","period_to":"2026-01-01"}"#,
+            "data.period_to: is 2026-01-01, expected later than period_from (2026-01-02)",
+        ),
+        (
+            "cost.recorded",
+            r#"{"bucket":"acquisition","amount":1,"currency":"EUR","period_from":"2026-02-30","period_to":"2026-03-01"}"#,
+            "data.period_from: is \"2026-02-30\", expected a date like \"2026-01-31\"",
+        ),
+        (
+            "fx.rate_set",
+            r#"{"base":"EUR","quote":"USD","rate":0}"#,
+            "data.rate: is 0, expected a number greater than 0",
+        ),
+        (
+            "retracted",
+            r#"{}"#,
+            "data.event: is missing, expected a non-empty string of at most 1024 bytes without control characters (retracted needs it)",
+        ),
     ] {
         assert_eq!(refused(&of(kind, data)), reason);
     }
@@ -77,17 +177,32 @@ fn refuses_broken_envelopes() {
         (r#"{"id":"","type":"x"}"#, "id: is empty, expected at least one character"),
         (r#"{"id":"a\u0000","type":"x"}"#, "id: holds a control character"),
         (r#"{"id":"e","type":"x"}"#, "account: is missing (x needs it)"),
-        (r#"{"id":"e","type":"x","account":"a","time":"yesterday"}"#, "time: is yesterday, expected RFC 3339 like 2026-01-31T09:30:00Z"),
-        (r#"{"id":"e","type":"x","account":"a","time":"2999-01-01T00:00:00Z"}"#, "time: is 2999-01-01T00:00:00Z, after the wall clock (2027-01-15T08:00:00Z)"),
-        (r#"{"id":"e","type":"x","account":"a","time":"1969-12-31T23:59:59Z"}"#, "time: is 1969-12-31T23:59:59Z, before the history floor (1990-01-01T00:00:00Z)"),
+        (
+            r#"{"id":"e","type":"x","account":"a","time":"yesterday"}"#,
+            "time: is yesterday, expected RFC 3339 like 2026-01-31T09:30:00Z",
+        ),
+        (
+            r#"{"id":"e","type":"x","account":"a","time":"2999-01-01T00:00:00Z"}"#,
+            "time: is 2999-01-01T00:00:00Z, after the wall clock (2027-01-15T08:00:00Z)",
+        ),
+        (
+            r#"{"id":"e","type":"x","account":"a","time":"1969-12-31T23:59:59Z"}"#,
+            "time: is 1969-12-31T23:59:59Z, before the history floor (1990-01-01T00:00:00Z)",
+        ),
         (r#"{"specversion":"0.3","id":"e","type":"x","account":"a"}"#, "specversion: is 0.3, expected 1.0"),
-        (r#"{"id":"e","type":"x","account":"a","data":{"a":{"b":1,"b":2}}}"#, "data.a.b: is there twice; keys must be unique"),
+        (
+            r#"{"id":"e","type":"x","account":"a","data":{"a":{"b":1,"b":2}}}"#,
+            "data.a.b: is there twice; keys must be unique",
+        ),
     ] {
         assert_eq!(refused(line), reason, "{line}");
     }
     let deep = format!(r#"{{"id":"e","type":"x","account":"a","data":{}1{}}}"#, "{\"a\":".repeat(40), "}".repeat(40));
     assert_eq!(refused(&deep), "nested deeper than 32 levels");
-    assert_eq!(parse(b"{\"id\":\"\xff\"}", &context()).expect_err("utf-8").to_string(), "not UTF-8 at byte 8; save the file as UTF-8");
+    assert_eq!(
+        parse(b"{\"id\":\"\xff\"}", &context()).expect_err("utf-8").to_string(),
+        "not UTF-8 at byte 8; save the file as UTF-8"
+    );
     let long = vec![b' '; super::LINE_MAX + 1];
     assert_eq!(parse(&long, &context()).expect_err("long").to_string(), "longer than 1048576 bytes");
 }
