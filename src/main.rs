@@ -1,1 +1,5 @@
+//! The one binary.
+mod events;
+mod import;
+
 fn main() {}

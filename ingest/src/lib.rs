@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Doors: accept, validate, append; ticks.
+//!
+//! Every door (files here, HTTP later) shares one path: [`event::parse`] turns hostile bytes into a
+//! [`proto::v1::Event`] or a [`Rejection`], [`ticks::Schedule`] says what it is stamped with and which
+//! ticks come before it, [`door::Door`] appends both to the log. Invariants: what is appended is a
+//! function of the rows, the log's clock and the settings, never of batch sizes or restarts.
+//! This crate does not know what an event means to a metric.
+
+pub mod cloudevents;
+mod currency;
+mod decimal;
+mod delimited;
+pub mod door;
+mod error;
+pub mod event;
+pub mod import;
+mod json;
+mod lines;
+pub mod mapping;
+mod number;
+pub mod partition;
+mod schema;
+pub mod sort;
+pub mod telemetry;
+pub mod ticks;
+mod time;
+mod validate;
+
+pub use error::{Error, Kind, Rejection, Result};
+pub use time::{parse_rfc3339, render_rfc3339};
+
+/// The topic that doors append to, without the configurable prefix.
+pub const EVENTS: &str = "events.v1";
+
+/// 1990-01-01T00:00:00Z: nothing before it is a customer event (setting `history_floor`).
+pub const HISTORY_FLOOR_US: i64 = 631_152_000_000_000;

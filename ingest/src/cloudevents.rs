@@ -1,0 +1,219 @@
+//! CloudEvents 1.0 JSON: the envelope of a line, and an event written back as one.
+//!
+//! Attributes that Vitals has no use for (`dataschema`, `subject`, foreign extensions) are accepted and
+//! not kept; so are `recordedat`, `partition` and `offset`, which [`render`] adds: an event that goes
+//! through the door again is stamped again. `account` on a `lead.*` event is not kept either: its subject is the lead.
+
+use std::borrow::Cow;
+
+use proto::v1::{CustomField, Event, SubjectKind, custom_field, event};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    Rejection,
+    json::{self, Shape},
+    render_rfc3339, validate,
+};
+
+/// The attributes of one line that matter.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) source: Option<Cow<'a, str>>,
+    pub(crate) kind: Cow<'a, str>,
+    pub(crate) time: Option<Cow<'a, str>>,
+    pub(crate) account: Option<Cow<'a, str>>,
+    pub(crate) corrects: Option<Cow<'a, str>>,
+    pub(crate) of_source: Option<Cow<'a, str>>,
+    pub(crate) data: Option<&'a RawValue>,
+}
+
+/// Reads the envelope of a line.
+pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
+    let mut envelope = Envelope::default();
+    let (mut id, mut kind) = (None, None);
+    for (key, raw) in json::object(text, "")? {
+        if json::shape(raw) == Shape::Null {
+            continue;
+        }
+        match &*key {
+            "id" => id = Some(identity(raw, "id")?),
+            "type" => kind = Some(identity(raw, "type")?),
+            "source" => envelope.source = Some(identity(raw, "source")?),
+            "time" => envelope.time = Some(json::string(raw, "time")?),
+            "account" => envelope.account = Some(identity(raw, "account")?),
+            "corrects" => envelope.corrects = Some(identity(raw, "corrects")?),
+            "ofsource" => envelope.of_source = Some(identity(raw, "ofsource")?),
+            "data" => envelope.data = Some(raw),
+            "specversion" => version(&json::string(raw, "specversion")?)?,
+            "datacontenttype" => content_type(&json::string(raw, "datacontenttype")?)?,
+            "data_base64" => {
+                return Err(Rejection::new("data_base64", "is not supported, expected data as a JSON object"));
+            }
+            _ => {}
+        }
+    }
+    envelope.id =
+        id.ok_or_else(|| Rejection::new("id", "is missing, expected the identity of the event in its source"))?;
+    envelope.kind = kind.ok_or_else(|| Rejection::new("type", "is missing, expected a type like order.completed"))?;
+    Ok(envelope)
+}
+
+fn identity<'a>(raw: &'a RawValue, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
+    let text = json::string(raw, field)?;
+    match validate::id_problem(&text) {
+        Some(problem) => Err(Rejection::new(field, problem)),
+        None => Ok(text),
+    }
+}
+
+fn version(text: &str) -> Result<(), Rejection> {
+    if text == "1.0" {
+        return Ok(());
+    }
+    Err(Rejection::new("specversion", format!("is {}, expected 1.0", json::excerpt(text))))
+}
+
+fn content_type(text: &str) -> Result<(), Rejection> {
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(Rejection::new("datacontenttype", format!("is {}, expected application/json", json::excerpt(text))))
+}
+
+/// Where a record was found; written as extension attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Partition of `events.v1`.
+    pub partition: u32,
+    /// Offset in it.
+    pub offset: u64,
+}
+
+/// Writes an event as one line of CloudEvents JSON, without the line end. Read back by
+/// [`crate::event::parse`] it is the same event.
+pub fn render(event: &Event, position: Option<Position>) -> String {
+    let mut out = String::with_capacity(256);
+    out.push_str("{\"specversion\":\"1.0\"");
+    push(&mut out, "id", &event.id);
+    push(&mut out, "source", &event.source);
+    push(&mut out, "type", &event.r#type);
+    push(&mut out, "time", &render_rfc3339(event.time_us));
+    if event.subject_kind() == SubjectKind::Account {
+        push(&mut out, "account", &event.subject);
+    }
+    if !event.corrects.is_empty() {
+        push(&mut out, "corrects", &event.corrects);
+    }
+    if !event.corrects_source.is_empty() {
+        push(&mut out, "ofsource", &event.corrects_source);
+    }
+    push(&mut out, "recordedat", &render_rfc3339(event.recorded_at_us));
+    if let Some(at) = position {
+        out.push_str(&format!(",\"partition\":{},\"offset\":{}", at.partition, at.offset));
+    }
+    if !event.tenant.is_empty() {
+        push(&mut out, "tenant", &event.tenant);
+    }
+    out.push_str(",\"data\":");
+    out.push_str(&data(event));
+    out.push('}');
+    out
+}
+
+fn push(out: &mut String, name: &str, text: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    json::push_string(text, out);
+}
+
+fn data(event: &Event) -> String {
+    let mut map = Map::new();
+    match &event.data {
+        Some(event::Data::Json(text)) => return with_custom(text, &event.custom),
+        Some(event::Data::OrderCompleted(d)) => {
+            text(&mut map, "order", &d.order);
+            map.insert("gross".into(), d.gross.into());
+            map.insert("discount".into(), d.discount.into());
+            text(&mut map, "currency", &d.currency);
+            text(&mut map, "channel", &d.channel);
+            text(&mut map, "source", &d.source);
+            if !d.lines.is_empty() {
+                let line = |l: &proto::v1::OrderLine| serde_json::json!({"product": l.product, "quantity": l.quantity, "amount": l.amount});
+                map.insert("lines".into(), d.lines.iter().map(line).collect());
+            }
+        }
+        Some(event::Data::OrderCancelled(d)) => text(&mut map, "order", &d.order),
+        Some(event::Data::PaymentRefunded(d)) => {
+            text(&mut map, "refund", &d.refund);
+            text(&mut map, "order", &d.order);
+            text(&mut map, "invoice", &d.invoice);
+            map.insert("amount".into(), d.amount.into());
+            text(&mut map, "currency", &d.currency);
+        }
+        Some(event::Data::AccountUpdated(d)) => {
+            map.insert("traits".into(), traits(&d.traits));
+        }
+        Some(event::Data::UsageRecorded(d)) => {
+            text(&mut map, "user", &d.user);
+            text(&mut map, "name", &d.name);
+            map.insert("count".into(), d.count.into());
+        }
+        Some(event::Data::Retracted(d)) => {
+            text(&mut map, "event", &d.event);
+            text(&mut map, "of_source", &d.of_source);
+            if event.subject_kind() == SubjectKind::Lead {
+                text(&mut map, "lead", &event.subject);
+            }
+        }
+        None => {}
+    }
+    with_custom(&Value::Object(map).to_string(), &event.custom)
+}
+
+fn text(map: &mut Map<String, Value>, name: &str, text: &str) {
+    if !text.is_empty() {
+        map.insert(name.to_owned(), text.into());
+    }
+}
+
+fn traits(traits: &[proto::v1::Trait]) -> Value {
+    let (mut map, mut custom) = (Map::new(), Map::new());
+    for one in traits {
+        let value = one.value.clone().map_or(Value::Null, Value::String);
+        match one.name.strip_prefix("custom.") {
+            Some(name) => custom.insert(name.to_owned(), value),
+            None => map.insert(one.name.clone(), value),
+        };
+    }
+    if !custom.is_empty() {
+        map.insert("custom".into(), Value::Object(custom));
+    }
+    Value::Object(map)
+}
+
+/// Adds `custom` to an object that is JSON text; its numbers stay as written.
+fn with_custom(object: &str, custom: &[CustomField]) -> String {
+    let Some(body) = object.strip_suffix('}').filter(|_| !custom.is_empty()) else { return object.to_owned() };
+    let mut out = body.to_owned();
+    out.push_str(if body == "{" { "\"custom\":{" } else { ",\"custom\":{" });
+    for (at, field) in custom.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        json::push_string(&field.name, &mut out);
+        out.push(':');
+        match &field.value {
+            Some(custom_field::Value::Text(text)) => json::push_string(text, &mut out),
+            Some(custom_field::Value::Integer(value)) => out.push_str(&value.to_string()),
+            Some(custom_field::Value::Number(value)) => out.push_str(&Value::from(*value).to_string()),
+            Some(custom_field::Value::Flag(value)) => out.push_str(if *value { "true" } else { "false" }),
+            Some(custom_field::Value::Json(text)) => out.push_str(text),
+            None => out.push_str("null"),
+        }
+    }
+    out.push_str("}}");
+    out
+}

@@ -1,0 +1,516 @@
+//! `vitals import`: files of history into the log, resumable after a kill to the same outputs.
+//!
+//! ```text
+//!   lines -> validate -> sort by (time, source, id) -> [rows done | rows to do] -> ticks, stamps -> log
+//!                                                                ^ position, in the same commit
+//! ```
+//! What is appended is a function of the files, the mapping, the options and the log's clock. The wall
+//! clock of the first run is kept with the position, so that a resumed one accepts the same lines.
+//! The final commit deletes the position: a finished file starts over.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use eventlog::{Committed, GroupOffsets, Log};
+use jiff::tz::TimeZone;
+use proto::{Message, v1::Event};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    Error, Rejection, Result,
+    door::{self, Door},
+    event::{self, Context},
+    lines::{self, Line},
+    mapping::{Layout, Mapping},
+    number, render_rfc3339,
+    sort::{Item, Merge, Order, Sorter},
+    telemetry,
+    ticks::Grid,
+};
+
+/// Changes when the same file would give other records: then no old position fits.
+const ALGORITHM: u32 = 1;
+/// Types counted by name in a summary; more are counted together.
+const TYPES_MAX: usize = 1_000;
+
+/// What to import, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The files, sorted together.
+    pub files: Vec<PathBuf>,
+    /// Mapping of delimited files; none for NDJSON.
+    pub mapping: Option<PathBuf>,
+    /// [`Order::Time`], or [`Order::File`] to keep theirs.
+    pub order: Order,
+    /// Where rejected lines go verbatim; it is written anew.
+    pub rejects: Option<PathBuf>,
+    /// Tick on to this time; not after `now_us`.
+    pub until_us: Option<i64>,
+    /// Span of the grid of ticks; a day means local midnights.
+    pub tick_us: i64,
+    /// Time zone of the tenant.
+    pub zone: TimeZone,
+    /// The wall clock.
+    pub now_us: i64,
+    /// Earlier events are rejected.
+    pub floor_us: i64,
+    /// Source of events without one.
+    pub source: String,
+    /// Topic of events, prefix included.
+    pub topic: String,
+    /// Where the sort keeps what does not fit in memory.
+    pub folder: PathBuf,
+    /// Memory of the sort, in bytes.
+    pub memory_max: usize,
+    /// Records of a commit; changes nothing that is appended.
+    pub batch_records: usize,
+}
+
+impl Options {
+    /// The defaults for these files.
+    pub fn new(files: Vec<PathBuf>, folder: PathBuf, now_us: i64) -> Self {
+        Self {
+            files,
+            mapping: None,
+            order: Order::Time,
+            rejects: None,
+            until_us: None,
+            tick_us: 86_400_000_000,
+            zone: TimeZone::UTC,
+            now_us,
+            floor_us: crate::HISTORY_FLOOR_US,
+            source: "import".to_owned(),
+            topic: crate::EVENTS.to_owned(),
+            folder,
+            memory_max: 64 << 20,
+            batch_records: 4_000,
+        }
+    }
+}
+
+/// A line that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The file, as given.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: Rejection,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
+    }
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// Bytes read and validated.
+    Reading {
+        /// So far.
+        done: u64,
+        /// Of all files.
+        total: u64,
+    },
+    /// A line was refused.
+    Rejected(&'a Rejected),
+    /// Rows are in the log, durably.
+    Appending {
+        /// So far, those of an interrupted run included.
+        done: u64,
+        /// Of all.
+        total: u64,
+    },
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines that are not blank, headers left out. `read = accepted + rejected`.
+    pub read: u64,
+    /// Lines that became events.
+    pub accepted: u64,
+    /// Lines refused.
+    pub rejected: u64,
+    /// Accepted events by type.
+    pub types: BTreeMap<String, u64>,
+    /// Rows that an interrupted run had appended already.
+    pub resumed: u64,
+    /// Rows appended by this run.
+    pub appended: u64,
+    /// Ticks appended by this run.
+    pub ticks: u64,
+    /// Commits of this run.
+    pub commits: u64,
+    /// Least and greatest event time accepted.
+    pub times_us: Option<(i64, i64)>,
+    /// The log's clock at the end.
+    pub clock_us: Option<i64>,
+    /// It was told to stop; import again to go on.
+    pub stopped: bool,
+}
+
+/// Imports the files. `progress` is called often; `stop` ends it at the next commit.
+///
+/// # Errors
+/// When a file, the mapping or an option is wrong, or the log refuses. What was committed stays, and
+/// the same call goes on from there.
+pub fn run(
+    options: &Options,
+    log: &dyn Log,
+    progress: &mut dyn FnMut(Progress<'_>),
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    check(options)?;
+    let grid = Grid::new(options.zone.clone(), options.tick_us)?;
+    let mapping = options.mapping.as_ref().map(|path| Mapping::load(path, &options.zone)).transpose()?;
+    let group = group(options)?;
+    let position = position(log, &group, options)?;
+    let config = door::Config {
+        topic: options.topic.as_str().into(),
+        producer: "import".to_owned(),
+        batch_records: options.batch_records,
+        ..door::Config::default()
+    };
+    let door = Door::open(log, config, grid)?;
+    let mut reading = Reading::new(options, position.now_us)?;
+    let Some(rows) = reading.rows(mapping.as_ref(), progress, stop)? else {
+        return Ok(Summary { stopped: true, ..reading.summary });
+    };
+    let summary = Summary { resumed: position.done, ..reading.summary };
+    Appending { options, group, position, door, summary }.run(rows, progress, stop)
+}
+
+fn check(options: &Options) -> Result<()> {
+    let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(()) };
+    let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
+    Err(Error::Option { option: "--until", problem })
+}
+
+/// The consumer group that keeps the position: a name for exactly this import.
+fn group(options: &Options) -> Result<String> {
+    let mut hash = Xxh3::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(&bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    let zone = options.zone.iana_name().unwrap_or_default();
+    let settings =
+        (ALGORITHM, options.tick_us, options.floor_us, options.until_us, options.order, &options.source, zone);
+    part(format!("{settings:?}").as_bytes());
+    if let Some(path) = &options.mapping {
+        part(&std::fs::read(path).map_err(|e| Error::file(path, e))?);
+    }
+    for path in &options.files {
+        part(&contents(path)?.to_le_bytes());
+    }
+    Ok(format!("import.{:032x}", hash.digest128()))
+}
+
+fn contents(path: &Path) -> Result<u128> {
+    let fail = |e| Error::file(path, e);
+    let mut file = File::open(path).map_err(fail)?;
+    let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer).map_err(fail)? {
+            0 => return Ok(hash.digest128()),
+            bytes => hash.update(&buffer[..bytes]),
+        }
+    }
+}
+
+/// Where an import is: rows done, as the offset, and the wall clock of its first run.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    done: u64,
+    now_us: i64,
+    there: bool,
+}
+
+/// The metadata is `rows since the last tick,wall clock`; the first is for people, the tail of the log says it too.
+fn position(log: &dyn Log, group: &str, options: &Options) -> Result<Position> {
+    let start = Position { done: 0, now_us: options.now_us, there: false };
+    let Some(committed) = log.committed(group, &options.topic, 0)? else { return Ok(start) };
+    let now = committed.metadata.split_once(',').and_then(|(_, now)| now.parse().ok());
+    Ok(Position { done: committed.offset, now_us: now.unwrap_or(options.now_us), there: true })
+}
+
+/// The first half: lines to sorted rows.
+struct Reading<'a> {
+    options: &'a Options,
+    context: Context,
+    rejects: Option<(PathBuf, BufWriter<File>)>,
+    summary: Summary,
+    bytes: u64,
+    total: u64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(options: &'a Options, now_us: i64) -> Result<Self> {
+        let open = |path: &PathBuf| {
+            if options.files.contains(path) {
+                let problem = "is one of the files to import, expected another one".to_owned();
+                return Err(Error::Option { option: "--rejects", problem });
+            }
+            let file = File::create(path).map_err(|e| Error::file(path, e))?;
+            Ok((path.clone(), BufWriter::new(file)))
+        };
+        let mut total = 0;
+        for path in &options.files {
+            total += std::fs::metadata(path).map_err(|e| Error::file(path, e))?.len();
+        }
+        let context =
+            Context { now_us, floor_us: options.floor_us, source: options.source.clone(), tenant: String::new() };
+        let rejects = options.rejects.as_ref().map(open).transpose()?;
+        Ok(Self { options, context, rejects, summary: Summary::default(), bytes: 0, total })
+    }
+
+    /// All rows in their final order; `None` when told to stop.
+    fn rows(
+        &mut self,
+        mapping: Option<&Mapping>,
+        progress: &mut dyn FnMut(Progress<'_>),
+        stop: &AtomicBool,
+    ) -> Result<Option<Merge>> {
+        let sorter = |order| Sorter::new(order, &self.options.folder, self.options.memory_max);
+        let (mut plain, mut joined) = (sorter(self.options.order), sorter(Order::Identity));
+        for path in &self.options.files {
+            let mut file = Source { path, number: 0, layout: None };
+            if !self.file(&mut file, mapping, (&mut plain, &mut joined), progress, stop)? {
+                return Ok(None);
+            }
+        }
+        if let Some((path, mut rejects)) = self.rejects.take() {
+            rejects.flush().map_err(|e| Error::file(&path, e))?;
+        }
+        if !joined.is_empty() {
+            number::number(joined.finish()?, &mut plain)?;
+        }
+        plain.finish().map(Some)
+    }
+
+    fn file<'m>(
+        &mut self,
+        file: &mut Source<'_, 'm>,
+        mapping: Option<&'m Mapping>,
+        sorters: (&mut Sorter, &mut Sorter),
+        progress: &mut dyn FnMut(Progress<'_>),
+        stop: &AtomicBool,
+    ) -> Result<bool> {
+        let path = file.path;
+        let fail = |e| Error::file(path, e);
+        let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(fail)?);
+        if reader.fill_buf().map_err(fail)?.starts_with(b"\xef\xbb\xbf") {
+            reader.consume(3);
+        }
+        file.layout = mapping.filter(|mapping| !mapping.header()).map(|mapping| mapping.bind(None)).transpose()?;
+        let mut buffer = Vec::new();
+        loop {
+            let found = lines::next(&mut reader, &mut buffer, event::LINE_MAX).map_err(fail)?;
+            if found == Line::End {
+                return Ok(true);
+            }
+            file.number += 1;
+            self.bytes += u64::try_from(buffer.len()).unwrap_or(0);
+            if found == Line::Long {
+                let reason = Rejection::line(format!("longer than {} bytes", event::LINE_MAX));
+                self.reject(file, &buffer, reason, progress)?;
+                self.bytes += match &mut self.rejects {
+                    Some((_, out)) => lines::rest(&mut reader, out),
+                    None => lines::rest(&mut reader, &mut std::io::sink()),
+                }
+                .map_err(fail)?;
+                continue;
+            }
+            self.line(file, mapping, &buffer, (&mut *sorters.0, &mut *sorters.1), progress)?;
+            if file.number % 1_024 == 0 {
+                progress(Progress::Reading { done: self.bytes, total: self.total });
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn line<'m>(
+        &mut self,
+        file: &mut Source<'_, 'm>,
+        mapping: Option<&'m Mapping>,
+        buffer: &[u8],
+        (plain, joined): (&mut Sorter, &mut Sorter),
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        let line = lines::trimmed(buffer);
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        if let Some(mapping) = mapping.filter(|_| file.layout.is_none()) {
+            file.layout = Some(mapping.bind(Some(&String::from_utf8_lossy(line)))?);
+            return Ok(());
+        }
+        match parse(line, file.layout.as_ref(), &self.context) {
+            Err(reason) => self.reject(file, buffer, reason, progress),
+            Ok((event, is_joined)) => {
+                self.count(&event);
+                let item = Item {
+                    time_us: event.time_us,
+                    source: event.source.as_str().into(),
+                    id: event.id.as_str().into(),
+                    sequence: self.summary.read,
+                    payload: event.encode_to_vec(),
+                };
+                if is_joined { joined.push(item) } else { plain.push(item) }
+            }
+        }
+    }
+
+    fn count(&mut self, event: &Event) {
+        let summary = &mut self.summary;
+        summary.read += 1;
+        summary.accepted += 1;
+        let time = event.time_us;
+        summary.times_us = Some(summary.times_us.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
+        match summary.types.get_mut(&event.r#type) {
+            Some(count) => *count += 1,
+            None => {
+                let full = summary.types.len() >= TYPES_MAX;
+                let name = if full { "(other types)" } else { event.r#type.as_str() };
+                *summary.types.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    fn reject(
+        &mut self,
+        file: &Source<'_, '_>,
+        buffer: &[u8],
+        reason: Rejection,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        self.summary.read += 1;
+        self.summary.rejected += 1;
+        telemetry::rejected(1);
+        if let Some((path, out)) = &mut self.rejects {
+            out.write_all(buffer).map_err(|e| Error::file(path, e))?;
+            // The last line of a file may lack its end; the next file's lines begin a new one.
+            if !buffer.ends_with(b"\n") && buffer.len() <= event::LINE_MAX {
+                out.write_all(b"\n").map_err(|e| Error::file(path, e))?;
+            }
+        }
+        progress(Progress::Rejected(&Rejected { file: file.path.display().to_string(), line: file.number, reason }));
+        Ok(())
+    }
+}
+
+/// The file being read.
+struct Source<'f, 'm> {
+    path: &'f Path,
+    number: u64,
+    layout: Option<Layout<'m>>,
+}
+
+fn parse(line: &[u8], layout: Option<&Layout<'_>>, context: &Context) -> Result<(Event, bool), Rejection> {
+    let Some(layout) = layout else { return Ok((event::parse(line, context)?, false)) };
+    let text = std::str::from_utf8(line)
+        .map_err(|e| Rejection::line(format!("not UTF-8 at byte {}; save the file as UTF-8", e.valid_up_to() + 1)))?;
+    let row = layout.row(text)?;
+    Ok((event::parse(row.line.as_bytes(), context)?, row.joined))
+}
+
+/// The second half: rows and ticks to the log.
+struct Appending<'a> {
+    options: &'a Options,
+    group: String,
+    position: Position,
+    door: Door,
+    summary: Summary,
+}
+
+impl Appending<'_> {
+    fn run(mut self, rows: Merge, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<Summary> {
+        let mut skip = self.position.done;
+        for row in rows {
+            let row = row?;
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            while let Some(at_us) = self.door.schedule().before(row.time_us) {
+                if self.tick(at_us, progress)? && stop.load(Ordering::Relaxed) {
+                    return self.stopped();
+                }
+            }
+            self.door.append(Event::decode(row.payload.as_slice()).map_err(|_| Error::Run("event"))?);
+            self.position.done += 1;
+            self.summary.appended += 1;
+            if self.flush(progress)? && stop.load(Ordering::Relaxed) {
+                return self.stopped();
+            }
+        }
+        self.close(progress, stop)
+    }
+
+    /// The last tick, then on to `--until`; the final commit forgets the position.
+    fn close(mut self, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<Summary> {
+        if let Some(at_us) = self.door.schedule().last() {
+            self.tick(at_us, progress)?;
+        }
+        if let Some(until_us) = self.options.until_us {
+            while let Some(at_us) = self.door.schedule().towards(until_us) {
+                if self.tick(at_us, progress)? && stop.load(Ordering::Relaxed) {
+                    return self.stopped();
+                }
+            }
+        }
+        if self.position.there || !self.door.is_empty() {
+            self.commit(None, progress)?;
+        }
+        Ok(self.end())
+    }
+
+    fn tick(&mut self, at_us: i64, progress: &mut dyn FnMut(Progress<'_>)) -> Result<bool> {
+        if self.door.tick(at_us) {
+            self.summary.ticks += 1;
+        }
+        self.flush(progress)
+    }
+
+    fn flush(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<bool> {
+        if !self.door.is_full() {
+            return Ok(false);
+        }
+        let metadata = format!("{},{}", self.door.schedule().clock().rows, self.position.now_us);
+        self.commit(Some(Committed { offset: self.position.done, metadata }), progress)?;
+        Ok(true)
+    }
+
+    fn commit(&mut self, position: Option<Committed>, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        self.position.there = position.is_some();
+        let offsets = vec![(self.options.topic.as_str().into(), 0, position)];
+        self.door.commit(vec![GroupOffsets { group: self.group.clone(), offsets }])?;
+        self.summary.commits += 1;
+        progress(Progress::Appending { done: self.position.done, total: self.summary.accepted });
+        Ok(())
+    }
+
+    fn stopped(mut self) -> Result<Summary> {
+        self.summary.stopped = true;
+        Ok(self.end())
+    }
+
+    fn end(mut self) -> Summary {
+        self.summary.clock_us = self.door.schedule().clock().at;
+        self.summary
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! Imports into a log in memory: what is appended, and that a kill at any commit changes nothing of it.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use eventlog::{Assignment, Cleanup, Commit, Consumer, Log, Poll, Producer, Record, Stored, TopicSpec, Watermarks};
+use proto::v1::{Entry, entry, event};
+
+use super::*;
+
+type Positions = BTreeMap<(String, u32), Committed>;
+
+#[derive(Default)]
+struct State {
+    partitions: Vec<Vec<Record>>,
+    positions: Positions,
+    /// Commits still allowed: then every one fails, as if the process had been killed.
+    left: u32,
+}
+
+/// The least log that a door needs.
+#[derive(Clone)]
+struct Memory(Arc<Mutex<State>>);
+
+impl Memory {
+    fn new(partitions: usize) -> Self {
+        let partitions = vec![Vec::new(); partitions];
+        Self(Arc::new(Mutex::new(State { partitions, left: u32::MAX, ..State::default() })))
+    }
+
+    fn allow(&self, commits: u32) {
+        self.0.lock().expect("lock").left = commits;
+    }
+
+    fn partitions(&self) -> Vec<Vec<Record>> {
+        self.0.lock().expect("lock").partitions.clone()
+    }
+
+    fn entries(&self) -> Vec<Vec<Entry>> {
+        let decode = |record: Record| Entry::decode(record.value.expect("value")).expect("entry");
+        self.partitions().into_iter().map(|records| records.into_iter().map(decode).collect()).collect()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let event = |entry: Entry| match entry.entry {
+            Some(entry::Entry::Event(event)) => Some(event),
+            _ => None,
+        };
+        self.entries().into_iter().flatten().filter_map(event).collect()
+    }
+}
+
+impl Log for Memory {
+    fn create_topic(&self, _: &TopicSpec) -> eventlog::Result<()> {
+        Ok(())
+    }
+
+    fn topics(&self) -> eventlog::Result<Vec<TopicSpec>> {
+        let partitions = u32::try_from(self.partitions().len()).expect("few");
+        Ok(vec![TopicSpec { name: crate::EVENTS.to_owned(), partitions, cleanup: Cleanup::Keep }])
+    }
+
+    fn watermarks(&self, _: &str, partition: u32) -> eventlog::Result<Watermarks> {
+        let high = self.partitions()[usize::try_from(partition).expect("few")].len();
+        Ok(Watermarks { low: 0, high: u64::try_from(high).expect("few") })
+    }
+
+    fn committed(&self, group: &str, _: &str, partition: u32) -> eventlog::Result<Option<Committed>> {
+        Ok(self.0.lock().expect("lock").positions.get(&(group.to_owned(), partition)).cloned())
+    }
+
+    fn consumer(&self, _: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
+        let Assignment::Manual(at) = assignment else { panic!("manual only") };
+        Ok(Box::new(Reader { log: self.clone(), partition: at[0].0, offset: at[0].1 }))
+    }
+
+    fn producer(&self, _: &str) -> eventlog::Result<Box<dyn Producer>> {
+        Ok(Box::new(Writer(self.clone())))
+    }
+}
+
+struct Reader {
+    log: Memory,
+    partition: u32,
+    offset: u64,
+}
+
+impl Consumer for Reader {
+    fn poll(&mut self, _: usize, _: Duration) -> eventlog::Result<Poll> {
+        let state = self.log.0.lock().expect("lock");
+        let records = &state.partitions[usize::try_from(self.partition).expect("few")];
+        let from = usize::try_from(self.offset).expect("few");
+        let records: Vec<_> = (self.offset..)
+            .zip(&records[from..])
+            .take(7)
+            .map(|(offset, r)| Stored { offset, record: r.clone() })
+            .collect();
+        self.offset += u64::try_from(records.len()).expect("few");
+        if records.is_empty() { Ok(Poll::Idle) } else { Ok(Poll::Records { partition: self.partition, records }) }
+    }
+
+    fn seek(&mut self, _: u32, _: u64) -> eventlog::Result<()> {
+        Ok(())
+    }
+}
+
+struct Writer(Memory);
+
+impl Producer for Writer {
+    fn commit(&mut self, commit: Commit) -> eventlog::Result<Vec<(Arc<str>, u32, u64)>> {
+        let mut state = self.0.0.lock().expect("lock");
+        if state.left == 0 {
+            return Err(eventlog::Error::Fenced { name: "killed".to_owned() });
+        }
+        state.left -= 1;
+        for output in commit.outputs {
+            state.partitions[usize::try_from(output.partition).expect("few")].push(output.record);
+        }
+        for group in commit.offsets {
+            for (_, partition, position) in group.offsets {
+                let key = (group.group.clone(), partition);
+                match position {
+                    Some(position) => state.positions.insert(key, position),
+                    None => state.positions.remove(&key),
+                };
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+const NOW: i64 = 1_780_000_000_000_000;
+
+fn quiet(options: &Options, log: &Memory) -> Result<Summary> {
+    run(options, log, &mut |_| {}, &AtomicBool::new(false))
+}
+
+fn options(folder: &Path, name: &str, text: &[u8]) -> Options {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("file");
+    Options::new(vec![path], folder.to_owned(), NOW)
+}
+
+fn mapping(folder: &Path) -> PathBuf {
+    let path = folder.join("shop.yaml");
+    let text = "name: shop\nheader: true\ntype: order.completed\naccount: customer\n\
+                time: {column: day, format: \"%Y-%m-%d\", zone: Europe/Berlin}\ncurrency: EUR\n\
+                constants: {channel: web}\ndata:\n  gross: {column: total, as: major}\n  custom.n: {column: n, as: integer}\n";
+    std::fs::write(&path, text).expect("mapping");
+    path
+}
+
+const SHOP: &str = "customer,day,n,total\r\nbo,2026-01-03,1,2.50\r\nal,2026-01-02,2,11.77\r\n\r\nal,2026-01-02,2,11.77\r\n\
+                    al,2026-01-02,2,11.775\r\nx\r\n\"al\",2026-01-05,2,3\r\nal,2026-01-02,2,11.77";
+
+#[test]
+fn maps_numbers_and_rejects() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut options = options(folder.path(), "shop.csv", SHOP.as_bytes());
+    options.mapping = Some(mapping(folder.path()));
+    options.rejects = Some(folder.path().join("rejects.csv"));
+    let log = Memory::new(1);
+    let mut reasons = Vec::new();
+    let mut progress = |p: Progress<'_>| {
+        if let Progress::Rejected(rejected) = p {
+            reasons.push(rejected.to_string());
+        }
+    };
+    let summary = run(&options, &log, &mut progress, &AtomicBool::new(false)).expect("import");
+    assert_eq!((summary.read, summary.accepted, summary.rejected, summary.appended), (7, 5, 2, 5));
+    let file = folder.path().join("shop.csv").display().to_string();
+    assert_eq!(
+        reasons,
+        [
+            format!("{file}:6: field 4: is 11.775, expected an amount with at most 2 decimal places"),
+            format!("{file}:7: has 1 fields, expected 4"),
+        ]
+    );
+    let rejects = std::fs::read_to_string(folder.path().join("rejects.csv")).expect("rejects");
+    assert_eq!(rejects, "al,2026-01-02,2,11.775\r\nx\r\n");
+    let rows: Vec<_> = log
+        .events()
+        .into_iter()
+        .map(|event| {
+            let Some(event::Data::OrderCompleted(order)) = event.data else { panic!("no order") };
+            assert_eq!(
+                (order.order.as_str(), order.currency.as_str(), order.channel.as_str()),
+                (&*event.id, "EUR", "web")
+            );
+            (event.id.replace('\u{1f}', "|"), render_rfc3339(event.time_us), order.gross)
+        })
+        .collect();
+    let row = |id: &str, time: &str, gross| (id.to_owned(), time.to_owned(), gross);
+    assert_eq!(
+        rows,
+        [
+            row("al|2026-01-02|2|11.77", "2026-01-01T23:00:00Z", 1177),
+            row("al|2026-01-02|2|11.77#2", "2026-01-01T23:00:00Z", 1177),
+            row("al|2026-01-02|2|11.77#3", "2026-01-01T23:00:00Z", 1177),
+            row("bo|2026-01-03|1|2.50", "2026-01-02T23:00:00Z", 250),
+            row("al|2026-01-05|2|3", "2026-01-04T23:00:00Z", 300),
+        ]
+    );
+}
+
+#[test]
+fn mapping_errors_name_the_place() {
+    let load = |text: &str| Mapping::parse("m.yaml", text, &TimeZone::UTC).expect_err("wrong").to_string();
+    let base = "name: m\nheader: false\ncolumns: [a, b]\ntype: order.completed\ntime: {column: b}\n";
+    assert_eq!(
+        load(&format!("{base}data: {{grss: {{column: a}}}}\n")),
+        "mapping m.yaml: data.grss: is no field of order.completed, expected order, gross, discount, currency, channel, source, lines or custom.NAME"
+    );
+    assert!(load(&format!("{base}colour: red\n")).contains("line 6"), "{}", load(&format!("{base}colour: red\n")));
+    assert_eq!(
+        load(&format!("{base}currency: euro\n")),
+        "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217)"
+    );
+    let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC).expect("mapping");
+    assert_eq!(
+        mapping.bind(None).expect_err("no column").to_string(),
+        "mapping m.yaml: line 6, column 10: no column c, there are a, b"
+    );
+}
+
+fn many(rows: u32) -> Vec<u8> {
+    let line = |n: u32| {
+        let (day, hour) = (1 + (n * 7) % 28, (n * 5) % 24);
+        format!(
+            "{{\"id\":\"{n}\",\"type\":\"usage.recorded\",\"account\":\"a{}\",\"time\":\"2026-01-{day:02}T{hour:02}:00:00Z\"}}\n",
+            n % 9
+        )
+    };
+    (0..rows).map(line).collect::<String>().into_bytes()
+}
+
+#[test]
+fn killed_at_any_commit_it_ends_the_same() {
+    for order in [Order::Time, Order::File] {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut options = options(folder.path(), "many.ndjson", &many(300));
+        options.order = order;
+        options.until_us = crate::parse_rfc3339("2026-03-01T12:00:00Z");
+        options.memory_max = 4_000;
+        options.batch_records = 10;
+        let whole = Memory::new(3);
+        let undisturbed = quiet(&options, &whole).expect("import");
+        assert!(undisturbed.commits > 20);
+        assert_eq!(undisturbed.clock_us, options.until_us);
+        for commits in 0..u32::try_from(undisturbed.commits).expect("few") {
+            let log = Memory::new(3);
+            log.allow(commits);
+            quiet(&options, &log).expect_err("killed");
+            log.allow(u32::MAX);
+            let later = Options { now_us: NOW + 5, batch_records: 7, ..options.clone() };
+            quiet(&later, &log).expect("resumed");
+            assert_eq!(log.partitions(), whole.partitions(), "{order:?} after {commits} commits");
+            assert!(log.0.lock().expect("lock").positions.is_empty());
+        }
+    }
+}
+
+#[test]
+fn batches_change_nothing_and_ticks_follow_their_rows() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut options = options(folder.path(), "many.ndjson", &many(500));
+    let whole = Memory::new(2);
+    quiet(&options, &whole).expect("import");
+    for batch in [1, 3, 1_000] {
+        options.batch_records = batch;
+        let log = Memory::new(2);
+        quiet(&options, &log).expect("import");
+        assert_eq!(log.partitions(), whole.partitions());
+    }
+    for entries in whole.entries() {
+        let mut clock = i64::MIN;
+        let mut ticks = 0;
+        for entry in entries {
+            match entry.entry.expect("entry") {
+                entry::Entry::Tick(tick) => {
+                    assert!(tick.at_us > clock);
+                    clock = tick.at_us;
+                    ticks += 1;
+                }
+                entry::Entry::Event(event) => {
+                    assert!(event.recorded_at_us > clock && event.recorded_at_us == event.time_us)
+                }
+            }
+        }
+        // The midnights of 2026-01-01 (the first row's own) to 2026-01-22, and the last row.
+        assert_eq!(ticks, 23);
+    }
+    // Again: late by now, one more tick.
+    let summary = quiet(&options, &whole).expect("import");
+    assert_eq!((summary.resumed, summary.appended, summary.ticks), (0, 500, 1));
+}
+
+#[test]
+fn broken_lines_lose_nothing_else() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut text = b"\xef\xbb\xbf{\"id\":\"1\",\"type\":\"usage.recorded\",\"account\":\"a\",\"time\":\"2026-01-01T00:00:00Z\"}\n\xff\n".to_vec();
+    text.extend(std::iter::repeat_n(b'x', 3 << 20));
+    text.extend(b"\n{\"id\":\"2\",\"type\":\"usage.recorded\",\"account\":\"a\",\"time\":\"2026-01-01T00:00:00Z\"}");
+    let mut options = options(folder.path(), "broken.ndjson", &text);
+    options.rejects = Some(folder.path().join("rejects"));
+    let log = Memory::new(4);
+    let summary = quiet(&options, &log).expect("import");
+    assert_eq!((summary.read, summary.accepted, summary.rejected), (4, 2, 2));
+    assert_eq!(std::fs::read(folder.path().join("rejects")).expect("rejects").len(), 2 + (3 << 20) + 1);
+    options.until_us = Some(NOW + 1);
+    assert_eq!(
+        quiet(&options, &log).expect_err("until").to_string(),
+        "--until: is 2026-05-28T20:26:40.000001Z, expected not after now (2026-05-28T20:26:40Z)"
+    );
+}
+
+/// The whole of CDNOW: `VITALS_CDNOW=FOLDER cargo test ... -- --ignored cdnow`.
+#[test]
+#[ignore = "needs the files of CDNOW, see VITALS_CDNOW"]
+fn cdnow() {
+    let files = PathBuf::from(std::env::var("VITALS_CDNOW").expect("VITALS_CDNOW names the folder"));
+    let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/mappings");
+    let folder = tempfile::tempdir().expect("folder");
+    for (file, mapping, events, accounts, cents) in [
+        ("CDNOW_master.txt", "cdnow-master.yaml", 69_659, 23_570, Some(250_031_563)),
+        ("CDNOW_sample.txt", "cdnow-sample.yaml", 6_919, 2_357, None),
+    ] {
+        let mut whole = Vec::new();
+        for order in [Order::Time, Order::File] {
+            let mut options = Options::new(vec![files.join(file)], folder.path().to_owned(), NOW);
+            options.mapping = Some(mappings.join(mapping));
+            options.order = order;
+            let log = Memory::new(4);
+            let start = std::time::Instant::now();
+            let summary = quiet(&options, &log).expect("import");
+            println!("{file} {order:?} {:?} {summary:?}", start.elapsed());
+            let all = log.events();
+            let mut ids: Vec<_> = all.iter().map(|event| event.id.clone()).collect();
+            let mut subjects: Vec<_> = all.iter().map(|event| event.subject.clone()).collect();
+            let gross = |event: &Event| match &event.data {
+                Some(event::Data::OrderCompleted(order)) => order.gross,
+                _ => 0,
+            };
+            let sum: i64 = all.iter().map(gross).sum();
+            println!("numbered {} sum {sum}", ids.iter().filter(|id| id.contains('#')).count());
+            ids.sort();
+            subjects.sort();
+            subjects.dedup();
+            assert_eq!((all.len(), subjects.len()), (events, accounts));
+            assert!(cents.is_none_or(|cents| cents == sum));
+            let distinct = ids.len();
+            ids.dedup();
+            assert_eq!(ids.len(), distinct);
+            whole.push((ids, summary.clock_us));
+        }
+        assert_eq!(whole[0], whole[1]);
+    }
+}

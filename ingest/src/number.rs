@@ -1,0 +1,45 @@
+//! Equal rows of delimited text are different events: from the second on they get `#2`, `#3`, ...
+//!
+//! Bounded in memory: rows sorted by identity have their equals beside them; the numbered rows are
+//! sorted again, since `a#2` need not follow `a` at once.
+
+use proto::{
+    Message,
+    v1::{Event, event},
+};
+
+use crate::{
+    Error, Result,
+    sort::{Item, Merge, Sorter},
+};
+
+/// Numbers `rows` (in order of identity) into `sorter`.
+pub(crate) fn number(rows: Merge, sorter: &mut Sorter) -> Result<()> {
+    let mut last: Option<(Box<str>, Box<str>)> = None;
+    let mut count: u64 = 0;
+    for row in rows {
+        let row = row?;
+        let same = last.as_ref().is_some_and(|(source, id)| *source == row.source && *id == row.id);
+        if same {
+            count += 1;
+        } else {
+            count = 1;
+            last = Some((row.source.clone(), row.id.clone()));
+        }
+        sorter.push(if count > 1 { renamed(row, count)? } else { row })?;
+    }
+    Ok(())
+}
+
+/// The id with its number, also where a field defaults to it.
+fn renamed(item: Item, count: u64) -> Result<Item> {
+    let mut event = Event::decode(item.payload.as_slice()).map_err(|_| Error::Run("event"))?;
+    let id = format!("{}#{count}", event.id);
+    match &mut event.data {
+        Some(event::Data::OrderCompleted(data)) if data.order == event.id => data.order.clone_from(&id),
+        Some(event::Data::PaymentRefunded(data)) if data.refund == event.id => data.refund.clone_from(&id),
+        _ => {}
+    }
+    event.id.clone_from(&id);
+    Ok(Item { id: id.into(), payload: event.encode_to_vec(), ..item })
+}

@@ -1,0 +1,129 @@
+//! `vitals events`: the log as CloudEvents, one a line; importing them gives the same events.
+//!
+//! Ticks, on request, are lines `{"tick":TIME,"partition":N}`, which the import does not read.
+
+use std::{collections::VecDeque, io::Write, sync::Arc, time::Duration};
+
+use clap::ValueEnum;
+use eventlog::{Assignment, Consumer, Log, Poll};
+use ingest::{
+    cloudevents::{Position, render},
+    door, render_rfc3339,
+};
+use proto::v1::{Entry, entry};
+
+/// Flags of `vitals events`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Print ticks too
+    #[arg(long)]
+    pub ticks: bool,
+    /// By (partition, offset), or all partitions merged by recorded time
+    #[arg(long, value_enum, default_value_t = By::Offset)]
+    pub order: By,
+    /// This partition only
+    #[arg(long)]
+    pub partition: Option<u32>,
+}
+
+/// What the lines are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// (partition, offset)
+    Offset,
+    /// Recorded time, events before ticks
+    Recorded,
+}
+
+/// How often a consumer may say that nothing came before a partition counts as read.
+const IDLE_MAX: u32 = 20;
+
+/// Prints what the topic holds now; returns the number of lines.
+///
+/// # Errors
+/// When the log cannot be read or `out` not be written.
+pub fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Write) -> anyhow::Result<u64> {
+    let spec = log.topics()?.into_iter().find(|spec| spec.name == topic);
+    let partitions = spec.map_or(0, |spec| spec.partitions);
+    let mut cursors = Vec::new();
+    for partition in (0..partitions).filter(|p| args.partition.is_none_or(|only| only == *p)) {
+        cursors.push(Cursor::open(log.as_ref(), topic, partition)?);
+    }
+    let mut lines = 0;
+    loop {
+        let mut heads = Vec::new();
+        for (at, cursor) in cursors.iter_mut().enumerate() {
+            if let Some(key) = cursor.key(topic)? {
+                heads.push((key, at));
+                if args.order == By::Offset {
+                    break;
+                }
+            }
+        }
+        let Some((_, at)) = heads.into_iter().min() else { return Ok(lines) };
+        let Some((offset, entry)) = cursors[at].head.take() else { return Ok(lines) };
+        let partition = cursors[at].partition;
+        match entry.entry {
+            Some(entry::Entry::Event(event)) => writeln!(out, "{}", render(&event, Some(Position { partition, offset })))?,
+            Some(entry::Entry::Tick(tick)) if args.ticks => {
+                writeln!(out, "{{\"tick\":\"{}\",\"partition\":{partition}}}", render_rfc3339(tick.at_us))?;
+            }
+            _ => continue,
+        }
+        lines += 1;
+    }
+}
+
+/// Reads one partition up to where it ended when opened.
+struct Cursor {
+    partition: u32,
+    high: u64,
+    next: u64,
+    consumer: Option<Box<dyn Consumer>>,
+    records: VecDeque<eventlog::Stored>,
+    head: Option<(u64, Entry)>,
+}
+
+impl Cursor {
+    fn open(log: &dyn Log, topic: &str, partition: u32) -> anyhow::Result<Self> {
+        let marks = log.watermarks(topic, partition)?;
+        let consumer = if marks.low < marks.high {
+            Some(log.consumer(topic, Assignment::Manual(vec![(partition, marks.low)]))?)
+        } else {
+            None
+        };
+        Ok(Self { partition, high: marks.high, next: marks.low, consumer, records: VecDeque::new(), head: None })
+    }
+
+    /// (recorded time, tick or not) of the next entry.
+    fn key(&mut self, topic: &str) -> anyhow::Result<Option<(i64, bool)>> {
+        if self.head.is_none() {
+            self.fill()?;
+            let Some(stored) = self.records.pop_front() else { return Ok(None) };
+            self.head = Some((stored.offset, door::decode(topic, self.partition, &stored)?));
+        }
+        Ok(self.head.as_ref().map(|(_, entry)| match &entry.entry {
+            Some(entry::Entry::Event(event)) => (event.recorded_at_us, false),
+            Some(entry::Entry::Tick(tick)) => (tick.at_us, true),
+            None => (i64::MIN, false),
+        }))
+    }
+
+    fn fill(&mut self) -> anyhow::Result<()> {
+        let Some(consumer) = &mut self.consumer else { return Ok(()) };
+        let mut idle = 0;
+        while self.records.is_empty() && self.next < self.high && idle < IDLE_MAX {
+            match consumer.poll(1 << 20, Duration::from_millis(50))? {
+                Poll::Records { records, .. } => {
+                    self.next = records.last().map_or(self.high, |last| last.offset + 1);
+                    self.records.extend(records.into_iter().filter(|stored| stored.offset < self.high));
+                }
+                _ => idle += 1,
+            }
+        }
+        if self.next >= self.high && self.records.is_empty() {
+            self.consumer = None;
+        }
+        Ok(())
+    }
+}

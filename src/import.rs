@@ -1,0 +1,175 @@
+//! `vitals import`: files of history into the log.
+//!
+//! Flags to [`ingest::import::Options`], a progress bar on a terminal, a summary that counts everything.
+//! The caller opens the log and may run the stages in the same process meanwhile.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use eventlog::Log;
+use indicatif::{ProgressBar, ProgressStyle};
+use ingest::{
+    import::{Options, Progress, Summary},
+    parse_rfc3339, render_rfc3339,
+    sort::Order,
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// Rejected lines that are reported one by one.
+const REPORTED_MAX: u64 = 100;
+
+/// Flags of `vitals import`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Files of CloudEvents JSON, one event a line; with --mapping of delimited text
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How columns become events, see deploy/mappings
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Append by (time, source, id), or as in the files
+    #[arg(long, value_enum, default_value_t = By::Time)]
+    pub order: By,
+    /// Write rejected lines here, verbatim
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Let time go on to then (RFC 3339, a date, or now), so that windows close and silences are noticed
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+    /// How often time is told: 1d (each local midnight), or less, like 1h or 15m
+    #[arg(long, value_name = "SPAN", default_value = "1d")]
+    pub tick: String,
+}
+
+/// What the rows are appended by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// (time, source, id)
+    Time,
+    /// The order of the files
+    File,
+}
+
+impl Args {
+    /// The options of the import; `folder` holds the sort, `zone` is the tenant's.
+    ///
+    /// # Errors
+    /// When a flag is wrong.
+    pub fn options(&self, folder: &Path, zone: &TimeZone) -> anyhow::Result<Options> {
+        let now_us = Timestamp::now().as_microsecond();
+        let order = match self.order {
+            By::Time => Order::Time,
+            By::File => Order::File,
+        };
+        Ok(Options {
+            mapping: self.mapping.clone(),
+            order,
+            rejects: self.rejects.clone(),
+            until_us: self.until.as_deref().map(|text| until(text, zone, now_us)).transpose()?,
+            tick_us: span(&self.tick)?,
+            zone: zone.clone(),
+            ..Options::new(self.files.clone(), folder.to_owned(), now_us)
+        })
+    }
+}
+
+fn until(text: &str, zone: &TimeZone, now_us: i64) -> anyhow::Result<i64> {
+    if text == "now" {
+        return Ok(now_us);
+    }
+    if let Some(time_us) = parse_rfc3339(text) {
+        return Ok(time_us);
+    }
+    let date: Result<Date, _> = text.parse();
+    let Some(date) = date.ok().filter(|_| text.len() == 10) else {
+        bail!("--until: is {text}, expected RFC 3339 like 2026-01-31T00:00:00Z, a date, or now");
+    };
+    let midnight = date.to_zoned(zone.clone()).with_context(|| format!("--until {text}"))?;
+    Ok(midnight.timestamp().as_microsecond())
+}
+
+fn span(text: &str) -> anyhow::Result<i64> {
+    let unit = match text.chars().last() {
+        Some('d') => 86_400_000_000,
+        Some('h') => 3_600_000_000,
+        Some('m') => 60_000_000,
+        _ => 0,
+    };
+    let count: Option<i64> = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse().ok());
+    match count.and_then(|count| count.checked_mul(unit)).filter(|span| *span > 0) {
+        Some(span) => Ok(span),
+        None => bail!("--tick: is {text}, expected 1d, or hours or minutes like 1h or 15m"),
+    }
+}
+
+/// Imports into an open log that has the topic of events; returns when all is durable there, or at the
+/// next commit after `stop` was set. Rejected lines are reported on standard error.
+///
+/// # Errors
+/// When a file, the mapping or a flag is wrong, or the log refuses; the same command goes on from there.
+pub fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> anyhow::Result<Summary> {
+    let bar = bar();
+    let mut rejected: u64 = 0;
+    let mut report = |progress: Progress<'_>| match progress {
+        Progress::Reading { done, total } => show(&bar, "reading", done, total),
+        Progress::Appending { done, total } => show(&bar, "appending", done, total),
+        Progress::Rejected(line) => {
+            rejected += 1;
+            if rejected <= REPORTED_MAX {
+                bar.suspend(|| tracing::warn!("{line}"));
+            }
+        }
+    };
+    let summary = ingest::import::run(options, log.as_ref(), &mut report, stop);
+    bar.finish_and_clear();
+    if rejected > REPORTED_MAX {
+        tracing::warn!("{} more lines were rejected; --rejects FILE keeps them", rejected - REPORTED_MAX);
+    }
+    Ok(summary?)
+}
+
+/// Draws on a terminal only.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {percent:>3} %  {elapsed_precise}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn show(bar: &ProgressBar, phase: &'static str, done: u64, total: u64) {
+    if bar.message() != phase {
+        bar.set_message(phase);
+    }
+    bar.set_length(total);
+    bar.set_position(done);
+}
+
+/// The summary for people; it counts every line.
+pub fn describe(summary: &Summary) -> String {
+    let mut out = format!("{} lines: {} accepted, {} rejected\n", summary.read, summary.accepted, summary.rejected);
+    for (kind, count) in &summary.types {
+        let _ = writeln!(out, "  {count:>12} {kind}");
+    }
+    if let Some((first, last)) = summary.times_us {
+        let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
+    }
+    let _ = write!(out, "{} events and {} ticks appended", summary.appended, summary.ticks);
+    if summary.resumed > 0 {
+        let _ = write!(out, ", {} were there from an interrupted import", summary.resumed);
+    }
+    if let Some(clock) = summary.clock_us {
+        let _ = write!(out, "; it is {} now in the log", render_rfc3339(clock));
+    }
+    out.push('\n');
+    if summary.stopped {
+        out.push_str("stopped before the end; the same command goes on from here\n");
+    }
+    out
+}
