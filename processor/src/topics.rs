@@ -6,19 +6,19 @@ use eventlog::{Cleanup, Log, TopicSpec};
 use processor_core::{catalog::Per, plan::Plan};
 
 /// Events and ticks: the source of truth, kept for ever.
-pub const EVENTS: &str = "vitals.events.v1";
+pub const EVENTS: &str = "events.v1";
 /// What the account stage tells the rollup stage.
-pub const PARTIALS: &str = "vitals.partials.v1";
+pub const PARTIALS: &str = "partials.v1";
 /// Alert transitions.
-pub const ALERTS: &str = "vitals.alerts.v1";
+pub const ALERTS: &str = "alerts.v1";
 /// Records that could not be applied, as they came.
-pub const DEAD_LETTERS: &str = "vitals.dead-letters.v1";
+pub const DEAD_LETTERS: &str = "dead-letters.v1";
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The topic of a metric.
 pub fn metric(name: &str) -> String {
-    format!("vitals.metrics.{name}.v1")
+    format!("metrics.{name}.v1")
 }
 
 /// All topics of a plan; per-account metrics have as many partitions as events.

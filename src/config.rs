@@ -1,0 +1,152 @@
+//! `vitals.toml`: what an operator may set, and the catalog to run.
+//!
+//! Invariants: an unknown key is an error; every default is also in `deploy/config/default.toml`, a
+//! test compares them. Flags are not here: they belong to their commands.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
+use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
+use serde::Deserialize;
+
+/// The file as written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+pub(crate) struct Config {
+    /// What numbers depend on.
+    pub(crate) settings: Numbers,
+    /// The log.
+    pub(crate) log: Log,
+}
+
+/// `[settings]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Numbers {
+    time_zone: String,
+    margin: String,
+    silent_after: String,
+    allowed_lateness: String,
+    max_ahead: String,
+    history_floor: String,
+    /// A catalog of metrics in YAML; empty for the built-in one.
+    catalog: PathBuf,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// Partitions of the events; fixed when the data directory is made.
+    pub(crate) partitions: u32,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Numbers {
+            time_zone: "UTC".to_owned(),
+            margin: "1".to_owned(),
+            silent_after: "90d".to_owned(),
+            allowed_lateness: "1h".to_owned(),
+            max_ahead: "5m".to_owned(),
+            history_floor: "1990-01-01".to_owned(),
+            catalog: PathBuf::new(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { partitions: 4 }
+    }
+}
+
+impl Config {
+    /// Reads the file, or the defaults without one.
+    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        Config::parse(&text).with_context(|| format!("{}", path.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        let source = config::File::from_str(text, config::FileFormat::Toml);
+        let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
+        config.settings()?;
+        if !(1..=256).contains(&config.log.partitions) {
+            bail!("[log] partitions: is {}, expected 1 to 256", config.log.partitions);
+        }
+        Ok(config)
+    }
+
+    /// The settings of the engine.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let numbers = &self.settings;
+        let zone = TimeZone::get(&numbers.time_zone)
+            .map_err(|_| anyhow::anyhow!("[settings] time_zone: is {:?}, expected an IANA name such as Europe/Berlin", numbers.time_zone))?;
+        let margin = Rational::parse(&numbers.margin).filter(|margin| margin.num() >= 0);
+        Ok(Settings {
+            time_zone: numbers.time_zone.clone(),
+            zone,
+            margin: margin.with_context(|| format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin))?,
+            silent_after: duration("silent_after", &numbers.silent_after)?,
+            allowed_lateness: duration("allowed_lateness", &numbers.allowed_lateness)?,
+            max_ahead: duration("max_ahead", &numbers.max_ahead)?,
+        })
+    }
+
+    /// Events dated before this are rejected; microseconds since the Unix epoch.
+    pub(crate) fn history_floor(&self) -> anyhow::Result<i64> {
+        let text = &self.settings.history_floor;
+        let date: jiff::civil::Date = text.parse().with_context(|| format!("[settings] history_floor: is {text:?}, expected a date"))?;
+        Ok(date.to_zoned(TimeZone::UTC)?.timestamp().as_microsecond())
+    }
+
+    /// The catalog, lowered with the settings.
+    pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
+        let settings = self.settings()?;
+        let path = &self.settings.catalog;
+        if path.as_os_str().is_empty() {
+            return Ok(Plan::built_in(&settings)?);
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let plan = Catalog::parse(&text).and_then(|catalog| Plan::lower(&catalog, &settings));
+        plan.map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+    }
+}
+
+/// `90d`, `1h`, `5m`, `30s`, `500ms` in microseconds.
+fn duration(name: &str, text: &str) -> anyhow::Result<i64> {
+    let units = [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000_i64)];
+    let found = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<i64>().ok()?, *size)));
+    match found.and_then(|(count, size)| count.checked_mul(size)).filter(|span| *span >= 0) {
+        Some(span) => Ok(span),
+        None => bail!("[settings] {name}: is {text:?}, expected a duration such as \"90d\", \"1h\" or \"500ms\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_defaults_is_the_defaults() {
+        let text = include_str!("../deploy/config/default.toml");
+        assert_eq!(Config::parse(text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, expected) in [
+            ("[settings]\ntime_zone = \"Mars\"", "[settings] time_zone: is \"Mars\", expected an IANA name such as Europe/Berlin"),
+            ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
+            ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
+            ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),
+        ] {
+            let found = Config::parse(text).unwrap_err().to_string();
+            assert!(found.contains(expected), "expected {expected}\n   found {found}");
+        }
+    }
+}
