@@ -59,7 +59,7 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     };
     read.series(&select, &mut each)?;
     if !any.get() && let Some(series) = silent_series(&select, metric) {
-        each(series, Vec::new())?;
+        let _ = each(series, Vec::new())?;
     }
     Ok(())
 }

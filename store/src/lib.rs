@@ -24,7 +24,7 @@ pub use ask::{Ask, ask};
 pub use error::{Error, Kind, Result};
 pub use row::{
     Alert, AlertSelect, AlertState, Batch, Cause, Clock, Evidence, EvidenceWindow, Fill, MetricInfo, Point, Row,
-    Select, Series, Settings,
+    Select, Series, Settings, evidence_json,
 };
 pub use window::Window;
 

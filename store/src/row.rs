@@ -145,6 +145,11 @@ pub struct Evidence {
     pub causes: Vec<Cause>,
 }
 
+/// A JSON array of evidence, as [`Alert::evidence`] holds it.
+pub fn evidence_json(evidence: &[Evidence]) -> String {
+    serde_json::to_string(evidence).expect("strings, numbers and lists are JSON")
+}
+
 /// A window as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceWindow {
