@@ -1,5 +1,89 @@
-//! The one binary.
-mod events;
-mod import;
+//! Vitals: the command line. A subcommand a file; this one only dispatches.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
-fn main() {}
+mod alerts;
+mod metrics;
+mod output;
+mod query;
+
+use std::{
+    io::{self, BufWriter, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The vital signs of a customer base in real time.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// Settings.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory.
+    #[arg(long, global = true, value_name = "DIR", default_value = "vitals-data")]
+    data: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Rows of a metric.
+    Query(query::Args),
+    /// Alerts and their states.
+    Alerts(alerts::Args),
+    /// The catalog of metrics.
+    Metrics(metrics::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = match &cli.command {
+        Command::Query(args) => query::run(args, &cli.data, &mut out),
+        Command::Alerts(args) => alerts::run(args, &cli.data, &mut out),
+        Command::Metrics(args) => metrics::run(args, &cli.data, &mut out),
+    };
+    match done.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if stderr is closed too.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() { logs.init() } else { logs.json().init() }
+}
+
+/// Whoever read our output has enough of it, as `head` does: that is no failure.
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+            csv::ErrorKind::Io(error) => Some(error.kind()),
+            _ => None,
+        });
+        io.or(json).or(csv) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// 2 for a question that cannot be answered as asked, else 1.
+fn code(error: &anyhow::Error) -> u8 {
+    let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject);
+    if rejected { 2 } else { 1 }
+}

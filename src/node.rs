@@ -1,10 +1,10 @@
 //! All stages in one process, over the embedded log: a thread a task, and the sink.
 //!
-//! Invariants: stages meet in the log only; the first that fails stops all; a node that is stopped
+//! Invariants: stages meet in the log only; the first that fails stops all; a node that was stopped
 //! has committed and flushed. The data directory:
 //!
-//!     DIR/log            the embedded log
-//!     DIR/state/NAME     state of each task; deleting it rebuilds it from the log
+//!     DIR/log            the embedded log: events are the source of truth
+//!     DIR/state/NAME     state of each task; deleting all of it rebuilds it from the log
 //!     DIR/store.sqlite   what queries read
 
 use std::{
@@ -18,7 +18,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use eventlog::{Log, embedded::Embedded};
+use eventlog::{Commit, GroupOffsets, Log, embedded::Embedded};
 use processor::{
     account::{self, Accounts, Shared},
     rollup::Rollups,
@@ -26,62 +26,219 @@ use processor::{
 };
 use processor_core::{catalog::Per, plan::Plan};
 use sink::alert::task::Alerts;
+use store::Write as _;
 use task::{Fold, State, Task, state::Memory};
 
-/// How often `drain` looks.
+/// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// The stages, running.
-pub(crate) struct Node {
-    log: Arc<dyn Log>,
+/// A data directory, open for writing.
+pub(crate) struct Data {
+    /// Its folder.
+    pub(crate) path: PathBuf,
+    /// Its log.
+    pub(crate) log: Arc<dyn Log>,
+    /// What is measured.
+    pub(crate) plan: Arc<Plan>,
+    /// Partitions of the events.
+    pub(crate) partitions: u32,
+}
+
+impl Data {
+    /// Opens or makes a data directory.
+    pub(crate) fn open(path: &Path, plan: Plan, partitions: u32) -> anyhow::Result<Data> {
+        std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        let log: Arc<dyn Log> = Embedded::open(path.join("log"), eventlog::embedded::Config::default())?;
+        let data = Data { path: path.to_owned(), log, plan: Arc::new(plan), partitions };
+        data.create_topics()?;
+        data.renew()?;
+        Ok(data)
+    }
+
+    fn create_topics(&self) -> anyhow::Result<()> {
+        let place = || format!("{}: [log] partitions is {} in the configuration", self.path.display(), self.partitions);
+        topics::create(self.log.as_ref(), &self.plan, self.partitions).with_context(place)
+    }
+
+    /// Rebuilds if the definitions are not those that made the state.
+    fn renew(&self) -> anyhow::Result<()> {
+        let file = self.path.join("definitions");
+        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.definition)).collect();
+        let now = format!("{:016x}\n{now}", self.plan.generation);
+        match std::fs::read_to_string(&file) {
+            Ok(before) if before == now => return Ok(()),
+            Ok(before) => {
+                let changed: Vec<&str> = now.lines().skip(1).filter(|line| !before.lines().any(|known| known == *line)).collect();
+                tracing::warn!(metrics = changed.join(", "), "the definitions changed: everything is computed again from the log");
+                self.reset()?;
+            }
+            Err(_) => {}
+        }
+        std::fs::write(&file, now).with_context(|| format!("{}: cannot be written", file.display()))
+    }
+
+    /// Forgets everything but the events: the next node computes it again.
+    pub(crate) fn reset(&self) -> anyhow::Result<()> {
+        for topic in self.log.topics()? {
+            if topic.name != topics::EVENTS {
+                self.log.delete_topic(&topic.name)?;
+            }
+        }
+        let events: Arc<str> = topics::EVENTS.into();
+        let group = |partition| GroupOffsets { group: task_name("account", partition), offsets: vec![(events.clone(), partition, None)] };
+        let offsets = (0..self.partitions).map(group).collect();
+        self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
+        remove(&self.path.join("state"))?;
+        for suffix in ["", "-wal", "-shm"] {
+            remove(&self.path.join(format!("{}{suffix}", store::sqlite::FILE)))?;
+        }
+        self.create_topics()
+    }
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{}: cannot be removed", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn task_name(stage: &str, partition: u32) -> String {
+    format!("{stage}-{partition}")
+}
+
+/// What the threads share.
+#[derive(Clone, Default)]
+struct Common {
     stop: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Common {
+    /// Keeps the first failure and stops everybody.
+    fn end(&self, name: &str, result: anyhow::Result<()>) {
+        if let Err(error) = result {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error.context(format!("{name} stopped")));
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The stages, running.
+pub(crate) struct Node<'a> {
+    data: &'a Data,
+    common: Common,
     threads: Vec<JoinHandle<()>>,
-    /// What became of events, over all partitions.
-    pub(crate) counters: Arc<Shared>,
-    /// (group, topic, partition) in the order in which records pass.
+    counters: Arc<Shared>,
+    /// (group, topic, partition), in the order in which records pass.
     waits: Vec<(String, String, u32)>,
 }
 
-/// Opens the log of a data directory, with the topics of the plan.
-pub(crate) fn open_log(data: &Path, plan: &Plan, partitions: u32) -> anyhow::Result<Arc<dyn Log>> {
-    std::fs::create_dir_all(data).with_context(|| format!("{}: cannot be made", data.display()))?;
-    let log: Arc<dyn Log> = Embedded::open(data.join("log"), eventlog::embedded::Config::default())?;
-    topics::create(log.as_ref(), plan, partitions)
-        .with_context(|| format!("{}: [log] partitions is {partitions}", data.display()))?;
-    Ok(log)
-}
-
-impl Node {
+impl<'a> Node<'a> {
     /// Starts every stage.
-    pub(crate) fn start(data: &Path, plan: Arc<Plan>, log: Arc<dyn Log>, partitions: u32) -> anyhow::Result<Node> {
+    pub(crate) fn start(data: &'a Data) -> anyhow::Result<Node<'a>> {
         let memory = Memory::new(256 << 20, 256 << 20);
-        let mut node = Node {
-            log,
-            stop: Arc::default(),
-            failure: Arc::default(),
-            threads: Vec::new(),
-            counters: Arc::default(),
-            waits: Vec::new(),
-        };
-        for partition in 0..partitions {
-            let (plan, shared) = (plan.clone(), node.counters.clone());
-            let open = move |state: &State| Accounts::open(plan, partition, account::Config::default(), state, shared);
-            node.spawn(data, &memory, plan_of(&open_generation(data)), "account", topics::EVENTS, partition, open)?;
+        let mut node = Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
+        for partition in 0..data.partitions {
+            let (plan, counters) = (data.plan.clone(), node.counters.clone());
+            let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
+            node.spawn(&memory, "account", topics::EVENTS, partition, open)?;
         }
-        let rollup_plan = plan.clone();
-        let open = move |state: &State| Rollups::open(rollup_plan, partitions, state);
-        node.spawn(data, &memory, None, "rollup", topics::PARTIALS, 0, open)?;
+        node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| Rollups::open(data.plan.clone(), data.partitions, state))?;
         for rule in sink::alert::built_in() {
-            let Some(metric) = plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
-            let inputs = if metric.per == Per::Account { partitions } else { 1 };
-            for partition in 0..inputs {
+            let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
+            let stage = format!("alert-{}", rule.name);
+            for partition in 0..if metric.per == Per::Account { data.partitions } else { 1 } {
                 let rule = rule.clone();
-                let topic = topics::metric(&metric.name);
-                node.spawn(data, &memory, None, &format!("alert-{}", rule.name), &topic, partition, move |_| Ok(Alerts::new(rule)))?;
+                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, |_| Ok(Alerts::new(rule, topics::ALERTS)))?;
             }
         }
-        node.spawn_sink(data, &plan, partitions)?;
+        node.spawn_sink()?;
         Ok(node)
+    }
+
+    fn spawn<F: Fold + 'static>(
+        &mut self,
+        memory: &Memory,
+        stage: &str,
+        topic: &str,
+        partition: u32,
+        open: impl FnOnce(&State) -> task::Result<F>,
+    ) -> anyhow::Result<()> {
+        let name = task_name(stage, partition);
+        let folder = self.data.path.join("state");
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let state = State::open(&folder.join(&name), F::TABLES, account::APPENDED, memory)?;
+        let fold = open(&state)?;
+        let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.clone())?;
+        self.waits.push((name.clone(), topic.to_owned(), partition));
+        let common = self.common.clone();
+        let body = move || common.end(&name, task.run(&common.stop).map_err(Into::into));
+        self.threads.push(std::thread::Builder::new().name(task_name(stage, partition)).spawn(body)?);
+        Ok(())
+    }
+
+    fn spawn_sink(&mut self) -> anyhow::Result<()> {
+        let data = self.data;
+        let mut store = store::sqlite::Writer::open(&data.path.join(store::sqlite::FILE))?;
+        store.describe(&crate::describe::catalog(&data.plan), &crate::describe::settings(&data.plan))?;
+        let mut inputs: Vec<sink::Topic> = Vec::new();
+        for metric in &data.plan.metrics {
+            let partitions = if metric.per == Per::Account { data.partitions } else { 1 };
+            inputs.push(sink::Topic { name: topics::metric(&metric.name), partitions });
+        }
+        inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
+        for input in &inputs {
+            self.waits.extend((0..input.partitions).map(|partition| (sink::GROUP.to_owned(), input.name.clone(), partition)));
+        }
+        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs)?;
+        let common = self.common.clone();
+        let body = move || common.end("sink", writer.run(&common.stop).map_err(Into::into));
+        self.threads.push(std::thread::Builder::new().name("sink".to_owned()).spawn(body)?);
+        Ok(())
+    }
+
+    /// What became of all events so far.
+    pub(crate) fn counters(&self) -> account::Counters {
+        self.counters.counters()
+    }
+
+    /// Waits until everything in the log is processed and stored, or a stage failed, or `stop`.
+    pub(crate) fn drain(&self, stop: &AtomicBool) -> anyhow::Result<()> {
+        for (group, topic, partition) in &self.waits {
+            loop {
+                if self.common.stop.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let high = self.data.log.watermarks(topic, *partition)?.high;
+                let done = self.data.log.committed(group, topic, *partition)?.map_or(0, |position| position.offset);
+                if done >= high {
+                    break;
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stage failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.common.stop.load(Ordering::Relaxed)
+    }
+
+    /// Stops every stage after its commit and flush; says what failed.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.common.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                bail!("a stage panicked: this is a defect, please report it with the log");
+            }
+        }
+        let failure = self.common.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
 }

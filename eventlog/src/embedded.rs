@@ -142,6 +142,14 @@ impl Log for Embedded {
         Ok(())
     }
 
+    fn delete_topic(&self, name: &str) -> Result<()> {
+        let mut topics = self.shared.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(topic) = topics.get(name) else { return Ok(()) };
+        self.shared.storage.delete_topic(topic.id, name)?;
+        topics.remove(name);
+        Ok(())
+    }
+
     fn topics(&self) -> Result<Vec<TopicSpec>> {
         Ok(self.shared.all_topics().iter().map(|topic| topic.spec()).collect())
     }

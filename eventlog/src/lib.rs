@@ -169,6 +169,13 @@ pub trait Log: Send + Sync {
     /// `Fatal` if it exists with another number of partitions, or the name is not allowed.
     fn create_topic(&self, spec: &TopicSpec) -> Result<()>;
 
+    /// Deletes a topic with all its records and positions, if it is there; nobody may be reading or
+    /// writing it. Kafka: `AdminClient::delete_topics`.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn delete_topic(&self, name: &str) -> Result<()>;
+
     /// All topics, by name. Kafka: `fetch_metadata`.
     ///
     /// # Errors

@@ -1,1 +1,12 @@
-//! Placeholder.
+//! From the metric topics outwards: snapshots to stores ([`Writer`]), and alert rules over snapshots ([`alert`]).
+//!
+//! It does not know how snapshots come about, nor who reads the store.
+
+pub mod alert;
+mod convert;
+mod error;
+pub mod telemetry;
+mod writer;
+
+pub use error::{Error, Kind, Result};
+pub use writer::{DEAD_LETTERS, GROUP, Topic, Writer};

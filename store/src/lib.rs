@@ -1,1 +1,109 @@
-//! Placeholder.
+//! Time-series stores: a write half and a read half, and one suite that every store passes ([`conformance`]).
+//!
+//! Invariants:
+//! - a row (series and window) is replaced only by one of the same or a higher revision, so writing is idempotent;
+//! - a batch is written as a whole or not at all, and durable when [`Write::write`] returns;
+//! - of a batch only the highest revision of a row is written;
+//! - a reader sees the store as of one moment until [`Read::refresh`], and never blocks a writer.
+//!
+//! [`ask`] answers questions on top of the read half: it resolves names against the catalog and fills in the windows
+//! that no row was stored for.
+//!
+//! It does not know the log, nor how values come about.
+
+pub mod ask;
+pub mod conformance;
+mod error;
+pub mod fill;
+mod row;
+pub mod sqlite;
+pub mod telemetry;
+pub mod window;
+
+pub use ask::{Ask, ask};
+pub use error::{Error, Kind, Result};
+pub use row::{
+    Alert, AlertSelect, AlertState, Batch, Cause, Clock, Evidence, EvidenceWindow, Fill, MetricInfo, Point, Row,
+    Select, Series, Settings, evidence_json,
+};
+pub use window::Window;
+
+use std::ops::ControlFlow;
+
+/// What came of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows and alerts inserted or replaced.
+    pub applied: u64,
+    /// Rows and alerts left out: a row of a higher revision was there, or in the same batch.
+    pub superseded: u64,
+}
+
+/// The write half.
+pub trait Write: Send {
+    /// Writes the batch durably, or nothing of it.
+    ///
+    /// # Errors
+    /// `Reject` names a row that cannot be stored, `Retry` when the store is busy.
+    fn write(&mut self, batch: &Batch) -> Result<Written>;
+
+    /// Replaces the catalog and the settings. Rows of metrics no longer in it stay.
+    ///
+    /// # Errors
+    /// `Retry` when the store is busy.
+    fn describe(&mut self, catalog: &[MetricInfo], settings: &Settings) -> Result<()>;
+}
+
+/// Takes one series and its points, in order of windows; says whether to go on.
+pub type Visit<'a> = dyn FnMut(Series, Vec<Point>) -> Result<ControlFlow<()>> + 'a;
+
+/// The read half. All reads see one moment.
+pub trait Read {
+    /// Moves on to what is stored now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn refresh(&mut self) -> Result<()>;
+
+    /// The catalog, in its order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn catalog(&self) -> Result<Vec<MetricInfo>>;
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn settings(&self) -> Result<Settings>;
+
+    /// How far each partition has come, by topic and partition.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn clocks(&self) -> Result<Vec<Clock>>;
+
+    /// The least start (trailing windows: the least end) of the stored points of a kind, whatever the series.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn first_us(&self, tenant: &str, metric: &MetricInfo, kind: window::Kind) -> Result<Option<i64>>;
+
+    /// Each selected series with a point in the kind of window, ordered by dimensions, currency and account.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the visitor's.
+    fn series(&self, select: &Select, visit: &mut Visit<'_>) -> Result<()>;
+
+    /// Current states, by rule, account and dimensions.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn alerts(&self, select: &AlertSelect) -> Result<Vec<Alert>>;
+
+    /// All changes of state, by rule, account, dimensions and time. `state` selects transitions to it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn transitions(&self, select: &AlertSelect) -> Result<Vec<Alert>>;
+}

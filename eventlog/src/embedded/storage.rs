@@ -164,6 +164,18 @@ impl Storage {
         self.db.write_opt(batch, &options).map_err(|e| self.error(e))
     }
 
+    /// Deletes a topic with its batches, offsets and positions.
+    pub(super) fn delete_topic(&self, topic: u32, name: &str) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.delete([&[TOPIC], name.as_bytes()].concat());
+        for kind in [NEXT, LOW, CLEANED, GROUP] {
+            let prefix = [&[kind][..], &topic.to_be_bytes()].concat();
+            self.scan(&prefix)?.iter().for_each(|(key, _)| batch.delete(key));
+        }
+        batch.delete_range_cf(self.family(), batch_key(topic, 0, 0), batch_key(topic + 1, 0, 0));
+        self.write(batch, true)
+    }
+
     pub(super) fn put_batch(&self, to: &mut WriteBatch, key: [u8; 16], value: &[u8]) {
         to.put_cf(self.family(), key, value);
     }

@@ -1,0 +1,123 @@
+//! From the wire to what a store holds. A message that a store could not hold is refused with what is wrong.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use proto::v1::{self, metric_entry::Entry};
+use store::{
+    Alert, AlertState, Cause, EvidenceWindow, Point, Row, Series, Window,
+    window::{Kind, rfc3339},
+};
+
+use crate::{Error, Result};
+
+/// What a record of a metric or alert topic says.
+pub(crate) enum Said {
+    Row(Box<Row>),
+    Tick(i64),
+    Alert(Box<Alert>),
+}
+
+/// Decodes the value of a metric topic.
+pub(crate) fn metric_entry(bytes: &[u8]) -> Result<Said> {
+    let entry = v1::MetricEntry::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
+    match entry.entry {
+        Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(Box::new(row(snapshot)?))),
+        Some(Entry::Tick(tick)) => Ok(Said::Tick(tick.at_us)),
+        None => Err(Error::record("the entry is neither a snapshot nor a tick")),
+    }
+}
+
+/// Decodes the value of the alert topic.
+pub(crate) fn transition(bytes: &[u8]) -> Result<Said> {
+    let transition = v1::AlertTransition::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
+    Ok(Said::Alert(Box::new(alert(transition)?)))
+}
+
+fn row(snapshot: v1::Snapshot) -> Result<Row> {
+    let key = snapshot.key.ok_or_else(|| Error::record("the snapshot has no key"))?;
+    let window = window(key.window.as_ref())?;
+    let mut dimensions = dimensions(key.dimensions);
+    // Currency has a field of its own; in the key it is a dimension, so that two currencies are two keys.
+    let currency = dimensions.remove("currency").unwrap_or_default();
+    let currency = if snapshot.currency.is_empty() { currency } else { snapshot.currency };
+    Ok(Row {
+        series: Series {
+            tenant: key.tenant,
+            metric: snapshot.metric,
+            definition: key.definition,
+            dimensions,
+            currency,
+            account: key.account,
+            unit: snapshot.unit,
+        },
+        point: Point {
+            window,
+            value: snapshot.value,
+            num: snapshot.num,
+            den: snapshot.den,
+            revision_us: Some(snapshot.revision_us),
+            is_final: snapshot.r#final,
+            corrected: snapshot.corrected,
+            since_us: snapshot.since_us,
+            reason: snapshot.reason,
+        },
+    })
+}
+
+fn window(window: Option<&v1::Window>) -> Result<Window> {
+    let window = window.ok_or_else(|| Error::record("the key has no window"))?;
+    let kind: Kind = window.kind.parse().map_err(|error: store::Error| Error::record(error.to_string()))?;
+    match (kind, window.start_us, window.end_us) {
+        (Kind::ToDate, None, None) => Ok(Window::to_date()),
+        (Kind::ToDate, ..) => Err(Error::record("a to-date window has neither start nor end")),
+        (_, Some(start), Some(end)) if start < end => Ok(Window::new(kind, start, end)),
+        _ => Err(Error::record(format!("the {kind} window does not start before it ends"))),
+    }
+}
+
+fn dimensions(dimensions: Vec<v1::Dimension>) -> BTreeMap<String, String> {
+    dimensions.into_iter().map(|dimension| (dimension.name, dimension.value)).collect()
+}
+
+fn alert(transition: v1::AlertTransition) -> Result<Alert> {
+    let state = state(transition.state());
+    let key = transition.key.ok_or_else(|| Error::record("the transition has no key"))?;
+    let evidence = transition.evidence.into_iter().map(evidence).collect::<Result<Vec<_>>>()?;
+    Ok(Alert {
+        tenant: key.tenant,
+        rule: key.rule,
+        account: key.account,
+        dimensions: dimensions(key.dimensions),
+        metric: transition.metric,
+        state,
+        since_us: transition.since_us,
+        at_us: transition.at_us,
+        value: transition.value,
+        evidence: store::evidence_json(&evidence),
+    })
+}
+
+fn state(state: v1::AlertState) -> AlertState {
+    match state {
+        v1::AlertState::Inactive => AlertState::Inactive,
+        v1::AlertState::Pending => AlertState::Pending,
+        v1::AlertState::Firing => AlertState::Firing,
+        v1::AlertState::Resolved => AlertState::Resolved,
+    }
+}
+
+fn evidence(evidence: v1::Evidence) -> Result<store::Evidence> {
+    let window = window(evidence.window.as_ref())?;
+    Ok(store::Evidence {
+        definition: evidence.definition,
+        window: EvidenceWindow {
+            kind: window.kind,
+            start: window.start_us.map(rfc3339),
+            end: window.end_us.map(rfc3339),
+        },
+        value: evidence.value,
+        revision: rfc3339(evidence.revision_us),
+        causes: evidence.causes.into_iter().map(|cause| Cause { source: cause.source, id: cause.id }).collect(),
+    })
+}

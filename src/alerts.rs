@@ -1,0 +1,83 @@
+//! `vitals alerts`: the current state of each alert, from the store alone.
+
+use std::{io::Write, path::Path};
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::{Alert, AlertSelect, AlertState, Read as _, sqlite, window::rfc3339};
+
+use crate::output::{self, Format};
+
+/// Arguments of `vitals alerts`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this state: inactive, pending, firing or resolved.
+    #[arg(long, value_parser = state)]
+    state: Option<AlertState>,
+    /// Only this rule.
+    #[arg(long)]
+    rule: Option<String>,
+    /// Only this account.
+    #[arg(long)]
+    account: Option<String>,
+    /// Form of the output.
+    #[arg(long, default_value = "table")]
+    format: Format,
+}
+
+fn state(text: &str) -> Result<AlertState, String> {
+    AlertState::from_name(text).ok_or_else(|| format!("{text:?} is none of inactive, pending, firing, resolved"))
+}
+
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    rule: &'a str,
+    account: Option<&'a str>,
+    metric: &'a str,
+    state: AlertState,
+    since: String,
+    at: String,
+    value: Option<f64>,
+    evidence: Box<RawValue>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
+    let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
+    let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
+    let alerts = read.alerts(&select)?;
+    let header = ["rule", "account", "metric", "state", "since", "at", "value"];
+    match args.format {
+        Format::Json => alerts.iter().try_for_each(|alert| json(alert, out)),
+        Format::Csv => output::csv(&header, alerts.iter().map(cells), out),
+        Format::Table => output::table(&header, alerts.iter().map(cells), out),
+    }
+}
+
+fn json(alert: &Alert, out: &mut dyn Write) -> Result<()> {
+    let line = Json {
+        rule: &alert.rule,
+        account: alert.account.as_deref(),
+        metric: &alert.metric,
+        state: alert.state,
+        since: rfc3339(alert.since_us),
+        at: rfc3339(alert.at_us),
+        value: alert.value,
+        evidence: RawValue::from_string(alert.evidence.clone())?,
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+fn cells(alert: &Alert) -> Vec<String> {
+    vec![
+        alert.rule.clone(),
+        alert.account.clone().unwrap_or_default(),
+        alert.metric.clone(),
+        alert.state.name().to_owned(),
+        rfc3339(alert.since_us),
+        rfc3339(alert.at_us),
+        alert.value.map(|value| value.to_string()).unwrap_or_default(),
+    ]
+}

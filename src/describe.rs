@@ -1,0 +1,33 @@
+//! The plan as the store describes it to readers.
+
+use processor_core::{catalog::Per, plan::Plan};
+use store::{Fill, MetricInfo};
+
+/// Every metric of the plan.
+pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
+    plan.metrics
+        .iter()
+        .map(|metric| MetricInfo {
+            name: metric.name.clone(),
+            definition: metric.definition.clone(),
+            title: metric.title.clone(),
+            description: metric.description.clone(),
+            unit: metric.unit.clone(),
+            windows: metric.kinds.iter().filter_map(|kind| kind.to_string().parse().ok()).collect(),
+            by: metric.views.iter().map(|view| view.by.clone()).collect(),
+            per_account: metric.per == Per::Account,
+            fill: match metric.fill() {
+                "carry" => Fill::Carry,
+                "null" => Fill::Null,
+                _ => Fill::Zero,
+            },
+            fill_reason: if metric.fill() == "null" { "no denominator".to_owned() } else { String::new() },
+            maturity_us: 0,
+        })
+        .collect()
+}
+
+/// The settings that readers need.
+pub(crate) fn settings(plan: &Plan) -> store::Settings {
+    store::Settings { time_zone: plan.settings.time_zone.clone(), allowed_lateness_us: plan.settings.allowed_lateness }
+}

@@ -1,0 +1,230 @@
+//! A question about one metric, answered with every window from the tenant's first event to the store's clock.
+//!
+//! Names are resolved against the catalog of the store; what is not there is an error that lists what is. Only rows of
+//! the definition in force are shown. Rows come by series and, within one, in order of time.
+//!
+//! It does not know how an answer is shown.
+
+use std::{cell::Cell, ops::ControlFlow};
+
+use crate::{
+    Error, MetricInfo, Point, Read, Result, Row, Select, Series,
+    fill::Filling,
+    window::{Calendar, Kind},
+};
+
+/// The metric whose first window dates the tenant's first event.
+const EVENTS: &str = "events";
+
+/// A question, as a person writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Tenant.
+    pub tenant: String,
+    /// Metric.
+    pub metric: String,
+    /// Kind of window; none: `1mo`, or the metric's only one.
+    pub window: Option<String>,
+    /// Exactly these dimensions, in any order; `currency` is always kept apart and may be named.
+    pub by: Vec<String>,
+    /// Only these values of dimensions in `by`, or of `currency`.
+    pub filter: Vec<(String, String)>,
+    /// Only this account.
+    pub account: Option<String>,
+    /// Windows that start (trailing: end) at or after this time: RFC 3339, or a date in the tenant's zone.
+    pub from: Option<String>,
+    /// Windows that start (trailing: end) before this time.
+    pub to: Option<String>,
+}
+
+/// Calls `visit` for each row of the answer until it breaks.
+///
+/// # Errors
+/// `Reject` for a question that cannot be answered, and what the store or the visitor say.
+pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<ControlFlow<()>>) -> Result<()> {
+    let catalog = read.catalog()?;
+    let metric = find(&catalog, &ask.metric)?;
+    let select = select(ask, metric)?;
+    let settings = read.settings()?;
+    let calendar = Calendar::new(&settings.time_zone)?;
+    let range = Range::new(ask, &calendar)?;
+    let filling = filling(read, &catalog, metric, &select, &calendar, settings.allowed_lateness_us)?;
+    let any = Cell::new(false);
+    let mut each = |series: Series, points: Vec<Point>| {
+        any.set(true);
+        filling.each(points, |point| match range.holds(&point) {
+            true => visit(Row { series: series.clone(), point }),
+            false => Ok(ControlFlow::Continue(())),
+        })
+    };
+    read.series(&select, &mut each)?;
+    if !any.get() && let Some(series) = silent_series(&select, metric) {
+        let _ = each(series, Vec::new())?;
+    }
+    Ok(())
+}
+
+/// The metric of that name.
+///
+/// # Errors
+/// `Reject` with near names.
+pub fn find<'a>(catalog: &'a [MetricInfo], name: &str) -> Result<&'a MetricInfo> {
+    let found = catalog.iter().find(|metric| metric.name == name);
+    found.ok_or_else(|| Error::UnknownMetric { name: name.to_owned(), hint: hint(catalog, name) })
+}
+
+fn hint(catalog: &[MetricInfo], name: &str) -> String {
+    let mut near: Vec<_> = catalog
+        .iter()
+        .map(|metric| (strsim::jaro_winkler(&metric.name, name), metric.name.contains(name), metric.name.as_str()))
+        .filter(|(likeness, contains, _)| *likeness > 0.8 || (*contains && !name.is_empty()))
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    match near.as_slice() {
+        [] if catalog.is_empty() => "the catalog of this store is empty".to_owned(),
+        [] => "`vitals metrics` lists all".to_owned(),
+        near => {
+            let names: Vec<_> = near.iter().take(5).map(|(_, _, name)| *name).collect();
+            format!("did you mean {}?", names.join(", "))
+        }
+    }
+}
+
+fn select(ask: &Ask, metric: &MetricInfo) -> Result<Select> {
+    let by = dimensions(ask, metric)?;
+    if let Some((dimension, _)) = ask.filter.iter().find(|(name, _)| name != "currency" && !by.contains(name)) {
+        return Err(Error::Filter { dimension: dimension.clone() });
+    }
+    if ask.account.is_some() && !metric.per_account {
+        return Err(Error::NotPerAccount { metric: metric.name.clone() });
+    }
+    Ok(Select {
+        tenant: ask.tenant.clone(),
+        metric: metric.name.clone(),
+        definition: metric.definition.clone(),
+        kind: kind(ask, metric)?,
+        by,
+        filter: ask.filter.clone(),
+        account: ask.account.clone(),
+    })
+}
+
+fn kind(ask: &Ask, metric: &MetricInfo) -> Result<Kind> {
+    let asked = ask.window.as_deref();
+    let kind = match (asked, metric.windows.as_slice()) {
+        (None, [only]) => Some(*only),
+        (None, _) => Some(Kind::Month),
+        (Some(text), _) => text.parse().ok(),
+    };
+    kind.filter(|kind| metric.windows.contains(kind)).ok_or_else(|| Error::UnknownWindow {
+        metric: metric.name.clone(),
+        asked: asked.unwrap_or("1mo").to_owned(),
+        known: metric.windows.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
+    let mut by: Vec<_> = ask.by.iter().filter(|name| *name != "currency").cloned().collect();
+    by.sort();
+    by.dedup();
+    let mut sets = metric.by.iter().map(|set| {
+        let mut set = set.clone();
+        set.sort();
+        set
+    });
+    if sets.any(|set| set == by) || (metric.by.is_empty() && by.is_empty()) {
+        return Ok(by);
+    }
+    let known = metric.by.iter().map(|set| if set.is_empty() { "nothing".to_owned() } else { set.join(",") });
+    Err(Error::UnknownDimensions {
+        metric: metric.name.clone(),
+        asked: by.join(","),
+        known: known.collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// What `--from` and `--to` leave.
+struct Range {
+    from_us: i64,
+    to_us: i64,
+}
+
+impl Range {
+    fn new(ask: &Ask, calendar: &Calendar) -> Result<Self> {
+        let time = |text: &Option<String>| text.as_deref().map(|text| calendar.parse_us(text)).transpose();
+        Ok(Self { from_us: time(&ask.from)?.unwrap_or(i64::MIN), to_us: time(&ask.to)?.unwrap_or(i64::MAX) })
+    }
+
+    fn holds(&self, point: &Point) -> bool {
+        point.window.selector_us().is_none_or(|at| (self.from_us..self.to_us).contains(&at))
+    }
+}
+
+fn filling(
+    read: &dyn Read,
+    catalog: &[MetricInfo],
+    metric: &MetricInfo,
+    select: &Select,
+    calendar: &Calendar,
+    lateness_us: i64,
+) -> Result<Filling> {
+    let clock_us = clock_us(read, &metric.name)?;
+    let first_us = first_event_us(read, catalog, metric, select)?;
+    let windows = match (first_us, clock_us) {
+        (Some(first), Some(clock)) => calendar.windows(select.kind, first, clock)?,
+        _ => Vec::new(),
+    };
+    Ok(Filling {
+        windows,
+        clock_us: clock_us.unwrap_or(i64::MIN),
+        grace_us: lateness_us.max(metric.maturity_us),
+        fill: metric.fill,
+        reason: metric.fill_reason.clone(),
+    })
+}
+
+/// Up to here everything of the metric is in the store: the least clock of the partitions of its topic, or of all
+/// topics if its own never ticked.
+fn clock_us(read: &dyn Read, metric: &str) -> Result<Option<i64>> {
+    let clocks = read.clocks()?;
+    let topic = format!("metrics.{metric}.v1");
+    let own = clocks.iter().filter(|clock| {
+        clock.topic.strip_suffix(topic.as_str()).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    });
+    let least = own.map(|clock| clock.at_us).min();
+    Ok(least.or_else(|| clocks.iter().map(|clock| clock.at_us).min()))
+}
+
+/// An instant in the window that holds the tenant's first event: the latest of the first windows of `events`, for
+/// each of them begins at or before it. Without that metric, the first row of the metric itself.
+fn first_event_us(
+    read: &dyn Read,
+    catalog: &[MetricInfo],
+    metric: &MetricInfo,
+    select: &Select,
+) -> Result<Option<i64>> {
+    let mut first = None;
+    if let Some(events) = catalog.iter().find(|metric| metric.name == EVENTS) {
+        for kind in events.windows.iter().filter(|kind| !matches!(kind, Kind::Trailing(_) | Kind::ToDate)) {
+            first = first.max(read.first_us(&select.tenant, events, *kind)?);
+        }
+    }
+    if first.is_some() || select.kind == Kind::ToDate {
+        return Ok(first);
+    }
+    // A trailing window is found by its end, which is not in its last day any more.
+    let in_window = i64::from(matches!(select.kind, Kind::Trailing(_)));
+    Ok(read.first_us(&select.tenant, metric, select.kind)?.map(|at| at - in_window))
+}
+
+/// The total of a metric in which nothing happened yet. Of money there is none: its currency is not known.
+fn silent_series(select: &Select, metric: &MetricInfo) -> Option<Series> {
+    let total = select.by.is_empty() && select.filter.is_empty() && !metric.per_account;
+    (total && !metric.unit.starts_with("money")).then(|| Series {
+        tenant: select.tenant.clone(),
+        metric: metric.name.clone(),
+        definition: metric.definition.clone(),
+        unit: metric.unit.clone(),
+        ..Series::default()
+    })
+}

@@ -1,0 +1,251 @@
+//! The read half: a read-only connection that holds one moment until it is refreshed.
+//!
+//! A held moment keeps the write-ahead log from being reset, so a reader that lives long refreshes often.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
+
+use super::{Place, connect, version};
+use crate::{
+    Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series, Settings, Visit,
+    window::{Kind, Window},
+};
+
+const SERIES: &str = "SELECT id, dimensions, currency, account, unit FROM series
+  WHERE metric = ?1 AND definition = ?2 AND tenant = ?3 AND kept_by = ?4 AND (?5 IS NULL OR account = ?5)
+  ORDER BY dimensions, currency, account";
+
+const POINTS: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason
+  FROM points WHERE series = ?1 AND window = ?2 ORDER BY start_us, end_us";
+
+const FIRST: &str = "SELECT min(CASE WHEN ?4 THEN end_us ELSE start_us END) FROM points
+  WHERE window = ?3 AND series IN (SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?5)";
+
+const CATALOG: &str = "SELECT name, definition, title, description, unit, windows, kept_by, per_account, fill,
+  fill_reason, maturity_us FROM catalog ORDER BY position";
+
+/// The read half of a SQLite store.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+    place: Place,
+}
+
+impl Reader {
+    /// Opens a store that is there.
+    ///
+    /// # Errors
+    /// `Fatal` if it is missing, damaged, of a newer version or not ours.
+    pub fn open(path: &Path) -> Result<Self> {
+        let place = Place(path.to_owned());
+        if !path.is_file() {
+            return Err(place.missing());
+        }
+        let db = connect(&place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.execute_batch("BEGIN").map_err(|error| place.error(error))?;
+        if version(&db, &place)? == 0 {
+            return Err(place.missing());
+        }
+        Ok(Self { db, place })
+    }
+
+    fn query<T>(&self, sql: &str, params: impl rusqlite::Params, map: impl Fn(&Columns<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        self.each(sql, params, |row| {
+            found.push(map(row)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `visit` for each row until it says false.
+    fn each(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        mut visit: impl FnMut(&Columns<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let error = |error| self.place.error(error);
+        let mut statement = self.db.prepare_cached(sql).map_err(error)?;
+        let mut rows = statement.query(params).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            if !visit(&Columns { row, place: &self.place })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn points(&self, series: i64, kind: Kind) -> Result<Vec<Point>> {
+        self.query(POINTS, params![series, kind.to_string()], |row| point(row, kind))
+    }
+
+    fn alert_rows(&self, table: &str, order: &str, select: &AlertSelect) -> Result<Vec<Alert>> {
+        let sql = format!(
+            "SELECT tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence FROM {table}
+             WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR account = ?3)
+             ORDER BY rule, account, dimensions, tenant{order}"
+        );
+        self.query(&sql, params![select.state.map(AlertState::name), select.rule, select.account], alert)
+    }
+}
+
+impl Read for Reader {
+    fn refresh(&mut self) -> Result<()> {
+        self.db.execute_batch("COMMIT; BEGIN").map_err(|error| self.place.error(error))
+    }
+
+    fn catalog(&self) -> Result<Vec<MetricInfo>> {
+        self.query(CATALOG, [], metric)
+    }
+
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings::default();
+        self.each("SELECT key, value FROM meta", [], |row| {
+            match row.text(0)?.as_str() {
+                "time_zone" => settings.time_zone = row.text(1)?,
+                "allowed_lateness_us" => settings.allowed_lateness_us = row.parsed(1, |text| text.parse().ok())?,
+                _ => (),
+            }
+            Ok(true)
+        })?;
+        Ok(settings)
+    }
+
+    fn clocks(&self) -> Result<Vec<Clock>> {
+        self.query("SELECT topic, partition, at_us FROM clock ORDER BY topic, partition", [], |row| {
+            Ok(Clock { topic: row.text(0)?, partition: row.get(1)?, at_us: row.get(2)? })
+        })
+    }
+
+    fn first_us(&self, tenant: &str, metric: &MetricInfo, kind: Kind) -> Result<Option<i64>> {
+        let trailing = matches!(kind, Kind::Trailing(_));
+        let params = params![metric.name, metric.definition, kind.to_string(), trailing, tenant];
+        Ok(self.query(FIRST, params, |row| row.get::<Option<i64>>(0))?.into_iter().flatten().next())
+    }
+
+    fn series(&self, select: &Select, visit: &mut Visit<'_>) -> Result<()> {
+        let by = select.by.join(",");
+        let params = params![select.metric, select.definition, select.tenant, by, select.account];
+        self.each(SERIES, params, |row| {
+            let series = Series {
+                tenant: select.tenant.clone(),
+                metric: select.metric.clone(),
+                definition: select.definition.clone(),
+                dimensions: row.parsed(1, |text| serde_json::from_str(text).ok())?,
+                currency: row.text(2)?,
+                account: some(row.text(3)?),
+                unit: row.text(4)?,
+            };
+            if !passes(&series, &select.filter) {
+                return Ok(true);
+            }
+            let points = self.points(row.get(0)?, select.kind)?;
+            Ok(points.is_empty() || visit(series, points)?.is_continue())
+        })
+    }
+
+    fn alerts(&self, select: &AlertSelect) -> Result<Vec<Alert>> {
+        self.alert_rows("alerts", "", select)
+    }
+
+    fn transitions(&self, select: &AlertSelect) -> Result<Vec<Alert>> {
+        self.alert_rows("alert_transitions", ", at_us, state", select)
+    }
+}
+
+/// A row of a result, with errors that name the store.
+struct Columns<'a> {
+    row: &'a rusqlite::Row<'a>,
+    place: &'a Place,
+}
+
+impl Columns<'_> {
+    fn get<T: rusqlite::types::FromSql>(&self, column: usize) -> Result<T> {
+        self.row.get(column).map_err(|error| match error {
+            rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..) => {
+                self.place.damaged(error.to_string())
+            }
+            other => self.place.error(other),
+        })
+    }
+
+    fn text(&self, column: usize) -> Result<String> {
+        self.get(column)
+    }
+
+    fn parsed<T>(&self, column: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let text = self.text(column)?;
+        parse(&text).ok_or_else(|| self.place.damaged(format!("column {column} holds {text:?}")))
+    }
+
+    fn integer(&self, column: usize) -> Result<Option<String>> {
+        let value = self.row.get_ref(column).map_err(|error| self.place.error(error))?;
+        match value {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(number) => Ok(Some(number.to_string())),
+            _ => self.get(column).map(Some),
+        }
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn passes(series: &Series, filter: &[(String, String)]) -> bool {
+    filter.iter().all(|(name, value)| match name.as_str() {
+        "currency" => series.currency == *value,
+        _ => series.dimensions.get(name) == Some(value),
+    })
+}
+
+fn point(row: &Columns<'_>, kind: Kind) -> Result<Point> {
+    let window = match kind {
+        Kind::ToDate => Window::to_date(),
+        _ => Window::new(kind, row.get(0)?, row.get(1)?),
+    };
+    Ok(Point {
+        window,
+        revision_us: Some(row.get(2)?),
+        value: row.get(3)?,
+        num: row.integer(4)?,
+        den: row.integer(5)?,
+        since_us: row.get(6)?,
+        is_final: row.get(7)?,
+        corrected: row.get(8)?,
+        reason: row.text(9)?,
+    })
+}
+
+fn metric(row: &Columns<'_>) -> Result<MetricInfo> {
+    Ok(MetricInfo {
+        name: row.text(0)?,
+        definition: row.text(1)?,
+        title: row.text(2)?,
+        description: row.text(3)?,
+        unit: row.text(4)?,
+        windows: row.parsed(5, |text| serde_json::from_str(text).ok())?,
+        by: row.parsed(6, |text| serde_json::from_str(text).ok())?,
+        per_account: row.get(7)?,
+        fill: row.parsed(8, |text| Fill::ALL.into_iter().find(|fill| fill.name() == text))?,
+        fill_reason: row.text(9)?,
+        maturity_us: row.get(10)?,
+    })
+}
+
+fn alert(row: &Columns<'_>) -> Result<Alert> {
+    Ok(Alert {
+        tenant: row.text(0)?,
+        rule: row.text(1)?,
+        account: some(row.text(2)?),
+        dimensions: row.parsed(3, |text| serde_json::from_str(text).ok())?,
+        metric: row.text(4)?,
+        state: row.parsed(5, AlertState::from_name)?,
+        since_us: row.get(6)?,
+        at_us: row.get(7)?,
+        value: row.get(8)?,
+        evidence: row.text(9)?,
+    })
+}

@@ -1,0 +1,130 @@
+-- The store of Vitals, schema 1. Times are microseconds since the Unix epoch (UTC), money is in minor units of
+-- `currency`. By hand, start with the views: they join, and show times as RFC 3339.
+--
+--   SELECT * FROM metrics_readable WHERE metric = 'orders' AND window = '1mo' AND dimensions = '{}';
+--   SELECT * FROM alerts_readable WHERE state = 'firing';
+
+-- Settings that readers need: time_zone, allowed_lateness_us.
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The metrics in force. windows: JSON array of kinds; kept_by: JSON array of arrays of dimensions.
+-- fill: what a query shows for a window without a row (zero, null with fill_reason, carry).
+CREATE TABLE catalog (
+  position    INTEGER NOT NULL,
+  name        TEXT PRIMARY KEY,
+  definition  TEXT NOT NULL,
+  title       TEXT NOT NULL,
+  description TEXT NOT NULL,
+  unit        TEXT NOT NULL,
+  windows     TEXT NOT NULL,
+  kept_by     TEXT NOT NULL,
+  per_account INTEGER NOT NULL,
+  fill        TEXT NOT NULL,
+  fill_reason TEXT NOT NULL,
+  maturity_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What stays the same from window to window. dimensions: JSON object, names sorted, without currency;
+-- kept_by: their names, joined by commas. currency and account are '' where there is none.
+CREATE TABLE series (
+  id         INTEGER PRIMARY KEY,
+  tenant     TEXT NOT NULL,
+  metric     TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  kept_by    TEXT NOT NULL,
+  dimensions TEXT NOT NULL,
+  currency   TEXT NOT NULL,
+  account    TEXT NOT NULL,
+  unit       TEXT NOT NULL,
+  UNIQUE (metric, definition, tenant, kept_by, dimensions, currency, account)
+) STRICT;
+
+-- The value of a series in a window. window: 1h 1d 1w 1mo 1q 1y, `trailing Nd`, to-date (start and end 0).
+-- A point is replaced only by one of the same or a higher revision. value = num / den exactly, where both are given;
+-- they are integers, as text where 64 bits do not hold them.
+CREATE TABLE points (
+  series      INTEGER NOT NULL REFERENCES series (id),
+  window      TEXT NOT NULL,
+  start_us    INTEGER NOT NULL,
+  end_us      INTEGER NOT NULL,
+  revision_us INTEGER NOT NULL,
+  value       REAL,
+  num         ANY,
+  den         ANY,
+  since_us    INTEGER,
+  final       INTEGER NOT NULL,
+  corrected   INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  PRIMARY KEY (series, window, start_us, end_us)
+) STRICT, WITHOUT ROWID;
+
+-- The greatest tick seen in each partition: everything published there up to it is here.
+CREATE TABLE clock (
+  topic     TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  at_us     INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+
+-- The current state of each alert. account is '' where there is none; evidence: JSON array.
+CREATE TABLE alerts (
+  tenant     TEXT NOT NULL,
+  rule       TEXT NOT NULL,
+  account    TEXT NOT NULL,
+  dimensions TEXT NOT NULL,
+  metric     TEXT NOT NULL,
+  state      TEXT NOT NULL,
+  since_us   INTEGER NOT NULL,
+  at_us      INTEGER NOT NULL,
+  value      REAL,
+  evidence   TEXT NOT NULL,
+  PRIMARY KEY (tenant, rule, account, dimensions)
+) STRICT, WITHOUT ROWID;
+
+-- Every change of state, once.
+CREATE TABLE alert_transitions (
+  tenant     TEXT NOT NULL,
+  rule       TEXT NOT NULL,
+  account    TEXT NOT NULL,
+  dimensions TEXT NOT NULL,
+  metric     TEXT NOT NULL,
+  state      TEXT NOT NULL,
+  since_us   INTEGER NOT NULL,
+  at_us      INTEGER NOT NULL,
+  value      REAL,
+  evidence   TEXT NOT NULL,
+  PRIMARY KEY (tenant, rule, account, dimensions, at_us, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW metrics_readable AS
+SELECT s.tenant, s.metric, p.window,
+  CASE WHEN p.window <> 'to-date' THEN
+    strftime('%Y-%m-%dT%H:%M:%S', p.start_us / 1000000, 'unixepoch') || 'Z' END AS start,
+  CASE WHEN p.window <> 'to-date' THEN
+    strftime('%Y-%m-%dT%H:%M:%S', p.end_us / 1000000, 'unixepoch') || 'Z' END AS "end",
+  s.dimensions, nullif(s.account, '') AS account, nullif(s.currency, '') AS currency,
+  p.value, p.num, p.den, s.unit,
+  strftime('%Y-%m-%dT%H:%M:%S', p.revision_us / 1000000, 'unixepoch')
+    || printf('.%06dZ', p.revision_us % 1000000) AS revision,
+  p.final, p.corrected,
+  strftime('%Y-%m-%dT%H:%M:%S', p.since_us / 1000000, 'unixepoch')
+    || printf('.%06dZ', p.since_us % 1000000) AS since,
+  s.definition, nullif(p.reason, '') AS reason
+FROM points p JOIN series s ON s.id = p.series;
+
+CREATE VIEW alerts_readable AS
+SELECT tenant, rule, nullif(account, '') AS account, dimensions, metric, state,
+  strftime('%Y-%m-%dT%H:%M:%S', since_us / 1000000, 'unixepoch') || printf('.%06dZ', since_us % 1000000) AS since,
+  strftime('%Y-%m-%dT%H:%M:%S', at_us / 1000000, 'unixepoch') || printf('.%06dZ', at_us % 1000000) AS at,
+  value, evidence
+FROM alerts;
+
+CREATE VIEW alert_transitions_readable AS
+SELECT tenant, rule, nullif(account, '') AS account, dimensions, metric, state,
+  strftime('%Y-%m-%dT%H:%M:%S', since_us / 1000000, 'unixepoch') || printf('.%06dZ', since_us % 1000000) AS since,
+  strftime('%Y-%m-%dT%H:%M:%S', at_us / 1000000, 'unixepoch') || printf('.%06dZ', at_us % 1000000) AS at,
+  value, evidence
+FROM alert_transitions;

@@ -1,0 +1,292 @@
+//! The write half: one transaction a batch, prepared statements, rows in the order of the tree.
+//!
+//! A series is looked up once and then known by its number; the numbers of a transaction that failed are forgotten.
+
+use std::{collections::HashMap, path::Path, time::Instant};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params, types::Value};
+
+use super::{APPLICATION_ID, Place, SCHEMA, connect, version};
+use crate::{Alert, Batch, Clock, Error, MetricInfo, Point, Result, Row, Series, Settings, Write, Written, telemetry};
+
+/// So many series are known by number at a time: 100 to 200 bytes each.
+const KNOWN_SERIES_MAX: usize = 500_000;
+
+const UPSERT_POINT: &str = "INSERT INTO points
+  (series, window, start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+  ON CONFLICT DO UPDATE SET revision_us = excluded.revision_us, value = excluded.value, num = excluded.num,
+    den = excluded.den, since_us = excluded.since_us, final = excluded.final, corrected = excluded.corrected,
+    reason = excluded.reason
+  WHERE excluded.revision_us >= revision_us";
+
+const FIND_SERIES: &str = "SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?3
+  AND kept_by = ?4 AND dimensions = ?5 AND currency = ?6 AND account = ?7";
+
+const INSERT_SERIES: &str = "INSERT INTO series
+  (metric, definition, tenant, kept_by, dimensions, currency, account, unit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const UPSERT_CLOCK: &str = "INSERT INTO clock (topic, partition, at_us) VALUES (?1, ?2, ?3)
+  ON CONFLICT DO UPDATE SET at_us = excluded.at_us WHERE excluded.at_us > at_us";
+
+const UPSERT_ALERT: &str = "INSERT INTO alerts
+  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+  ON CONFLICT DO UPDATE SET metric = excluded.metric, state = excluded.state, since_us = excluded.since_us,
+    at_us = excluded.at_us, value = excluded.value, evidence = excluded.evidence
+  WHERE excluded.at_us >= at_us";
+
+const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
+  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+/// The write half of a SQLite store.
+#[derive(Debug)]
+pub struct Writer {
+    db: Connection,
+    place: Place,
+    known: HashMap<String, i64>,
+}
+
+impl Writer {
+    /// Opens the store, or makes it with its directory.
+    ///
+    /// # Errors
+    /// `Fatal` if the file is damaged, of a newer version or not ours.
+    pub fn open(path: &Path) -> Result<Self> {
+        let place = Place(path.to_owned());
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| place.damaged(format!("its directory cannot be made: {error}")))?;
+        }
+        let mut db = connect(&place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let found = version(&db, &place)?;
+        tune(&db).map_err(|error| place.error(error))?;
+        if found == 0 {
+            create(&mut db).map_err(|error| place.error(error))?;
+        }
+        Ok(Self { db, place, known: HashMap::new() })
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, batch: &Batch) -> Result<Written> {
+        if let Some(row) = batch.rows.iter().find(|row| row.point.revision_us.is_none()) {
+            let metric = row.series.metric.clone();
+            return Err(Error::Row { metric, what: "a row without a revision cannot be stored".to_owned() });
+        }
+        let start = Instant::now();
+        if self.known.len() > KNOWN_SERIES_MAX {
+            self.known.clear();
+        }
+        let written = write_all(&mut self.db, &mut self.known, batch).map_err(|error| {
+            self.known.clear();
+            self.place.error(error)
+        })?;
+        telemetry::written(written, start.elapsed());
+        Ok(written)
+    }
+
+    fn describe(&mut self, catalog: &[MetricInfo], settings: &Settings) -> Result<()> {
+        describe(&mut self.db, catalog, settings).map_err(|error| self.place.error(error))
+    }
+}
+
+fn tune(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // 32 MiB of log before it is folded into the file, and as much again of pages in memory.
+    db.pragma_update(None, "wal_autocheckpoint", 8192)?;
+    db.pragma_update(None, "journal_size_limit", 67_108_864)?;
+    db.pragma_update(None, "cache_size", -65_536)
+}
+
+fn create(db: &mut Connection) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0 {
+        tx.execute_batch(include_str!("schema.sql"))?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", SCHEMA)?;
+        put_settings(&tx, &Settings::default())?;
+    }
+    tx.commit()
+}
+
+fn write_all(db: &mut Connection, known: &mut HashMap<String, i64>, batch: &Batch) -> rusqlite::Result<Written> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let rows = put_rows(&tx, known, &batch.rows)?;
+    let alerts = put_alerts(&tx, &batch.alerts)?;
+    put_clocks(&tx, &batch.clocks)?;
+    tx.commit()?;
+    let given = count(batch.rows.len() + batch.alerts.len());
+    Ok(Written { applied: rows + alerts, superseded: given - rows - alerts })
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
+
+fn put_rows(tx: &Transaction<'_>, known: &mut HashMap<String, i64>, rows: &[Row]) -> rusqlite::Result<u64> {
+    let mut kinds = HashMap::new();
+    let mut keyed = Vec::with_capacity(rows.len());
+    let mut key = String::new();
+    for row in rows {
+        let series = number(tx, known, &row.series, &mut key)?;
+        keyed.push((series, row.point.window, &row.point));
+        kinds.entry(row.point.window.kind).or_insert_with(|| row.point.window.kind.to_string());
+    }
+    // In the order of the tree, the highest revision of a row last (of equal ones the last given: the sort is stable).
+    keyed.sort_by_key(|(series, window, point)| (*series, *window, point.revision_us));
+    let mut upsert = tx.prepare_cached(UPSERT_POINT)?;
+    let mut applied = 0;
+    for (i, (series, window, point)) in keyed.iter().enumerate() {
+        let superseded = keyed.get(i + 1).is_some_and(|next| next.0 == *series && next.1 == *window);
+        if !superseded {
+            applied += upsert.execute(point_params(series, &kinds[&window.kind], point))?;
+        }
+    }
+    Ok(count(applied))
+}
+
+fn point_params<'a>(series: &'a i64, kind: &'a str, point: &'a Point) -> impl rusqlite::Params + use<'a> {
+    rusqlite::params_from_iter([
+        Value::Integer(*series),
+        Value::Text(kind.to_owned()),
+        Value::Integer(point.window.start_us.unwrap_or(0)),
+        Value::Integer(point.window.end_us.unwrap_or(0)),
+        optional(point.revision_us),
+        point.value.map_or(Value::Null, Value::Real),
+        integer(point.num.as_deref()),
+        integer(point.den.as_deref()),
+        optional(point.since_us),
+        Value::Integer(i64::from(point.is_final)),
+        Value::Integer(i64::from(point.corrected)),
+        Value::Text(point.reason.clone()),
+    ])
+}
+
+fn optional(value: Option<i64>) -> Value {
+    value.map_or(Value::Null, Value::Integer)
+}
+
+/// An integer where 64 bits hold it and it reads back as written, else text.
+fn integer(text: Option<&str>) -> Value {
+    let Some(text) = text else { return Value::Null };
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => Value::Integer(number),
+        _ => Value::Text(text.to_owned()),
+    }
+}
+
+/// The number of a series, given to it when it is first seen. `key` is scratch.
+fn number(
+    tx: &Transaction<'_>,
+    known: &mut HashMap<String, i64>,
+    series: &Series,
+    key: &mut String,
+) -> rusqlite::Result<i64> {
+    identity(series, key);
+    if let Some(id) = known.get(key.as_str()) {
+        return Ok(*id);
+    }
+    let account = series.account.as_deref().unwrap_or_default();
+    let (by, dimensions) = (kept_by(series), json(&series.dimensions));
+    let identity: [&dyn ToSql; 7] =
+        [&series.metric, &series.definition, &series.tenant, &by, &dimensions, &series.currency, &account];
+    let found = tx.prepare_cached(FIND_SERIES)?.query_row(identity, |row| row.get(0)).optional()?;
+    let id = match found {
+        Some(id) => id,
+        None => {
+            let row = identity.into_iter().chain([&series.unit as &dyn ToSql]);
+            tx.prepare_cached(INSERT_SERIES)?.insert(rusqlite::params_from_iter(row))?
+        }
+    };
+    known.insert(key.clone(), id);
+    Ok(id)
+}
+
+/// Each part is preceded by its length, so that no two series share a key.
+fn identity(series: &Series, key: &mut String) {
+    use std::fmt::Write as _;
+    key.clear();
+    let fixed = [&series.definition, &series.metric, &series.tenant, &series.currency];
+    let account = series.account.iter();
+    for part in fixed.into_iter().chain(account).chain(series.dimensions.iter().flat_map(|(k, v)| [k, v])) {
+        // Writing to a string cannot fail.
+        let _ = write!(key, "{}:{part}", part.len());
+    }
+    key.push(if series.account.is_some() { 'a' } else { '-' });
+}
+
+fn kept_by(series: &Series) -> String {
+    series.dimensions.keys().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("strings, lists and maps of strings are JSON")
+}
+
+fn put_alerts(tx: &Transaction<'_>, alerts: &[Alert]) -> rusqlite::Result<u64> {
+    let mut current = tx.prepare_cached(UPSERT_ALERT)?;
+    let mut history = tx.prepare_cached(INSERT_TRANSITION)?;
+    let mut applied = 0;
+    for alert in alerts {
+        let dimensions = json(&alert.dimensions);
+        let row = params![
+            alert.tenant,
+            alert.rule,
+            alert.account.as_deref().unwrap_or_default(),
+            dimensions,
+            alert.metric,
+            alert.state.name(),
+            alert.since_us,
+            alert.at_us,
+            alert.value,
+            alert.evidence,
+        ];
+        applied += current.execute(row)?;
+        history.execute(row)?;
+    }
+    Ok(count(applied))
+}
+
+fn put_clocks(tx: &Transaction<'_>, clocks: &[Clock]) -> rusqlite::Result<()> {
+    let mut upsert = tx.prepare_cached(UPSERT_CLOCK)?;
+    for clock in clocks {
+        upsert.execute(params![clock.topic, clock.partition, clock.at_us])?;
+    }
+    Ok(())
+}
+
+fn describe(db: &mut Connection, catalog: &[MetricInfo], settings: &Settings) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute("DELETE FROM catalog", [])?;
+    for (position, metric) in catalog.iter().enumerate() {
+        tx.prepare_cached("INSERT INTO catalog VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?.execute(
+            params![
+                i64::try_from(position).unwrap_or(i64::MAX),
+                metric.name,
+                metric.definition,
+                metric.title,
+                metric.description,
+                metric.unit,
+                json(&metric.windows),
+                json(&metric.by),
+                metric.per_account,
+                metric.fill.name(),
+                metric.fill_reason,
+                metric.maturity_us,
+            ],
+        )?;
+    }
+    put_settings(&tx, settings)?;
+    tx.commit()
+}
+
+fn put_settings(tx: &Transaction<'_>, settings: &Settings) -> rusqlite::Result<()> {
+    let mut put = tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
+    put.execute(params!["time_zone", settings.time_zone])?;
+    put.execute(params!["allowed_lateness_us", settings.allowed_lateness_us.to_string()])?;
+    Ok(())
+}
