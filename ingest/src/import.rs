@@ -331,7 +331,7 @@ impl<'a> Reading<'a> {
                 continue;
             }
             self.line(file, mapping, &buffer, (&mut *sorters.0, &mut *sorters.1), progress)?;
-            if file.number % 1_024 == 0 {
+            if file.number.is_multiple_of(1_024) {
                 progress(Progress::Reading { done: self.bytes, total: self.total });
                 if stop.load(Ordering::Relaxed) {
                     return Ok(false);

@@ -225,10 +225,7 @@ fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
 }
 
 /// Reads traits: names with their value as text, `None` unsets; custom ones as `custom.NAME`.
-pub(crate) fn traits<'a>(
-    raw: &'a RawValue,
-    path: &str,
-) -> Result<Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>, Rejection> {
+pub(crate) fn traits<'a>(raw: &'a RawValue, path: &str) -> Result<Vec<Trait<'a>>, Rejection> {
     let mut traits = Vec::new();
     for (key, raw) in json::object(raw.get(), path)? {
         let path = json::join(path, &key);
