@@ -38,6 +38,15 @@ pub enum By {
 /// How often a consumer may say that nothing came before a partition counts as read.
 const IDLE_MAX: u32 = 20;
 
+/// Runs the command.
+pub(crate) fn execute(args: &Args, path: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = path.join("log");
+    anyhow::ensure!(folder.exists(), "{}: there is no log here; `vitals import FILE --data DIR` makes one", path.display());
+    let log: Arc<dyn Log> = eventlog::embedded::Embedded::open(folder, eventlog::embedded::Config::default())?;
+    run(args, &log, processor::topics::EVENTS, out)?;
+    Ok(())
+}
+
 /// Prints what the topic holds now; returns the number of lines.
 ///
 /// # Errors

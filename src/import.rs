@@ -5,6 +5,7 @@
 
 use std::{
     fmt::Write as _,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -18,6 +19,12 @@ use ingest::{
     import::{Options, Progress, Summary},
     parse_rfc3339, render_rfc3339,
     sort::Order,
+};
+use crate::{
+    Usage,
+    config::Config,
+    node::{Data, Node},
+    shutdown,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -106,6 +113,35 @@ fn span(text: &str) -> anyhow::Result<i64> {
         Some(span) => Ok(span),
         None => bail!("--tick: is {text}, expected 1d, or hours or minutes like 1h or 15m"),
     }
+}
+
+/// Runs the command: all stages in this process, until everything is processed and stored.
+pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn io::Write) -> anyhow::Result<()> {
+    let plan = config.plan().map_err(Usage)?;
+    let zone = plan.settings.zone.clone();
+    let data = Data::open(path, plan, config.log.partitions)?;
+    let mut options = args.options(path, &zone).map_err(Usage)?;
+    options.floor_us = config.history_floor().map_err(Usage)?;
+    let stop = shutdown::flag()?;
+    let node = Node::start(&data)?;
+    let before = node.counters();
+    let imported = run(&options, &data.log, &stop);
+    if imported.is_ok() {
+        node.drain(&stop)?;
+    }
+    let after = node.counters();
+    node.stop()?;
+    let summary = imported?;
+    write!(out, "{}", describe(&summary))?;
+    writeln!(
+        out,
+        "{} on time, {} late, {} duplicate, {} quarantined",
+        after.on_time - before.on_time,
+        after.late - before.late,
+        after.duplicate - before.duplicate,
+        after.quarantined - before.quarantined
+    )?;
+    Ok(())
 }
 
 /// Imports into an open log that has the topic of events; returns when all is durable there, or at the

@@ -3,9 +3,17 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
 mod alerts;
+mod config;
+mod demo;
+mod describe;
+mod events;
+mod import;
 mod metrics;
+mod node;
 mod output;
 mod query;
+mod rebuild;
+mod shutdown;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -34,23 +42,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Reads files of history into the log, and processes and stores everything.
+    Import(import::Args),
     /// Rows of a metric.
     Query(query::Args),
     /// Alerts and their states.
     Alerts(alerts::Args),
     /// The catalog of metrics.
     Metrics(metrics::Args),
+    /// Computes everything again from the log.
+    Rebuild,
+    /// The log as CloudEvents JSON, one event a line.
+    Events(events::Args),
+    /// A simulated shop: its past year, then live.
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = match &cli.command {
-        Command::Query(args) => query::run(args, &cli.data, &mut out),
-        Command::Alerts(args) => alerts::run(args, &cli.data, &mut out),
-        Command::Metrics(args) => metrics::run(args, &cli.data, &mut out),
-    };
+    let done = run(&cli, &mut out);
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
@@ -61,6 +73,31 @@ fn main() -> ExitCode {
         }
     }
 }
+
+fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
+    let config = || config::Config::read(cli.config.as_deref()).map_err(Usage);
+    match &cli.command {
+        Command::Query(args) => query::run(args, &cli.data, out),
+        Command::Alerts(args) => alerts::run(args, &cli.data, out),
+        Command::Metrics(args) => metrics::run(args, &cli.data, out),
+        Command::Import(args) => import::execute(args, &config()?, &cli.data, out),
+        Command::Rebuild => rebuild::run(&config()?, &cli.data, out),
+        Command::Events(args) => events::execute(args, &cli.data, out),
+        Command::Demo(args) => demo::run(args, &config()?, &cli.data, out),
+    }
+}
+
+/// Wrong usage or input: exit code 2.
+#[derive(Debug)]
+struct Usage(anyhow::Error);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
@@ -84,6 +121,8 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 
 /// 2 for a question that cannot be answered as asked, else 1.
 fn code(error: &anyhow::Error) -> u8 {
-    let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject);
+    let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
+        || error.downcast_ref::<ingest::Error>().is_some_and(|error| error.kind() == ingest::Kind::Reject)
+        || error.downcast_ref::<Usage>().is_some();
     if rejected { 2 } else { 1 }
 }

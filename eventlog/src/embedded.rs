@@ -66,6 +66,8 @@ struct Shared {
     queue: Queue,
     signal: Signal,
     cleaning: Mutex<()>,
+    /// Held for writing while a commit becomes durable and visible: positions and records appear together.
+    visible: RwLock<()>,
 }
 
 impl Embedded {
@@ -84,6 +86,7 @@ impl Embedded {
             queue: Queue::default(),
             signal: Signal::default(),
             cleaning: Mutex::default(),
+            visible: RwLock::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
@@ -161,6 +164,7 @@ impl Log for Embedded {
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>> {
         let found = self.shared.topic(topic, partition)?;
         found.partition(partition)?;
+        let _settled = self.shared.visible.read().unwrap_or_else(PoisonError::into_inner);
         let Some(bytes) = self.shared.storage.get(&storage::group_key(found.id, partition, group))? else {
             return Ok(None);
         };

@@ -205,13 +205,17 @@ fn write(log: &Shared, round: &[Request]) -> Result<Vec<Written>> {
     let written = round.iter().map(|request| add(log, &mut batch, &request.prepared)).collect::<Result<Vec<_>>>()?;
     let bytes = batch.size_in_bytes();
     let started = Instant::now();
-    log.storage.write(batch, true)?;
-    telemetry::synced(started.elapsed());
     let mut records = 0;
-    for part in round.iter().flat_map(|request| &request.prepared.parts) {
-        let partition = part.topic.partition(part.partition)?;
-        partition.publish(partition.next());
-        records += part.records();
+    {
+        // Whoever sees a position of this commit sees its records, too.
+        let _writing = log.visible.write().unwrap_or_else(PoisonError::into_inner);
+        log.storage.write(batch, true)?;
+        telemetry::synced(started.elapsed());
+        for part in round.iter().flat_map(|request| &request.prepared.parts) {
+            let partition = part.topic.partition(part.partition)?;
+            partition.publish(partition.next());
+            records += part.records();
+        }
     }
     log.signal.raise();
     telemetry::committed(round.len(), records, bytes);
