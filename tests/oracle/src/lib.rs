@@ -22,8 +22,9 @@
 //!   apart) replaces nothing; such a correction stands as an ordinary event.
 //! - A correction of a correction continues the chain. Among the corrections of one event the greatest that is not
 //!   retracted holds; what corrects another of them is void. If all are retracted nothing is in effect.
-//! - Retracting a correction withdraws what corrects that correction. A retraction cannot itself be corrected or
-//!   retracted: naming one matches nothing. So does an event that corrects itself; a circle of corrections is void.
+//! - Retracting a correction withdraws what corrects that correction. What a retraction withdraws stays withdrawn,
+//!   whatever corrects or retracts it; what corrects it stands like any correction. An event that corrects itself
+//!   corrects nothing; a circle of corrections is void.
 //! - `events` counts every distinct accepted event at its own time: retractions, corrected and retracted ones too
 //!   (`--events effective` counts those in effect, retractions included).
 //!

@@ -49,10 +49,7 @@ fn link(events: &[Event]) -> Links<'_> {
         events.iter().enumerate().map(|(i, e)| ((&e.subject, e.source.as_str(), e.id.as_str()), i)).collect();
     let mut links =
         Links { events, corrections: HashMap::new(), correcting: HashSet::new(), retracted: HashSet::new() };
-    // Retractions hold for ever: nothing can name one.
-    let find = |subject, source, id| {
-        index.get(&(subject, source, id)).copied().filter(|&target: &usize| events[target].kind != "retracted")
-    };
+    let find = |subject, source, id| index.get(&(subject, source, id)).copied();
     for (i, event) in events.iter().enumerate() {
         if event.kind == "retracted" {
             let source = event.text("of_source").unwrap_or(&event.source);
