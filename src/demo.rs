@@ -12,7 +12,10 @@ mod shop;
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,7 +32,7 @@ use crate::{
     node::{Data, Node},
     shutdown,
 };
-use screen::{Screen, Stage};
+use screen::{Place, Screen, Stage};
 use shop::{Dice, Shop};
 
 const SECOND_US: i64 = 1_000_000;
@@ -38,8 +41,8 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 const GRID_US: i64 = DAY_US;
 /// How far the door may be before the store while the year passes.
 const AHEAD_US: i64 = 5 * DAY_US;
-/// A live shop without customers still says what time it is.
-const TICK_US: i64 = SECOND_US;
+/// A live shop without customers still says what time it is, at least every second.
+const TICK_US: i64 = SECOND_US * 9 / 10;
 const SEED: u64 = 7;
 const ACCOUNTS: u64 = 2_000;
 /// Longest sleep of the loop: how soon it looks at the screen, the store and the signals.
@@ -92,23 +95,25 @@ impl Identity {
 /// Runs the command; without a folder, in a new one among the temporary files.
 pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<()> {
     let started = Instant::now();
-    let path = path.map_or_else(|| fresh(started_us()), Path::to_owned);
+    let path = path.map_or_else(|| fresh(now_us()), Path::to_owned);
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
     let data = Data::open(&path, plan, config.log.partitions)?;
     let grid = Grid::new(zone.clone(), GRID_US)?;
-    let door = Door::open(data.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
+    let door =
+        Door::open(data.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
     let identity = identity(args, &path, door.schedule().clock().at.is_some(), &zone)?;
     let stop = shutdown::flag()?;
     let node = Node::start(&data)?;
     let title = format!(
-        "Vitals demo: a simulated shop of {} accounts, seed {}; data in {}",
-        identity.accounts,
+        "Vitals demo: a shop of {} accounts, seed {}, data in {}",
+        screen::grouped(&identity.accounts.to_string()),
         identity.seed,
         path.display()
     );
     let screen = Screen::open(out, title, &path, zone.clone(), started)?;
-    let mut demo = Demo { identity, zone, node: &node, door, shop: Shop::new(identity.seed, identity.accounts), screen, stop };
+    let mut demo =
+        Demo { identity, zone, node: &node, door, shop: Shop::new(identity.seed, identity.accounts), screen, stop };
     let year = demo.year();
     let lived = year.and_then(|()| if args.once { Ok(()) } else { demo.live(args.pace) });
     let closed = lived.and_then(|()| demo.close());
@@ -123,7 +128,7 @@ fn fresh(now_us: i64) -> PathBuf {
     std::env::temp_dir().join(format!("vitals-demo-{}", now_us / 1_000))
 }
 
-fn started_us() -> i64 {
+fn now_us() -> i64 {
     Timestamp::now().as_microsecond()
 }
 
@@ -132,7 +137,11 @@ fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyh
     let file = path.join(FILE);
     let Ok(text) = std::fs::read_to_string(&file) else {
         if has_events {
-            return Err(Usage(anyhow::anyhow!("{}: holds data that no demo made, expected another --data", path.display())).into());
+            return Err(Usage(anyhow::anyhow!(
+                "{}: holds data that no demo made, expected another --data",
+                path.display()
+            ))
+            .into());
         }
         let from = Timestamp::now().to_zoned(zone.clone()).date().checked_sub(1.year())?;
         let identity = Identity { seed: args.seed.unwrap_or(SEED), accounts: args.accounts.unwrap_or(ACCOUNTS), from };
@@ -142,7 +151,10 @@ fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyh
     let Some(known) = Identity::parse(&text) else { bail!("{}: is damaged, remove the directory", file.display()) };
     if args.seed.is_some_and(|seed| seed != known.seed) || args.accounts.is_some_and(|count| count != known.accounts) {
         let (seed, accounts) = (known.seed, known.accounts);
-        let problem = anyhow::anyhow!("{}: holds the demo of --seed {seed} --accounts {accounts}, expected another --data", path.display());
+        let problem = anyhow::anyhow!(
+            "{}: holds the demo of --seed {seed} --accounts {accounts}, expected another --data",
+            path.display()
+        );
         return Err(Usage(problem).into());
     }
     Ok(known)
@@ -150,7 +162,12 @@ fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyh
 
 fn farewell(out: &mut dyn Write, path: &Path, first: Option<Duration>, all: Duration) -> anyhow::Result<()> {
     if let Some(first) = first {
-        writeln!(out, "The first metric was there after {:.1} s; the demo ran {:.1} s.", first.as_secs_f64(), all.as_secs_f64())?;
+        writeln!(
+            out,
+            "The first metric was there after {:.1} s; the demo ran {:.1} s.",
+            first.as_secs_f64(),
+            all.as_secs_f64()
+        )?;
     }
     let path = path.display();
     writeln!(out, "Everything is stored. Ask for more, or go on with the same shop:")?;
@@ -181,14 +198,14 @@ impl Demo<'_> {
         let mut index = 0;
         loop {
             let (start_us, end_us) = (self.midnight(index)?, self.midnight(index + 1)?);
-            let now_us = started_us();
+            let now_us = now_us();
             if start_us > now_us || self.stopped() {
                 break;
             }
             let arrivals = self.shop.day(index, start_us, end_us);
             // What the log's clock has passed is there already, or never will be: a live day is lived once.
             let from_us = self.door.schedule().clock().at.unwrap_or(i64::MIN);
-            for (_, event) in arrivals.into_iter().filter(|(at_us, _)| *at_us > from_us && *at_us <= now_us) {
+            for (_, event) in arrivals.into_iter().filter(|(at_us, _)| (from_us..now_us).contains(at_us)) {
                 self.door.append(event);
             }
             self.tick_to(end_us.min(now_us));
@@ -227,7 +244,7 @@ impl Demo<'_> {
             _ => end_us - AHEAD_US,
         };
         loop {
-            self.show(true)?;
+            self.show(self.in_year()?)?;
             let near = self.screen.clock_us()?.is_some_and(|at_us| at_us >= target_us);
             if near || self.stopped() || target_us <= self.midnight(0)? {
                 return Ok(());
@@ -238,11 +255,11 @@ impl Demo<'_> {
 
     /// Real time, until somebody stops it.
     fn live(&mut self, a_minute: u64) -> anyhow::Result<()> {
-        let mut dice = Dice::new(self.identity.seed ^ started_us().unsigned_abs());
+        let mut dice = Dice::new(self.identity.seed ^ now_us().unsigned_abs());
         let gap_us = 60 * SECOND_US / i64::try_from(a_minute)?;
-        let mut next_us = started_us();
+        let mut next_us = now_us();
         while !self.stopped() {
-            let now_us = started_us();
+            let now_us = now_us();
             let clock_us = self.door.schedule().clock().at.unwrap_or(now_us);
             // A wall clock that was set back waits until time goes on.
             let due = now_us >= next_us && now_us > clock_us + STEP_US;
@@ -254,26 +271,24 @@ impl Demo<'_> {
                 self.tick_to(self.door.schedule().last().unwrap_or(now_us).max(now_us));
                 self.commit()?;
             }
-            self.show(false)?;
+            self.show(Place::Live)?;
             std::thread::sleep(NAP);
         }
         Ok(())
     }
 
-    fn show(&mut self, in_year: bool) -> anyhow::Result<()> {
-        let stage = self.stage(in_year)?;
-        self.screen.show(stage)
+    fn show(&mut self, place: Place) -> anyhow::Result<()> {
+        self.screen.show(Stage { place, counters: self.node.counters() })
     }
 
-    fn stage(&self, in_year: bool) -> anyhow::Result<Stage> {
-        let to_us = in_year.then(started_us);
-        Ok(Stage { from_us: self.midnight(0)?, to_us, counters: self.node.counters() })
+    fn in_year(&self) -> anyhow::Result<Place> {
+        Ok(Place::Year { from_us: self.midnight(0)?, to_us: now_us() })
     }
 
     /// Lets the stages finish what is in the log, and shows the end.
     fn close(self) -> anyhow::Result<Option<Duration>> {
         self.node.drain(&AtomicBool::new(false))?;
-        let stage = self.stage(true)?;
+        let stage = Stage { place: Place::Done, counters: self.node.counters() };
         self.screen.close(stage)
     }
 }

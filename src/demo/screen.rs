@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
 use jiff::{Timestamp, tz::TimeZone};
 use processor::account::Counters;
 use store::{Alert, AlertSelect, AlertState, Ask, Read as _, Row, sqlite};
@@ -30,6 +30,12 @@ const METRICS: [(&str, &str); 9] = [
     ("customer_lifetime_value", "customer lifetime value"),
     ("events", "events"),
 ];
+/// Lines above, below and under the header only.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
+const WIDTHS: [u16; 4] = [25, 19, 19, 15];
 /// Months of the little chart.
 const MONTHS: usize = 13;
 const BAR_CELLS: i64 = 30;
@@ -39,13 +45,27 @@ const REPRINT: Duration = Duration::from_secs(5);
 /// Span over which events per second are counted.
 const RATE: Duration = Duration::from_secs(2);
 
+/// Where the simulation is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// In the year `[from_us, to_us)`.
+    Year {
+        /// Its first instant.
+        from_us: i64,
+        /// The wall clock.
+        to_us: i64,
+    },
+    /// In real time.
+    Live,
+    /// At its end.
+    Done,
+}
+
 /// What the simulation says about itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stage {
-    /// First instant of the year.
-    pub(crate) from_us: i64,
-    /// The end of the year; none when live.
-    pub(crate) to_us: Option<i64>,
+    /// Where it is.
+    pub(crate) place: Place,
     /// Counters of the engine.
     pub(crate) counters: Counters,
 }
@@ -66,11 +86,17 @@ pub(crate) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     /// A screen over the store of a data directory.
-    pub(crate) fn open(out: &'a mut dyn Write, title: String, data: &Path, zone: TimeZone, started: Instant) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        out: &'a mut dyn Write,
+        title: String,
+        data: &Path,
+        zone: TimeZone,
+        started: Instant,
+    ) -> anyhow::Result<Self> {
         let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
         let terminal = std::io::stdout().is_terminal();
         let rate = (started, 0, 0.0);
-        let mut screen = Self { out, title, zone, read, terminal, lines: 0, started, drawn: None, first: None, rate };
+        let screen = Self { out, title, zone, read, terminal, lines: 0, started, drawn: None, first: None, rate };
         if screen.terminal {
             screen.out.write_all(b"\x1b[?25l")?;
         }
@@ -81,11 +107,6 @@ impl<'a> Screen<'a> {
     pub(crate) fn clock_us(&mut self) -> anyhow::Result<Option<i64>> {
         self.read.refresh()?;
         Ok(self.read.clocks()?.iter().map(|clock| clock.at_us).min())
-    }
-
-    /// How long the first metric took.
-    pub(crate) fn first_metric(&self) -> Option<Duration> {
-        self.first
     }
 
     /// Draws, when it is time to.
@@ -133,31 +154,43 @@ impl<'a> Screen<'a> {
     /// The block of lines; `None` before there is a metric.
     fn block(&mut self, clock_us: i64, stage: Stage) -> anyhow::Result<Option<String>> {
         let mut table = Table::new();
-        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["", "this month", "last month", "month by month"]);
+        table.load_style(STYLE);
+        let right = CellAlignment::Right;
+        let head = |text| Cell::new(text).set_alignment(right);
+        table.set_header([Cell::new(""), head("this month"), head("last month"), Cell::new("month by month")]);
         let (from, mut any) = (self.date(clock_us - 400 * 86_400_000_000, "%Y-%m-01"), false);
         for (metric, name) in METRICS {
             let rows = self.months(metric, &from)?;
             any |= rows.iter().any(|row| row.point.revision_us.is_some());
             let cell = |back: usize| Cell::new(rows.iter().rev().nth(back).map_or("-".to_owned(), text));
             let line = spark(&rows.iter().map(|row| row.point.value).collect::<Vec<_>>());
-            let right = CellAlignment::Right;
-            table.add_row([Cell::new(name), cell(0).set_alignment(right), cell(1).set_alignment(right), Cell::new(line)]);
+            table.add_row([
+                Cell::new(name),
+                cell(0).set_alignment(right),
+                cell(1).set_alignment(right),
+                Cell::new(line),
+            ]);
         }
         if !any {
             return Ok(None);
         }
+        // A table that changes its width with every value is no pleasure to look at.
+        for (at, width) in WIDTHS.into_iter().enumerate() {
+            let least = ColumnConstraint::LowerBoundary(Width::Fixed(width));
+            table.column_mut(at).map(|column| column.set_constraint(least));
+        }
         let counters = stage.counters;
         let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
         let per_second = self.per_second(events);
-        let place = match stage.to_us {
-            Some(to_us) => bar(stage.from_us, clock_us, to_us),
-            None => "live".to_owned(),
+        let place = match stage.place {
+            Place::Year { from_us, to_us } => bar(from_us, clock_us, to_us),
+            Place::Live => "live; Ctrl-C ends the demo".to_owned(),
+            Place::Done => "the end".to_owned(),
         };
         let day = self.date(clock_us, "%a %d %b %Y %H:%M:%S %Z");
         let (title, alerts) = (&self.title, self.alerts()?);
         Ok(Some(format!(
-            "{title}\n{day}   {place}\n{table}\n {} events: {} late, {} duplicate, {} quarantined; {} a second\n {alerts}\n",
+            " {title}\n {day}   {place}\n{table}\n {} events: {} late, {} duplicate, {} quarantined; {} a second\n {alerts}\n",
             grouped(&events.to_string()),
             grouped(&counters.late.to_string()),
             grouped(&counters.duplicate.to_string()),
@@ -218,7 +251,7 @@ fn text(row: &Row) -> String {
 }
 
 /// Thousands apart: `1234567.80 EUR` is `1,234,567.80 EUR`.
-fn grouped(number: &str) -> String {
+pub(crate) fn grouped(number: &str) -> String {
     let digits = number.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
     let start = number.len() - number.trim_start_matches('-').len();
     let mut out = number[..start].to_owned();
@@ -243,9 +276,11 @@ fn spark(values: &[Option<f64>]) -> String {
     const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let mark = |value: f64| {
-        let height = MARKS.iter().enumerate().skip(1).filter(|(step, _)| {
-            value * 8.0 > most * f64::from(u32::try_from(*step).unwrap_or(0))
-        });
+        let height = MARKS
+            .iter()
+            .enumerate()
+            .skip(1)
+            .filter(|(step, _)| value * 8.0 > most * f64::from(u32::try_from(*step).unwrap_or(0)));
         MARKS[height.count()]
     };
     values.iter().map(|value| value.map_or(' ', mark)).collect()
@@ -257,9 +292,13 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (plain, expected) in
-            [("0", "0"), ("999", "999"), ("1234567.80 EUR", "1,234,567.80 EUR"), ("-1234", "-1,234"), ("12.50 %", "12.50 %")]
-        {
+        for (plain, expected) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1234567.80 EUR", "1,234,567.80 EUR"),
+            ("-1234", "-1,234"),
+            ("12.50 %", "12.50 %"),
+        ] {
             assert_eq!(grouped(plain), expected);
         }
     }

@@ -167,7 +167,12 @@ impl Shop {
         let account = &self.accounts[at];
         let traits = [("plan", account.plan), ("segment", account.segment), ("region", account.region)];
         let traits = traits.map(|(name, value)| Trait { name: name.to_owned(), value: Some(value.to_owned()) });
-        self.send(at, "account.updated", time_us, event::Data::AccountUpdated(AccountUpdated { traits: traits.into() }));
+        self.send(
+            at,
+            "account.updated",
+            time_us,
+            event::Data::AccountUpdated(AccountUpdated { traits: traits.into() }),
+        );
     }
 
     fn usage(&mut self) -> event::Data {
@@ -341,8 +346,10 @@ mod tests {
             tenant: String::new(),
         };
         let mut shop = Shop::new(7, 50);
-        let mut events: Vec<Event> =
-            (0..200).flat_map(|day| shop.day(day, START_US + day * DAY_US, START_US + (day + 1) * DAY_US)).map(|(_, event)| event).collect();
+        let mut events: Vec<Event> = (0..200)
+            .flat_map(|day| shop.day(day, START_US + day * DAY_US, START_US + (day + 1) * DAY_US))
+            .map(|(_, event)| event)
+            .collect();
         let mut dice = Dice::new(1);
         events.extend((0..500).filter_map(|n| shop.now(START_US + 300 * DAY_US + n, &mut dice)));
         for event in events {
