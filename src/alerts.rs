@@ -1,4 +1,4 @@
-//! `vitals alerts`: the current state of each alert, from the store alone.
+//! `vitals alerts`: the current state of each alert, or every change of state, from the store alone.
 
 use std::{io::Write, path::Path};
 
@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Only this account.
     #[arg(long)]
     account: Option<String>,
+    /// Every change of state, oldest first, instead of the current states.
+    #[arg(long)]
+    history: bool,
     /// Form of the output.
     #[arg(long, default_value = "table")]
     format: Format,
@@ -46,7 +49,7 @@ struct Json<'a> {
 pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
     let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
     let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
-    let alerts = read.alerts(&select)?;
+    let alerts = if args.history { read.transitions(&select)? } else { read.alerts(&select)? };
     let header = ["rule", "account", "metric", "state", "since", "at", "value"];
     match args.format {
         Format::Json => alerts.iter().try_for_each(|alert| json(alert, out)),

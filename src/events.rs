@@ -14,21 +14,21 @@ use proto::v1::{Entry, entry};
 
 /// Flags of `vitals events`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print ticks too
     #[arg(long)]
-    pub ticks: bool,
+    pub(crate) ticks: bool,
     /// By (partition, offset), or all partitions merged by recorded time
     #[arg(long, value_enum, default_value_t = By::Offset)]
-    pub order: By,
+    pub(crate) order: By,
     /// This partition only
     #[arg(long)]
-    pub partition: Option<u32>,
+    pub(crate) partition: Option<u32>,
 }
 
 /// What the lines are ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub(crate) enum By {
     /// (partition, offset)
     Offset,
     /// Recorded time, events before ticks
@@ -51,7 +51,7 @@ pub(crate) fn execute(args: &Args, path: &std::path::Path, out: &mut dyn Write) 
 ///
 /// # Errors
 /// When the log cannot be read or `out` not be written.
-pub fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Write) -> anyhow::Result<u64> {
+pub(crate) fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Write) -> anyhow::Result<u64> {
     let spec = log.topics()?.into_iter().find(|spec| spec.name == topic);
     let partitions = spec.map_or(0, |spec| spec.partitions);
     let mut cursors = Vec::new();

@@ -33,30 +33,30 @@ const REPORTED_MAX: u64 = 100;
 
 /// Flags of `vitals import`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files of CloudEvents JSON, one event a line; with --mapping of delimited text
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// How columns become events, see deploy/mappings
     #[arg(long, value_name = "FILE")]
-    pub mapping: Option<PathBuf>,
+    pub(crate) mapping: Option<PathBuf>,
     /// Append by (time, source, id), or as in the files
     #[arg(long, value_enum, default_value_t = By::Time)]
-    pub order: By,
+    pub(crate) order: By,
     /// Write rejected lines here, verbatim
     #[arg(long, value_name = "FILE")]
-    pub rejects: Option<PathBuf>,
+    pub(crate) rejects: Option<PathBuf>,
     /// Let time go on to then (RFC 3339, a date, or now), so that windows close and silences are noticed
     #[arg(long, value_name = "T")]
-    pub until: Option<String>,
+    pub(crate) until: Option<String>,
     /// How often time is told: 1d (each local midnight), or less, like 1h or 15m
     #[arg(long, value_name = "SPAN", default_value = "1d")]
-    pub tick: String,
+    pub(crate) tick: String,
 }
 
 /// What the rows are appended by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub(crate) enum By {
     /// (time, source, id)
     Time,
     /// The order of the files
@@ -68,7 +68,7 @@ impl Args {
     ///
     /// # Errors
     /// When a flag is wrong.
-    pub fn options(&self, folder: &Path, zone: &TimeZone) -> anyhow::Result<Options> {
+    pub(crate) fn options(&self, folder: &Path, zone: &TimeZone) -> anyhow::Result<Options> {
         let now_us = Timestamp::now().as_microsecond();
         let order = match self.order {
             By::Time => Order::Time,
@@ -149,7 +149,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
 ///
 /// # Errors
 /// When a file, the mapping or a flag is wrong, or the log refuses; the same command goes on from there.
-pub fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> anyhow::Result<Summary> {
+pub(crate) fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> anyhow::Result<Summary> {
     let bar = bar();
     let mut rejected: u64 = 0;
     let mut report = |progress: Progress<'_>| match progress {
@@ -188,7 +188,7 @@ fn show(bar: &ProgressBar, phase: &'static str, done: u64, total: u64) {
 }
 
 /// The summary for people; it counts every line.
-pub fn describe(summary: &Summary) -> String {
+pub(crate) fn describe(summary: &Summary) -> String {
     let mut out = format!("{} lines: {} accepted, {} rejected\n", summary.read, summary.accepted, summary.rejected);
     for (kind, count) in &summary.types {
         let _ = writeln!(out, "  {count:>12} {kind}");

@@ -18,7 +18,7 @@ pub(crate) enum Format {
 /// A table with a header, or "no rows".
 pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut dyn Write) -> Result<()> {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(header.to_vec());
     let mut any = false;
     for row in rows {
         any = true;

@@ -210,7 +210,7 @@ fn cells(row: &Row) -> Vec<String> {
     ]
 }
 
-const TABLE: [&str; 6] = ["start", "end", "series", "value", "", "reason"];
+const TABLE: [&str; 6] = ["start", "end", "series", "value", "state", "reason"];
 
 fn readable(row: &Row) -> Vec<String> {
     let (series, point) = (&row.series, &row.point);

@@ -208,18 +208,21 @@ fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
     let (mut product, mut quantity, mut amount) = (None, None, None);
     for (key, raw) in json::object(raw.get(), path)? {
         let path = json::join(path, &key);
+        if json::shape(raw) == Shape::Null {
+            continue;
+        }
         match &*key {
-            "product" => product = Some(value(Kind::Id, raw, &path)?),
+            "product" => product = Some(value(Kind::Text, raw, &path)?),
             "quantity" => quantity = Some(value(QUANTITY, raw, &path)?),
             "amount" => amount = Some(value(AMOUNT, raw, &path)?),
             _ => return Err(Rejection::new(path, "is no field of a line, expected product, quantity, amount")),
         }
     }
+    let product = product.unwrap_or(Value::Text(Cow::Borrowed("")));
     match (product, quantity.unwrap_or(Value::Integer(1)), amount) {
-        (Some(Value::Text(product)), Value::Integer(quantity), Some(Value::Integer(amount))) => {
+        (Value::Text(product), Value::Integer(quantity), Some(Value::Integer(amount))) => {
             Ok(Line { product, quantity, amount })
         }
-        (None, ..) => Err(Rejection::new(json::join(path, "product"), "is missing, expected a non-empty string")),
         _ => Err(Rejection::new(json::join(path, "amount"), "is missing, expected a whole number of minor units")),
     }
 }

@@ -21,6 +21,7 @@ use processor_core::{
     map::Map,
     plan::{Metric, Plan},
     rollup::evaluate,
+    series::Rows,
 };
 use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
@@ -279,7 +280,7 @@ impl Accounts {
         key
     }
 
-    fn publish_partials(&mut self, clock: Time, rows: processor_core::engine::Rows, outputs: &mut Vec<Output>) {
+    fn publish_partials(&mut self, clock: Time, rows: Rows, outputs: &mut Vec<Output>) {
         let plan = self.engine.plan().clone();
         let entry = || v1::PartialEntry {
             source: self.partition,

@@ -7,11 +7,7 @@ pub use prost::{self, Message, bytes};
 
 /// Version 1 of every message; see the `.proto` files for units and keys.
 pub mod v1 {
-    #![expect(
-        missing_docs,
-        clippy::allow_attributes_without_reason,
-        reason = "generated; documented in the .proto files"
-    )]
+    #![expect(missing_docs, clippy::large_enum_variant, reason = "generated; documented in the .proto files")]
     include!(concat!(env!("OUT_DIR"), "/vitals.v1.rs"));
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - a snapshot of a window before the last one judged is a correction of the past, and ignored; so is one of a lower
-//!   revision; the same snapshot again changes nothing;
+//!   revision; the same snapshot again changes nothing; of one instant later windows count after earlier ones;
 //! - a transition is dated by the snapshot: `at` = its revision, `since` = its `since`, else its revision.
 //!
 //! It does not know topics, stores or the time: it is folded by a task, keyed by (tenant, rule, dimensions, account).
@@ -26,7 +26,9 @@ pub fn key(rule: &Rule, snapshot: &Snapshot) -> AlertKey {
 pub fn apply(rule: &Rule, state: Option<State>, snapshot: &Snapshot) -> (State, Option<AlertTransition>) {
     let before = state.unwrap_or_default();
     let start_us = window_start_us(snapshot);
-    if state.is_some() && (start_us < before.window_start_us || snapshot.revision_us <= before.revision_us) {
+    // One instant may publish several windows of a series: a later window counts at an equal revision.
+    let judged_before = (start_us, snapshot.revision_us) <= (before.window_start_us, before.revision_us);
+    if state.is_some() && (judged_before || snapshot.revision_us < before.revision_us) {
         return (before, None);
     }
     let now = next(before.state, rule.holds(snapshot.value));

@@ -236,10 +236,10 @@ fn keeps_alerts_and_their_history(subject: &dyn Subject) {
     let read = subject.reader();
     let all = AlertSelect::default();
     assert_eq!(read.alerts(&all).expect("the store reads"), [other.clone(), resolved.clone()]);
-    assert_eq!(read.transitions(&all).expect("the store reads"), [other.clone(), fired.clone(), resolved.clone()]);
+    assert_eq!(read.transitions(&all).expect("the store reads"), [other.clone(), fired, resolved.clone()]);
     let firing = AlertSelect { state: Some(AlertState::Firing), ..all.clone() };
     assert_eq!(read.alerts(&firing).expect("the store reads"), [other]);
-    let one = AlertSelect { account: Some("7".to_owned()), rule: Some("silent_90d".to_owned()), ..all.clone() };
+    let one = AlertSelect { account: Some("7".to_owned()), rule: Some("silent_90d".to_owned()), ..all };
     assert_eq!(read.alerts(&one).expect("the store reads"), [resolved]);
     let none = AlertSelect { rule: Some("no such rule".to_owned()), ..all };
     assert_eq!(read.alerts(&none).expect("the store reads"), []);

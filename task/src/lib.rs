@@ -9,8 +9,10 @@
 //!   stop with a clear error;
 //! - a failed write stops the task; it is reopened from disk, never repaired in memory.
 //!
+//! ```text
 //!     0 ........ R ........... G ........ end of the partition
 //!        state    suppressed      live
+//! ```
 //!
 //! It does not know what is folded.
 

@@ -55,6 +55,11 @@ impl Memory {
 }
 
 impl Log for Memory {
+    fn delete_topic(&self, _: &str) -> eventlog::Result<()> {
+        self.0.lock().expect("lock").partitions.iter_mut().for_each(Vec::clear);
+        Ok(())
+    }
+
     fn create_topic(&self, _: &TopicSpec) -> eventlog::Result<()> {
         Ok(())
     }

@@ -276,7 +276,7 @@ fn civil(day: Day) -> Date {
 }
 
 fn days(at: Date) -> Day {
-    to_day(i64::from(EPOCH.duration_until(at).as_hours()).div_euclid(24))
+    to_day(EPOCH.duration_until(at).as_hours().div_euclid(24))
 }
 
 fn to_day(days: i64) -> Day {

@@ -3,10 +3,10 @@
 /// Appends an unsigned integer, seven bits a byte.
 pub fn put(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 /// Appends a signed integer.

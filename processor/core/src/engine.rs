@@ -19,7 +19,7 @@ use crate::{
     lifecycle::journal::{Effect, resolve},
     map::Map,
     plan::Plan,
-    series::{Deltas, Profiles, Series},
+    series::{Deltas, Profiles, Rows, Series},
 };
 
 /// An event dated this long before the clock is late.
@@ -42,9 +42,6 @@ pub enum Outcome {
     /// Try again with the account's journal.
     NeedsJournal,
 }
-
-/// The changed rows of an instant.
-pub type Rows = Vec<((u32, Time), Box<[i128]>)>;
 
 /// What one account shows after an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]

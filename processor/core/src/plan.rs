@@ -301,7 +301,7 @@ impl Plan {
     /// The first thing in it that does not exist or does not fit, with line and column.
     pub fn lower(catalog: &Catalog, settings: &Settings) -> Result<Plan, Error> {
         let mut builder = Builder::new(settings);
-        let triggers = catalog.meaningful.iter().map(|name| trigger(name)).collect::<Result<_, _>>()?;
+        let triggers = catalog.meaningful.iter().map(trigger).collect::<Result<_, _>>()?;
         builder.plan.activities.push(Activity { triggers, among_customers: true });
         for written in &catalog.metrics {
             let metric = builder.metric(written)?;

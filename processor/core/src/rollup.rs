@@ -169,8 +169,7 @@ impl Rollup {
 
     /// Adds to a slice while state is loaded: nothing is published.
     pub fn restore(&mut self, bundle: usize, values: &[&str], slice: Time, row: &[i128]) {
-        self.add(bundle, values, slice, row);
-        self.touched.clear();
+        self.sum(bundle, values, slice, row);
     }
 
     /// Takes a published row from storage; `None` if the key is of another catalog or damaged.
@@ -182,17 +181,23 @@ impl Rollup {
 
     /// Adds the change of a slice and notes the rows that it moves.
     pub fn add(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) {
-        let group = &values[..values.len() - usize::from(self.plan.bundles[bundle].money)];
         let before = self.first_of(bundle, values);
-        if self.plan.bundles[bundle].money {
+        self.sum(bundle, values, slice, delta);
+        let after = self.first_of(bundle, values);
+        self.touch(bundle, values, slice, before, after);
+    }
+
+    /// Adds to a series, and where it is money to the sum over currencies.
+    fn sum(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) {
+        if self.plan.bundles[bundle].money
+            && let Some((currency, group)) = values.split_last()
+        {
             let pooled = self.series.number(bundle, group.iter().copied().chain([""]));
-            self.currencies.entry(pooled).or_default().insert(values[values.len() - 1].into());
+            self.currencies.entry(pooled).or_default().insert((*currency).into());
             self.add_to(pooled, bundle, slice, delta);
         }
         let number = self.series.number(bundle, values.iter().copied());
         self.add_to(number, bundle, slice, delta);
-        let after = self.first_of(bundle, values);
-        self.touch(bundle, values, slice, before, after);
     }
 
     fn first_of(&mut self, bundle: usize, values: &[&str]) -> Option<Time> {
@@ -265,8 +270,8 @@ impl Rollup {
                 let Some(money) = metric.views[view].money else { return Vec::new() };
                 let pooled = self.series.number(money, values.iter().copied().chain([""]));
                 let known = self.currencies.get(&pooled);
-                let with = |currency: &Box<str>| own.iter().cloned().chain([currency.clone()]).collect();
-                known.map(|set| set.iter().map(with).collect()).unwrap_or_default()
+                let with = |currency: &str| own.iter().cloned().chain([Box::from(currency)]).collect();
+                known.map(|set| set.iter().map(|currency| with(currency)).collect()).unwrap_or_default()
             }
         }
     }
@@ -318,7 +323,8 @@ impl Rollup {
                 let Some(kind) = metric.kinds.iter().position(|kind| *kind == window.kind) else { continue };
                 for (view_number, view) in metric.views.iter().enumerate() {
                     let every = view.presence == Some(bundle);
-                    if !every && !(holds && view.readings[kind].iter().any(|reading| reading.bundle == bundle)) {
+                    let moved = holds && view.readings[kind].iter().any(|reading| reading.bundle == bundle);
+                    if !every && !moved {
                         continue;
                     }
                     let texts: Vec<&str> = values.iter().map(AsRef::as_ref).collect();

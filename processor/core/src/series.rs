@@ -107,6 +107,9 @@ impl Profiles {
     }
 }
 
+/// The changed rows of an instant: series, slice, what to add to its columns.
+pub type Rows = Vec<((u32, Time), Box<[i128]>)>;
+
 /// What changed since the last instant: integers to add to the columns of slices.
 #[derive(Debug, Default)]
 pub struct Deltas {
@@ -120,7 +123,7 @@ impl Deltas {
     }
 
     /// All rows that are not zero, in the order of (series, slice); empties itself.
-    pub fn take(&mut self) -> Vec<((u32, Time), Box<[i128]>)> {
+    pub fn take(&mut self) -> Rows {
         let mut rows: Vec<_> = self.rows.drain().filter(|(_, row)| row.iter().any(|value| *value != 0)).collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
         rows

@@ -100,3 +100,10 @@ fn bytes_of_version_1_still_load() {
         assert!(State::decode(bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn windows_of_one_instant_count_in_their_order() {
+    use AlertState::{Firing, Resolved};
+    let life = [silence(90, 1000, Some(90.0), Some(890)), silence(95, 1000, Some(0.0), Some(940)), silence(95, 1000, Some(0.0), Some(940))];
+    assert_eq!(run(&life), [(Firing, 890, 1000), (Resolved, 940, 1000)]);
+}

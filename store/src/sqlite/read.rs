@@ -28,7 +28,7 @@ const CATALOG: &str = "SELECT name, definition, title, description, unit, window
 /// The read half of a SQLite store.
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
     place: Place,
 }
 

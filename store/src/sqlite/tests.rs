@@ -180,7 +180,7 @@ fn upserts_a_second() {
     for (name, accounts, span) in [("20 k series, growing", 20_000, 30), ("200 k series, uniform", 200_000, 1)] {
         let folder = Folder::new();
         let mut writer = Writer::open(&folder.path()).unwrap();
-        let (mut next, mut total) = (1_u64, std::time::Duration::ZERO);
+        let (mut next, mut total) = (1_u64, Duration::ZERO);
         let batches = 100;
         for batch in 0..batches {
             let rows: Vec<_> = (0..10_000)

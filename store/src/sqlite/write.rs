@@ -43,7 +43,7 @@ const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
 /// The write half of a SQLite store.
 #[derive(Debug)]
 pub struct Writer {
-    db: Connection,
+    pub(super) db: Connection,
     place: Place,
     known: HashMap<String, i64>,
 }
