@@ -1,4 +1,306 @@
-//! placeholder
+//! `vitals demo`: a simulated shop, its past year at accelerated time, then live.
+//!
+//! Invariants: its events pass a [`Door`] and every stage like anybody's, and what is shown is read from the store;
+//! a day is one commit with the midnight that ends it, so a demo that was stopped goes on without a gap or a
+//! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves.
+//!
+//! The data directory holds, besides what every one does, `demo`: seed, accounts and first day of the shop.
+
+mod screen;
+mod shop;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use ingest::{
+    door::{self, Door},
+    ticks::{Grid, STEP_US},
+};
+use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+
+use crate::{
+    Usage,
+    config::Config,
+    node::{Data, Node},
+    shutdown,
+};
+use screen::{Place, Screen, Stage};
+use shop::{Dice, Shop};
+
+const SECOND_US: i64 = 1_000_000;
+const DAY_US: i64 = 86_400 * SECOND_US;
+/// The grid of a simulated day is its midnight.
+const GRID_US: i64 = DAY_US;
+/// How far the door may be before the store while the year passes.
+const AHEAD_US: i64 = 5 * DAY_US;
+/// A live shop without customers still says what time it is, at least every second.
+const TICK_US: i64 = SECOND_US * 9 / 10;
+const SEED: u64 = 7;
+const ACCOUNTS: u64 = 2_000;
+/// Longest sleep of the loop: how soon it looks at the screen, the store and the signals.
+const NAP: Duration = Duration::from_millis(20);
+/// Where a folder remembers its shop.
+const FILE: &str = "demo";
+
+/// Arguments of `vitals demo`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) fn run(_a: &Args, _c: &crate::config::Config, _p: &std::path::Path, _o: &mut dyn std::io::Write) -> anyhow::Result<()> { Ok(()) }
+pub(crate) struct Args {
+    /// Seed of the simulation [default: 7]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Accounts of the shop [default: 2000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    accounts: Option<u64>,
+    /// End when the year is over
+    #[arg(long)]
+    once: bool,
+    /// Events a minute once it is live
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pace: u64,
+}
+
+/// What makes a shop what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    seed: u64,
+    accounts: u64,
+    /// Its first day.
+    from: Date,
+}
+
+impl Identity {
+    fn render(self) -> String {
+        format!("seed {}\naccounts {}\nfrom {}\n", self.seed, self.accounts, self.from)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        Some(Self {
+            seed: value("seed")?.parse().ok()?,
+            accounts: value("accounts")?.parse().ok()?,
+            from: value("from")?.parse().ok()?,
+        })
+    }
+}
+
+/// Runs the command; without a folder, in a new one among the temporary files.
+pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let path = path.map_or_else(|| fresh(now_us()), Path::to_owned);
+    let plan = config.plan().map_err(Usage)?;
+    let zone = plan.settings.zone.clone();
+    let data = Data::open(&path, plan, config.log.partitions)?;
+    let grid = Grid::new(zone.clone(), GRID_US)?;
+    let door =
+        Door::open(data.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
+    let identity = identity(args, &path, door.schedule().clock().at.is_some(), &zone)?;
+    let stop = shutdown::flag()?;
+    let node = Node::start(&data)?;
+    let title = format!(
+        "Vitals demo: a shop of {} accounts, seed {}, data in {}",
+        screen::grouped(&identity.accounts.to_string()),
+        identity.seed,
+        path.display()
+    );
+    let screen = Screen::open(out, title, &path, zone.clone(), started)?;
+    let mut demo =
+        Demo { identity, zone, node: &node, door, shop: Shop::new(identity.seed, identity.accounts), screen, stop };
+    let year = demo.year();
+    let lived = year.and_then(|()| if args.once { Ok(()) } else { demo.live(args.pace) });
+    let closed = lived.and_then(|()| demo.close());
+    // A stage that failed is why the rest did.
+    node.stop()?;
+    let first = closed?;
+    farewell(out, &path, first, started.elapsed())
+}
+
+/// A folder that is not there yet.
+fn fresh(now_us: i64) -> PathBuf {
+    std::env::temp_dir().join(format!("vitals-demo-{}", now_us / 1_000))
+}
+
+fn now_us() -> i64 {
+    Timestamp::now().as_microsecond()
+}
+
+/// The shop of the folder; a new folder remembers the one that was asked for.
+fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyhow::Result<Identity> {
+    let file = path.join(FILE);
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        if has_events {
+            return Err(Usage(anyhow::anyhow!(
+                "{}: holds data that no demo made, expected another --data",
+                path.display()
+            ))
+            .into());
+        }
+        let from = Timestamp::now().to_zoned(zone.clone()).date().checked_sub(1.year())?;
+        let identity = Identity { seed: args.seed.unwrap_or(SEED), accounts: args.accounts.unwrap_or(ACCOUNTS), from };
+        std::fs::write(&file, identity.render()).with_context(|| format!("{}: cannot be written", file.display()))?;
+        return Ok(identity);
+    };
+    let Some(known) = Identity::parse(&text) else { bail!("{}: is damaged, remove the directory", file.display()) };
+    if args.seed.is_some_and(|seed| seed != known.seed) || args.accounts.is_some_and(|count| count != known.accounts) {
+        let (seed, accounts) = (known.seed, known.accounts);
+        let problem = anyhow::anyhow!(
+            "{}: holds the demo of --seed {seed} --accounts {accounts}, expected another --data",
+            path.display()
+        );
+        return Err(Usage(problem).into());
+    }
+    Ok(known)
+}
+
+fn farewell(out: &mut dyn Write, path: &Path, first: Option<Duration>, all: Duration) -> anyhow::Result<()> {
+    if let Some(first) = first {
+        writeln!(
+            out,
+            "The first metric was there after {:.1} s; the demo ran {:.1} s.",
+            first.as_secs_f64(),
+            all.as_secs_f64()
+        )?;
+    }
+    let path = path.display();
+    writeln!(out, "Everything is stored. Ask for more, or go on with the same shop:")?;
+    for command in ["query customers", "query net_revenue --by plan", "alerts --state firing", "metrics", "demo"] {
+        writeln!(out, "  vitals {command} --data {path}")?;
+    }
+    Ok(())
+}
+
+/// A demo that runs.
+struct Demo<'a> {
+    identity: Identity,
+    zone: TimeZone,
+    node: &'a Node<'a>,
+    door: Door,
+    shop: Shop,
+    screen: Screen<'a>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Demo<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.node.failed()
+    }
+
+    /// From the first day, or where the log ends, until now.
+    fn year(&mut self) -> anyhow::Result<()> {
+        let mut index = 0;
+        loop {
+            let (start_us, end_us) = (self.midnight(index)?, self.midnight(index + 1)?);
+            let now_us = now_us();
+            if start_us > now_us || self.stopped() {
+                break;
+            }
+            let arrivals = self.shop.day(index, start_us, end_us);
+            // What the log's clock has passed is there already, or never will be: a live day is lived once.
+            let from_us = self.door.schedule().clock().at.unwrap_or(i64::MIN);
+            for (_, event) in arrivals.into_iter().filter(|(at_us, _)| (from_us..now_us).contains(at_us)) {
+                self.door.append(event);
+            }
+            self.tick_to(end_us.min(now_us));
+            self.commit()?;
+            self.follow(end_us)?;
+            index += 1;
+        }
+        self.follow(i64::MAX)
+    }
+
+    fn midnight(&self, index: i64) -> anyhow::Result<i64> {
+        let date = self.identity.from.checked_add(index.days())?;
+        Ok(date.to_zoned(self.zone.clone())?.timestamp().as_microsecond())
+    }
+
+    fn tick_to(&mut self, at_us: i64) {
+        if self.door.schedule().clock().at.is_none() {
+            self.door.tick(at_us);
+        }
+        while let Some(next_us) = self.door.schedule().towards(at_us) {
+            self.door.tick(next_us);
+        }
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        if !self.door.is_empty() {
+            self.door.commit(Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the store is near the door, whose day ended at `end_us`; `i64::MAX`: where it is.
+    fn follow(&mut self, end_us: i64) -> anyhow::Result<()> {
+        let target_us = match end_us {
+            i64::MAX => self.door.schedule().clock().at.unwrap_or(i64::MIN),
+            _ => end_us - AHEAD_US,
+        };
+        loop {
+            self.show(self.in_year()?)?;
+            let near = self.screen.clock_us()?.is_some_and(|at_us| at_us >= target_us);
+            if near || self.stopped() || target_us <= self.midnight(0)? {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Real time, until somebody stops it.
+    fn live(&mut self, a_minute: u64) -> anyhow::Result<()> {
+        let mut dice = Dice::new(self.identity.seed ^ now_us().unsigned_abs());
+        let gap_us = 60 * SECOND_US / i64::try_from(a_minute)?;
+        let mut next_us = now_us();
+        while !self.stopped() {
+            let now_us = now_us();
+            let clock_us = self.door.schedule().clock().at.unwrap_or(now_us);
+            // A wall clock that was set back waits until time goes on.
+            let due = now_us >= next_us && now_us > clock_us + STEP_US;
+            if due && let Some(event) = self.shop.now(now_us, &mut dice) {
+                self.door.append(event);
+                next_us = now_us + dice.between(1, 2 * gap_us);
+            }
+            if due || now_us >= clock_us + TICK_US {
+                self.tick_to(self.door.schedule().last().unwrap_or(now_us).max(now_us));
+                self.commit()?;
+            }
+            self.show(Place::Live)?;
+            std::thread::sleep(NAP);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, place: Place) -> anyhow::Result<()> {
+        self.screen.show(Stage { place, counters: self.node.counters() })
+    }
+
+    fn in_year(&self) -> anyhow::Result<Place> {
+        Ok(Place::Year { from_us: self.midnight(0)?, to_us: now_us() })
+    }
+
+    /// Lets the stages finish what is in the log, and shows the end.
+    fn close(self) -> anyhow::Result<Option<Duration>> {
+        self.node.drain(&AtomicBool::new(false))?;
+        let stage = Stage { place: Place::Done, counters: self.node.counters() };
+        self.screen.close(stage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_remembers_its_shop() {
+        let identity = Identity { seed: 7, accounts: 2_000, from: jiff::civil::date(2025, 2, 28) };
+        assert_eq!(Identity::parse(&identity.render()), Some(identity));
+        assert_eq!(Identity::parse("seed 7\n"), None);
+    }
+}

@@ -17,7 +17,7 @@ mod shutdown;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -33,9 +33,9 @@ struct Cli {
     /// Settings.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Data directory.
-    #[arg(long, global = true, value_name = "DIR", default_value = "vitals-data")]
-    data: PathBuf,
+    /// Data directory [default: vitals-data; of the demo: a new temporary one]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -76,14 +76,15 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
     let config = || config::Config::read(cli.config.as_deref()).map_err(Usage);
+    let data = cli.data.as_deref().unwrap_or(Path::new("vitals-data"));
     match &cli.command {
-        Command::Query(args) => query::run(args, &cli.data, out),
-        Command::Alerts(args) => alerts::run(args, &cli.data, out),
-        Command::Metrics(args) => metrics::run(args, &cli.data, out),
-        Command::Import(args) => import::execute(args, &config()?, &cli.data, out),
-        Command::Rebuild => rebuild::run(&config()?, &cli.data, out),
-        Command::Events(args) => events::execute(args, &cli.data, out),
-        Command::Demo(args) => demo::run(args, &config()?, &cli.data, out),
+        Command::Query(args) => query::run(args, data, out),
+        Command::Alerts(args) => alerts::run(args, data, out),
+        Command::Metrics(args) => metrics::run(args, data, out),
+        Command::Import(args) => import::execute(args, &config()?, data, out),
+        Command::Rebuild => rebuild::run(&config()?, data, out),
+        Command::Events(args) => events::execute(args, data, out),
+        Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }
 }
 

@@ -1,0 +1,33 @@
+# `make demo` and `make test` are all that one needs.
+#
+# One profile (--release) and always the whole workspace: RocksDB is compiled once, for all targets.
+
+CARGO ?= cargo
+WHOLE := --release --workspace --locked
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test build lint bench prepare
+
+# A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
+demo: build
+	$(TARGET)/release/vitals demo $(ARGS)
+
+# Every test of every crate, and the oracle's.
+test: prepare
+	$(CARGO) test $(WHOLE)
+
+build: prepare
+	$(CARGO) build $(WHOLE)
+
+# As `cargo test`, but slower and without a verdict.
+bench: prepare
+	$(CARGO) bench --workspace --locked --profile release
+
+# Needs the components rustfmt and clippy.
+lint: prepare
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
+
+# A compiler, make and libclang: installs them on Debian and Ubuntu, else says how.
+prepare:
+	@sh deploy/prepare.sh

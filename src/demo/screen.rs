@@ -1,0 +1,317 @@
+//! What the demo shows: the metrics of this month and the last, and where the simulation is.
+//!
+//! Every number of the table is asked of the store, as `vitals query` would; only the counters of the engine
+//! (late, duplicate, quarantined) come from the process. On a terminal the block is redrawn in place; elsewhere
+//! each one is printed below the last. It does not know how the shop works.
+
+use std::{
+    io::{IsTerminal as _, Write},
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
+use jiff::{Timestamp, tz::TimeZone};
+use processor::account::Counters;
+use store::{Alert, AlertSelect, AlertState, Ask, Read as _, Row, sqlite};
+
+use crate::output;
+
+/// Metrics on the screen, and what they are called there.
+const METRICS: [(&str, &str); 9] = [
+    ("orders", "orders"),
+    ("net_revenue", "net revenue"),
+    ("avg_purchase_value", "average purchase value"),
+    ("net_new_revenue", "net new revenue"),
+    ("customers", "customers"),
+    ("customer_churn_rate", "customer churn rate"),
+    ("engagement_rate", "engagement rate"),
+    ("customer_lifetime_value", "customer lifetime value"),
+    ("events", "events"),
+];
+/// Lines above, below and under the header only.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
+const WIDTHS: [u16; 4] = [25, 19, 19, 15];
+/// Months of the little chart.
+const MONTHS: usize = 13;
+const BAR_CELLS: i64 = 30;
+/// How often a terminal is redrawn, and how often a block is printed elsewhere.
+const REDRAW: Duration = Duration::from_millis(150);
+const REPRINT: Duration = Duration::from_secs(5);
+/// Span over which events per second are counted.
+const RATE: Duration = Duration::from_secs(2);
+
+/// Where the simulation is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// In the year `[from_us, to_us)`.
+    Year {
+        /// Its first instant.
+        from_us: i64,
+        /// The wall clock.
+        to_us: i64,
+    },
+    /// In real time.
+    Live,
+    /// At its end.
+    Done,
+}
+
+/// What the simulation says about itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// Counters of the engine.
+    pub(crate) counters: Counters,
+}
+
+/// The screen.
+pub(crate) struct Screen<'a> {
+    out: &'a mut dyn Write,
+    title: String,
+    zone: TimeZone,
+    read: sqlite::Reader,
+    terminal: bool,
+    lines: usize,
+    started: Instant,
+    drawn: Option<Instant>,
+    first: Option<Duration>,
+    rate: (Instant, u64, f64),
+}
+
+impl<'a> Screen<'a> {
+    /// A screen over the store of a data directory.
+    pub(crate) fn open(
+        out: &'a mut dyn Write,
+        title: String,
+        data: &Path,
+        zone: TimeZone,
+        started: Instant,
+    ) -> anyhow::Result<Self> {
+        let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
+        let terminal = std::io::stdout().is_terminal();
+        let rate = (started, 0, 0.0);
+        let screen = Self { out, title, zone, read, terminal, lines: 0, started, drawn: None, first: None, rate };
+        if screen.terminal {
+            screen.out.write_all(b"\x1b[?25l")?;
+        }
+        Ok(screen)
+    }
+
+    /// How far the store is: everything up to then is in it.
+    pub(crate) fn clock_us(&mut self) -> anyhow::Result<Option<i64>> {
+        self.read.refresh()?;
+        Ok(self.read.clocks()?.iter().map(|clock| clock.at_us).min())
+    }
+
+    /// Draws, when it is time to.
+    pub(crate) fn show(&mut self, stage: Stage) -> anyhow::Result<()> {
+        // Until the first metric is there nothing is worth the wait.
+        let every = if self.first.is_none() || self.terminal { REDRAW } else { REPRINT };
+        match self.drawn {
+            Some(drawn) if drawn.elapsed() < every => Ok(()),
+            _ => self.draw(stage),
+        }
+    }
+
+    /// Draws the last time, and gives the cursor back.
+    pub(crate) fn close(mut self, stage: Stage) -> anyhow::Result<Option<Duration>> {
+        self.draw(stage)?;
+        if self.terminal {
+            self.out.write_all(b"\x1b[?25h")?;
+        }
+        self.out.flush()?;
+        Ok(self.first)
+    }
+
+    fn draw(&mut self, stage: Stage) -> anyhow::Result<()> {
+        self.drawn = Some(Instant::now());
+        let clock_us = self.clock_us()?;
+        let Some(block) = clock_us.map(|clock_us| self.block(clock_us, stage)).transpose()?.flatten() else {
+            return Ok(());
+        };
+        self.first.get_or_insert_with(|| self.started.elapsed());
+        if self.terminal {
+            if self.lines > 0 {
+                write!(self.out, "\x1b[{}A\r", self.lines)?;
+            }
+            for line in block.lines() {
+                write!(self.out, "{line}\x1b[K\n")?;
+            }
+            self.out.write_all(b"\x1b[J")?;
+            self.lines = block.lines().count();
+        } else {
+            writeln!(self.out, "{block}")?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// The block of lines; `None` before there is a metric.
+    fn block(&mut self, clock_us: i64, stage: Stage) -> anyhow::Result<Option<String>> {
+        let mut table = Table::new();
+        table.load_style(STYLE);
+        let right = CellAlignment::Right;
+        let head = |text| Cell::new(text).set_alignment(right);
+        table.set_header([Cell::new(""), head("this month"), head("last month"), Cell::new("month by month")]);
+        let (from, mut any) = (self.date(clock_us - 400 * 86_400_000_000, "%Y-%m-01"), false);
+        for (metric, name) in METRICS {
+            let rows = self.months(metric, &from)?;
+            any |= rows.iter().any(|row| row.point.revision_us.is_some());
+            let cell = |back: usize| Cell::new(rows.iter().rev().nth(back).map_or("-".to_owned(), text));
+            let line = spark(&rows.iter().map(|row| row.point.value).collect::<Vec<_>>());
+            table.add_row([
+                Cell::new(name),
+                cell(0).set_alignment(right),
+                cell(1).set_alignment(right),
+                Cell::new(line),
+            ]);
+        }
+        if !any {
+            return Ok(None);
+        }
+        // A table that changes its width with every value is no pleasure to look at.
+        for (at, width) in WIDTHS.into_iter().enumerate() {
+            let least = ColumnConstraint::LowerBoundary(Width::Fixed(width));
+            table.column_mut(at).map(|column| column.set_constraint(least));
+        }
+        let counters = stage.counters;
+        let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
+        let per_second = self.per_second(events);
+        let place = match stage.place {
+            Place::Year { from_us, to_us } => bar(from_us, clock_us, to_us),
+            Place::Live => "live; Ctrl-C ends the demo".to_owned(),
+            Place::Done => "the end".to_owned(),
+        };
+        let day = self.date(clock_us, "%a %d %b %Y %H:%M:%S %Z");
+        let (title, alerts) = (&self.title, self.alerts()?);
+        Ok(Some(format!(
+            " {title}\n {day}   {place}\n{table}\n {} events: {} late, {} duplicate, {} quarantined; {} a second\n {alerts}\n",
+            grouped(&events.to_string()),
+            grouped(&counters.late.to_string()),
+            grouped(&counters.duplicate.to_string()),
+            counters.quarantined,
+            grouped(&format!("{per_second:.0}")),
+        )))
+    }
+
+    fn months(&self, metric: &str, from: &str) -> anyhow::Result<Vec<Row>> {
+        let ask = Ask {
+            tenant: ingest::event::TENANT.to_owned(),
+            metric: metric.to_owned(),
+            window: Some("1mo".to_owned()),
+            from: Some(from.to_owned()),
+            ..Ask::default()
+        };
+        let mut rows = Vec::new();
+        store::ask(&self.read, &ask, &mut |row| {
+            rows.push(row);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows.split_off(rows.len().saturating_sub(MONTHS)))
+    }
+
+    fn alerts(&self) -> anyhow::Result<String> {
+        let firing = self.read.alerts(&AlertSelect { state: Some(AlertState::Firing), ..AlertSelect::default() })?;
+        let latest = firing.iter().max_by_key(|alert| alert.since_us);
+        let latest = latest.map_or(String::new(), |alert| format!("; the latest: {}", self.alert(alert)));
+        Ok(format!("{} alerts firing{latest}", grouped(&firing.len().to_string())))
+    }
+
+    fn alert(&self, alert: &Alert) -> String {
+        let account = alert.account.as_deref().unwrap_or_default();
+        format!("{} {account} since {}", alert.rule, self.date(alert.since_us, "%d %b %Y"))
+    }
+
+    fn per_second(&mut self, events: u64) -> f64 {
+        let (since, before, rate) = self.rate;
+        let span = since.elapsed();
+        if span < RATE && rate > 0.0 {
+            return rate;
+        }
+        // Exact below 2^53, far above what a demo counts to.
+        let count = f64::from(u32::try_from(events.saturating_sub(before)).unwrap_or(u32::MAX));
+        self.rate = (Instant::now(), events, count / span.as_secs_f64().max(1e-3));
+        self.rate.2
+    }
+
+    fn date(&self, at_us: i64, format: &str) -> String {
+        let at = Timestamp::from_microsecond(at_us).unwrap_or_default();
+        at.to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+}
+
+fn text(row: &Row) -> String {
+    let Some(value) = row.point.value else { return format!("({})", row.point.reason) };
+    grouped(&output::value(value, &row.series.unit, &row.series.currency))
+}
+
+/// Thousands apart: `1234567.80 EUR` is `1,234,567.80 EUR`.
+pub(crate) fn grouped(number: &str) -> String {
+    let digits = number.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
+    let start = number.len() - number.trim_start_matches('-').len();
+    let mut out = number[..start].to_owned();
+    for (at, digit) in number[start..start + digits].chars().enumerate() {
+        if at > 0 && (digits - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + &number[start + digits..]
+}
+
+fn bar(from_us: i64, at_us: i64, to_us: i64) -> String {
+    let done = |cells: i64| ((at_us - from_us).max(0) * cells / (to_us - from_us).max(1)).min(cells);
+    let cells = usize::try_from(done(BAR_CELLS)).unwrap_or(0);
+    let rest = usize::try_from(BAR_CELLS).unwrap_or(0) - cells;
+    format!("{}{} {} % of the year", "━".repeat(cells), "╌".repeat(rest), done(100))
+}
+
+/// One mark a value, between the least (or 0, if that is near) and the greatest; a gap where it is null.
+fn spark(values: &[Option<f64>]) -> String {
+    const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().flatten().copied().fold(0.0, f64::max);
+    let mark = |value: f64| {
+        let height = MARKS
+            .iter()
+            .enumerate()
+            .skip(1)
+            .filter(|(step, _)| value * 8.0 > most * f64::from(u32::try_from(*step).unwrap_or(0)));
+        MARKS[height.count()]
+    };
+    values.iter().map(|value| value.map_or(' ', mark)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (plain, expected) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1234567.80 EUR", "1,234,567.80 EUR"),
+            ("-1234", "-1,234"),
+            ("12.50 %", "12.50 %"),
+        ] {
+            assert_eq!(grouped(plain), expected);
+        }
+    }
+
+    #[test]
+    fn charts_scale_to_the_greatest() {
+        assert_eq!(spark(&[Some(1.0), None, Some(4.0), Some(8.0)]), "▁ ▄█");
+        assert_eq!(spark(&[Some(0.0), None]), "▁ ");
+    }
+
+    #[test]
+    fn the_bar_ends_with_the_year() {
+        assert_eq!(bar(0, 50, 100), format!("{}{} 50 % of the year", "━".repeat(15), "╌".repeat(15)));
+        assert_eq!(bar(0, 200, 100), format!("{} 100 % of the year", "━".repeat(30)));
+    }
+}
