@@ -167,7 +167,7 @@ fn run<F: Fold + 'static>(
     stop: &Arc<AtomicBool>,
     waits: &mut Vec<(String, String, u32)>,
 ) -> JoinHandle<()> {
-    let task = Task::open(task::Config::new(name.as_str(), &topic, partition), fold, state, place.log.clone()).unwrap();
+    let task = Task::open(task::Config::new(name.as_str(), &topic, partition), fold, state, place.log.as_ref()).unwrap();
     let stop = stop.clone();
     let thread = std::thread::Builder::new().name(name.clone());
     waits.push((name, topic, partition));
