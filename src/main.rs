@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if stderr is closed too.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {}", message(&error));
             ExitCode::from(code(&error))
         }
     }
@@ -94,7 +94,7 @@ struct Usage(anyhow::Error);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#}", self.0)
+        f.write_str(&message(&self.0))
     }
 }
 
@@ -120,10 +120,17 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// The error and its causes, each once: some name their cause themselves.
+fn message(error: &anyhow::Error) -> String {
+    let join = |said: String, cause: String| if said.ends_with(&cause) { said } else { format!("{said}: {cause}") };
+    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
+}
+
 /// 2 for a question that cannot be answered as asked, else 1.
 fn code(error: &anyhow::Error) -> u8 {
     let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
         || error.downcast_ref::<ingest::Error>().is_some_and(|error| error.kind() == ingest::Kind::Reject)
+        || matches!(error.downcast_ref(), Some(eventlog::Error::Partitions { .. }))
         || error.downcast_ref::<Usage>().is_some();
     if rejected { 2 } else { 1 }
 }

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -29,6 +29,9 @@ use sink::alert::task::Alerts;
 use store::Write as _;
 use task::{Fold, State, Task, state::Memory};
 
+/// How often retention and compaction run.
+const CLEAN_EVERY: Duration = Duration::from_secs(600);
+
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -38,6 +41,7 @@ pub(crate) struct Data {
     pub(crate) path: PathBuf,
     /// Its log.
     pub(crate) log: Arc<dyn Log>,
+    embedded: Arc<Embedded>,
     /// What is measured.
     pub(crate) plan: Arc<Plan>,
     /// Partitions of the events.
@@ -48,8 +52,8 @@ impl Data {
     /// Opens or makes a data directory.
     pub(crate) fn open(path: &Path, plan: Plan, partitions: u32) -> anyhow::Result<Data> {
         std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
-        let log: Arc<dyn Log> = Embedded::open(path.join("log"), eventlog::embedded::Config::default())?;
-        let data = Data { path: path.to_owned(), log, plan: Arc::new(plan), partitions };
+        let embedded = Embedded::open(path.join("log"), eventlog::embedded::Config::default())?;
+        let data = Data { path: path.to_owned(), log: embedded.clone(), embedded, plan: Arc::new(plan), partitions };
         data.create_topics()?;
         data.renew()?;
         Ok(data)
@@ -85,8 +89,12 @@ impl Data {
             }
         }
         let events: Arc<str> = topics::EVENTS.into();
-        let group = |partition| GroupOffsets { group: task_name("account", partition), offsets: vec![(events.clone(), partition, None)] };
-        let offsets = (0..self.partitions).map(group).collect();
+        let forget = |group, partition| GroupOffsets { group, offsets: vec![(events.clone(), partition, None)] };
+        let groups = |partition| {
+            let name = task_name("account", partition);
+            [forget(task::state_group(&name), partition), forget(name, partition)]
+        };
+        let offsets = (0..self.partitions).flat_map(groups).collect();
         self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
         remove(&self.path.join("state"))?;
         for suffix in ["", "-wal", "-shm"] {
@@ -158,6 +166,7 @@ impl<'a> Node<'a> {
             }
         }
         node.spawn_sink()?;
+        node.spawn_cleaner()?;
         Ok(node)
     }
 
@@ -174,7 +183,7 @@ impl<'a> Node<'a> {
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         let state = State::open(&folder.join(&name), F::TABLES, account::APPENDED, memory)?;
         let fold = open(&state)?;
-        let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.clone())?;
+        let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.as_ref())?;
         self.waits.push((name.clone(), topic.to_owned(), partition));
         let common = self.common.clone();
         let body = move || common.end(&name, task.run(&common.stop).map_err(Into::into));
@@ -199,6 +208,23 @@ impl<'a> Node<'a> {
         let common = self.common.clone();
         let body = move || common.end("sink", writer.run(&common.stop).map_err(Into::into));
         self.threads.push(std::thread::Builder::new().name("sink".to_owned()).spawn(body)?);
+        Ok(())
+    }
+
+    /// Retention and compaction of the log, now and then.
+    fn spawn_cleaner(&mut self) -> anyhow::Result<()> {
+        let (common, log) = (self.common.clone(), self.data.embedded.clone());
+        let body = move || {
+            let mut last = Instant::now();
+            while !common.stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50));
+                if last.elapsed() >= CLEAN_EVERY {
+                    last = Instant::now();
+                    common.end("cleaning", log.clean(jiff::Timestamp::now().as_microsecond()).map(drop).map_err(Into::into));
+                }
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name("cleaner".to_owned()).spawn(body)?);
         Ok(())
     }
 

@@ -69,9 +69,10 @@ pub enum Error {
 impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
+        use std::io::ErrorKind::{IsADirectory, NotFound};
         match self {
             Self::Mapping { .. } | Self::Option { .. } => Kind::Reject,
-            Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::Reject,
+            Self::File { source, .. } if matches!(source.kind(), NotFound | IsADirectory) => Kind::Reject,
             Self::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Retry,
             _ => Kind::Fatal,
         }

@@ -38,9 +38,6 @@ const META_KEY: &[u8] = b"account";
 /// The tables whose values grow at their end.
 pub const APPENDED: &[&str] = &[JOURNAL];
 
-/// Between the parts of an account's key: tenant, kind of subject, subject.
-const SEPARATOR: char = '\u{1f}';
-
 /// Slices of a partial entry.
 const ENTRY_SLICES: usize = 1_000;
 
@@ -126,9 +123,18 @@ struct Slice {
 }
 
 /// One record, decoded.
-enum Entry {
-    Event { key: String, event: Box<Event> },
+#[derive(Debug)]
+pub enum Entry {
+    /// An event of the account `key`.
+    Event {
+        /// Key of the account.
+        key: String,
+        /// The event.
+        event: Box<Event>,
+    },
+    /// The clock.
     Tick(Time),
+    /// What cannot be read, and why.
     Poison(String),
 }
 
@@ -365,7 +371,6 @@ impl Accounts {
     }
 }
 
-
 impl Fold for Accounts {
     const TABLES: &'static [&'static str] = &[HOT, JOURNAL, SLICES, TIMERS, META];
 
@@ -430,18 +435,13 @@ impl Fold for Accounts {
     }
 }
 
-fn decode(stored: &Stored) -> Entry {
+/// What a record of `events.v1` says.
+pub fn decode(stored: &Stored) -> Entry {
     let Some(value) = &stored.record.value else { return Entry::Poison("the record has no value".to_owned()) };
     match v1::Entry::decode(value.clone()).map(|entry| entry.entry) {
         Ok(Some(v1::entry::Entry::Tick(tick))) => Entry::Tick(tick.at_us),
         Ok(Some(v1::entry::Entry::Event(event))) => {
-            let tenant = if event.tenant.is_empty() { "default" } else { &event.tenant };
-            let kind = match event.subject_kind() {
-                v1::SubjectKind::Account => 'a',
-                v1::SubjectKind::Lead => 'l',
-                v1::SubjectKind::Tenant => 't',
-            };
-            let key = format!("{tenant}{SEPARATOR}{kind}{SEPARATOR}{}", event.subject);
+            let key = convert::key(&event);
             Entry::Event { key, event: Box::new(convert::event(event)) }
         }
         Ok(None) => Entry::Poison("the record is neither an event nor a tick: a newer door wrote it".to_owned()),
@@ -474,7 +474,7 @@ fn total_snapshots(plan: &Plan, metric: &Metric, change: &AccountChange, clock: 
 }
 
 fn account_snapshot(metric: &Metric, key: &str, currency: &str, window: &Window, clock: Time) -> v1::Snapshot {
-    let mut parts = key.split(SEPARATOR);
+    let mut parts = key.split(convert::SEPARATOR);
     let tenant = parts.next().unwrap_or_default().to_owned();
     let account = parts.nth(1).unwrap_or_default().to_owned();
     let dimensions = match currency {

@@ -9,8 +9,26 @@ use proto::v1;
 /// Seconds hold every slice: zones change at whole seconds.
 pub(crate) const MICROS: i64 = 1_000_000;
 
+/// Between the parts of an account's key: tenant, kind of subject, subject.
+pub(crate) const SEPARATOR: char = '\u{1f}';
+
+/// The key of the account that an event belongs to.
+pub fn key(wire: &v1::Event) -> String {
+    let tenant = if wire.tenant.is_empty() { "default" } else { &wire.tenant };
+    let kind = match wire.subject_kind() {
+        v1::SubjectKind::Account => 'a',
+        v1::SubjectKind::Lead => 'l',
+        v1::SubjectKind::Tenant => 't',
+    };
+    let mut key = String::with_capacity(tenant.len() + wire.subject.len() + 3);
+    key.push_str(tenant);
+    key.extend([SEPARATOR, kind, SEPARATOR]);
+    key.push_str(&wire.subject);
+    key
+}
+
 /// Converts an event; by move, nothing is copied.
-pub(crate) fn event(wire: v1::Event) -> Event {
+pub fn event(wire: v1::Event) -> Event {
     use v1::event::Data;
     let source = wire.source;
     let other = |name: String| if name.is_empty() { source.clone() } else { name };

@@ -5,7 +5,7 @@
 //! `processor-core`, here is only what reads, converts, keeps and publishes.
 
 pub mod account;
-mod convert;
+pub mod convert;
 mod dead;
 pub mod rollup;
 pub mod telemetry;

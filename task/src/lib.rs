@@ -107,7 +107,6 @@ pub struct Task<F> {
     config: Config,
     fold: F,
     state: State,
-    log: Arc<dyn Log>,
     consumer: Box<dyn Consumer>,
     producer: Box<dyn Producer>,
     /// Offset after the last record applied.
@@ -127,7 +126,7 @@ impl<F: Fold> Task<F> {
     ///
     /// # Errors
     /// `Fatal` when R and G contradict each other, or storage fails.
-    pub fn open(config: Config, fold: F, state: State, log: Arc<dyn Log>) -> Result<Task<F>> {
+    pub fn open(config: Config, fold: F, state: State, log: &dyn Log) -> Result<Task<F>> {
         let group = log.committed(&config.name, &config.topic, config.partition)?.map(|position| position.offset);
         let start = decide(&config, state.next_offset()?, group)?;
         let marks = log.watermarks(&config.topic, config.partition)?;
@@ -147,7 +146,6 @@ impl<F: Fold> Task<F> {
             config,
             fold,
             state,
-            log,
             consumer,
             producer,
             outputs: Vec::new(),
@@ -245,6 +243,10 @@ impl<F: Fold> Task<F> {
         self.fold.flush(&self.state, &mut batch)?;
         batch.write(self.closed)?;
         self.flushed_at = self.closed;
+        // R as a group of its own: retention and compaction wait for it, not only for G.
+        let position = Committed { offset: self.closed, metadata: String::new() };
+        let offsets = vec![(self.config.topic.clone(), self.config.partition, Some(position))];
+        self.producer.commit(Commit { outputs: Vec::new(), offsets: vec![GroupOffsets { group: state_group(&self.config.name), offsets }] })?;
         telemetry::flushed(&self.config.name, self.flushed.elapsed());
         Ok(())
     }
@@ -257,15 +259,11 @@ impl<F: Fold> Task<F> {
         self.commit()?;
         self.flush()
     }
+}
 
-    /// Whether everything in the partition now is applied and committed.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn drained(&self) -> Result<bool> {
-        let marks = self.log.watermarks(&self.config.topic, self.config.partition)?;
-        Ok(self.position >= marks.high && self.committed >= self.closed && self.outputs.is_empty())
-    }
+/// The group whose position is R of a task: what the log has to keep for its recovery.
+pub fn state_group(task: &str) -> String {
+    format!("{task}.state")
 }
 
 /// Where a task begins.

@@ -213,7 +213,7 @@ impl Batch<'_> {
     }
 
     /// Writes all of it with the new `next_offset`, or nothing.
-    pub(crate) fn write(mut self, next_offset: u64) -> Result<()> {
+    pub fn write(mut self, next_offset: u64) -> Result<()> {
         self.writes.put(OFFSET_KEY, next_offset.to_be_bytes());
         self.state.db.write_opt(self.writes, &WriteOptions::default()).map_err(|e| self.state.storage(e))
     }

@@ -225,3 +225,38 @@ impl Fingerprints {
         Some(ids)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{plan::Plan, settings::Settings};
+
+    /// An account as version 1 wrote it; it must load for ever.
+    const FIXTURE: &str = "018080f2818389850602ffff94e789c6040280c0cbacf6220102ffffd187e2bc2d010370726f0002657502ffbfa8ca9a3a\
+                           0102ffbfa8ca9a3a01010370726f00026575010200010345555202ffbfa8ca9a3a0209e0120702ffff94e789c60403\
+                           efbeadde";
+
+    #[test]
+    fn the_encoding_of_version_1_loads() {
+        let plan = Plan::built_in(&Settings::default()).unwrap();
+        let mut profiles = Profiles::new(&plan);
+        let profile = profiles.number(["pro".into(), "".into(), "eu".into()].into());
+        let mut account = Account::new(1);
+        account.last = 1_700_000_000_000_000;
+        account.fired = 1_690_000_000_000_000;
+        account.timer = 1_700_600_000_000_000;
+        account.traits.set(1_600_000_000_000_000, profile);
+        account.customer.last_order = Some(1_699_000_000_000_000);
+        account.customer.runs.push(Run { start: 1_699_000_000_000_000, end: Time::MAX, profile });
+        account.active = vec![1_700_000_000_000_000];
+        account.totals.push(Total { currency: "EUR".into(), columns: vec![-5, 1_200], since: 1_699_000_000_000_000 });
+        account.silence = Silence { step: 7, since: 1_690_000_000_000_000 };
+        account.events = 3;
+        account.ids.insert(0xdead_beef);
+        let mut bytes = Vec::new();
+        account.encode(&profiles, &mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, FIXTURE);
+        assert_eq!(Account::decode(&bytes, &mut Profiles::new(&plan), 3), Some(account));
+    }
+}

@@ -161,8 +161,10 @@ impl Catalog {
         serde_saphyr::from_str(text).map_err(|error| {
             let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
             let full = error.to_string();
-            let message = full.lines().next().unwrap_or_default();
-            let message = message.split_once(": ").map_or(message, |(place, rest)| if place.contains("line") { rest } else { message });
+            let first = full.lines().next().unwrap_or_default();
+            // The place is said once, in our own form.
+            let message = first.trim_start_matches("error: ");
+            let message = message.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(message, |(_, rest)| rest);
             Error { line, column, message: message.to_owned() }
         })
     }

@@ -511,3 +511,6 @@ pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[i128]) -> Published {
     };
     Published { value: value.map(Rational::to_f64), ratio, reason, is_final: false, corrected: false }
 }
+
+#[cfg(test)]
+mod tests;

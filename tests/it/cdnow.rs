@@ -1,0 +1,96 @@
+//! CDNOW: a real shop's purchases (Fader and Hardie), as they come with the Python package `lifetimes`.
+//!
+//! The folder is `VITALS_CDNOW`, or the package is fetched once with pip into the target directory. Where neither is
+//! possible a test says so and is skipped, but fails in CI.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::data::Data;
+
+const PACKAGE: &str = "lifetimes==0.11.3";
+const WHEEL: &str = "lifetimes-0.11.3-py3-none-any.whl";
+
+/// Mapping of the sample.
+pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mappings/cdnow-sample.yaml");
+/// Mapping of the master.
+const MASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mappings/cdnow-master.yaml");
+
+static FETCH: Mutex<()> = Mutex::new(());
+
+/// The file, or nothing where it cannot be had.
+pub(crate) fn file(name: &str) -> Option<PathBuf> {
+    let folder = match env::var_os("VITALS_CDNOW") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => fetched(),
+    };
+    let path = folder.map(|folder| folder.join(name));
+    match path.and_then(|path| if path.exists() { Ok(path) } else { Err(format!("{} is not there", path.display())) }) {
+        Ok(path) => Some(path),
+        Err(why) => {
+            assert!(env::var_os("CI").is_none(), "CDNOW is needed in CI: {why}");
+            eprintln!("SKIPPED: no CDNOW data, so this test shows nothing: {why}; set VITALS_CDNOW to a folder with {name}");
+            None
+        }
+    }
+}
+
+fn fetched() -> Result<PathBuf, String> {
+    let _one = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cdnow");
+    let folder = cache.join("lifetimes").join("datasets");
+    if folder.exists() {
+        return Ok(folder);
+    }
+    fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
+    let run = |arguments: &[&str]| {
+        let output = Command::new("python3").args(arguments).current_dir(&cache).output();
+        let output = output.map_err(|error| format!("python3: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() { Ok(()) } else { Err(format!("python3 {}: {said}", arguments.join(" "))) }
+    };
+    run(&["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", ".", PACKAGE])?;
+    let unpacked = cache.join("unpacked");
+    run(&["-m", "zipfile", "-e", WHEEL, "unpacked"])?;
+    fs::rename(unpacked.join("lifetimes"), cache.join("lifetimes")).map_err(|error| error.to_string())?;
+    Ok(folder)
+}
+
+/// Accounts whose silence of 90 days was due at or before `until`, by the alerts of the built-in rule that fire or fired.
+fn silent(data: &Data, until: &str) -> i64 {
+    let db = rusqlite::Connection::open(data.path().join(store::sqlite::FILE)).unwrap();
+    let sql = "SELECT count(*) FROM alert_transitions_readable WHERE rule = 'silent_90d' AND state = 'firing' AND since <= ?1";
+    db.query_row(sql, [until], |row| row.get(0)).unwrap()
+}
+
+/// The value of the only row of a metric in all years together.
+fn total(data: &Data, metric: &str) -> i64 {
+    let out = data.run(["query", metric, "--window", "1y", "--format", "json"]).done().out;
+    let rows = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    rows.map(|row| row["value"].as_i64().unwrap()).sum()
+}
+
+#[test]
+#[ignore = "takes a minute; run it with `cargo test --release --workspace -- --ignored cdnow_master`"]
+fn cdnow_master() {
+    let Some(file) = file("CDNOW_master.txt") else { return };
+    let data = Data::new();
+    let run = data.import(&file, &["--mapping", MASTER]).done();
+    run.says(&["69659 lines: 69659 accepted, 0 rejected", "69659 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    assert_eq!(total(&data, "orders"), 69_659);
+    assert_eq!(total(&data, "net_revenue"), 250_031_563);
+    assert_eq!(total(&data, "customers_started") , 23_570);
+    assert_eq!(silent(&data, "1998-06-30T00:00:00.000000Z"), 31_654);
+    let rows = data.rows();
+    let again = data.import(&file, &["--mapping", MASTER]).done();
+    again.says(&["0 on time, 0 late, 69659 duplicate, 0 quarantined"]);
+    assert_eq!(data.rows(), rows);
+
+    let later = Data::new();
+    later.import(&file, &["--mapping", MASTER, "--until", "1998-10-01T00:00:00Z"]).done();
+    assert_eq!(silent(&later, "1998-10-01T00:00:00.000000Z"), 34_955);
+}

@@ -1,0 +1,235 @@
+//! A data directory, the program run on it, and all that it has published.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use eventlog::{Assignment, Log, Poll, embedded};
+use proto::{
+    Message,
+    v1::{MetricEntry, metric_entry::Entry},
+};
+use tempfile::TempDir;
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Exit code; none if a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Standard output.
+    pub(crate) out: String,
+    /// Standard error.
+    pub(crate) err: String,
+}
+
+impl Run {
+    /// The same, if it is done.
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+
+    /// Fails unless it ended like this, with all these texts on standard error.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, texts: &[&str]) {
+        for text in texts {
+            assert!(self.err.contains(text), "expected {text}\n   found {}\n   out {}", self.err, self.out);
+        }
+        assert_eq!(self.code, Some(code), "{}", self.err);
+    }
+
+    /// Fails unless standard output has all these texts.
+    #[track_caller]
+    pub(crate) fn says(&self, texts: &[&str]) {
+        for text in texts {
+            assert!(self.out.contains(text), "expected {text}\n   found {}\n   err {}", self.out, self.err);
+        }
+    }
+}
+
+/// Topic and key; ticks have the key of their partition.
+pub(crate) type Key = (String, Vec<u8>);
+
+/// Values of a key in order.
+pub(crate) type Sequences = BTreeMap<Key, Vec<Vec<u8>>>;
+
+/// A temporary folder with a data directory and the files of a test.
+pub(crate) struct Data {
+    folder: TempDir,
+    config: Option<PathBuf>,
+}
+
+impl Data {
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), config: None }
+    }
+
+    /// With `--config` at every run from now on.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config = Some(self.file("vitals.toml", toml));
+        self
+    }
+
+    /// The data directory.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Writes a file beside the data directory.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The command, not yet started.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vitals"));
+        command.args(arguments).arg("--data").arg(self.path()).env_remove("RUST_LOG").stdin(Stdio::null());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// `vitals import FILE FLAGS`.
+    pub(crate) fn import(&self, file: &Path, flags: &[&str]) -> Run {
+        self.run(["import".as_ref(), file.as_os_str()].into_iter().chain(flags.iter().map(OsStr::new)))
+    }
+
+    /// Every record of the metric topics and the alerts, by key. Ticks too: with the number of their partition as key.
+    pub(crate) fn sequences(&self) -> Sequences {
+        let log = embedded::Embedded::open(self.path().join("log"), embedded::Config::default()).unwrap();
+        let mut sequences = Sequences::new();
+        for topic in log.topics().unwrap() {
+            if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
+                continue;
+            }
+            for partition in 0..topic.partitions {
+                for stored in records(log.as_ref(), &topic.name, partition) {
+                    let key = if stored.key.is_empty() { vec![u8::try_from(partition).unwrap()] } else { stored.key.to_vec() };
+                    let value = stored.value.map(|value| value.to_vec()).unwrap_or_default();
+                    sequences.entry((topic.name.clone(), key)).or_default().push(value);
+                }
+            }
+        }
+        assert!(sequences.keys().any(|(topic, _)| topic == "alerts.v1"), "no alert at all: the test shows too little");
+        sequences
+    }
+
+    /// The snapshots and alerts among them.
+    pub(crate) fn snapshots(&self) -> Sequences {
+        let mut sequences = self.sequences();
+        sequences.retain(|(topic, _), values| !is_ticks(topic, values));
+        sequences
+    }
+
+    /// The ticks among them.
+    pub(crate) fn ticks(&self) -> Sequences {
+        let mut sequences = self.sequences();
+        sequences.retain(|(topic, _), values| is_ticks(topic, values));
+        sequences
+    }
+
+    /// Every row of the store as text, sorted; series by their names.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let mut rows = self.points("revision_us, corrected, value, num, den, since_us, final, reason");
+        rows.extend(self.select("alerts", "alerts", "*"));
+        rows.extend(self.select("alert_transitions", "alert_transitions", "*"));
+        rows
+    }
+
+    /// How far the store has come, by topic and partition.
+    pub(crate) fn clocks(&self) -> Vec<String> {
+        self.select("clock", "clock", "*")
+    }
+
+    /// The points with these columns.
+    pub(crate) fn points(&self, columns: &str) -> Vec<String> {
+        let names = "tenant, metric, definition, kept_by, dimensions, currency, account, unit, window, start_us, end_us";
+        self.select("point", "points JOIN series ON series.id = points.series", &format!("{names}, {columns}"))
+    }
+
+    fn select(&self, what: &str, from: &str, columns: &str) -> Vec<String> {
+        let db = rusqlite::Connection::open(self.path().join(store::sqlite::FILE)).unwrap();
+        let mut statement = db.prepare(&format!("SELECT {columns} FROM {from}")).unwrap();
+        let width = statement.column_count();
+        let text = |row: &rusqlite::Row<'_>| {
+            let cells = (0..width).map(|at| Ok(format!("{:?}", row.get_ref(at)?)));
+            Ok(format!("{what}: {}", cells.collect::<rusqlite::Result<Vec<_>>>()?.join(" ")))
+        };
+        let mut rows: Vec<String> = statement.query_map([], text).unwrap().map(|row| row.unwrap()).collect();
+        rows.sort_unstable();
+        rows
+    }
+}
+
+fn is_ticks(topic: &str, values: &[Vec<u8>]) -> bool {
+    topic != "alerts.v1" && matches!(MetricEntry::decode(values[0].as_slice()).unwrap().entry, Some(Entry::Tick(_)))
+}
+
+fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> {
+    let marks = log.watermarks(topic, partition).unwrap();
+    let mut records = Vec::new();
+    if marks.low == marks.high {
+        return records;
+    }
+    let mut consumer = log.consumer(topic, Assignment::Manual(vec![(partition, marks.low)])).unwrap();
+    let mut next = marks.low;
+    while next < marks.high {
+        match consumer.poll(1 << 20, Duration::from_secs(10)).unwrap() {
+            Poll::Records { records: stored, .. } => {
+                next = stored.last().unwrap().offset + 1;
+                records.extend(stored.into_iter().map(|stored| stored.record));
+            }
+            other => panic!("{topic} {partition} ends at {next} of {}: {other:?}", marks.high),
+        }
+    }
+    records
+}
+
+/// Fails at the first key that does not have the same values in the same order.
+#[track_caller]
+pub(crate) fn assert_same_sequences(found: &Sequences, expected: &Sequences, context: &str) {
+    for (key, values) in expected {
+        let show = |values: &[Vec<u8>]| values.iter().map(|value| describe(&key.0, value)).collect::<Vec<_>>().join("\n  ");
+        match found.get(key) {
+            Some(other) if other == values => {}
+            Some(other) => panic!("{context}: {}\nexpected\n  {}\nfound\n  {}", key.0, show(values), show(other)),
+            None => panic!("{context}: {} has not\n  {}", key.0, show(values)),
+        }
+    }
+    let more = found.iter().find(|(key, _)| !expected.contains_key(*key));
+    if let Some((key, values)) = more {
+        panic!("{context}: {} has also\n  {}", key.0, describe(&key.0, &values[0]));
+    }
+}
+
+fn describe(topic: &str, value: &[u8]) -> String {
+    if topic == "alerts.v1" {
+        return format!("{:?}", proto::v1::AlertTransition::decode(value));
+    }
+    format!("{:?}", MetricEntry::decode(value))
+}
+
+/// Fails at the first row that only one of them has.
+#[track_caller]
+pub(crate) fn assert_same_rows(found: &[String], expected: &[String], context: &str) {
+    assert!(!expected.is_empty(), "{context}: no rows: the test shows nothing");
+    let different = found.iter().zip(expected).find(|(found, expected)| found != expected);
+    assert_eq!(different, None, "{context}: (found, expected) of {} and {} rows", found.len(), expected.len());
+    assert_eq!(found.len(), expected.len(), "{context}");
+}

@@ -1,0 +1,110 @@
+//! Who may depend on whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::OsString,
+    process::Command,
+};
+
+use serde::Deserialize;
+
+/// Of our crates, those that a crate may depend on; and who must not appear below it at all.
+const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("proto", &[], &["tokio", "rdkafka", "rocksdb"]),
+    ("eventlog", &["proto"], &[]),
+    ("store", &["proto"], &["rocksdb"]),
+    ("task", &["proto", "eventlog"], &[]),
+    ("ingest", &["proto", "eventlog", "store"], &[]),
+    ("processor-core", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
+    ("processor", &["proto", "eventlog", "task", "processor-core"], &[]),
+    ("sink", &["proto", "eventlog", "task", "store"], &[]),
+    ("oracle", &[], &["rocksdb", "prost"]),
+];
+
+/// The binary, and the only crate that may use them all.
+const BINARY: &str = "vitals";
+
+/// What `cargo metadata` says, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_members: BTreeSet<String>,
+    resolve: Resolve,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DependencyKind {
+    /// `None` is an ordinary one, not of tests or of the build.
+    kind: Option<String>,
+}
+
+/// For this machine only: cargo may not have fetched the crates of others.
+fn metadata() -> Metadata {
+    let run = |program: OsString, arguments: &[&str]| {
+        let output = Command::new(&program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let rustc = run(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()), &["-vV"]);
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let flags = ["metadata", "--format-version=1", "--locked", "--all-features", "--filter-platform", host];
+    serde_json::from_str(&run(cargo, &[&flags[..], &["--manifest-path", manifest]].concat())).unwrap()
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    let metadata = metadata();
+    let names: BTreeMap<&str, &str> = metadata.packages.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
+    let ids: BTreeMap<&str, &str> = metadata.workspace_members.iter().map(|id| (names[id.as_str()], id.as_str())).collect();
+    let ours: BTreeSet<&str> = ids.keys().copied().collect();
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(name, ..)| *name).chain([BINARY]).collect();
+    assert_eq!(ours, known, "a crate is missing in this test, or gone");
+
+    let below: BTreeMap<&str, &[Dependency]> =
+        metadata.resolve.nodes.iter().map(|node| (node.id.as_str(), node.deps.as_slice())).collect();
+    let mut broken = Vec::new();
+    let mut edges = 0;
+    for (name, allowed, banned) in LAYERS {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![ids[name]];
+        while let Some(id) = open.pop() {
+            // Tests of a crate may use anybody, what is built may not.
+            let built = below[id].iter().filter(|d| d.dep_kinds.iter().any(|kind| kind.kind.is_none()));
+            open.extend(built.map(|d| d.pkg.as_str()).filter(|id| reached.insert(*id)));
+        }
+        for found in reached.into_iter().map(|id| names[id]) {
+            edges += usize::from(ours.contains(found));
+            if ours.contains(found) && !allowed.contains(&found) || banned.contains(&found) {
+                broken.push(format!("{name} must not depend on {found}"));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+    assert!(edges >= 10, "only {edges} dependencies among our crates were seen");
+}

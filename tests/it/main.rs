@@ -1,0 +1,17 @@
+//! End to end: the real program on data directories of its own, against the oracle and against itself.
+//!
+//! Invariants: a test starts from an empty directory and leaves nothing behind; randomness is seeded. What is compared:
+//! every record of every metric topic and of the alerts, by key and in order ([`data::Data::sequences`]), and every row
+//! of the store ([`data::Data::rows`]). Helpers: [`data`] runs the program, [`generated`] makes events.
+
+#![cfg(test)]
+
+mod cdnow;
+mod data;
+mod generated;
+mod kill;
+mod layers;
+mod messages;
+mod oracle;
+mod partitions;
+mod rebuild;

@@ -1,0 +1,325 @@
+//! What the user is told, and the exit code: 0 done, 1 failed, 2 wrong usage or input.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use eventlog::embedded;
+use serde_json::json;
+
+use crate::data::{Data, Run, assert_same_rows};
+
+const WRONG: i32 = 2;
+const FAILED: i32 = 1;
+
+/// A purchase of account `a`, as one line.
+fn order(id: &str, time: &str) -> String {
+    let data = json!({"order": id, "gross": 1_000, "currency": "EUR"});
+    let event = json!({"specversion": "1.0", "id": id, "source": "shop", "type": "order.completed", "time": time, "account": "a", "data": data});
+    format!("{event}\n")
+}
+
+/// Three purchases in order, imported.
+fn imported() -> (Data, PathBuf) {
+    let data = Data::new();
+    let lines = [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-01-05T10:00:00Z"), order("3", "2024-02-03T10:00:00Z")];
+    let file = data.file("events.ndjson", lines.concat());
+    data.import(&file, &[]).done().says(&["3 lines: 3 accepted, 0 rejected", "3 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    (data, file)
+}
+
+/// Imports one line that is refused, and returns what was said.
+fn refused(line: impl AsRef<[u8]>, reason: &str) {
+    let data = Data::new();
+    let mut bytes = line.as_ref().to_vec();
+    bytes.push(b'\n');
+    let mut lines = order("good", "2024-01-01T10:00:00Z").into_bytes();
+    lines.extend(&bytes);
+    let file = data.file("events.ndjson", lines);
+    let rejects = data.file("rejects.ndjson", "");
+    let run = data.import(&file, &["--rejects", rejects.to_str().unwrap()]).done();
+    run.says(&["2 lines: 1 accepted, 1 rejected", "1 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    let expected = format!("{}:2: {reason}", file.display());
+    assert!(warnings(&run).iter().any(|said| said.starts_with(&expected)), "expected {expected}\n   found {}", run.err);
+    assert_eq!(fs::read(rejects).unwrap(), bytes, "the line is kept as it was");
+}
+
+/// Messages of the log on standard error.
+fn warnings(run: &Run) -> Vec<String> {
+    let lines = run.err.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.filter_map(|line| line["fields"]["message"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn out_of_order_is_late_and_applied() {
+    let data = Data::new();
+    let lines = [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-03-05T10:00:00Z"), order("3", "2024-01-03T10:00:00Z")];
+    let file = data.file("events.ndjson", lines.concat());
+    data.import(&file, &["--order", "file"]).done().says(&["2 on time, 1 late, 0 duplicate, 0 quarantined"]);
+    let rows = data.run(["query", "orders", "--format", "json"]).done().out;
+    let january: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+    assert_eq!((&january["value"], &january["corrected"]), (&json!(2), &json!(true)), "{january}");
+}
+
+#[test]
+fn a_second_import_counts_duplicates_and_changes_nothing() {
+    let (data, file) = imported();
+    let (rows, clocks) = (data.rows(), data.clocks());
+    data.import(&file, &[]).done().says(&["3 lines: 3 accepted, 0 rejected", "0 on time, 0 late, 3 duplicate, 0 quarantined"]);
+    assert_same_rows(&data.rows(), &rows, "imported again");
+    assert_ne!(data.clocks(), clocks, "time went on");
+}
+
+#[test]
+fn far_future_times_are_refused() {
+    refused(order("x", "2999-01-01T00:00:00Z"), "time: is 2999-01-01T00:00:00Z, after the wall clock (");
+}
+
+#[test]
+fn times_before_history_are_refused() {
+    let floor = "before the history floor (1990-01-01T00:00:00Z)";
+    refused(order("x", "1969-12-31T23:59:59Z"), &format!("time: is 1969-12-31T23:59:59Z, {floor}"));
+    refused(order("x", "-000044-03-15T12:00:00Z"), "time: is -000044-03-15T12:00:00Z, expected RFC 3339 like 2026-01-31T09:30:00Z");
+}
+
+#[test]
+fn absurd_times_are_refused() {
+    let expected = "expected RFC 3339 like 2026-01-31T09:30:00Z";
+    for time in ["yesterday", "0", "2024-02-30T00:00:00Z", "99999999-01-01T00:00:00Z", "2024-01-01T25:00:00Z"] {
+        refused(order("x", time), &format!("time: is {time}, {expected}"));
+    }
+    for time in ["-5", "0", "9223372036854775807", "1e300"] {
+        refused(order("x", "TIME").replace("\"TIME\"", time), &format!("time: is {time}, expected a string"));
+    }
+}
+
+#[test]
+fn broken_json_is_refused() {
+    refused(r#"{"id": "x", broken"#, "not valid JSON: key must be a string (column 13)");
+    refused(r#"{"id": "x""#, "not valid JSON: ");
+    refused("[1, 2]", "");
+}
+
+#[test]
+fn broken_utf_8_is_refused() {
+    refused(b"{\"id\":\"x\xff\"}", "not UTF-8 at byte 9; save the file as UTF-8");
+}
+
+#[test]
+fn a_missing_currency_is_refused() {
+    let line = order("x", "2024-01-01T10:00:00Z").replace("\"currency\":\"EUR\",", "");
+    assert!(!line.contains("currency"), "{line}");
+    refused(line.trim_end(), "data.currency: is missing, expected a currency as three capital letters (ISO 4217) (order.completed needs it)");
+}
+
+#[test]
+fn unknown_types_are_kept_and_counted() {
+    let data = Data::new();
+    let line = r#"{"id":"x","source":"shop","type":"my.own","time":"2024-01-02T00:00:00Z","account":"a","data":{"any":[1,{"thing":null}]}}"#;
+    let file = data.file("events.ndjson", format!("{}{line}\n", order("1", "2024-01-01T10:00:00Z")));
+    let run = data.import(&file, &[]).done();
+    run.says(&["2 lines: 2 accepted, 0 rejected", "1 my.own\n", "2 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    let events = data.run(["events"]).done().out;
+    let kept = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let kept: Vec<_> = kept.filter(|event| event["type"] == "my.own").collect();
+    assert_eq!(kept.len(), 1, "{events}");
+    assert_eq!(kept[0]["data"], json!({"any": [1, {"thing": null}]}));
+    let counted = data.run(["query", "events", "--format", "json"]).done().out;
+    assert!(counted.contains("\"value\":2"), "{counted}");
+}
+
+#[test]
+fn a_wrong_file_is_named() {
+    let data = Data::new();
+    let missing = data.path().join("missing.ndjson");
+    let run = data.import(&missing, &[]);
+    assert_eq!(run.err, format!("error: {}: No such file or directory (os error 2)\n", missing.display()));
+    run.fails(WRONG, &[]);
+    let folder = data.path();
+    data.import(&folder, &[]).fails(WRONG, &[&format!("error: {}: Is a directory (os error 21)\n", folder.display())]);
+}
+
+#[test]
+fn a_catalog_with_a_type_error_is_located() {
+    let data = Data::new();
+    let catalog = data.file(
+        "catalog.yaml",
+        "meaningful: [order]\nmetrics:\n  - name: orders\n    title: Orders\n    description: Orders.\n    unit: count\n    \
+         windows: [1d]\n    measures:\n      orders: {count: order}\n    value: orders + \"one\"\n",
+    );
+    let data = data.config(&format!("[settings]\ncatalog = \"{}\"\n", catalog.display()));
+    let file = data.file("events.ndjson", order("1", "2024-01-01T10:00:00Z"));
+    let run = data.import(&file, &[]);
+    assert_eq!(run.err, format!("error: {}:10:21: this is text, a number is expected\n", catalog.display()));
+    run.fails(WRONG, &[]);
+    assert!(!data.path().exists(), "nothing was made");
+}
+
+#[test]
+fn a_wrong_configuration_is_named() {
+    let (data, file) = imported();
+    let data = data.config("[log]\npartitons = 4\n");
+    data.import(&file, &[]).fails(WRONG, &["vitals.toml: unknown field `partitons`, expected `partitions` for key `log`\n"]);
+    let data = data.config("[settings]\nsilent_after = \"soon\"\n");
+    let expected = "vitals.toml: [settings] silent_after: is \"soon\", expected a duration such as \"90d\", \"1h\" or \"500ms\"\n";
+    data.import(&file, &[]).fails(WRONG, &[expected]);
+    data.config("[log\n").import(&file, &[]).fails(WRONG, &["vitals.toml: TOML parse error at line 1, column 5"]);
+}
+
+#[test]
+fn other_partitions_than_the_data_has_are_refused() {
+    let (data, file) = imported();
+    let data = data.config("[log]\npartitions = 7\n");
+    let place = data.path();
+    let expected = format!(
+        "error: {}: [log] partitions is 7 in the configuration: topic events.v1 has 4 partitions, not 7; \
+         the number is fixed when the data is made\n",
+        place.display()
+    );
+    let run = data.import(&file, &[]);
+    assert_eq!(run.err, expected);
+    run.fails(WRONG, &[]);
+}
+
+#[test]
+fn an_unknown_metric_or_window_is_told_what_there_is() {
+    let (data, _) = imported();
+    data.run(["query", "order"]).fails(WRONG, &["error: there is no metric \"order\"; did you mean orders?\n"]);
+    data.run(["query", "xyzzy"]).fails(WRONG, &["error: there is no metric \"xyzzy\"; `vitals metrics` lists all\n"]);
+    data.run(["query", "orders", "--window", "5d"]).fails(WRONG, &["error: metric orders has no window \"5d\"; it has `1d`, `1w`, "]);
+    data.run(["query", "customers", "--by", "product"]).fails(WRONG, &["error: metric customers is not kept by "]);
+}
+
+#[test]
+fn no_data_is_said_and_nothing_is_made() {
+    let data = Data::new();
+    let path = data.path();
+    let import = format!("`vitals import FILE --data {}`", path.display());
+    for command in ["alerts", "metrics"] {
+        data.run([command]).fails(FAILED, &[&format!("error: there is no store at {}", path.display()), &import]);
+    }
+    data.run(["query", "orders"]).fails(FAILED, &[&import]);
+    data.run(["events"]).fails(FAILED, &[&format!("error: {}: there is no log here; ", path.display())]);
+    data.run(["rebuild"]).fails(WRONG, &[&format!("error: {}: there is no log here; ", path.display())]);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_data_directory_in_use_is_refused_but_can_be_queried() {
+    let (data, file) = imported();
+    let _held = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
+    let expected = format!("error: {} is in use by another vitals process; stop it, or give another --data\n", data.path().join("log").display());
+    for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
+        assert_eq!(run.err, expected);
+        run.fails(FAILED, &[]);
+    }
+    data.run(["query", "orders"]).done();
+    data.run(["alerts"]).done();
+}
+
+/// Writes the version of a format into a RocksDB of ours.
+fn set_format(path: &Path, format: &[u8]) {
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, path).unwrap();
+    rocksdb::DB::open_cf(&options, path, families).unwrap().put("format", format).unwrap();
+}
+
+#[test]
+fn a_log_of_a_newer_version_is_refused() {
+    let (data, file) = imported();
+    let log = data.path().join("log");
+    set_format(&log, &7_u32.to_be_bytes());
+    let expected = format!("error: {} was written by a newer version (format 7, this one reads up to 1); use that version\n", log.display());
+    for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
+        assert_eq!(run.err, expected);
+        run.fails(FAILED, &[]);
+    }
+}
+
+#[test]
+fn a_state_of_a_newer_version_is_refused() {
+    let (data, file) = imported();
+    let state = data.path().join("state").join("rollup-0");
+    set_format(&state, &7_u64.to_be_bytes());
+    let expected = format!("error: state at {} was written by a newer version (format 7, this one reads up to 1); use that version\n", state.display());
+    let run = data.import(&file, &[]);
+    assert_eq!(run.err, expected);
+    run.fails(FAILED, &[]);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let (data, file) = imported();
+    let store = data.path().join(store::sqlite::FILE);
+    rusqlite::Connection::open(&store).unwrap().pragma_update(None, "user_version", 9).unwrap();
+    let expected = format!("error: {} was written by a newer version (schema 9, this one reads up to 1); use that version\n", store.display());
+    for run in [data.import(&file, &[]), data.run(["query", "orders"]), data.run(["alerts"])] {
+        assert_eq!(run.err, expected);
+        run.fails(FAILED, &[]);
+    }
+}
+
+/// The files of a RocksDB whose names begin or end so, overwritten.
+fn damage(path: &Path, is_one: impl Fn(&str) -> bool) {
+    let files = fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
+    let hit: Vec<_> = files.filter(|file| is_one(file.file_name().unwrap().to_str().unwrap())).collect();
+    assert!(!hit.is_empty(), "{} has no such file", path.display());
+    for file in hit {
+        let length = fs::metadata(&file).unwrap().len();
+        fs::write(file, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+    }
+}
+
+/// A table, the manifest, or the pointer to it.
+const PARTS: [fn(&str) -> bool; 3] = [|name| name.ends_with(".sst"), |name| name.starts_with("MANIFEST"), |name| name == "CURRENT"];
+
+#[test]
+fn a_damaged_log_is_refused() {
+    for part in PARTS {
+        let (data, file) = imported();
+        // A start writes what was only in the write-ahead log into tables.
+        data.run(["events"]).done();
+        let log = data.path().join("log");
+        damage(&log, part);
+        let expected = format!("{} is damaged: ", log.display());
+        for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
+            run.fails(FAILED, &[&expected, "; restore it from a backup\n"]);
+        }
+        data.run(["query", "orders"]).done();
+    }
+}
+
+#[test]
+fn damaged_state_is_refused_and_computed_again_once_it_is_deleted() {
+    for part in PARTS {
+        let (data, file) = imported();
+        data.import(&file, &[]).done();
+        let rows = data.rows();
+        let state = data.path().join("state").join("rollup-0");
+        damage(&state, part);
+        let run = data.import(&file, &[]);
+        run.fails(FAILED, &[&format!("state at {} is damaged: ", state.display()), "; delete the directory, it is rebuilt from the log\n"]);
+        fs::remove_dir_all(&state).unwrap();
+        data.import(&file, &[]).done();
+        assert_same_rows(&data.rows(), &rows, "after the damage");
+    }
+}
+
+#[test]
+fn a_damaged_store_is_refused_and_made_again() {
+    let (data, file) = imported();
+    let rows = data.rows();
+    let store = data.path().join(store::sqlite::FILE);
+    fs::write(&store, vec![b'x'; 8192]).unwrap();
+    let expected = format!(
+        "error: {} is damaged (file is not a database); move it away and make it again from the log with `vitals rebuild`\n",
+        store.display()
+    );
+    for run in [data.import(&file, &[]), data.run(["query", "orders"]), data.run(["alerts"])] {
+        assert_eq!(run.err, expected);
+        run.fails(FAILED, &[]);
+    }
+    data.run(["rebuild"]).done();
+    assert_same_rows(&data.rows(), &rows, "made again");
+}

@@ -1,0 +1,130 @@
+//! Every metric, window and dimension against the oracle.
+
+use std::{collections::BTreeMap, fmt::Write as _, io::Cursor, ops::ControlFlow};
+
+use oracle::{Options, Settings, Truth, diff, read, truth};
+use store::{Point, Read as _, Select, sqlite};
+
+use crate::{cdnow, data::Data, generated};
+
+/// What must stand in a data directory.
+fn expected(data: &Data) -> Truth {
+    let log = data.run(["events", "--ticks"]).done().out;
+    truth(read::log(Cursor::new(log)).unwrap(), &Settings::default()).unwrap()
+}
+
+/// The answer to every question that the catalog allows; and how many questions those were.
+fn answers(data: &Data) -> (String, usize) {
+    let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
+    let (mut out, mut asked) = (String::new(), 0);
+    for metric in reader.catalog().unwrap() {
+        for window in &metric.windows {
+            for by in &metric.by {
+                let (window, by) = (window.to_string(), by.join(","));
+                let mut arguments = vec!["query", &metric.name, "--window", &window, "--format", "json"];
+                if !by.is_empty() {
+                    arguments.extend(["--by", &by]);
+                }
+                out.push_str(&data.run(arguments).done().out);
+                asked += 1;
+            }
+        }
+    }
+    (out, asked)
+}
+
+/// Fails unless every answer is the oracle's; returns how many rows were compared.
+#[track_caller]
+fn assert_true(data: &Data, context: &str) -> usize {
+    let truth = expected(data);
+    let (rows, asked) = answers(data);
+    let report = diff(&truth, Cursor::new(&rows), Options { limit: 3, only_present: false }).unwrap();
+    let mut shown = Vec::new();
+    report.print(&mut shown).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    let silences = silences(data, &truth);
+    eprintln!("{context}: {asked} queries, {}; {silences} silences", shown.lines().last().unwrap_or_default());
+    assert_eq!((report.wrong(), report.skipped), (0, 0), "{context}\n{shown}");
+    report.equal
+}
+
+/// Compares the points of `silence` as they are stored, not as a query fills them in; returns how many there are.
+fn silences(data: &Data, truth: &Truth) -> usize {
+    let mut wanted = BTreeMap::new();
+    for row in truth.rows.iter().filter(|row| row.metric == "silence") {
+        let line = (row.answer.value(), row.since);
+        wanted.insert((row.account.clone(), row.window.start), (line, row.optional));
+    }
+    let found = stored(data, "silence");
+    let mut differences = String::new();
+    for (key, point) in &found {
+        let said = (point.value, point.since_us);
+        if wanted.get(key).is_none_or(|(line, _)| *line != said) {
+            let _ = writeln!(differences, "{key:?} is {said:?}, expected {:?}", wanted.get(key));
+        }
+    }
+    for (key, (line, optional)) in &wanted {
+        if !optional && !found.contains_key(key) {
+            let _ = writeln!(differences, "{key:?} is missing, expected {line:?}");
+        }
+    }
+    assert_eq!(differences, "");
+    found.len()
+}
+
+/// Stored points of a per-account metric of one window, by account and start.
+fn stored(data: &Data, metric: &str) -> BTreeMap<(Option<String>, i64), Point> {
+    let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
+    let info = reader.catalog().unwrap().into_iter().find(|info| info.name == metric).unwrap();
+    let select = Select {
+        tenant: "default".to_owned(),
+        metric: info.name,
+        definition: info.definition,
+        kind: info.windows[0],
+        by: Vec::new(),
+        filter: Vec::new(),
+        account: None,
+    };
+    let mut found = BTreeMap::new();
+    let mut keep = |series: store::Series, points: Vec<Point>| {
+        for point in points {
+            found.insert((series.account.clone(), point.window.start_us.unwrap()), point);
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    reader.series(&select, &mut keep).unwrap();
+    found
+}
+
+fn generated_events(seed: u64) {
+    let data = Data::new();
+    let file = data.file("events.ndjson", generated::events(seed, 5_000, 120));
+    data.import(&file, &["--order", "file"]).done();
+    let equal = assert_true(&data, &format!("seed {seed}"));
+    assert!(equal > 30_000, "only {equal} rows were compared");
+}
+
+#[test]
+fn generated_events_of_seed_2() {
+    generated_events(2);
+}
+
+#[test]
+fn generated_events_of_seed_3() {
+    generated_events(3);
+}
+
+#[test]
+fn generated_events_of_seed_4() {
+    generated_events(4);
+}
+
+#[test]
+fn cdnow_sample() {
+    let Some(file) = cdnow::file("CDNOW_sample.txt") else { return };
+    let data = Data::new();
+    let run = data.import(&file, &["--mapping", cdnow::SAMPLE]).done();
+    run.says(&["6919 lines: 6919 accepted, 0 rejected", "6919 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    let equal = assert_true(&data, "sample");
+    assert!(equal > 10_000, "only {equal} rows were compared");
+}

@@ -1,0 +1,108 @@
+//! Everything but the events can be thrown away: it is computed again, to the same.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use crate::{
+    data::{Data, assert_same_rows, assert_same_sequences},
+    generated::{self, Random},
+};
+
+const FLAGS: [&str; 2] = ["--order", "file"];
+
+fn imported(seed: u64, events: usize) -> Data {
+    let data = Data::new();
+    let file = data.file("events.ndjson", generated::events(seed, events, 100));
+    data.import(&file, &FLAGS).done();
+    data
+}
+
+#[track_caller]
+fn assert_same(found: &Data, expected: &Data, context: &str) {
+    assert_same_sequences(&found.sequences(), &expected.sequences(), context);
+    assert_same_rows(&found.rows(), &expected.rows(), context);
+    assert_same_rows(&found.clocks(), &expected.clocks(), context);
+}
+
+#[test]
+fn a_rebuild_publishes_the_same() {
+    let data = imported(2, 3_000);
+    let (sequences, rows, clocks) = (data.sequences(), data.rows(), data.clocks());
+    let run = data.run(["rebuild"]).done();
+    assert!(run.out.contains(" events applied again"), "{}", run.out);
+    assert_same_sequences(&data.sequences(), &sequences, "rebuilt");
+    assert_same_rows(&data.rows(), &rows, "rebuilt");
+    assert_same_rows(&data.clocks(), &clocks, "rebuilt");
+}
+
+#[test]
+fn deleted_state_is_computed_again() {
+    let (kept, deleted) = (imported(3, 3_000), imported(3, 3_000));
+    let states = fs::read_dir(deleted.path().join("state")).unwrap();
+    for state in states {
+        fs::remove_dir_all(state.unwrap().path()).unwrap();
+    }
+    for data in [&kept, &deleted] {
+        let file = data.file("more.ndjson", generated::events(9, 20, 5));
+        data.import(&file, &FLAGS).done();
+    }
+    assert_same(&deleted, &kept, "after the state was deleted");
+}
+
+#[test]
+fn a_changed_setting_computes_everything_again_and_says_so() {
+    let changed = imported(2, 2_000).config("[settings]\nsilent_after = \"60d\"\n");
+    let fresh = Data::new().config("[settings]\nsilent_after = \"60d\"\n");
+    let file = fresh.file("events.ndjson", generated::events(2, 2_000, 100));
+    fresh.import(&file, &FLAGS).done();
+    let more = fresh.file("more.ndjson", generated::events(9, 20, 5));
+    fresh.import(&more, &FLAGS).done();
+
+    let before = changed.rows();
+    let run = changed.import(&more, &FLAGS).done();
+    for text in ["the definitions changed: everything is computed again from the log", "customers_lost@", "customer_churn_rate@"] {
+        assert!(run.err.contains(text), "expected {text}\n   found {}", run.err);
+    }
+    assert!(!run.err.contains("orders@"), "its definition did not change: {}", run.err);
+    assert_ne!(changed.rows(), before);
+    assert_same(&changed, &fresh, "with another silent_after");
+}
+
+#[test]
+fn a_terminated_import_ends_well_and_goes_on() {
+    let input = generated::events(4, 20_000, 100);
+    let undisturbed = Data::new();
+    let file = undisturbed.file("events.ndjson", &input);
+    undisturbed.import(&file, &FLAGS).done();
+
+    let mut random = Random(7);
+    let mut stopped = 0;
+    for attempt in 0..40 {
+        let data = Data::new();
+        let command = &mut data.command(["import".as_ref(), file.as_os_str()]);
+        let child = command.args(FLAGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !data.path().join(store::sqlite::FILE).exists() {
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_millis(random.below(200)));
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "attempt {attempt}: {out}{err}");
+        if !killed.success() || !out.contains("stopped before the end; the same command goes on from here") {
+            continue;
+        }
+        stopped += 1;
+        let run = data.import(&file, &FLAGS).done();
+        run.says(&["were there from an interrupted import"]);
+        assert_same(&data, &undisturbed, &format!("attempt {attempt}"));
+        if stopped == 3 {
+            break;
+        }
+    }
+    assert!(stopped > 0, "no import was stopped before its end: this run shows nothing");
+}
