@@ -16,8 +16,8 @@ trap 'rm -rf "$work"' EXIT
 
 "$vitals" events --ticks --data "$data" > "$work/log.ndjson"
 
-# "   name ..." of the table, and "label   value" of one metric.
-names=$("$vitals" metrics --data "$data" | awk 'NF > 3 && $1 ~ /^[a-z_]+$/ && $1 != "name" { print $1 }')
+# "| name ..." of the table, and "label   value" of one metric.
+names=$("$vitals" metrics --data "$data" | sed "s/[│┆|]/ /g" | awk 'NF > 3 && $1 ~ /^[a-z_]+$/ && $1 != "name" { print $1 }')
 for name in $names; do
     "$vitals" metrics "$name" --data "$data" > "$work/metric"
     field() { sed -n "s/^$1  *//p" "$work/metric" | head -n 1; }
