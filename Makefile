@@ -6,7 +6,7 @@ CARGO ?= cargo
 WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test build lint bench prepare
+.PHONY: demo test build lint bench check prepare
 
 # A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
 demo: build
@@ -19,7 +19,7 @@ test: prepare
 build: prepare
 	$(CARGO) build $(WHOLE)
 
-# As `cargo test`, but slower and without a verdict.
+# How fast it is, see benches/.
 bench: prepare
 	$(CARGO) bench --workspace --locked --profile release
 
@@ -31,3 +31,7 @@ lint: prepare
 # A compiler, make and libclang: installs them on Debian and Ubuntu, else says how.
 prepare:
 	@sh deploy/prepare.sh
+
+# Every row of a data directory against the oracle's: `make check DATA=cdnow`
+check: build
+	CARGO_TARGET_DIR=$(TARGET) tests/oracle/check.sh $(DATA)

@@ -165,7 +165,7 @@ impl Shop {
 
     fn update(&mut self, at: usize, time_us: i64) {
         let account = &self.accounts[at];
-        let traits = [("plan", account.plan), ("segment", account.segment), ("region", account.region)];
+        let traits = [("plan", account.plan), ("region", account.region), ("segment", account.segment)];
         let traits = traits.map(|(name, value)| Trait { name: name.to_owned(), value: Some(value.to_owned()) });
         self.send(
             at,
@@ -307,7 +307,6 @@ fn envelope(id: String, kind: &str, account: &str, time_us: i64, data: event::Da
         time_us,
         subject: account.to_owned(),
         subject_kind: SubjectKind::Account.into(),
-        tenant: ingest::event::TENANT.to_owned(),
         data: Some(data),
         ..Event::default()
     }

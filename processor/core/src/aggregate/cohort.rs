@@ -6,8 +6,10 @@
 //! sum of all days up to x is the value of the window whose last day is x; days ahead of the clock
 //! are harmless, their windows do not exist yet.
 //!
-//!     loss at L:   ....|---- L's day ---- n days ----|....
-//!                      +1                            -1
+//! ```text
+//! loss at L:   ....|---- L's day ---- n days ----|....
+//!                  +1                            -1
+//! ```
 
 use crate::{
     calendar::{Calendar, Day, Kind, Time},
