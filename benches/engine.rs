@@ -32,7 +32,7 @@ fn main() {
     if common::flag("test") {
         return;
     }
-    let (events, runs) = (option("events", 500_000), option("runs", 3));
+    let (events, runs) = (option("events", 300_000), option("runs", 1));
     println!("engine alone, {events} events over 90 days, median of {runs}\n");
     println!("| load | k events / CPU s | us / event |\n| --- | ---: | ---: |");
     let all = Arc::new(Plan::built_in(&Settings::default()).unwrap());
@@ -48,7 +48,7 @@ fn main() {
         return;
     }
     parts(&all, events);
-    bytes(&all, option("accounts", 1_000_000) as u64);
+    bytes(&all, option("accounts", 200_000) as u64);
 }
 
 /// What the parts cost, on the load with 10 k accounts by Zipf.

@@ -47,7 +47,7 @@ fn main() {
     if common::flag("test") {
         return;
     }
-    let (events, runs) = (option("events", 500_000), option("runs", 1));
+    let (events, runs) = (option("events", 200_000), option("runs", 1));
     println!("pipeline, {events} events over 90 days, {PARTITIONS} partitions, median of {runs}\n");
     println!("| load | k events / CPU s | us / event | of it append |\n| --- | ---: | ---: | ---: |");
     for (name, spread) in common::loads() {

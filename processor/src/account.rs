@@ -330,7 +330,7 @@ impl Accounts {
             let topic = self.metric_topics[number].clone();
             if !metric.totals.is_empty() {
                 for snapshot in total_snapshots(&plan, metric, change, clock) {
-                    outputs.push(snapshot_output(&topic, self.partition, &snapshot));
+                    outputs.push(snapshot_output(&topic, self.partition, snapshot));
                 }
             }
             if !metric.silence.is_empty() {
@@ -350,7 +350,7 @@ impl Accounts {
                         }
                         None => snapshot.value = Some(0.0),
                     }
-                    outputs.push(snapshot_output(&topic, self.partition, &snapshot));
+                    outputs.push(snapshot_output(&topic, self.partition, snapshot));
                 }
             }
         }
@@ -498,10 +498,11 @@ fn account_snapshot(metric: &Metric, key: &str, currency: &str, window: &Window,
 }
 
 /// A snapshot as a record of its topic.
-pub(crate) fn snapshot_output(topic: &Arc<str>, partition: u32, snapshot: &v1::Snapshot) -> Output {
+pub(crate) fn snapshot_output(topic: &Arc<str>, partition: u32, snapshot: v1::Snapshot) -> Output {
     let key = snapshot.key.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-    let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Snapshot(snapshot.clone())) };
-    output(topic, partition, key, entry.encode_to_vec(), snapshot.revision_us)
+    let revision = snapshot.revision_us;
+    let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Snapshot(snapshot)) };
+    output(topic, partition, key, entry.encode_to_vec(), revision)
 }
 
 /// A tick as a record of a metric topic.

@@ -177,7 +177,7 @@ impl Rollups {
             let mut row = Vec::new();
             change.row.encode(&mut row);
             let topic = self.metric_topics[change.metric].clone();
-            outputs.push(snapshot_output(&topic, 0, &self.snapshot(&change, instant)));
+            outputs.push(snapshot_output(&topic, 0, self.snapshot(&change, instant)));
             self.rows.insert(change.key, row);
         }
         if instant.div_euclid(convert::MICROS) > self.ticked.div_euclid(convert::MICROS) {

@@ -56,6 +56,26 @@ pub struct AccountChange {
     pub silence: BTreeMap<Day, Option<(Silence, Option<EventId>)>>,
 }
 
+/// An account in memory.
+#[derive(Debug)]
+struct Held {
+    account: Account,
+    /// Whether it changed since the last flush.
+    dirty: bool,
+    /// What it showed before this instant, if the instant touched it.
+    touched: Option<Box<Touched>>,
+}
+
+impl Held {
+    /// Notes the silences of an instant by their day.
+    fn note(&mut self, calendar: &mut Calendar, silences: Vec<SilenceChange>) {
+        let Some(touched) = &mut self.touched else { return };
+        for change in silences {
+            touched.silence.insert(calendar.day(change.now.since), Some((change.now, change.cause)));
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Touched {
     totals_before: Vec<Total>,
@@ -65,38 +85,61 @@ struct Touched {
 /// The engine of one partition.
 #[derive(Debug)]
 pub struct Engine {
+    tools: Tools,
+    accounts: Map<Box<str>, Held>,
+    /// Keys of the accounts that are dirty, and touched.
+    dirty: Vec<Box<str>>,
+    touched: Vec<Box<str>>,
+    timers: Vec<(Time, Box<str>)>,
+    clock: Time,
+}
+
+/// What a fold reads and writes beside the account.
+#[derive(Debug)]
+struct Tools {
     plan: Arc<Plan>,
     calendar: Calendar,
     profiles: Profiles,
     series: Series,
     deltas: Deltas,
-    accounts: Map<Box<str>, Account>,
-    dirty: Map<Box<str>, ()>,
-    touched: Map<Box<str>, Touched>,
-    timers: Vec<(Time, Box<str>)>,
-    clock: Time,
+}
+
+impl Tools {
+    fn fold<'a>(&'a mut self, sign: i128, silences: &'a mut Vec<SilenceChange>) -> Fold<'a> {
+        Fold {
+            plan: &self.plan,
+            calendar: &mut self.calendar,
+            profiles: &mut self.profiles,
+            series: &mut self.series,
+            deltas: &mut self.deltas,
+            sign,
+            silences,
+        }
+    }
 }
 
 impl Engine {
     /// An engine without accounts; `clock` is the partition's, [`Time::MIN`] before the first tick.
     pub fn new(plan: Arc<Plan>, clock: Time) -> Engine {
         Engine {
-            calendar: Calendar::new(plan.settings.zone.clone()),
-            profiles: Profiles::new(&plan),
-            series: Series::default(),
-            deltas: Deltas::default(),
+            tools: Tools {
+                calendar: Calendar::new(plan.settings.zone.clone()),
+                profiles: Profiles::new(&plan),
+                series: Series::default(),
+                deltas: Deltas::default(),
+                plan,
+            },
             accounts: Map::default(),
-            dirty: Map::default(),
-            touched: Map::default(),
+            dirty: Vec::new(),
+            touched: Vec::new(),
             timers: Vec::new(),
             clock,
-            plan,
         }
     }
 
     /// The plan.
     pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+        &self.tools.plan
     }
 
     /// The greatest tick closed.
@@ -120,77 +163,81 @@ impl Engine {
     /// The key, if the bytes are damaged.
     pub fn load(&mut self, key: &str, bytes: Option<&[u8]>) -> Result<(), String> {
         let account = match bytes {
-            None => Account::new(self.plan.activities.len()),
-            Some(bytes) => Account::decode(bytes, &mut self.profiles, self.plan.traits.len())
-                .filter(|account| account.active.len() == self.plan.activities.len())
+            None => Account::new(self.tools.plan.activities.len()),
+            Some(bytes) => Account::decode(bytes, &mut self.tools.profiles, self.tools.plan.traits.len())
+                .filter(|account| account.active.len() == self.tools.plan.activities.len())
                 .ok_or_else(|| format!("the state of account {key:?} does not decode"))?,
         };
-        self.accounts.insert(key.into(), account);
+        self.accounts.insert(key.into(), Held { account, dirty: false, touched: None });
         Ok(())
     }
 
     /// Applies one event of the account `key`; `journal` is all its earlier events, in any order.
     pub fn apply(&mut self, key: &str, event: &Event, journal: Option<Vec<Event>>) -> Outcome {
-        if event.time.saturating_sub(event.recorded_at) > self.plan.settings.max_ahead {
+        if event.time.saturating_sub(event.recorded_at) > self.tools.plan.settings.max_ahead {
             return Outcome::Ahead;
         }
-        let Some(account) = self.accounts.get(key) else { return Outcome::NeedsAccount };
-        let prints = prints(event);
+        let Some(Held { account, .. }) = self.accounts.get(key) else { return Outcome::NeedsAccount };
+        let (prints, count) = prints(event);
+        let prints = &prints[..count];
         let plain = matches!(event.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other) && event.corrects.is_none();
         let in_order = event.time > account.last && event.time > account.fired;
         let unknown = !prints.iter().any(|print| account.ids.may_hold(*print));
         let late = event.time < self.clock.saturating_sub(LATE);
         let straight = account.events == 0 || (plain && in_order && unknown);
         match (straight, journal) {
-            (true, _) => self.advance(key, event, &prints),
+            (true, _) => self.advance(key, event, prints),
             (false, None) => return Outcome::NeedsJournal,
             (false, Some(journal)) if journal.iter().any(|known| known.id == event.id) => return Outcome::Duplicate,
-            (false, Some(journal)) => self.refold(key, event, journal, &prints),
+            (false, Some(journal)) => self.refold(key, event, journal, prints),
         }
         Outcome::Applied { late }
     }
 
     /// The common case: the event comes after everything known.
     fn advance(&mut self, key: &str, event: &Event, prints: &[u32]) {
-        let Some(mut account) = self.accounts.remove(key) else { return };
-        self.touch(key, &account);
+        let Some(held) = self.accounts.get_mut(key) else { return };
+        touch(&mut self.touched, key, held);
         let mut silences = Vec::new();
         let effect = match &event.body {
             Body::Order(order) => Effect::Order(order),
             Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
             _ => Effect::Nothing,
         };
-        let clock = self.clock;
-        let mut fold = self.fold(1, &mut silences);
-        fold.apply(&mut account, event, effect);
+        let mut fold = self.tools.fold(1, &mut silences);
+        fold.apply(&mut held.account, event, effect);
         // A late event may bring due times that the clock has passed.
-        fold.advance(&mut account, clock, true);
-        self.note(key, silences);
-        self.settle(key, account, prints);
+        fold.advance(&mut held.account, self.clock, true);
+        held.note(&mut self.tools.calendar, silences);
+        self.settle(key, prints);
     }
 
     /// Every other case: the difference between the journal with and without the event.
     fn refold(&mut self, key: &str, event: &Event, mut journal: Vec<Event>, prints: &[u32]) {
-        let Some(account) = self.accounts.remove(key) else { return };
-        self.touch(key, &account);
         journal.sort_by(|a, b| a.order().cmp(&b.order()));
         let (_, before) = self.replay(&journal, -1);
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let (mut folded, after) = self.replay(&journal, 1);
-        folded.ids = account.ids;
-        folded.events = account.events;
-        folded.timer = account.timer;
-        self.note_difference(key, &before, &after);
-        self.settle(key, folded, prints);
+        let changes = self.difference(&before, &after);
+        let Some(held) = self.accounts.get_mut(key) else { return };
+        touch(&mut self.touched, key, held);
+        folded.ids = std::mem::take(&mut held.account.ids);
+        folded.events = held.account.events;
+        folded.timer = held.account.timer;
+        held.account = folded;
+        if let Some(touched) = &mut held.touched {
+            touched.silence.extend(changes);
+        }
+        self.settle(key, prints);
     }
 
     /// Folds a whole journal up to the clock.
     fn replay(&mut self, journal: &[Event], sign: i128) -> (Account, Vec<SilenceChange>) {
-        let mut account = Account::new(self.plan.activities.len());
+        let mut account = Account::new(self.tools.plan.activities.len());
         let mut silences = Vec::new();
         let clock = self.clock;
-        let mut fold = self.fold(sign, &mut silences);
+        let mut fold = self.tools.fold(sign, &mut silences);
         for (event, effect) in journal.iter().zip(resolve(journal)) {
             fold.apply(&mut account, event, effect);
         }
@@ -198,20 +245,10 @@ impl Engine {
         (account, silences)
     }
 
-    fn fold<'a>(&'a mut self, sign: i128, silences: &'a mut Vec<SilenceChange>) -> Fold<'a> {
-        Fold {
-            plan: &self.plan,
-            calendar: &mut self.calendar,
-            profiles: &mut self.profiles,
-            series: &mut self.series,
-            deltas: &mut self.deltas,
-            sign,
-            silences,
-        }
-    }
-
-    /// Puts the account back with its new ids, and sets its timer if it has to ring earlier.
-    fn settle(&mut self, key: &str, mut account: Account, prints: &[u32]) {
+    /// Ends a step: keeps the new ids, and sets the timer if it has to ring earlier.
+    fn settle(&mut self, key: &str, prints: &[u32]) {
+        let Some(held) = self.accounts.get_mut(key) else { return };
+        let account = &mut held.account;
         for print in prints {
             if !account.ids.may_hold(*print) {
                 account.ids.insert(*print);
@@ -219,63 +256,45 @@ impl Engine {
         }
         account.events += u64::from(!prints.is_empty());
         let mut none = Vec::new();
-        if let Some(due) = self.fold(1, &mut none).due(&account)
+        if let Some(due) = self.tools.fold(1, &mut none).due(account)
             && due < account.timer
         {
             account.timer = due;
             self.timers.push((due, key.into()));
         }
-        self.dirty.insert(key.into(), ());
-        self.accounts.insert(key.into(), account);
-    }
-
-    /// Remembers what the account showed before this instant.
-    fn touch(&mut self, key: &str, account: &Account) {
-        if !self.touched.contains_key(key) {
-            let touched = Touched { totals_before: account.totals.clone(), silence: BTreeMap::new() };
-            self.touched.insert(key.into(), touched);
+        if !held.dirty {
+            held.dirty = true;
+            self.dirty.push(key.into());
         }
     }
 
-    fn note(&mut self, key: &str, silences: Vec<SilenceChange>) {
-        for change in silences {
-            let day = self.calendar.day(change.now.since);
-            if let Some(touched) = self.touched.get_mut(key) {
-                touched.silence.insert(day, Some((change.now, change.cause)));
-            }
-        }
-    }
-
-    /// Notes the days at whose end the silence differs between two histories.
-    fn note_difference(&mut self, key: &str, before: &[SilenceChange], after: &[SilenceChange]) {
+    /// The days at whose end the silence differs between two histories.
+    fn difference(&mut self, before: &[SilenceChange], after: &[SilenceChange]) -> BTreeMap<Day, Option<(Silence, Option<EventId>)>> {
         let (before, after) = (self.by_day(before), self.by_day(after));
-        let Some(touched) = self.touched.get_mut(key) else { return };
+        let mut changes = BTreeMap::new();
         for day in before.keys().chain(after.keys()) {
             let at_end = |history: &BTreeMap<Day, SilenceChange>| history.range(..=*day).next_back().map(|(_, change)| change.clone());
             let (old, new) = (at_end(&before), at_end(&after));
             if old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now) {
-                touched.silence.insert(*day, new.map(|change| (change.now, change.cause)));
+                changes.insert(*day, new.map(|change| (change.now, change.cause)));
             }
         }
+        changes
     }
 
     fn by_day(&mut self, history: &[SilenceChange]) -> BTreeMap<Day, SilenceChange> {
-        history.iter().map(|change| (self.calendar.day(change.now.since), change.clone())).collect()
+        history.iter().map(|change| (self.tools.calendar.day(change.now.since), change.clone())).collect()
     }
 
     /// A timer set for `due` rings as the clock comes to `clock`. The account must be loaded.
     pub fn ring(&mut self, key: &str, due: Time, clock: Time) {
-        let Some(mut account) = self.accounts.remove(key) else { return };
-        if account.timer != due {
-            self.accounts.insert(key.into(), account);
-            return;
-        }
-        self.touch(key, &account);
-        account.timer = Time::MAX;
+        let Some(held) = self.accounts.get_mut(key).filter(|held| held.account.timer == due) else { return };
+        touch(&mut self.touched, key, held);
+        held.account.timer = Time::MAX;
         let mut silences = Vec::new();
-        self.fold(1, &mut silences).advance(&mut account, clock, true);
-        self.note(key, silences);
-        self.settle(key, account, &[]);
+        self.tools.fold(1, &mut silences).advance(&mut held.account, clock, true);
+        held.note(&mut self.tools.calendar, silences);
+        self.settle(key, &[]);
     }
 
     /// Timers set since the last call: (due, account), in the order in which they were set.
@@ -288,9 +307,11 @@ impl Engine {
         self.clock = clock;
         let mut changes: Vec<AccountChange> = self
             .touched
-            .drain()
-            .filter_map(|(key, touched)| {
-                let totals = &self.accounts.get(&key)?.totals;
+            .drain(..)
+            .filter_map(|key| {
+                let held = self.accounts.get_mut(&key)?;
+                let touched = held.touched.take()?;
+                let totals = &held.account.totals;
                 let changed = *totals != touched.totals_before || !touched.silence.is_empty();
                 changed.then(|| AccountChange {
                     totals: totals.clone(),
@@ -301,58 +322,67 @@ impl Engine {
             })
             .collect();
         changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        (self.deltas.take(), changes)
+        (self.tools.deltas.take(), changes)
     }
 
     /// Bundle and dimension values of a series of [`Rows`].
     pub fn describe(&self, series: u32) -> (usize, Vec<&str>) {
-        self.series.describe(series)
+        self.tools.series.describe(series)
     }
 
     /// The encodings of all accounts changed since the last call, sorted by key. With more than
     /// `keep` accounts held, all are let go afterwards.
     pub fn flush(&mut self, keep: usize) -> Vec<(Box<str>, Vec<u8>)> {
-        let mut keys: Vec<Box<str>> = self.dirty.drain().map(|(key, ())| key).collect();
+        let mut keys = std::mem::take(&mut self.dirty);
         keys.sort_unstable();
         let encoded = keys
             .into_iter()
             .filter_map(|key| {
+                let held = self.accounts.get_mut(&key)?;
+                held.dirty = false;
                 let mut bytes = Vec::with_capacity(160);
-                self.accounts.get(&key)?.encode(&self.profiles, &mut bytes);
+                held.account.encode(&self.tools.profiles, &mut bytes);
                 Some((key, bytes))
             })
             .collect();
         if self.accounts.len() > keep {
-            let touched = &self.touched;
-            self.accounts.retain(|key, _| touched.contains_key(key));
+            self.accounts.retain(|_, held| held.touched.is_some());
         }
         encoded
     }
 
     /// The local day of an instant.
     pub fn calendar(&mut self) -> &mut Calendar {
-        &mut self.calendar
+        &mut self.tools.calendar
     }
 }
 
-/// Fingerprints of everything that a later event may have to find this one by.
-fn prints(event: &Event) -> Vec<u32> {
-    let mut prints = Vec::with_capacity(2);
-    prints.push(print("e", &event.id.source, &event.id.id));
-    if let Some(target) = &event.corrects {
-        prints.push(print("e", &target.source, &target.id));
+/// Remembers what the account showed before this instant.
+fn touch(keys: &mut Vec<Box<str>>, key: &str, held: &mut Held) {
+    if held.touched.is_none() {
+        held.touched = Some(Box::new(Touched { totals_before: held.account.totals.clone(), silence: BTreeMap::new() }));
+        keys.push(key.into());
     }
-    match &event.body {
-        Body::Order(order) => prints.push(print("o", "", &order.order)),
-        Body::Cancelled(order) => prints.push(print("o", "", order)),
-        Body::Refund(refund) => {
-            prints.push(print("o", "", &refund.order));
-            prints.push(print("r", "", &refund.refund));
-        }
-        Body::Retracted(target) => prints.push(print("e", &target.source, &target.id)),
-        Body::Traits(_) | Body::Usage(_) | Body::Other => {}
+}
+
+/// Fingerprints of everything that a later event may have to find this one by, and their number.
+fn prints(event: &Event) -> ([u32; 4], usize) {
+    let of = |id: &EventId| Some(print("e", &id.source, &id.id));
+    let order = |order: &str| Some(print("o", "", order));
+    let (first, second) = match &event.body {
+        Body::Order(body) => (order(&body.order), None),
+        Body::Cancelled(cancelled) => (order(cancelled), None),
+        Body::Refund(refund) => (order(&refund.order), Some(print("r", "", &refund.refund))),
+        Body::Retracted(target) => (of(target), None),
+        Body::Traits(_) | Body::Usage(_) | Body::Other => (None, None),
+    };
+    let mut prints = [0; 4];
+    let mut count = 0;
+    for print in [of(&event.id), event.corrects.as_ref().and_then(of), first, second].into_iter().flatten() {
+        prints[count] = print;
+        count += 1;
     }
-    prints
+    (prints, count)
 }
 
 fn print(kind: &str, source: &str, id: &str) -> u32 {

@@ -139,6 +139,7 @@ impl Fold<'_> {
                 self.cohort(column.bundle, column.column, &changes);
             }
         }
+        account.customer.runs.reserve_exact(1);
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
         self.emit(plan.emissions(&Trigger::Started), &fact);
@@ -157,12 +158,10 @@ impl Fold<'_> {
         self.emit(plan.emissions(&Trigger::Lost), &fact);
         self.level(now, due, -1);
         for column in &plan.cohorts {
-            if !matches!(column.what, Column::Engaged(_)) {
-                let mut changes = Vec::new();
-                let (customer, traits) = (&account.customer, &account.traits);
-                cohort::lost(self.calendar, column.kind, &column.what, customer, traits, |change| changes.push(change));
-                self.cohort(column.bundle, column.column, &changes);
-            }
+            let mut changes = Vec::new();
+            let (customer, traits) = (&account.customer, &account.traits);
+            cohort::lost(self.calendar, column.kind, &column.what, customer, traits, |change| changes.push(change));
+            self.cohort(column.bundle, column.column, &changes);
         }
         self.engaged(account, due, (true, now), |_| None);
     }
@@ -189,7 +188,8 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
-        let longest = self.plan.cohorts.iter().map(|cohort| if let Kind::Trailing(days) = cohort.kind { i32::from(days) } else { 0 }).max();
+        let kinds = self.plan.engaged.iter().flatten().map(|(kind, _)| kind).chain(self.plan.cohorts.iter().map(|cohort| &cohort.kind));
+        let longest = kinds.map(|kind| if let Kind::Trailing(days) = kind { i32::from(*days) } else { 0 }).max();
         let day = self.calendar.day(now);
         let trailing = self.calendar.midnight(day - longest.unwrap_or(0) - 1);
         let horizon = self.calendar.window(Kind::Year, now).start.min(trailing);
@@ -224,19 +224,22 @@ impl Fold<'_> {
     fn engaged(&mut self, account: &Account, at: Time, was: (bool, u32), new: impl Fn(usize) -> Option<Time>) {
         let plan = self.plan;
         let is = (account.customer.is_one(), account.traits.now());
-        for column in &plan.cohorts {
-            let Column::Engaged(number) = column.what else { continue };
+        for (number, kinds) in plan.engaged.iter().enumerate() {
             let everybody = !plan.activities[number].among_customers;
             let active = account.active[number];
             let before = Standing { counts: everybody || was.0, profile: was.1, active };
             let after = Standing { counts: everybody || is.0, profile: is.1, active: new(number).unwrap_or(active) };
-            let mut changes = [(0, 0, 0); 4];
-            let mut count = 0;
-            cohort::engaged(self.calendar, column.kind, at, before, after, |change| {
-                changes[count] = change;
-                count += 1;
-            });
-            self.cohort(column.bundle, column.column, &changes[..count]);
+            for (kind, columns) in kinds {
+                let mut changes = [(0, 0, 0); 4];
+                let mut count = 0;
+                cohort::engaged(self.calendar, *kind, at, before, after, |change| {
+                    changes[count] = change;
+                    count += 1;
+                });
+                for (bundle, column) in columns {
+                    self.cohort(*bundle, *column, &changes[..count]);
+                }
+            }
         }
     }
 
@@ -254,20 +257,21 @@ impl Fold<'_> {
         if emissions.is_empty() {
             return;
         }
-        let slice = self.calendar.slice(fact.time);
-        let (plan, sign, deltas) = (self.plan, self.sign, &mut *self.deltas);
+        let place = (self.slice(fact.time), self.sign);
         for emission in emissions {
-            let width = plan.bundles[emission.bundle].columns.len();
-            fact::emit(plan, self.profiles, self.series, emission, fact, |series, column, amount| {
-                deltas.row(series, slice, width)[column] += sign * amount;
-            });
+            fact::emit(self.plan, self.profiles, self.series, self.deltas, emission, fact, place);
         }
     }
 
+    /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
+    fn slice(&mut self, time: Time) -> Time {
+        if self.plan.hourly { self.calendar.slice(time) } else { self.calendar.window(Kind::Day, time).start }
+    }
+
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
-        let slice = self.calendar.slice(at);
+        let slice = self.slice(at);
         for (bundle, column) in &self.plan.levels {
-            let series = self.profiles.series(profile, *bundle, self.plan, self.series);
+            let series = self.profiles.series(profile, *bundle, "", self.plan, self.series);
             self.deltas.row(series, slice, self.plan.bundles[*bundle].columns.len())[*column] += self.sign * delta;
         }
     }
@@ -275,7 +279,7 @@ impl Fold<'_> {
     fn cohort(&mut self, bundle: usize, column: usize, changes: &[Change]) {
         let width = self.plan.bundles[bundle].columns.len();
         for (profile, slice, delta) in changes {
-            let series = self.profiles.series(*profile, bundle, self.plan, self.series);
+            let series = self.profiles.series(*profile, bundle, "", self.plan, self.series);
             self.deltas.row(series, *slice, width)[column] += self.sign * delta;
         }
     }
@@ -287,6 +291,7 @@ impl Fold<'_> {
         }
         let index = account.totals.iter().position(|total| *total.currency == *fact.currency).unwrap_or_else(|| {
             let columns = vec![0; self.plan.totals.len()];
+            account.totals.reserve_exact(1);
             account.totals.push(Total { currency: fact.currency.into(), columns, since: Time::MIN });
             account.totals.len() - 1
         });

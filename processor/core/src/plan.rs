@@ -138,9 +138,9 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Whether only the account's traits decide the dimensions.
+    /// Whether only the account's traits decide the dimensions, the currency apart.
     pub fn of_traits(&self) -> bool {
-        !self.money && self.dims.iter().all(|dim| matches!(dim, Dim::Trait(_)))
+        self.dims.iter().all(|dim| matches!(dim, Dim::Trait(_)))
     }
 }
 
@@ -162,7 +162,7 @@ pub struct Activity {
     pub among_customers: bool,
 }
 
-/// A per-window column decided at the account.
+/// A per-window column about losses, decided at the account.
 #[derive(Debug, Clone)]
 pub struct Cohort {
     /// Bundle.
@@ -284,10 +284,14 @@ pub struct Plan {
     pub types: BTreeMap<String, Vec<Emission>>,
     /// Where customers are counted.
     pub levels: Vec<(usize, usize)>,
-    /// Columns decided at the account.
+    /// Columns about losses, decided at the account.
     pub cohorts: Vec<Cohort>,
     /// Activities; the first is `meaningful`.
     pub activities: Vec<Activity>,
+    /// For each activity: kinds of window, with the columns (bundle, column) that follow it in them.
+    pub engaged: Vec<Vec<(Kind, Vec<(usize, usize)>)>>,
+    /// Whether any metric has windows of an hour; if none has, slices are local days.
+    pub hourly: bool,
     /// Sums kept for each account and currency: trigger, field, filter.
     pub totals: Vec<(Trigger, Option<Field>, Option<usize>)>,
     /// Hash of everything that numbers depend on.
@@ -377,6 +381,8 @@ impl Builder {
                 levels: Vec::new(),
                 cohorts: Vec::new(),
                 activities: Vec::new(),
+                engaged: Vec::new(),
+                hourly: false,
                 totals: Vec::new(),
                 generation: 0,
             },
@@ -662,6 +668,8 @@ impl Builder {
         }
         generation.push_str(&format!("{:?}", self.plan.activities));
         self.plan.generation = xxh3_64(generation.as_bytes());
+        self.plan.hourly = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
+        self.plan.engaged = vec![Vec::new(); self.plan.activities.len()];
         for index in 0..self.plan.bundles.len() {
             let bundle = &self.plan.bundles[index];
             let names: Vec<String> = bundle
@@ -700,7 +708,16 @@ impl Builder {
                         Slicing::Trailing(days) => Kind::Trailing(days),
                         Slicing::Hours => continue,
                     };
-                    self.plan.cohorts.push(Cohort { bundle: index, column: number, what, kind });
+                    match what {
+                        Column::Engaged(activity) => {
+                            let kinds = &mut self.plan.engaged[activity];
+                            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                                Some((_, columns)) => columns.push((index, number)),
+                                None => kinds.push((kind, vec![(index, number)])),
+                            }
+                        }
+                        what => self.plan.cohorts.push(Cohort { bundle: index, column: number, what, kind }),
+                    }
                 }
             }
         }

@@ -16,7 +16,7 @@ use crate::{
     catalog::Per,
     codec::{Reader, put, put_signed},
     expr::{Value, Values},
-    map::Map,
+    map::{Map, Set},
     plan::{Metric, Plan, Read, Reading, Slicing},
     rational::Rational,
     series::Series,
@@ -105,6 +105,40 @@ struct Key {
     start: Time,
 }
 
+/// A view of a metric that reads a bundle.
+#[derive(Debug)]
+struct ReadBy {
+    metric: usize,
+    view: usize,
+    /// Whether the bundle says from when on the view has rows.
+    present: bool,
+    /// For each kind of window of the metric: whether it reads the bundle there, and reads it as a
+    /// level, so that a change carries on into all later windows.
+    kinds: Vec<(Kind, bool, bool)>,
+}
+
+fn readers(plan: &Plan, bundle: usize) -> Vec<ReadBy> {
+    let mut readers = Vec::new();
+    for (number, metric) in plan.metrics.iter().enumerate().filter(|(_, metric)| metric.per == Per::Tenant) {
+        for (view_number, view) in metric.views.iter().enumerate() {
+            let kinds: Vec<(Kind, bool, bool)> = metric
+                .kinds
+                .iter()
+                .zip(&view.readings)
+                .map(|(kind, readings)| {
+                    let own = readings.iter().filter(|reading| reading.bundle == bundle);
+                    (*kind, own.clone().count() > 0, own.clone().any(|reading| reading.read != Read::Window))
+                })
+                .collect();
+            let present = view.presence == Some(bundle);
+            if present || kinds.iter().any(|(_, reads, _)| *reads) {
+                readers.push(ReadBy { metric: number, view: view_number, present, kinds });
+            }
+        }
+    }
+    readers
+}
+
 /// A row to publish.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -129,8 +163,8 @@ pub struct Change {
 pub struct Rollup {
     plan: Arc<Plan>,
     calendar: Calendar,
-    /// Whether any metric has windows of an hour, so that hours stay apart.
-    hourly: bool,
+    /// For each bundle, who reads it.
+    readers: Vec<Vec<ReadBy>>,
     series: Series,
     tables: Map<u32, Table>,
     /// Currencies of the series that sums over them.
@@ -140,7 +174,9 @@ pub struct Rollup {
     /// Rows that are not final, by when they will be.
     open: BTreeMap<Time, BTreeSet<Key>>,
     /// Rows to look at in this instant.
-    touched: BTreeSet<Key>,
+    touched: Set<Key>,
+    /// Slices whose rows are in `touched` already.
+    seen: Set<(u32, Time)>,
     clock: Time,
 }
 
@@ -149,14 +185,15 @@ impl Rollup {
     pub fn new(plan: Arc<Plan>, clock: Time) -> Rollup {
         Rollup {
             calendar: Calendar::new(plan.settings.zone.clone()),
-            hourly: plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour)),
+            readers: (0..plan.bundles.len()).map(|bundle| readers(&plan, bundle)).collect(),
             series: Series::default(),
             tables: Map::default(),
             currencies: Map::default(),
             groups: Series::default(),
             rows: Map::default(),
             open: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            touched: Set::default(),
+            seen: Set::default(),
             clock,
             plan,
         }
@@ -181,35 +218,39 @@ impl Rollup {
 
     /// Adds the change of a slice and notes the rows that it moves.
     pub fn add(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) {
-        let before = self.first_of(bundle, values);
-        self.sum(bundle, values, slice, delta);
-        let after = self.first_of(bundle, values);
-        self.touch(bundle, values, slice, before, after);
-    }
-
-    /// Adds to a series, and where it is money to the sum over currencies.
-    fn sum(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) {
-        if self.plan.bundles[bundle].money
-            && let Some((currency, group)) = values.split_last()
-        {
-            let pooled = self.series.number(bundle, group.iter().copied().chain([""]));
-            self.currencies.entry(pooled).or_default().insert((*currency).into());
-            self.add_to(pooled, bundle, slice, delta);
+        let number = self.series.number(bundle, values.iter().copied());
+        let first = |rollup: &Rollup| rollup.tables.get(&number).and_then(Table::first);
+        let before = first(self);
+        let slice = self.sum(bundle, values, slice, delta);
+        let after = first(self);
+        if self.seen.insert((number, slice)) || before != after {
+            self.touch(bundle, values, slice, before, after);
         }
-        let number = self.series.number(bundle, values.iter().copied());
-        self.add_to(number, bundle, slice, delta);
     }
 
-    fn first_of(&mut self, bundle: usize, values: &[&str]) -> Option<Time> {
-        let number = self.series.number(bundle, values.iter().copied());
-        self.tables.get(&number)?.first()
-    }
-
-    fn add_to(&mut self, number: u32, bundle: usize, slice: Time, delta: &[i128]) {
+    /// Adds to a series, and where it is money to the sum over currencies; answers the slice kept.
+    fn sum(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) -> Time {
         let slice = match self.plan.bundles[bundle].slicing {
-            Slicing::Hours if !self.hourly => self.calendar.window(Kind::Day, slice).start,
+            Slicing::Hours if !self.plan.hourly => self.calendar.window(Kind::Day, slice).start,
             _ => slice,
         };
+        if self.plan.bundles[bundle].money {
+            let (currency, group) = values.split_last().unwrap_or((&"", &[]));
+            let pooled = self.series.number(bundle, group.iter().copied().chain([""]));
+            let known = self.currencies.entry(pooled).or_default();
+            if !known.contains(*currency) {
+                known.insert((*currency).into());
+                // What was touched before has rows of this currency, too.
+                self.seen.clear();
+            }
+            self.add_to(pooled, slice, delta);
+        }
+        let number = self.series.number(bundle, values.iter().copied());
+        self.add_to(number, slice, delta);
+        slice
+    }
+
+    fn add_to(&mut self, number: u32, slice: Time, delta: &[i128]) {
         let zero = || -> Row { vec![0; delta.len()].into() };
         let table = self.tables.entry(number).or_insert_with(|| Table { total: zero(), slices: BTreeMap::new() });
         let row = table.slices.entry(slice).or_insert_with(zero);
@@ -222,26 +263,28 @@ impl Rollup {
     /// Notes every row that a change of this slice moves.
     fn touch(&mut self, bundle: usize, values: &[&str], slice: Time, before: Option<Time>, after: Option<Time>) {
         let plan = self.plan.clone();
-        for (metric_number, metric) in plan.metrics.iter().enumerate().filter(|(_, metric)| metric.per == Per::Tenant) {
-            for (view_number, view) in metric.views.iter().enumerate() {
-                let present = view.presence == Some(bundle) && before != after;
-                for (kind_number, kind) in metric.kinds.iter().enumerate() {
-                    let readings = view.readings[kind_number].iter().filter(|reading| reading.bundle == bundle);
-                    let carries = readings.clone().any(|reading| reading.read != Read::Window);
-                    if readings.count() == 0 && !present {
-                        continue;
-                    }
-                    let from = if present { after.unwrap_or(slice).min(slice) } else { slice };
-                    let windows = self.windows(*kind, from, carries || present);
-                    for group in self.groups_of(metric, view_number, bundle, values) {
-                        let group = self.groups.number(metric_number, group.iter().map(AsRef::as_ref));
-                        for window in &windows {
-                            self.touched.insert(key(metric_number, view_number, kind_number, group, window.start));
-                        }
-                    }
+        let readers = std::mem::take(&mut self.readers[bundle]);
+        // Few kinds of window, many views: each kind is looked up once.
+        let mut known: Vec<((Kind, bool, bool), Vec<Window>)> = Vec::new();
+        for reader in &readers {
+            let moved = reader.present && before != after;
+            let groups = self.groups_of(&plan.metrics[reader.metric], reader.view, bundle, values);
+            let groups: Vec<u32> =
+                groups.iter().map(|group| self.groups.number(reader.metric, group.iter().map(AsRef::as_ref))).collect();
+            for (number, (kind, reads, carries)) in reader.kinds.iter().enumerate().filter(|(_, kind)| kind.1 || moved) {
+                let question = (*kind, *carries || moved, moved);
+                let index = known.iter().position(|(asked, _)| *asked == question).unwrap_or_else(|| {
+                    let from = if moved { after.unwrap_or(slice).min(slice) } else { slice };
+                    known.push((question, self.windows(*kind, from, question.1)));
+                    known.len() - 1
+                });
+                debug_assert!(*reads || moved);
+                for (group, window) in groups.iter().flat_map(|group| known[index].1.iter().map(move |window| (group, window))) {
+                    self.touched.insert(key(reader.metric, reader.view, number, *group, window.start));
                 }
             }
         }
+        self.readers[bundle] = readers;
     }
 
     /// Windows that a change at `slice` moves: those that hold it, or, where it carries on, all later.
@@ -284,7 +327,9 @@ impl Rollup {
         for at in due {
             self.touched.extend(self.open.remove(&at).unwrap_or_default());
         }
-        let touched = std::mem::take(&mut self.touched);
+        self.seen.clear();
+        let mut touched: Vec<Key> = self.touched.drain().collect();
+        touched.sort_unstable();
         touched.into_iter().filter_map(|key| self.publish(key, previous)).collect()
     }
 
@@ -319,21 +364,19 @@ impl Rollup {
             let pooled = plan.bundles[bundle].money && values.last().is_some_and(|currency| currency.is_empty());
             let Some(table) = self.tables.get(&number).filter(|_| !pooled) else { continue };
             let holds = table.slices.range(window.start..window.end).next().is_some();
-            for (metric_number, metric) in plan.metrics.iter().enumerate().filter(|(_, metric)| metric.per == Per::Tenant) {
-                let Some(kind) = metric.kinds.iter().position(|kind| *kind == window.kind) else { continue };
-                for (view_number, view) in metric.views.iter().enumerate() {
-                    let every = view.presence == Some(bundle);
-                    let moved = holds && view.readings[kind].iter().any(|reading| reading.bundle == bundle);
-                    if !every && !moved {
-                        continue;
-                    }
-                    let texts: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-                    for group in self.groups_of(metric, view_number, bundle, &texts) {
-                        let group = self.groups.number(metric_number, group.iter().map(AsRef::as_ref));
-                        self.touched.insert(key(metric_number, view_number, kind, group, window.start));
+            let texts: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+            let readers = std::mem::take(&mut self.readers[bundle]);
+            for reader in &readers {
+                let kinds = reader.kinds.iter().enumerate();
+                let wanted = kinds.filter(|(_, (kind, reads, _))| *kind == window.kind && (reader.present || (holds && *reads)));
+                for (kind, _) in wanted {
+                    for group in self.groups_of(&plan.metrics[reader.metric], reader.view, bundle, &texts) {
+                        let group = self.groups.number(reader.metric, group.iter().map(AsRef::as_ref));
+                        self.touched.insert(key(reader.metric, reader.view, kind, group, window.start));
                     }
                 }
             }
+            self.readers[bundle] = readers;
         }
     }
 
@@ -359,7 +402,6 @@ impl Rollup {
             None => was_final && !Self::fill(metric).same_value(&row),
         };
         if stored == Some(&row) {
-            self.file(key, &window, row);
             return None;
         }
         self.file(key, &window, row.clone());
@@ -429,7 +471,8 @@ impl Rollup {
 
     /// Keeps a row, and remembers when it becomes final.
     fn file(&mut self, key: Key, window: &Window, row: Published) {
-        if !row.is_final {
+        // A row that was open before is in `open` already.
+        if !row.is_final && self.rows.get(&key).is_none_or(|before| before.is_final) {
             self.open.entry(final_at(&self.plan, window)).or_default().insert(key);
         }
         self.rows.insert(key, row);

@@ -7,7 +7,7 @@
 use crate::{
     calendar::Time,
     map::Map,
-    plan::{Dim, Plan},
+    plan::{Bundle, Dim, Plan},
 };
 
 /// Not looked up yet.
@@ -65,8 +65,8 @@ pub struct Profiles {
 #[derive(Debug)]
 struct Profile {
     values: Box<[Box<str>]>,
-    /// Its series in each bundle that only traits decide.
-    series: Vec<u32>,
+    /// Its series in each bundle that only traits decide, and the currency where it is of money.
+    series: Vec<(Box<str>, Vec<u32>)>,
 }
 
 impl Profiles {
@@ -93,17 +93,21 @@ impl Profiles {
         &self.list[number as usize].values
     }
 
-    /// The series of a profile in a bundle that only traits decide.
-    pub fn series(&mut self, number: u32, bundle: usize, plan: &Plan, series: &mut Series) -> u32 {
-        let profile = &mut self.list[number as usize];
-        if profile.series.len() <= bundle {
-            profile.series.resize(plan.bundles.len(), UNKNOWN);
+    /// The series of a profile in a bundle that only traits decide; `currency` is empty unless the
+    /// bundle is of money.
+    pub fn series(&mut self, number: u32, bundle: usize, currency: &str, plan: &Plan, series: &mut Series) -> u32 {
+        let Profile { values, series: known } = &mut self.list[number as usize];
+        let index = known.iter().position(|(known, _)| **known == *currency).unwrap_or_else(|| {
+            known.push((currency.into(), vec![UNKNOWN; plan.bundles.len()]));
+            known.len() - 1
+        });
+        let known = &mut known[index].1[bundle];
+        if *known == UNKNOWN {
+            let Bundle { dims, money, .. } = &plan.bundles[bundle];
+            let dims = dims.iter().map(|dim| if let Dim::Trait(index) = dim { values[*index].as_ref() } else { "" });
+            *known = series.number(bundle, dims.chain(money.then_some(currency)));
         }
-        if profile.series[bundle] == UNKNOWN {
-            let value = |dim: &Dim| if let Dim::Trait(index) = dim { profile.values[*index].as_ref() } else { "" };
-            profile.series[bundle] = series.number(bundle, plan.bundles[bundle].dims.iter().map(value));
-        }
-        profile.series[bundle]
+        *known
     }
 }
 

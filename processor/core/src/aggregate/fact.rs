@@ -7,7 +7,7 @@ use crate::{
     lifecycle::order::{Share, shares},
     plan::{Dim, Emission, Field, Plan},
     rational::Rational,
-    series::{Profiles, Series},
+    series::{Deltas, Profiles, Series},
 };
 
 /// One dated fact; amounts in minor units.
@@ -121,39 +121,36 @@ pub fn whole<'a>(fact: &Fact<'a>) -> Share<'a> {
     Share { product: "", gross, discount, refund: fact.refund.into() }
 }
 
-/// Calls `add(series, column, amount)` for everything that one emission adds.
+/// Adds everything that one emission adds to the slice that begins at `slice`, times `sign`.
 pub fn emit(
     plan: &Plan,
     profiles: &mut Profiles,
     series: &mut Series,
+    deltas: &mut Deltas,
     emission: &Emission,
     fact: &Fact<'_>,
-    mut add: impl FnMut(u32, usize, i128),
+    (slice, sign): (Time, i128),
 ) {
     let bundle = &plan.bundles[emission.bundle];
-    if bundle.of_traits() {
-        let number = profiles.series(fact.profile, emission.bundle, plan, series);
-        let view = View { fact: *fact, share: whole(fact), plan, profiles };
-        return columns(&view, emission, |column, amount| add(number, column, amount));
-    }
-    let split = bundle.dims.contains(&Dim::Product);
-    let parts = match fact.order {
-        Some(order) if split => shares(order, fact.refund),
-        _ => vec![whole(fact)],
+    let currency = if bundle.money { fact.currency } else { "" };
+    let mut add = |number: u32, view: &View<'_>| {
+        let row = deltas.row(number, slice, bundle.columns.len());
+        columns(view, emission, |column, amount| row[column] += sign * amount);
     };
-    for share in parts {
-        let view = View { fact: *fact, share, plan, profiles };
-        let dims = bundle.dims.iter().map(|dim| dimension(&view, dim));
-        let number = match bundle.money {
-            true => series.number(emission.bundle, dims.chain([fact.currency])),
-            false => series.number(emission.bundle, dims),
-        };
-        columns(&view, emission, |column, amount| add(number, column, amount));
+    if bundle.of_traits() {
+        let number = profiles.series(fact.profile, emission.bundle, currency, plan, series);
+        return add(number, &View { fact: *fact, share: whole(fact), plan, profiles });
     }
-}
-
-fn dimension<'a>(view: &'a View<'_>, dim: &Dim) -> &'a str {
-    view.dimension(dim)
+    let mut of_share = |share: Share<'_>| {
+        let view = View { fact: *fact, share, plan, profiles };
+        let dims = bundle.dims.iter().map(|dim| view.dimension(dim));
+        let number = series.number(emission.bundle, dims.chain(bundle.money.then_some(currency)));
+        add(number, &view);
+    };
+    match fact.order {
+        Some(order) if bundle.dims.contains(&Dim::Product) => shares(order, fact.refund).into_iter().for_each(of_share),
+        _ => of_share(whole(fact)),
+    }
 }
 
 fn columns(view: &View<'_>, emission: &Emission, mut add: impl FnMut(usize, i128)) {

@@ -64,12 +64,12 @@ fn run(events: &[Event], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
         }
     }
     tick(&mut engine, &mut timers, end);
-    let mut account = engine.accounts.remove("a").unwrap();
+    let mut account = engine.accounts.remove("a").unwrap().account;
     account.timer = 0;
     let mut bytes = Vec::new();
-    account.encode(&engine.profiles, &mut bytes);
+    account.encode(&engine.tools.profiles, &mut bytes);
     let mut again = Vec::new();
-    Account::decode(&bytes, &mut engine.profiles, 3).unwrap().encode(&engine.profiles, &mut again);
+    Account::decode(&bytes, &mut engine.tools.profiles, 3).unwrap().encode(&engine.tools.profiles, &mut again);
     assert_eq!(bytes, again);
     (sums, bytes)
 }

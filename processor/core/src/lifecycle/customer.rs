@@ -70,7 +70,10 @@ impl Traits {
     pub fn set(&mut self, time: Time, profile: u32) {
         match self.changes.last_mut() {
             Some(last) if last.0 == time => last.1 = profile,
-            _ => self.changes.push((time, profile)),
+            _ => {
+                self.changes.reserve_exact(1);
+                self.changes.push((time, profile));
+            }
         }
     }
 }
