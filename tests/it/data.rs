@@ -158,6 +158,14 @@ impl Data {
         self.select("clock", "clock", "*")
     }
 
+    /// The number of points in the store, if there is one with any.
+    pub(crate) fn stored(&self) -> Option<usize> {
+        let path = self.path().join(store::sqlite::FILE);
+        let db = path.exists().then(|| rusqlite::Connection::open(path).unwrap())?;
+        let points = db.query_row("SELECT count(*) FROM points", [], |row| row.get::<_, i64>(0)).ok()?;
+        usize::try_from(points).ok().filter(|points| *points > 0)
+    }
+
     /// The points with these columns.
     pub(crate) fn points(&self, columns: &str) -> Vec<String> {
         let names = "tenant, metric, definition, kept_by, dimensions, currency, account, unit, window, start_us, end_us";
