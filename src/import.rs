@@ -7,7 +7,10 @@ use std::{
     fmt::Write as _,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -132,6 +135,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     let after = node.counters();
     node.stop()?;
     let summary = imported?;
+    let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
     write!(out, "{}", describe(&summary))?;
     writeln!(
         out,
@@ -141,6 +145,9 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         after.duplicate - before.duplicate,
         after.quarantined - before.quarantined
     )?;
+    if unfinished {
+        writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
+    }
     Ok(())
 }
 

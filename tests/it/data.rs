@@ -14,6 +14,7 @@ use proto::{
     Message,
     v1::{MetricEntry, metric_entry::Entry},
 };
+use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
 /// What a run of the program came to.
@@ -157,6 +158,14 @@ impl Data {
         self.select("clock", "clock", "*")
     }
 
+    /// The number of points in the store, if there is one with any.
+    pub(crate) fn stored(&self) -> Option<usize> {
+        let path = self.path().join(store::sqlite::FILE);
+        let db = path.exists().then(|| rusqlite::Connection::open(path).unwrap())?;
+        let points = db.query_row("SELECT count(*) FROM points", [], |row| row.get::<_, i64>(0)).ok()?;
+        usize::try_from(points).ok().filter(|points| *points > 0)
+    }
+
     /// The points with these columns.
     pub(crate) fn points(&self, columns: &str) -> Vec<String> {
         let names = "tenant, metric, definition, kept_by, dimensions, currency, account, unit, window, start_us, end_us";
@@ -168,12 +177,19 @@ impl Data {
         let mut statement = db.prepare(&format!("SELECT {columns} FROM {from}")).unwrap();
         let width = statement.column_count();
         let text = |row: &rusqlite::Row<'_>| {
-            let cells = (0..width).map(|at| Ok(format!("{:?}", row.get_ref(at)?)));
-            Ok(format!("{what}: {}", cells.collect::<rusqlite::Result<Vec<_>>>()?.join(" ")))
+            let cells = (0..width).map(|at| row.get_ref(at).map(show));
+            Ok(format!("{what}: {}", cells.collect::<rusqlite::Result<Vec<_>>>()?.join("|")))
         };
         let mut rows: Vec<String> = statement.query_map([], text).unwrap().map(|row| row.unwrap()).collect();
         rows.sort_unstable();
         rows
+    }
+}
+
+fn show(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -2,12 +2,30 @@
 
 use oracle::generate;
 
-/// Events in order of arrival, as NDJSON.
-pub(crate) fn events(seed: u64, events: usize, accounts: u64) -> Vec<u8> {
-    let config = generate::Config { seed, events, accounts, ..generate::Config::default() };
+/// Events from 2024-01-01 on in order of arrival, as NDJSON.
+pub(crate) fn events(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
+    let config = generate::Config { seed, events, accounts, days, ..generate::Config::default() };
     let mut bytes = Vec::new();
     generate::write(&config, &mut bytes).unwrap();
     bytes
+}
+
+/// The same with `each` events after every one that nothing but `events` reads: many commits of an import, little work.
+pub(crate) fn padded(text: &[u8], each: usize) -> Vec<u8> {
+    let mut padded = Vec::new();
+    for (at, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        padded.extend_from_slice(line);
+        for pad in 0..each {
+            let id = at * each + pad;
+            let (account, day) = (id % 7, 1 + at % 28);
+            let event = format!(
+                r#"{{"id":"{id}","source":"pad","type":"pad.added","time":"2024-03-{day:02}T00:00:00Z","account":"pad-{account}","data":{{}}}}"#
+            );
+            padded.extend_from_slice(event.as_bytes());
+            padded.push(b'\n');
+        }
+    }
+    padded
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
