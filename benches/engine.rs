@@ -5,7 +5,7 @@
 //! Events are prepared; ticks come every 50,000 records and at midnights, timers ring.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a benchmark")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a benchmark")]
 
 #[path = "common/mod.rs"]
 mod common;

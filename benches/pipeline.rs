@@ -7,7 +7,7 @@
 //! the events apart. Then step by step on one thread, to see what an event costs where.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a benchmark")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a benchmark")]
 
 #[path = "common/mod.rs"]
 mod common;

@@ -162,6 +162,9 @@ pub struct Activity {
     pub among_customers: bool,
 }
 
+/// A kind of window, and the columns (bundle, column) that follow an activity in it.
+pub type Followers = (Kind, Vec<(usize, usize)>);
+
 /// A per-window column about losses, decided at the account.
 #[derive(Debug, Clone)]
 pub struct Cohort {
@@ -289,7 +292,7 @@ pub struct Plan {
     /// Activities; the first is `meaningful`.
     pub activities: Vec<Activity>,
     /// For each activity: kinds of window, with the columns (bundle, column) that follow it in them.
-    pub engaged: Vec<Vec<(Kind, Vec<(usize, usize)>)>>,
+    pub engaged: Vec<Vec<Followers>>,
     /// Whether any metric has windows of an hour; if none has, slices are local days.
     pub hourly: bool,
     /// Sums kept for each account and currency: trigger, field, filter.
