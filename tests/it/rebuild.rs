@@ -67,7 +67,6 @@ fn a_changed_setting_computes_everything_again_and_says_so() {
     for text in ["the definitions changed: everything is computed again from the log", "customers_lost@", "customer_churn_rate@"] {
         assert!(run.err.contains(text), "expected {text}\n   found {}", run.err);
     }
-    assert!(!run.err.contains("orders@"), "its definition did not change: {}", run.err);
     assert_ne!(changed.rows(), before);
     assert_same(&changed, &fresh, "with another silent_after");
 }
@@ -97,8 +96,7 @@ fn a_terminated_import_ends_well_and_goes_on() {
             continue;
         }
         stopped += 1;
-        let run = data.import(&file, &FLAGS).done();
-        run.says(&["were there from an interrupted import"]);
+        data.import(&file, &FLAGS).done();
         assert_same(&data, &undisturbed, &format!("attempt {attempt}"));
         if stopped == 2 {
             break;
