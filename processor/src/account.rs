@@ -111,7 +111,6 @@ pub struct Accounts {
     letters: Vec<Output>,
     metric_topics: Vec<Arc<str>>,
     partials: Arc<str>,
-    ticked: Time,
     dirty_accounts: usize,
     dirty_slices: usize,
 }
@@ -163,7 +162,6 @@ impl Accounts {
             reported: counters,
             shared,
             letters: Vec::new(),
-            ticked: Time::MIN,
             dirty_accounts: 0,
             dirty_slices: 0,
         })
@@ -259,7 +257,7 @@ impl Accounts {
         for change in &changes {
             self.publish_account(clock, previous, change, outputs);
         }
-        self.tick_metrics(clock, outputs);
+        self.tick_metrics(clock, previous, outputs);
         Ok(())
     }
 
@@ -356,12 +354,11 @@ impl Accounts {
         }
     }
 
-    /// Metric topics carry ticks a second apart.
-    fn tick_metrics(&mut self, clock: Time, outputs: &mut Vec<Output>) {
-        if clock.div_euclid(convert::MICROS) <= self.ticked.div_euclid(convert::MICROS) {
+    /// Metric topics carry the first tick of each second.
+    fn tick_metrics(&self, clock: Time, previous: Time, outputs: &mut Vec<Output>) {
+        if clock.div_euclid(convert::MICROS) <= previous.div_euclid(convert::MICROS) {
             return;
         }
-        self.ticked = clock;
         let plan = self.engine.plan();
         for (metric, topic) in plan.metrics.iter().zip(&self.metric_topics) {
             if metric.per == processor_core::catalog::Per::Account {

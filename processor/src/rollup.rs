@@ -46,7 +46,6 @@ pub struct Rollups {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     metric_topics: Vec<Arc<str>>,
     bundles: Map<u64, usize>,
-    ticked: Time,
 }
 
 impl Rollups {
@@ -71,7 +70,6 @@ impl Rollups {
             rows: BTreeMap::new(),
             metric_topics: plan.metrics.iter().map(|metric| Arc::from(topics::metric(&metric.name))).collect(),
             bundles: plan.bundles.iter().enumerate().map(|(number, bundle)| (bundle.hash, number)).collect(),
-            ticked: Time::MIN,
             plan,
         };
         rollups.load(state)?;
@@ -173,6 +171,7 @@ impl Rollups {
     }
 
     fn publish(&mut self, instant: Time, outputs: &mut Vec<Output>) {
+        let previous = self.rollup.clock();
         for change in self.rollup.close(instant) {
             let mut row = Vec::new();
             change.row.encode(&mut row);
@@ -180,8 +179,7 @@ impl Rollups {
             outputs.push(snapshot_output(&topic, 0, self.snapshot(&change, instant)));
             self.rows.insert(change.key, row);
         }
-        if instant.div_euclid(convert::MICROS) > self.ticked.div_euclid(convert::MICROS) {
-            self.ticked = instant;
+        if instant.div_euclid(convert::MICROS) > previous.div_euclid(convert::MICROS) {
             for (metric, topic) in self.plan.metrics.iter().zip(&self.metric_topics) {
                 if metric.per == processor_core::catalog::Per::Tenant {
                     outputs.push(tick_output(topic, 0, instant));
