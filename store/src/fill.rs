@@ -1,6 +1,7 @@
 //! Fills a series in: windows in which nothing happened are not stored, a query shows them nevertheless.
 //!
-//! Pure. A filled point has no revision and is never corrected; it is final by the clock. It does not know where
+//! Pure. A filled point has no revision and is never corrected; every point is final by the clock (those of accounts
+//! are stored when they change, not once more when their window closes). It does not know where
 //! windows begin: they are given, in order.
 
 use std::{cmp::Ordering, ops::ControlFlow};
@@ -47,6 +48,7 @@ impl Filling {
             let Some(point) = point.or_else(|| window.map(|window| self.point(*window, last.as_ref()))) else {
                 return Ok(ControlFlow::Continue(()));
             };
+            let point = Point { is_final: point.is_final || self.is_final(&point.window), ..point };
             if self.fill == Fill::Carry {
                 last = Some(point.clone());
             }
@@ -56,8 +58,12 @@ impl Filling {
         }
     }
 
+    fn is_final(&self, window: &Window) -> bool {
+        window.end_us.is_some_and(|end| self.clock_us >= end.saturating_add(self.grace_us))
+    }
+
     fn point(&self, window: Window, last: Option<&Point>) -> Point {
-        let is_final = window.end_us.is_some_and(|end| self.clock_us >= end.saturating_add(self.grace_us));
+        let is_final = self.is_final(&window);
         let blank = Point {
             window,
             value: None,
