@@ -68,7 +68,7 @@ fn a_second_import_counts_duplicates_and_changes_nothing() {
     let (rows, clocks) = (data.rows(), data.clocks());
     data.import(&file, &[]).done().says(&["3 lines: 3 accepted, 0 rejected", "0 on time, 0 late, 3 duplicate, 0 quarantined"]);
     assert_same_rows(&data.rows(), &rows, "imported again");
-    assert_ne!(data.clocks(), clocks, "time went on");
+    assert_eq!(data.clocks(), clocks, "the tick after it is within the second of the last");
 }
 
 #[test]

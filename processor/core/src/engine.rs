@@ -6,7 +6,7 @@
 //! adds the difference. What it needs and does not hold it asks for ([`Outcome::NeedsAccount`],
 //! [`Outcome::NeedsJournal`]) and the caller tries again: it never reads storage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -43,6 +43,9 @@ pub enum Outcome {
     NeedsJournal,
 }
 
+/// Silence at the end of local days, with the event that ended it; `None` where there is none any more.
+pub type SilenceByDay = BTreeMap<Day, Option<(Silence, Option<EventId>)>>;
+
 /// What one account shows after an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountChange {
@@ -53,7 +56,7 @@ pub struct AccountChange {
     /// Sums now.
     pub totals: Vec<Total>,
     /// Silence at the end of each local day that changed; `None` where the account no longer has any.
-    pub silence: BTreeMap<Day, Option<(Silence, Option<EventId>)>>,
+    pub silence: SilenceByDay,
 }
 
 /// An account in memory.
@@ -79,7 +82,7 @@ impl Held {
 #[derive(Debug, Default)]
 struct Touched {
     totals_before: Vec<Total>,
-    silence: BTreeMap<Day, Option<(Silence, Option<EventId>)>>,
+    silence: SilenceByDay,
 }
 
 /// The engine of one partition.
@@ -181,7 +184,9 @@ impl Engine {
         let (prints, count) = prints(event);
         let prints = &prints[..count];
         let plain = matches!(event.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other) && event.corrects.is_none();
-        let in_order = event.time > account.last && event.time > account.fired;
+        // What was published and taken back lies behind an event in order, too.
+        let settled = account.withdrawn.last().is_none_or(|day| self.tools.calendar.day(event.time) > *day);
+        let in_order = event.time > account.last && event.time > account.fired && settled;
         let unknown = !prints.iter().any(|print| account.ids.may_hold(*print));
         let late = event.time < self.clock.saturating_sub(LATE);
         let straight = account.events == 0 || (plain && in_order && unknown);
@@ -219,7 +224,9 @@ impl Engine {
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let (mut folded, after) = self.replay(&journal, 1);
-        let changes = self.difference(&before, &after);
+        let mut withdrawn = self.accounts.get_mut(key).map(|held| std::mem::take(&mut held.account.withdrawn)).unwrap_or_default();
+        let changes = self.difference(&before, &after, &mut withdrawn);
+        folded.withdrawn = withdrawn;
         let Some(held) = self.accounts.get_mut(key) else { return };
         touch(&mut self.touched, key, held);
         folded.ids = std::mem::take(&mut held.account.ids);
@@ -269,10 +276,12 @@ impl Engine {
     }
 
     /// The days at whose end the silence differs between two histories.
-    fn difference(&mut self, before: &[SilenceChange], after: &[SilenceChange]) -> BTreeMap<Day, Option<(Silence, Option<EventId>)>> {
+    fn difference(&mut self, before: &[SilenceChange], after: &[SilenceChange], withdrawn: &mut BTreeSet<Day>) -> SilenceByDay {
         let (before, after) = (self.by_day(before), self.by_day(after));
+        withdrawn.extend(before.keys());
+        withdrawn.retain(|day| !after.contains_key(day));
         let mut changes = BTreeMap::new();
-        for day in before.keys().chain(after.keys()) {
+        for day in before.keys().chain(after.keys()).chain(withdrawn.iter()) {
             let at_end = |history: &BTreeMap<Day, SilenceChange>| history.range(..=*day).next_back().map(|(_, change)| change.clone());
             let (old, new) = (at_end(&before), at_end(&after));
             if old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now) {

@@ -66,6 +66,7 @@ fn run(events: &[Event], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
     tick(&mut engine, &mut timers, end);
     let mut account = engine.accounts.remove("a").unwrap().account;
     account.timer = 0;
+    account.withdrawn.clear();
     let mut bytes = Vec::new();
     account.encode(&engine.tools.profiles, &mut bytes);
     let mut again = Vec::new();
