@@ -103,7 +103,9 @@ impl Run {
         let mut left = events;
         while left > 0 {
             let mut batch: Vec<(String, Event)> = Vec::new();
-            while batch.len() < common::TICK_EVERY.min(left) && batch.last().is_none_or(|(_, event)| event.time < midnight) {
+            while batch.len() < common::TICK_EVERY.min(left)
+                && batch.last().is_none_or(|(_, event)| event.time < midnight)
+            {
                 batch.push(prepare(stream.event()));
             }
             left -= batch.len();
@@ -131,7 +133,9 @@ impl Run {
             timers.extend(engine.take_timers().into_iter().map(|timer| (timer, ())));
         });
         steps.time("ring", || {
-            while let Some(((due, key), ())) = timers.first_key_value().map(|(timer, ())| (timer.clone(), ())).filter(|((due, _), ())| *due <= clock) {
+            while let Some(((due, key), ())) =
+                timers.first_key_value().map(|(timer, ())| (timer.clone(), ())).filter(|((due, _), ())| *due <= clock)
+            {
                 timers.remove(&(due, key.clone()));
                 engine.ring(&key, due, clock);
                 *rung += 1;

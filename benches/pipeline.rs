@@ -52,7 +52,9 @@ fn main() {
     println!("| load | k events / CPU s | us / event | of it append |\n| --- | ---: | ---: | ---: |");
     for (name, spread) in common::loads() {
         let results: Vec<(Duration, Duration)> = (0..runs).map(|_| whole(&spread, events)).collect();
-        let of = |pick: fn(&(Duration, Duration)) -> Duration| median(results.iter().map(|result| pick(result).as_secs_f64()).collect());
+        let of = |pick: fn(&(Duration, Duration)) -> Duration| {
+            median(results.iter().map(|result| pick(result).as_secs_f64()).collect())
+        };
         let (append, total) = (of(|result| result.0), of(|result| result.0 + result.1));
         let micros = 1e6 / events as f64;
         println!("| {name} | {:.0} | {:.2} | {:.2} |", events as f64 / total / 1e3, total * micros, append * micros);
@@ -73,7 +75,8 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
-        let log: Arc<dyn Log> = Embedded::open(folder.path().join("log"), eventlog::embedded::Config::default()).unwrap();
+        let log: Arc<dyn Log> =
+            Embedded::open(folder.path().join("log"), eventlog::embedded::Config::default()).unwrap();
         let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
         topics::create(log.as_ref(), &plan, PARTITIONS).unwrap();
         Place { folder, log, plan, memory: Memory::new(256 << 20, 256 << 20) }
@@ -126,7 +129,16 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     for partition in 0..PARTITIONS {
         let state = place.state::<Accounts>(&format!("account-{partition}"));
         let fold = place.accounts(partition, &state);
-        threads.push(run(&place, format!("account-{partition}"), topics::EVENTS.to_owned(), partition, fold, state, &stop, &mut waits));
+        threads.push(run(
+            &place,
+            format!("account-{partition}"),
+            topics::EVENTS.to_owned(),
+            partition,
+            fold,
+            state,
+            &stop,
+            &mut waits,
+        ));
     }
     let state = place.state::<Rollups>("rollup-0");
     let fold = Rollups::open(place.plan.clone(), PARTITIONS, &state).unwrap();
@@ -167,7 +179,8 @@ fn run<F: Fold + 'static>(
     stop: &Arc<AtomicBool>,
     waits: &mut Vec<(String, String, u32)>,
 ) -> JoinHandle<()> {
-    let task = Task::open(task::Config::new(name.as_str(), &topic, partition), fold, state, place.log.as_ref()).unwrap();
+    let task =
+        Task::open(task::Config::new(name.as_str(), &topic, partition), fold, state, place.log.as_ref()).unwrap();
     let stop = stop.clone();
     let thread = std::thread::Builder::new().name(name.clone());
     waits.push((name, topic, partition));
@@ -218,7 +231,8 @@ struct Names {
 }
 
 const ACCOUNT: Names = Names { apply: "apply", close: "emit", commit: "commit", flush: "flush" };
-const ROLLUP: Names = Names { apply: "rollup: apply", close: "rollup: emit", commit: "rollup: commit", flush: "rollup: flush" };
+const ROLLUP: Names =
+    Names { apply: "rollup: apply", close: "rollup: emit", commit: "rollup: commit", flush: "rollup: flush" };
 
 fn read(place: &Place, topic: &str, partition: u32, step: &'static str, steps: &mut Steps) -> Vec<Stored> {
     let mut consumer = place.log.consumer(topic, Assignment::Manual(vec![(partition, 0)])).unwrap();
@@ -233,7 +247,9 @@ fn read(place: &Place, topic: &str, partition: u32, step: &'static str, steps: &
 fn micro(records: &[Stored], steps: &mut Steps) {
     steps.time("decode", || records.iter().for_each(|stored| drop(std::hint::black_box(account::decode(stored)))));
     steps.time("route", || {
-        records.iter().for_each(|stored| { std::hint::black_box(partition::of(&stored.record.key, PARTITIONS)); });
+        records.iter().for_each(|stored| {
+            std::hint::black_box(partition::of(&stored.record.key, PARTITIONS));
+        });
     });
 }
 
@@ -258,7 +274,10 @@ fn drive<F: Fold>(
         let next = run.last().map_or(0, |stored| stored.offset + 1);
         if outputs.len() > 5_000 || next as usize == records.len() {
             let position = Committed { offset: next, metadata: String::new() };
-            let offsets = vec![GroupOffsets { group: "bench".to_owned(), offsets: vec![(topic.into(), partition, Some(position))] }];
+            let offsets = vec![GroupOffsets {
+                group: "bench".to_owned(),
+                offsets: vec![(topic.into(), partition, Some(position))],
+            }];
             let outputs = std::mem::take(&mut outputs);
             steps.time(names.commit, || producer.commit(Commit { outputs, offsets })).unwrap();
         }

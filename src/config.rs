@@ -84,13 +84,19 @@ impl Config {
     /// The settings of the engine.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let numbers = &self.settings;
-        let zone = TimeZone::get(&numbers.time_zone)
-            .map_err(|_| anyhow::anyhow!("[settings] time_zone: is {:?}, expected an IANA name such as Europe/Berlin", numbers.time_zone))?;
+        let zone = TimeZone::get(&numbers.time_zone).map_err(|_| {
+            anyhow::anyhow!(
+                "[settings] time_zone: is {:?}, expected an IANA name such as Europe/Berlin",
+                numbers.time_zone
+            )
+        })?;
         let margin = Rational::parse(&numbers.margin).filter(|margin| margin.num() >= 0);
         Ok(Settings {
             time_zone: numbers.time_zone.clone(),
             zone,
-            margin: margin.with_context(|| format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin))?,
+            margin: margin.with_context(|| {
+                format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin)
+            })?,
             silent_after: duration("silent_after", &numbers.silent_after)?,
             allowed_lateness: duration("allowed_lateness", &numbers.allowed_lateness)?,
             max_ahead: duration("max_ahead", &numbers.max_ahead)?,
@@ -100,7 +106,8 @@ impl Config {
     /// Events dated before this are rejected; microseconds since the Unix epoch.
     pub(crate) fn history_floor(&self) -> anyhow::Result<i64> {
         let text = &self.settings.history_floor;
-        let date: jiff::civil::Date = text.parse().with_context(|| format!("[settings] history_floor: is {text:?}, expected a date"))?;
+        let date: jiff::civil::Date =
+            text.parse().with_context(|| format!("[settings] history_floor: is {text:?}, expected a date"))?;
         Ok(date.to_zoned(TimeZone::UTC)?.timestamp().as_microsecond())
     }
 
@@ -140,7 +147,10 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
-            ("[settings]\ntime_zone = \"Mars\"", "[settings] time_zone: is \"Mars\", expected an IANA name such as Europe/Berlin"),
+            (
+                "[settings]\ntime_zone = \"Mars\"",
+                "[settings] time_zone: is \"Mars\", expected an IANA name such as Europe/Berlin",
+            ),
             ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
             ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),

@@ -41,7 +41,11 @@ const IDLE_MAX: u32 = 20;
 /// Runs the command.
 pub(crate) fn execute(args: &Args, path: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let folder = path.join("log");
-    anyhow::ensure!(folder.exists(), "{}: there is no log here; `vitals import FILE --data DIR` makes one", path.display());
+    anyhow::ensure!(
+        folder.exists(),
+        "{}: there is no log here; `vitals import FILE --data DIR` makes one",
+        path.display()
+    );
     let log: Arc<dyn Log> = eventlog::embedded::Embedded::open(folder, eventlog::embedded::Config::default())?;
     run(args, &log, processor::topics::EVENTS, out)?;
     Ok(())
@@ -73,7 +77,9 @@ pub(crate) fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Wr
         let Some((offset, entry)) = cursors[at].head.take() else { return Ok(lines) };
         let partition = cursors[at].partition;
         match entry.entry {
-            Some(entry::Entry::Event(event)) => writeln!(out, "{}", render(&event, Some(Position { partition, offset })))?,
+            Some(entry::Entry::Event(event)) => {
+                writeln!(out, "{}", render(&event, Some(Position { partition, offset })))?
+            }
             Some(entry::Entry::Tick(tick)) if args.ticks => {
                 writeln!(out, "{{\"tick\":\"{}\",\"partition\":{partition}}}", render_rfc3339(tick.at_us))?;
             }

@@ -14,6 +14,12 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    Usage,
+    config::Config,
+    node::{Data, Node},
+    shutdown,
+};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use eventlog::Log;
@@ -22,12 +28,6 @@ use ingest::{
     import::{Options, Progress, Summary},
     parse_rfc3339, render_rfc3339,
     sort::Order,
-};
-use crate::{
-    Usage,
-    config::Config,
-    node::{Data, Node},
-    shutdown,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 

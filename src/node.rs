@@ -72,8 +72,12 @@ impl Data {
         match std::fs::read_to_string(&file) {
             Ok(before) if before == now => return Ok(()),
             Ok(before) => {
-                let changed: Vec<&str> = now.lines().skip(1).filter(|line| !before.lines().any(|known| known == *line)).collect();
-                tracing::warn!(metrics = changed.join(", "), "the definitions changed: everything is computed again from the log");
+                let changed: Vec<&str> =
+                    now.lines().skip(1).filter(|line| !before.lines().any(|known| known == *line)).collect();
+                tracing::warn!(
+                    metrics = changed.join(", "),
+                    "the definitions changed: everything is computed again from the log"
+                );
                 self.reset()?;
             }
             Err(_) => {}
@@ -150,19 +154,24 @@ impl<'a> Node<'a> {
     /// Starts every stage.
     pub(crate) fn start(data: &'a Data) -> anyhow::Result<Node<'a>> {
         let memory = Memory::new(256 << 20, 256 << 20);
-        let mut node = Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
+        let mut node =
+            Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
         for partition in 0..data.partitions {
             let (plan, counters) = (data.plan.clone(), node.counters.clone());
             let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
             node.spawn(&memory, "account", topics::EVENTS, partition, open)?;
         }
-        node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| Rollups::open(data.plan.clone(), data.partitions, state))?;
+        node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| {
+            Rollups::open(data.plan.clone(), data.partitions, state)
+        })?;
         for rule in sink::alert::built_in() {
             let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
             let stage = format!("alert-{}", rule.name);
             for partition in 0..if metric.per == Per::Account { data.partitions } else { 1 } {
                 let rule = rule.clone();
-                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, |_| Ok(Alerts::new(rule, topics::ALERTS)))?;
+                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, |_| {
+                    Ok(Alerts::new(rule, topics::ALERTS))
+                })?;
             }
         }
         node.spawn_sink()?;
@@ -202,7 +211,8 @@ impl<'a> Node<'a> {
         }
         inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
         for input in &inputs {
-            self.waits.extend((0..input.partitions).map(|partition| (sink::GROUP.to_owned(), input.name.clone(), partition)));
+            self.waits
+                .extend((0..input.partitions).map(|partition| (sink::GROUP.to_owned(), input.name.clone(), partition)));
         }
         let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs)?;
         let common = self.common.clone();
@@ -220,7 +230,10 @@ impl<'a> Node<'a> {
                 std::thread::sleep(Duration::from_millis(50));
                 if last.elapsed() >= CLEAN_EVERY {
                     last = Instant::now();
-                    common.end("cleaning", log.clean(jiff::Timestamp::now().as_microsecond()).map(drop).map_err(Into::into));
+                    common.end(
+                        "cleaning",
+                        log.clean(jiff::Timestamp::now().as_microsecond()).map(drop).map_err(Into::into),
+                    );
                 }
             }
         };

@@ -24,7 +24,11 @@ pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, ou
         any = true;
         table.add_row(row);
     }
-    if any { writeln!(out, "{table}")? } else { writeln!(out, "no rows")? }
+    if any {
+        writeln!(out, "{table}")?
+    } else {
+        writeln!(out, "no rows")?
+    }
     Ok(())
 }
 
@@ -61,8 +65,8 @@ pub(crate) fn value(value: f64, unit: &str, currency: &str) -> String {
 /// ISO 4217: currencies whose minor unit is not a hundredth.
 fn minor_digits(currency: &str) -> usize {
     match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         "CLF" | "UYW" => 4,
         _ => 2,

@@ -183,8 +183,22 @@ fn some(text: &str) -> Option<&str> {
 }
 
 const HEADER: [&str; 16] = [
-    "metric", "window", "start", "end", "dimensions", "account", "currency", "value", "num", "den", "unit", "revision",
-    "final", "corrected", "since", "reason",
+    "metric",
+    "window",
+    "start",
+    "end",
+    "dimensions",
+    "account",
+    "currency",
+    "value",
+    "num",
+    "den",
+    "unit",
+    "revision",
+    "final",
+    "corrected",
+    "since",
+    "reason",
 ];
 
 fn cells(row: &Row) -> Vec<String> {

@@ -12,7 +12,11 @@ use crate::{
 /// Runs the command; interrupted, the next command goes on from there.
 pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     if !path.join("log").exists() {
-        return Err(Usage(anyhow::anyhow!("{}: there is no log here; `vitals import FILE --data DIR` makes one", path.display())).into());
+        return Err(Usage(anyhow::anyhow!(
+            "{}: there is no log here; `vitals import FILE --data DIR` makes one",
+            path.display()
+        ))
+        .into());
     }
     let data = Data::open(path, config.plan().map_err(Usage)?, config.log.partitions)?;
     data.reset()?;

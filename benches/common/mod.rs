@@ -34,7 +34,14 @@ impl Spread {
     /// Zipf with s = 1.
     pub(crate) fn zipf(accounts: u64) -> Spread {
         let mut sum = 0.0;
-        Spread::Zipf((1..=accounts).map(|rank| { sum += 1.0 / rank as f64; sum }).collect())
+        Spread::Zipf(
+            (1..=accounts)
+                .map(|rank| {
+                    sum += 1.0 / rank as f64;
+                    sum
+                })
+                .collect(),
+        )
     }
 
     fn draw(&self, number: u64, random: &mut Random) -> u64 {
@@ -127,7 +134,8 @@ impl Stream {
                     ("segment", random.pick(&["small", "middle", "large"])),
                     ("region", random.pick(&["eu", "us", "apac", "latam", "mea"])),
                 ];
-                let traits = values.map(|(name, value)| v1::Trait { name: name.to_owned(), value: Some(value.to_owned()) });
+                let traits =
+                    values.map(|(name, value)| v1::Trait { name: name.to_owned(), value: Some(value.to_owned()) });
                 ("account.updated", Data::AccountUpdated(v1::AccountUpdated { traits: traits.into() }))
             }
         };

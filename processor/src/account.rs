@@ -63,7 +63,8 @@ pub struct Shared {
 impl Shared {
     /// The sums now.
     pub fn counters(&self) -> Counters {
-        let [on_time, late, duplicate, quarantined] = [0, 1, 2, 3].map(|fate: usize| self.fates[fate].load(Ordering::Relaxed));
+        let [on_time, late, duplicate, quarantined] =
+            [0, 1, 2, 3].map(|fate: usize| self.fates[fate].load(Ordering::Relaxed));
         Counters { on_time, late, duplicate, quarantined }
     }
 
@@ -142,7 +143,13 @@ impl Accounts {
     ///
     /// # Errors
     /// When the state cannot be read or is damaged.
-    pub fn open(plan: Arc<Plan>, partition: u32, config: Config, state: &State, shared: Arc<Shared>) -> Result<Accounts> {
+    pub fn open(
+        plan: Arc<Plan>,
+        partition: u32,
+        config: Config,
+        state: &State,
+        shared: Arc<Shared>,
+    ) -> Result<Accounts> {
         let (clock, counters) = match state.get(META, META_KEY)? {
             None => (Time::MIN, Counters::default()),
             Some(bytes) => decode_meta(&bytes).ok_or_else(|| state.damaged("the counters do not decode"))?,
@@ -191,7 +198,9 @@ impl Accounts {
                 self.keep(key, stored);
             }
             Outcome::Duplicate => self.counters.duplicate += 1,
-            Outcome::Ahead => self.quarantine(stored, "it is dated too long after it was recorded: check the sender's clock"),
+            Outcome::Ahead => {
+                self.quarantine(stored, "it is dated too long after it was recorded: check the sender's clock")
+            }
             Outcome::NeedsAccount | Outcome::NeedsJournal => {
                 return Err(state.damaged(format!("account {key:?} was not loaded")));
             }
@@ -223,7 +232,9 @@ impl Accounts {
         let mut events = Vec::new();
         while !from.0.is_empty() {
             let entry = from.get_count().and_then(|length| from.0.split_at_checked(length));
-            let Some((entry, rest)) = entry else { return Err(state.damaged(format!("the journal of {key:?} is cut off"))) };
+            let Some((entry, rest)) = entry else {
+                return Err(state.damaged(format!("the journal of {key:?} is cut off")));
+            };
             from.0 = rest;
             match v1::Entry::decode(entry).ok().and_then(|entry| entry.entry) {
                 Some(v1::entry::Entry::Event(event)) => events.push(convert::event(event)),
@@ -309,7 +320,11 @@ impl Accounts {
             if last_series != Some(series) {
                 let (bundle, values) = self.engine.describe(series);
                 let dimensions = values.into_iter().map(str::to_owned).collect();
-                entries[last].series.push(v1::SeriesPartial { bundle: plan.bundles[bundle].hash, dimensions, slices: Vec::new() });
+                entries[last].series.push(v1::SeriesPartial {
+                    bundle: plan.bundles[bundle].hash,
+                    dimensions,
+                    slices: Vec::new(),
+                });
                 last_series = Some(series);
             }
             if let Some(partial) = entries[last].series.last_mut() {
@@ -319,7 +334,9 @@ impl Accounts {
         if let Some(last) = entries.last_mut() {
             last.closes = true;
         }
-        outputs.extend(entries.into_iter().map(|entry| output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock)));
+        outputs.extend(
+            entries.into_iter().map(|entry| output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock)),
+        );
     }
 
     fn publish_account(&mut self, clock: Time, previous: Time, change: &AccountChange, outputs: &mut Vec<Output>) {
@@ -343,8 +360,10 @@ impl Accounts {
                         Some((silence, cause)) => {
                             snapshot.value = Some(f64::from(silence.step));
                             snapshot.since_us = Some(silence.since);
-                            snapshot.causes =
-                                cause.iter().map(|id| v1::EventRef { source: id.source.clone(), id: id.id.clone() }).collect();
+                            snapshot.causes = cause
+                                .iter()
+                                .map(|id| v1::EventRef { source: id.source.clone(), id: id.id.clone() })
+                                .collect();
                         }
                         None => snapshot.value = Some(0.0),
                     }
@@ -373,7 +392,9 @@ impl Fold for Accounts {
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let entries: Vec<Entry> = records.iter().map(decode).collect();
-        let keys = entries.iter().filter_map(|entry| if let Entry::Event { key, .. } = entry { Some(key.as_str()) } else { None });
+        let keys = entries
+            .iter()
+            .filter_map(|entry| if let Entry::Event { key, .. } = entry { Some(key.as_str()) } else { None });
         self.prefetch(keys, state)?;
         let before = self.counters;
         let mut progress = Progress { applied: 0, closed: None };

@@ -32,7 +32,8 @@ pub fn event(wire: v1::Event) -> Event {
     use v1::event::Data;
     let source = wire.source;
     let other = |name: String| if name.is_empty() { source.clone() } else { name };
-    let corrects = (!wire.corrects.is_empty()).then(|| EventId { source: other(wire.corrects_source), id: wire.corrects });
+    let corrects =
+        (!wire.corrects.is_empty()).then(|| EventId { source: other(wire.corrects_source), id: wire.corrects });
     let body = match wire.data {
         Some(Data::OrderCompleted(order)) => Body::Order(Order {
             order: order.order,
@@ -45,11 +46,18 @@ pub fn event(wire: v1::Event) -> Event {
         }),
         Some(Data::OrderCancelled(cancelled)) => Body::Cancelled(cancelled.order),
         // Refunds of invoices count when invoices have a lifecycle.
-        Some(Data::PaymentRefunded(refund)) if !refund.order.is_empty() => {
-            Body::Refund(Refund { refund: refund.refund, order: refund.order, amount: refund.amount, currency: refund.currency })
+        Some(Data::PaymentRefunded(refund)) if !refund.order.is_empty() => Body::Refund(Refund {
+            refund: refund.refund,
+            order: refund.order,
+            amount: refund.amount,
+            currency: refund.currency,
+        }),
+        Some(Data::AccountUpdated(update)) => {
+            Body::Traits(update.traits.into_iter().map(|t| (t.name, t.value)).collect())
         }
-        Some(Data::AccountUpdated(update)) => Body::Traits(update.traits.into_iter().map(|t| (t.name, t.value)).collect()),
-        Some(Data::UsageRecorded(usage)) => Body::Usage(Usage { user: usage.user, name: usage.name, count: usage.count }),
+        Some(Data::UsageRecorded(usage)) => {
+            Body::Usage(Usage { user: usage.user, name: usage.name, count: usage.count })
+        }
         Some(Data::Retracted(retracted)) => {
             Body::Retracted(EventId { source: other(retracted.of_source), id: retracted.event })
         }
@@ -99,5 +107,9 @@ pub(crate) fn row(partial: &v1::SlicePartial) -> Vec<i128> {
 /// A window on the wire.
 pub(crate) fn window(window: &Window) -> v1::Window {
     let bounded = window.kind != Kind::ToDate;
-    v1::Window { kind: window.kind.to_string(), start_us: bounded.then_some(window.start), end_us: bounded.then_some(window.end) }
+    v1::Window {
+        kind: window.kind.to_string(),
+        start_us: bounded.then_some(window.start),
+        end_us: bounded.then_some(window.end),
+    }
 }

@@ -159,7 +159,9 @@ impl Rollups {
             }
             let before = match (self.latest.get(&key), stored.get(&key)) {
                 (Some(before), _) => before.to_vec(),
-                (None, Some(bytes)) => decode_row(bytes, width).ok_or_else(|| state.damaged("a slice does not decode"))?,
+                (None, Some(bytes)) => {
+                    decode_row(bytes, width).ok_or_else(|| state.damaged("a slice does not decode"))?
+                }
                 (None, None) => vec![0; width],
             };
             let delta: Vec<i128> = row.iter().zip(&before).map(|(now, then)| now - then).collect();
@@ -191,8 +193,10 @@ impl Rollups {
     fn snapshot(&self, change: &Change, instant: Time) -> v1::Snapshot {
         let metric = &self.plan.metrics[change.metric];
         let names = metric.views[change.view].by.iter();
-        let mut dimensions: Vec<v1::Dimension> =
-            names.zip(&change.values).map(|(name, value)| v1::Dimension { name: name.clone(), value: value.clone() }).collect();
+        let mut dimensions: Vec<v1::Dimension> = names
+            .zip(&change.values)
+            .map(|(name, value)| v1::Dimension { name: name.clone(), value: value.clone() })
+            .collect();
         if !change.currency.is_empty() {
             dimensions.push(v1::Dimension { name: "currency".to_owned(), value: change.currency.clone() });
         }
@@ -227,7 +231,9 @@ impl Fold for Rollups {
         let mut progress = Progress { applied: 0, closed: None };
         for stored in records {
             let entry = stored.record.value.clone().map(v1::PartialEntry::decode);
-            let Some(Ok(entry)) = entry else { return Err(unreadable("rollup", stored.offset, "a partial does not decode")) };
+            let Some(Ok(entry)) = entry else {
+                return Err(unreadable("rollup", stored.offset, "a partial does not decode"));
+            };
             progress.applied += 1;
             let (source, instant, closes) = (entry.source as usize, entry.instant_us, entry.closes);
             if source >= self.sources.len() {

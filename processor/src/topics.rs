@@ -31,7 +31,11 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
         spec(ALERTS, 1, Cleanup::Keep),
         spec(DEAD_LETTERS, 1, Cleanup::Keep),
     ];
-    topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), if m.per == Per::Account { partitions } else { 1 }, compact)));
+    topics.extend(
+        plan.metrics
+            .iter()
+            .map(|m| spec(&metric(&m.name), if m.per == Per::Account { partitions } else { 1 }, compact)),
+    );
     topics
 }
 

@@ -8,8 +8,8 @@
 //! It does not know topics, stores or the time: it is folded by a task, keyed by (tenant, rule, dimensions, account).
 
 mod rule;
-pub mod task;
 mod state;
+pub mod task;
 
 use proto::v1::{AlertKey, AlertState, AlertTransition, Evidence, Snapshot};
 

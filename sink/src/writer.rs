@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Header, Log, Output, Poll, Producer, Record, Stored};
+use eventlog::{
+    Assignment, Commit, Committed, Consumer, GroupOffsets, Header, Log, Output, Poll, Producer, Record, Stored,
+};
 use prost::Message as _;
 use proto::v1;
 use store::{Batch, Clock, Write};

@@ -58,7 +58,9 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
         })
     };
     read.series(&select, &mut each)?;
-    if !any.get() && let Some(series) = silent_series(&select, metric) {
+    if !any.get()
+        && let Some(series) = silent_series(&select, metric)
+    {
         let _ = each(series, Vec::new())?;
     }
     Ok(())

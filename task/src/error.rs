@@ -26,7 +26,9 @@ pub enum Error {
         source: rocksdb::Error,
     },
     /// The directory was written by a newer version.
-    #[error("state at {path} was written by a newer version (format {found}, this one reads up to {known}); use that version")]
+    #[error(
+        "state at {path} was written by a newer version (format {found}, this one reads up to {known}); use that version"
+    )]
     Newer {
         /// Directory of the state.
         path: String,
@@ -54,7 +56,9 @@ pub enum Error {
         group: Option<u64>,
     },
     /// Retention passed R.
-    #[error("task {task}: it has to read from offset {from}, but the log begins at {low}: retention passed it; rebuild with `vitals rebuild`")]
+    #[error(
+        "task {task}: it has to read from offset {from}, but the log begins at {low}: retention passed it; rebuild with `vitals rebuild`"
+    )]
     Retained {
         /// The task.
         task: String,

@@ -134,7 +134,12 @@ impl<F: Fold> Task<F> {
             return Err(Error::Retained { task: config.name, from: start.from, low: marks.low });
         }
         if start.suppressed_to > start.from {
-            tracing::info!(task = config.name, from = start.from, to = start.suppressed_to, "replaying with outputs suppressed");
+            tracing::info!(
+                task = config.name,
+                from = start.from,
+                to = start.suppressed_to,
+                "replaying with outputs suppressed"
+            );
         }
         let consumer = log.consumer(&config.topic, Assignment::Manual(vec![(config.partition, start.from)]))?;
         let producer = log.producer(&config.name)?;
@@ -227,7 +232,8 @@ impl<F: Fold> Task<F> {
         let outputs = std::mem::take(&mut self.outputs);
         telemetry::committed(&self.config.name, outputs.len());
         let offsets = vec![(self.config.topic.clone(), self.config.partition, Some(position))];
-        self.producer.commit(Commit { outputs, offsets: vec![GroupOffsets { group: self.config.name.clone(), offsets }] })?;
+        self.producer
+            .commit(Commit { outputs, offsets: vec![GroupOffsets { group: self.config.name.clone(), offsets }] })?;
         self.committed = self.closed;
         Ok(())
     }
@@ -246,7 +252,10 @@ impl<F: Fold> Task<F> {
         // R as a group of its own: retention and compaction wait for it, not only for G.
         let position = Committed { offset: self.closed, metadata: String::new() };
         let offsets = vec![(self.config.topic.clone(), self.config.partition, Some(position))];
-        self.producer.commit(Commit { outputs: Vec::new(), offsets: vec![GroupOffsets { group: state_group(&self.config.name), offsets }] })?;
+        self.producer.commit(Commit {
+            outputs: Vec::new(),
+            offsets: vec![GroupOffsets { group: state_group(&self.config.name), offsets }],
+        })?;
         telemetry::flushed(&self.config.name, self.flushed.elapsed());
         Ok(())
     }
@@ -279,7 +288,9 @@ fn decide(config: &Config, state: Option<u64>, group: Option<u64>) -> Result<Sta
         (None, None) => Ok(Start { from: 0, suppressed_to: 0 }),
         (None, Some(committed)) => Ok(Start { from: 0, suppressed_to: committed }),
         (Some(next), Some(committed)) if next <= committed => Ok(Start { from: next, suppressed_to: committed }),
-        (Some(next), committed) => Err(Error::AheadOfGroup { task: config.name.clone(), state: next, group: committed }),
+        (Some(next), committed) => {
+            Err(Error::AheadOfGroup { task: config.name.clone(), state: next, group: committed })
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
+    IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions,
 };
 
 use crate::{Error, Result};
@@ -29,7 +29,10 @@ pub struct Memory {
 impl Memory {
     /// A block cache and write buffers of these sizes, bytes.
     pub fn new(cache: usize, buffers: usize) -> Memory {
-        Memory { cache: Cache::new_lru_cache(cache), buffers: WriteBufferManager::new_write_buffer_manager(buffers, false) }
+        Memory {
+            cache: Cache::new_lru_cache(cache),
+            buffers: WriteBufferManager::new_write_buffer_manager(buffers, false),
+        }
     }
 }
 
@@ -65,7 +68,11 @@ impl State {
         match state.number(FORMAT_KEY)? {
             None => state.db.put(FORMAT_KEY, u64::from(FORMAT).to_be_bytes()).map_err(|e| state.storage(e))?,
             Some(found) if found > u64::from(FORMAT) => {
-                return Err(Error::Newer { path: text, found: u32::try_from(found).unwrap_or(u32::MAX), known: FORMAT });
+                return Err(Error::Newer {
+                    path: text,
+                    found: u32::try_from(found).unwrap_or(u32::MAX),
+                    known: FORMAT,
+                });
             }
             Some(_) => {}
         }
@@ -140,7 +147,9 @@ impl State {
 
     fn number(&self, key: &[u8]) -> Result<Option<u64>> {
         let Some(bytes) = self.db.get(key).map_err(|e| self.storage(e))? else { return Ok(None) };
-        let bytes = bytes.try_into().map_err(|_| self.damaged(format!("{} has another length", String::from_utf8_lossy(key))))?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| self.damaged(format!("{} has another length", String::from_utf8_lossy(key))))?;
         Ok(Some(u64::from_be_bytes(bytes)))
     }
 
@@ -247,6 +256,9 @@ mod tests {
         let memory = Memory::new(1 << 20, 1 << 20);
         State::open(dir.path(), &[], &[], &memory).unwrap().db.put(FORMAT_KEY, 9_u64.to_be_bytes()).unwrap();
         let message = State::open(dir.path(), &[], &[], &memory).err().unwrap().to_string();
-        assert!(message.ends_with("was written by a newer version (format 9, this one reads up to 1); use that version"), "{message}");
+        assert!(
+            message.ends_with("was written by a newer version (format 9, this one reads up to 1); use that version"),
+            "{message}"
+        );
     }
 }

@@ -33,7 +33,9 @@ pub(crate) fn file(name: &str) -> Option<PathBuf> {
         Ok(path) => Some(path),
         Err(why) => {
             assert!(env::var_os("CI").is_none(), "CDNOW is needed in CI: {why}");
-            eprintln!("SKIPPED: no CDNOW data, so this test shows nothing: {why}; set VITALS_CDNOW to a folder with {name}");
+            eprintln!(
+                "SKIPPED: no CDNOW data, so this test shows nothing: {why}; set VITALS_CDNOW to a folder with {name}"
+            );
             None
         }
     }

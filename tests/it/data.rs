@@ -121,7 +121,11 @@ impl Data {
             }
             for partition in 0..topic.partitions {
                 for stored in records(log.as_ref(), &topic.name, partition) {
-                    let key = if stored.key.is_empty() { vec![u8::try_from(partition).unwrap()] } else { stored.key.to_vec() };
+                    let key = if stored.key.is_empty() {
+                        vec![u8::try_from(partition).unwrap()]
+                    } else {
+                        stored.key.to_vec()
+                    };
                     let value = stored.value.map(|value| value.to_vec()).unwrap_or_default();
                     sequences.entry((topic.name.clone(), key)).or_default().push(value);
                 }
@@ -168,7 +172,8 @@ impl Data {
 
     /// The points with these columns.
     pub(crate) fn points(&self, columns: &str) -> Vec<String> {
-        let names = "tenant, metric, definition, kept_by, dimensions, currency, account, unit, window, start_us, end_us";
+        let names =
+            "tenant, metric, definition, kept_by, dimensions, currency, account, unit, window, start_us, end_us";
         self.select("point", "points JOIN series ON series.id = points.series", &format!("{names}, {columns}"))
     }
 
@@ -221,7 +226,8 @@ fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> 
 #[track_caller]
 pub(crate) fn assert_same_sequences(found: &Sequences, expected: &Sequences, context: &str) {
     for (key, values) in expected {
-        let show = |values: &[Vec<u8>]| values.iter().map(|value| describe(&key.0, value)).collect::<Vec<_>>().join("\n  ");
+        let show =
+            |values: &[Vec<u8>]| values.iter().map(|value| describe(&key.0, value)).collect::<Vec<_>>().join("\n  ");
         match found.get(key) {
             Some(other) if other == values => {}
             Some(other) => panic!("{context}: {}\nexpected\n  {}\nfound\n  {}", key.0, show(values), show(other)),

@@ -64,7 +64,11 @@ fn an_import_killed_twenty_times_is_the_undisturbed_one() {
         assert_eq!(found.len(), ticks.len(), "{context}");
         assert!(found.iter().all(|(key, values)| values.starts_with(&ticks[key])), "{context}: other ticks");
     }
-    eprintln!("{kills} kills in {rounds} rounds, {amid} of them with a part stored; {length_ms} ms undisturbed, {} keys, {} rows", snapshots.len(), rows.len());
+    eprintln!(
+        "{kills} kills in {rounds} rounds, {amid} of them with a part stored; {length_ms} ms undisturbed, {} keys, {} rows",
+        snapshots.len(),
+        rows.len()
+    );
     assert_eq!(kills, KILLS);
     assert!(amid > 0, "no kill found a part stored: this run shows nothing");
 }

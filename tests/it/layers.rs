@@ -81,7 +81,8 @@ fn metadata() -> Metadata {
 fn crates_depend_downwards_only() {
     let metadata = metadata();
     let names: BTreeMap<&str, &str> = metadata.packages.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
-    let ids: BTreeMap<&str, &str> = metadata.workspace_members.iter().map(|id| (names[id.as_str()], id.as_str())).collect();
+    let ids: BTreeMap<&str, &str> =
+        metadata.workspace_members.iter().map(|id| (names[id.as_str()], id.as_str())).collect();
     let ours: BTreeSet<&str> = ids.keys().copied().collect();
     let known: BTreeSet<&str> = LAYERS.iter().map(|(name, ..)| *name).chain([BINARY]).collect();
     assert_eq!(ours, known, "a crate is missing in this test, or gone");

@@ -23,9 +23,12 @@ fn order(id: &str, time: &str) -> String {
 /// Three purchases in order, imported.
 fn imported() -> (Data, PathBuf) {
     let data = Data::new();
-    let lines = [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-01-05T10:00:00Z"), order("3", "2024-02-03T10:00:00Z")];
+    let lines =
+        [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-01-05T10:00:00Z"), order("3", "2024-02-03T10:00:00Z")];
     let file = data.file("events.ndjson", lines.concat());
-    data.import(&file, &[]).done().says(&["3 lines: 3 accepted, 0 rejected", "3 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    data.import(&file, &[])
+        .done()
+        .says(&["3 lines: 3 accepted, 0 rejected", "3 on time, 0 late, 0 duplicate, 0 quarantined"]);
     (data, file)
 }
 
@@ -54,7 +57,8 @@ fn warnings(run: &Run) -> Vec<String> {
 #[test]
 fn out_of_order_is_late_and_applied() {
     let data = Data::new();
-    let lines = [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-03-05T10:00:00Z"), order("3", "2024-01-03T10:00:00Z")];
+    let lines =
+        [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-03-05T10:00:00Z"), order("3", "2024-01-03T10:00:00Z")];
     let file = data.file("events.ndjson", lines.concat());
     data.import(&file, &["--order", "file"]).done().says(&["2 on time, 1 late, 0 duplicate, 0 quarantined"]);
     let rows = data.run(["query", "orders", "--format", "json"]).done().out;
@@ -66,7 +70,9 @@ fn out_of_order_is_late_and_applied() {
 fn a_second_import_counts_duplicates_and_changes_nothing() {
     let (data, file) = imported();
     let (rows, clocks) = (data.rows(), data.clocks());
-    data.import(&file, &[]).done().says(&["3 lines: 3 accepted, 0 rejected", "0 on time, 0 late, 3 duplicate, 0 quarantined"]);
+    data.import(&file, &[])
+        .done()
+        .says(&["3 lines: 3 accepted, 0 rejected", "0 on time, 0 late, 3 duplicate, 0 quarantined"]);
     assert_same_rows(&data.rows(), &rows, "imported again");
     assert_eq!(data.clocks(), clocks, "the tick after it is within the second of the last");
 }
@@ -80,7 +86,10 @@ fn far_future_times_are_refused() {
 fn times_before_history_are_refused() {
     let floor = "before the history floor (1990-01-01T00:00:00Z)";
     refused(order("x", "1969-12-31T23:59:59Z"), &format!("time: is 1969-12-31T23:59:59Z, {floor}"));
-    refused(order("x", "-000044-03-15T12:00:00Z"), "time: is -000044-03-15T12:00:00Z, expected RFC 3339 like 2026-01-31T09:30:00Z");
+    refused(
+        order("x", "-000044-03-15T12:00:00Z"),
+        "time: is -000044-03-15T12:00:00Z, expected RFC 3339 like 2026-01-31T09:30:00Z",
+    );
 }
 
 #[test]
@@ -110,7 +119,10 @@ fn broken_utf_8_is_refused() {
 fn a_missing_currency_is_refused() {
     let line = order("x", "2024-01-01T10:00:00Z").replace("\"currency\":\"EUR\",", "");
     assert!(!line.contains("currency"), "{line}");
-    refused(line, "data.currency: is missing, expected a currency as three capital letters (ISO 4217) (order.completed needs it)");
+    refused(
+        line,
+        "data.currency: is missing, expected a currency as three capital letters (ISO 4217) (order.completed needs it)",
+    );
 }
 
 #[test]
@@ -160,9 +172,11 @@ fn a_catalog_with_a_type_error_is_located() {
 fn a_wrong_configuration_is_named() {
     let (data, file) = imported();
     let data = data.config("[log]\npartitons = 4\n");
-    data.import(&file, &[]).fails(WRONG, &["vitals.toml: unknown field `partitons`, expected `partitions` for key `log`\n"]);
+    data.import(&file, &[])
+        .fails(WRONG, &["vitals.toml: unknown field `partitons`, expected `partitions` for key `log`\n"]);
     let data = data.config("[settings]\nsilent_after = \"soon\"\n");
-    let expected = "vitals.toml: [settings] silent_after: is \"soon\", expected a duration such as \"90d\", \"1h\" or \"500ms\"\n";
+    let expected =
+        "vitals.toml: [settings] silent_after: is \"soon\", expected a duration such as \"90d\", \"1h\" or \"500ms\"\n";
     data.import(&file, &[]).fails(WRONG, &[expected]);
     data.config("[log\n").import(&file, &[]).fails(WRONG, &["vitals.toml: TOML parse error at line 1, column 5"]);
 }
@@ -187,7 +201,8 @@ fn an_unknown_metric_or_window_is_told_what_there_is() {
     let (data, _) = imported();
     data.run(["query", "order"]).fails(WRONG, &["error: there is no metric \"order\"; did you mean orders?\n"]);
     data.run(["query", "xyzzy"]).fails(WRONG, &["error: there is no metric \"xyzzy\"; `vitals metrics` lists all\n"]);
-    data.run(["query", "orders", "--window", "5d"]).fails(WRONG, &["error: metric orders has no window \"5d\"; it has `1d`, `1w`, "]);
+    data.run(["query", "orders", "--window", "5d"])
+        .fails(WRONG, &["error: metric orders has no window \"5d\"; it has `1d`, `1w`, "]);
     data.run(["query", "customers", "--by", "product"]).fails(WRONG, &["error: metric customers is not kept by "]);
 }
 
@@ -209,7 +224,10 @@ fn no_data_is_said_and_nothing_is_made() {
 fn a_data_directory_in_use_is_refused_but_can_be_queried() {
     let (data, file) = imported();
     let _held = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
-    let expected = format!("error: {} is in use by another vitals process; stop it, or give another --data\n", data.path().join("log").display());
+    let expected = format!(
+        "error: {} is in use by another vitals process; stop it, or give another --data\n",
+        data.path().join("log").display()
+    );
     for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
         assert_eq!(run.err, expected);
         run.fails(FAILED, &[]);
@@ -230,7 +248,10 @@ fn a_log_of_a_newer_version_is_refused() {
     let (data, file) = imported();
     let log = data.path().join("log");
     set_format(&log, &7_u32.to_be_bytes());
-    let expected = format!("error: {} was written by a newer version (format 7, this one reads up to 1); use that version\n", log.display());
+    let expected = format!(
+        "error: {} was written by a newer version (format 7, this one reads up to 1); use that version\n",
+        log.display()
+    );
     for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
         assert_eq!(run.err, expected);
         run.fails(FAILED, &[]);
@@ -242,7 +263,10 @@ fn a_state_of_a_newer_version_is_refused() {
     let (data, file) = imported();
     let state = data.path().join("state").join("rollup-0");
     set_format(&state, &7_u64.to_be_bytes());
-    let expected = format!("error: state at {} was written by a newer version (format 7, this one reads up to 1); use that version\n", state.display());
+    let expected = format!(
+        "error: state at {} was written by a newer version (format 7, this one reads up to 1); use that version\n",
+        state.display()
+    );
     let run = data.import(&file, &[]);
     assert_eq!(run.err, expected);
     run.fails(FAILED, &[]);
@@ -253,7 +277,10 @@ fn a_store_of_a_newer_version_is_refused() {
     let (data, file) = imported();
     let store = data.path().join(store::sqlite::FILE);
     rusqlite::Connection::open(&store).unwrap().pragma_update(None, "user_version", 9).unwrap();
-    let expected = format!("error: {} was written by a newer version (schema 9, this one reads up to 1); use that version\n", store.display());
+    let expected = format!(
+        "error: {} was written by a newer version (schema 9, this one reads up to 1); use that version\n",
+        store.display()
+    );
     for run in [data.import(&file, &[]), data.run(["query", "orders"]), data.run(["alerts"])] {
         assert_eq!(run.err, expected);
         run.fails(FAILED, &[]);
@@ -272,7 +299,8 @@ fn damage(path: &Path, is_one: impl Fn(&str) -> bool) {
 }
 
 /// A table, the manifest, or the pointer to it.
-const PARTS: [fn(&str) -> bool; 3] = [|name| name.ends_with(".sst"), |name| name.starts_with("MANIFEST"), |name| name == "CURRENT"];
+const PARTS: [fn(&str) -> bool; 3] =
+    [|name| name.ends_with(".sst"), |name| name.starts_with("MANIFEST"), |name| name == "CURRENT"];
 
 #[test]
 fn a_damaged_log_is_refused() {
@@ -299,7 +327,13 @@ fn damaged_state_is_refused_and_computed_again_once_it_is_deleted() {
         let state = data.path().join("state").join("rollup-0");
         damage(&state, part);
         let run = data.import(&file, &[]);
-        run.fails(FAILED, &[&format!("state at {} is damaged: ", state.display()), "; delete the directory, it is rebuilt from the log\n"]);
+        run.fails(
+            FAILED,
+            &[
+                &format!("state at {} is damaged: ", state.display()),
+                "; delete the directory, it is rebuilt from the log\n",
+            ],
+        );
         fs::remove_dir_all(&state).unwrap();
         data.import(&file, &[]).done();
         assert_same_rows(&data.rows(), &rows, "after the damage");

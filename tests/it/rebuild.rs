@@ -64,7 +64,11 @@ fn a_changed_setting_computes_everything_again_and_says_so() {
 
     let before = changed.rows();
     let run = changed.import(&more, &FLAGS).done();
-    for text in ["the definitions changed: everything is computed again from the log", "customers_lost@", "customer_churn_rate@"] {
+    for text in [
+        "the definitions changed: everything is computed again from the log",
+        "customers_lost@",
+        "customer_churn_rate@",
+    ] {
         assert!(run.err.contains(text), "expected {text}\n   found {}", run.err);
     }
     assert_ne!(changed.rows(), before);
@@ -88,7 +92,8 @@ fn a_terminated_import_ends_well_and_goes_on() {
             sleep(Duration::from_millis(1));
         }
         sleep(Duration::from_millis(random.below(600)));
-        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let killed =
+            Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
         let output = child.wait_with_output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "attempt {attempt}: {out}{err}");

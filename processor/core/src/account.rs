@@ -232,7 +232,11 @@ impl Fingerprints {
             return None;
         }
         let list: Vec<u32> = chunks.map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
-        if list.len() < FEW { ids.few = list } else { ids.many = list.into_iter().collect() }
+        if list.len() < FEW {
+            ids.few = list
+        } else {
+            ids.many = list.into_iter().collect()
+        }
         Some(ids)
     }
 }

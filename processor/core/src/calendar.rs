@@ -107,10 +107,15 @@ impl FromStr for Kind {
             "1y" => Kind::Year,
             "to-date" => Kind::ToDate,
             _ => {
-                let days = text.strip_prefix("trailing ").and_then(|rest| rest.strip_suffix('d')).and_then(|n| n.parse().ok());
+                let days =
+                    text.strip_prefix("trailing ").and_then(|rest| rest.strip_suffix('d')).and_then(|n| n.parse().ok());
                 match days {
                     Some(days @ 1..=730) => Kind::Trailing(days),
-                    _ => return Err(format!("unknown window `{text}`; use 1h, 1d, 1w, 1mo, 1q, 1y, `trailing Nd` (N from 1 to 730) or to-date")),
+                    _ => {
+                        return Err(format!(
+                            "unknown window `{text}`; use 1h, 1d, 1w, 1mo, 1q, 1y, `trailing Nd` (N from 1 to 730) or to-date"
+                        ));
+                    }
                 }
             }
         })
@@ -284,12 +289,18 @@ fn to_day(days: i64) -> Day {
 }
 
 fn start_of_day(zone: &TimeZone, at: Date) -> Time {
-    zone.to_zoned(at.at(0, 0, 0, 0)).and_then(|zoned| zoned.start_of_day()).map_or(0, |zoned| zoned.timestamp().as_microsecond())
+    zone.to_zoned(at.at(0, 0, 0, 0))
+        .and_then(|zoned| zoned.start_of_day())
+        .map_or(0, |zoned| zoned.timestamp().as_microsecond())
 }
 
 /// `time` as jiff's, clamped to its range.
 pub fn timestamp(time: Time) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(time).unwrap_or(if time < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX })
+    jiff::Timestamp::from_microsecond(time).unwrap_or(if time < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    })
 }
 
 #[cfg(test)]
@@ -311,7 +322,9 @@ mod tests {
 
     #[test]
     fn windows_hold_their_instant_and_tile() {
-        for zone in ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Monrovia"] {
+        for zone in
+            ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Monrovia"]
+        {
             let mut calendar = calendar(zone);
             for kind in [Kind::Hour, Kind::Day, Kind::Week, Kind::Month, Kind::Quarter, Kind::Year] {
                 let mut window = calendar.window(kind, at("2018-10-20T11:17:00Z"));

@@ -134,7 +134,11 @@ pub struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 { f.write_str(&self.message) } else { write!(f, "{}:{}: {}", self.line, self.column, self.message) }
+        if self.line == 0 {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}:{}: {}", self.line, self.column, self.message)
+        }
     }
 }
 
@@ -164,7 +168,10 @@ impl Catalog {
             let first = full.lines().next().unwrap_or_default();
             // The place is said once, in our own form.
             let message = first.trim_start_matches("error: ");
-            let message = message.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(message, |(_, rest)| rest);
+            let message = message
+                .split_once(": ")
+                .filter(|(place, _)| place.starts_with("line "))
+                .map_or(message, |(_, rest)| rest);
             Error { line, column, message: message.to_owned() }
         })
     }

@@ -183,7 +183,8 @@ impl Engine {
         let Some(Held { account, .. }) = self.accounts.get(key) else { return Outcome::NeedsAccount };
         let (prints, count) = prints(event);
         let prints = &prints[..count];
-        let plain = matches!(event.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other) && event.corrects.is_none();
+        let plain = matches!(event.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other)
+            && event.corrects.is_none();
         // What was published and taken back lies behind an event in order, too.
         let settled = account.withdrawn.last().is_none_or(|day| self.tools.calendar.day(event.time) > *day);
         let in_order = event.time > account.last && event.time > account.fired && settled;
@@ -224,7 +225,8 @@ impl Engine {
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let (mut folded, after) = self.replay(&journal, 1);
-        let mut withdrawn = self.accounts.get_mut(key).map(|held| std::mem::take(&mut held.account.withdrawn)).unwrap_or_default();
+        let mut withdrawn =
+            self.accounts.get_mut(key).map(|held| std::mem::take(&mut held.account.withdrawn)).unwrap_or_default();
         let changes = self.difference(&before, &after, &mut withdrawn);
         folded.withdrawn = withdrawn;
         let Some(held) = self.accounts.get_mut(key) else { return };
@@ -276,13 +278,20 @@ impl Engine {
     }
 
     /// The days at whose end the silence differs between two histories.
-    fn difference(&mut self, before: &[SilenceChange], after: &[SilenceChange], withdrawn: &mut BTreeSet<Day>) -> SilenceByDay {
+    fn difference(
+        &mut self,
+        before: &[SilenceChange],
+        after: &[SilenceChange],
+        withdrawn: &mut BTreeSet<Day>,
+    ) -> SilenceByDay {
         let (before, after) = (self.by_day(before), self.by_day(after));
         withdrawn.extend(before.keys());
         withdrawn.retain(|day| !after.contains_key(day));
         let mut changes = BTreeMap::new();
         for day in before.keys().chain(after.keys()).chain(withdrawn.iter()) {
-            let at_end = |history: &BTreeMap<Day, SilenceChange>| history.range(..=*day).next_back().map(|(_, change)| change.clone());
+            let at_end = |history: &BTreeMap<Day, SilenceChange>| {
+                history.range(..=*day).next_back().map(|(_, change)| change.clone())
+            };
             let (old, new) = (at_end(&before), at_end(&after));
             if old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now) {
                 changes.insert(*day, new.map(|change| (change.now, change.cause)));

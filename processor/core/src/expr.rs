@@ -128,7 +128,8 @@ impl Expr {
     /// # Errors
     /// The first problem, with its place.
     pub fn lower(source: &str, scope: &mut dyn Scope) -> Result<Expr, Problem> {
-        let (parsed, info) = Parser::new().parse_with_source_info(source).map_err(|errors| problem_of(source, &errors))?;
+        let (parsed, info) =
+            Parser::new().parse_with_source_info(source).map_err(|errors| problem_of(source, &errors))?;
         let (root, kind) = Lowering { info, scope }.node(&parsed)?;
         Ok(Expr { root, kind })
     }
@@ -157,9 +158,10 @@ impl Expr {
     /// divide nothing themselves.
     pub fn ratio(&self) -> Option<(Expr, Expr)> {
         match &self.root {
-            Node::Call(Op::Div, parts) if !parts.iter().any(Node::divides) => {
-                Some((Expr { root: parts[0].clone(), kind: Type::Number }, Expr { root: parts[1].clone(), kind: Type::Number }))
-            }
+            Node::Call(Op::Div, parts) if !parts.iter().any(Node::divides) => Some((
+                Expr { root: parts[0].clone(), kind: Type::Number },
+                Expr { root: parts[1].clone(), kind: Type::Number },
+            )),
             _ => None,
         }
     }
@@ -270,7 +272,9 @@ impl Lowering<'_> {
     /// `x in [a, b]` is `x == a || x == b`.
     fn membership(&mut self, from: &IdedExpr, call: &CallExpr) -> Lowered {
         let [needle, list] = call.args.as_slice() else { return self.fail(from, "`in` takes two sides") };
-        let Cel::List(list) = &list.expr else { return self.fail(list, "a list such as [\"a\", \"b\"] is expected after `in`") };
+        let Cel::List(list) = &list.expr else {
+            return self.fail(list, "a list such as [\"a\", \"b\"] is expected after `in`");
+        };
         let (needle, kind) = self.node(needle)?;
         let mut nodes = vec![needle];
         for element in &list.elements {

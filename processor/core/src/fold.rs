@@ -135,7 +135,9 @@ impl Fold<'_> {
             for column in plan.cohorts.iter().filter(|cohort| cohort.what == Column::Churned) {
                 let mut changes = Vec::new();
                 let (customer, traits) = (&account.customer, &account.traits);
-                cohort::returned(self.calendar, column.kind, at, &ended, customer, traits, |change| changes.push(change));
+                cohort::returned(self.calendar, column.kind, at, &ended, customer, traits, |change| {
+                    changes.push(change)
+                });
                 self.cohort(column.bundle, column.column, &changes);
             }
         }
@@ -188,7 +190,13 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
-        let kinds = self.plan.engaged.iter().flatten().map(|(kind, _)| kind).chain(self.plan.cohorts.iter().map(|cohort| &cohort.kind));
+        let kinds = self
+            .plan
+            .engaged
+            .iter()
+            .flatten()
+            .map(|(kind, _)| kind)
+            .chain(self.plan.cohorts.iter().map(|cohort| &cohort.kind));
         let longest = kinds.map(|kind| if let Kind::Trailing(days) = kind { i32::from(*days) } else { 0 }).max();
         let day = self.calendar.day(now);
         let trailing = self.calendar.midnight(day - longest.unwrap_or(0) - 1);
@@ -247,7 +255,12 @@ impl Fold<'_> {
         if !account.customer.ever() {
             return None;
         }
-        let steps = self.plan.metrics.iter().find(|metric| !metric.silence.is_empty()).map_or(&[][..], |metric| &metric.silence);
+        let steps = self
+            .plan
+            .metrics
+            .iter()
+            .find(|metric| !metric.silence.is_empty())
+            .map_or(&[][..], |metric| &metric.silence);
         let step = *steps.iter().find(|step| **step > account.silence.step)?;
         let last = account.active.first().copied().filter(|at| *at != Time::MIN)?;
         Some((last.saturating_add(i64::from(step) * DAY), step))

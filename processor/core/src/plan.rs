@@ -259,7 +259,11 @@ impl Metric {
     pub fn fill(&self) -> &'static str {
         match &self.value {
             _ if self.per == Per::Account => "carry",
-            Some(_) if self.views.iter().flat_map(|view| view.readings.iter().flatten()).all(|r| r.read == Read::End) => "carry",
+            Some(_)
+                if self.views.iter().flat_map(|view| view.readings.iter().flatten()).all(|r| r.read == Read::End) =>
+            {
+                "carry"
+            }
             Some(value) if value.divides() => "null",
             _ => "zero",
         }
@@ -455,7 +459,13 @@ impl Builder {
         Ok(metric)
     }
 
-    fn views(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered], money: bool) -> Result<(), Error> {
+    fn views(
+        &mut self,
+        written: &Written,
+        metric: &mut Metric,
+        measures: &[Lowered],
+        money: bool,
+    ) -> Result<(), Error> {
         if let Some(steps) = &written.silence {
             return Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"));
         }
@@ -470,8 +480,14 @@ impl Builder {
                 .map(|kind| measures.iter().map(|measure| self.reading(&dims, by, *kind, measure)).collect())
                 .collect::<Result<Vec<Vec<Reading>>, Error>>()?;
             let money = money.then(|| self.counted(&dims, &[Trigger::Order, Trigger::Refund], true));
-            let presence = written.every_window.then(|| money.unwrap_or_else(|| self.counted(&dims, &[Trigger::Event], false)));
-            metric.views.push(View { by: by.iter().map(|name| name.value.clone()).collect(), readings, presence, money });
+            let presence =
+                written.every_window.then(|| money.unwrap_or_else(|| self.counted(&dims, &[Trigger::Event], false)));
+            metric.views.push(View {
+                by: by.iter().map(|name| name.value.clone()).collect(),
+                readings,
+                presence,
+                money,
+            });
         }
         Ok(())
     }
@@ -489,13 +505,18 @@ impl Builder {
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
         let wanted = if metric.silence.is_empty() { Kind::ToDate } else { Kind::Day };
         if metric.kinds != [wanted] {
-            return Err(Error::at(&written.name, format!("this metric of each account has the window `{wanted}` only")));
+            return Err(Error::at(
+                &written.name,
+                format!("this metric of each account has the window `{wanted}` only"),
+            ));
         }
         if !metric.silence.is_sorted_by(|a, b| a < b) {
             return Err(Error::at(&written.name, "the steps of `silence` ascend"));
         }
         for measure in measures {
-            let Column::Fact { trigger: trigger @ (Trigger::Order | Trigger::Refund), amount, filter } = &measure.column else {
+            let Column::Fact { trigger: trigger @ (Trigger::Order | Trigger::Refund), amount, filter } =
+                &measure.column
+            else {
                 return Err(Error::at(&written.name, "a metric of each account sums or counts `order` and `refund`"));
             };
             let filter = filter.as_ref().and_then(|text| self.filters.iter().position(|known| known == text));
@@ -620,7 +641,9 @@ impl Builder {
             ["traits", "custom", name] => (Field::Trait(self.trait_number(&format!("custom.{name}"))), Type::Text),
             _ => {
                 let known = match trigger {
-                    Trigger::Order => "net, gross, discount, first, currency, order, channel, source, data.custom.NAME, traits.NAME",
+                    Trigger::Order => {
+                        "net, gross, discount, first, currency, order, channel, source, data.custom.NAME, traits.NAME"
+                    }
                     Trigger::Refund => "amount, currency, order, channel, source, data.custom.NAME, traits.NAME",
                     Trigger::Started => "first, traits.NAME",
                     Trigger::Lost => "traits.NAME",
@@ -632,14 +655,23 @@ impl Builder {
     }
 
     /// Finds or makes the column's place for these dimensions and this kind of window.
-    fn reading(&mut self, dims: &[Dim], by: &[Spanned<String>], kind: Kind, measure: &Lowered) -> Result<Reading, Error> {
+    fn reading(
+        &mut self,
+        dims: &[Dim],
+        by: &[Spanned<String>],
+        kind: Kind,
+        measure: &Lowered,
+    ) -> Result<Reading, Error> {
         let of_event = |dim: &&Dim| !matches!(dim, Dim::Trait(_));
         let needs_traits = !matches!(
             &measure.column,
             Column::Fact { trigger: Trigger::Order | Trigger::Refund | Trigger::Event | Trigger::Type(_), .. }
         );
         if needs_traits && let Some(index) = dims.iter().position(|dim| of_event(&dim)) {
-            return Err(Error::at(&by[index], "a measure of customers has the dimensions of accounts only, its traits"));
+            return Err(Error::at(
+                &by[index],
+                "a measure of customers has the dimensions of accounts only, its traits",
+            ));
         }
         let slicing = match kind {
             _ if !measure.per_window => Slicing::Hours,
@@ -678,7 +710,9 @@ impl Builder {
             let names: Vec<String> = bundle
                 .dims
                 .iter()
-                .map(|dim| if let Dim::Trait(number) = dim { format!("trait {}", traits[*number]) } else { format!("{dim:?}") })
+                .map(|dim| {
+                    if let Dim::Trait(number) = dim { format!("trait {}", traits[*number]) } else { format!("{dim:?}") }
+                })
                 .collect();
             let text = format!("{names:?} {} {:?} {:?}", bundle.money, bundle.slicing, bundle.columns);
             self.plan.bundles[index].hash = xxh3_64(text.as_bytes());
@@ -743,7 +777,10 @@ fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
 
 fn check_name(name: &Spanned<String>) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.value.starts_with(|c: char| c.is_ascii_lowercase()) && name.value.chars().all(fits) && name.value.len() <= 64 {
+    if name.value.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.value.chars().all(fits)
+        && name.value.len() <= 64
+    {
         return Ok(());
     }
     Err(Error::at(name, "a metric's name has lower-case letters, digits and `_`, at most 64, and starts with a letter"))
@@ -752,7 +789,8 @@ fn check_name(name: &Spanned<String>) -> Result<(), Error> {
 fn lower(text: &Spanned<String>, wanted: Type, scope: &mut dyn Scope) -> Result<Expr, Error> {
     let expr = Expr::lower(&text.value, scope).map_err(|problem| Error::within(text, problem.at, problem.message))?;
     if expr.kind != wanted && expr.kind != Type::Any {
-        let message = if wanted == Type::Flag { "a condition (true or false) is expected" } else { "a number is expected" };
+        let message =
+            if wanted == Type::Flag { "a condition (true or false) is expected" } else { "a number is expected" };
         return Err(Error::at(text, message));
     }
     Ok(expr)
@@ -765,7 +803,20 @@ fn definition(written: &Written, settings: &Settings) -> String {
         .measures
         .iter()
         .map(|(name, m)| {
-            let parts = [&m.count, &m.sum, &m.mean, &m.level, &m.distinct, &m.cohort, &m.of, &m.filter, &m.at, &m.among, &m.then, &m.traits];
+            let parts = [
+                &m.count,
+                &m.sum,
+                &m.mean,
+                &m.level,
+                &m.distinct,
+                &m.cohort,
+                &m.of,
+                &m.filter,
+                &m.at,
+                &m.among,
+                &m.then,
+                &m.traits,
+            ];
             (name, parts.map(text))
         })
         .collect();
@@ -826,7 +877,9 @@ mod tests {
     }
 
     fn metric(body: &str) -> String {
-        format!("meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: D\n    unit: count\n    windows: [1d]\n{body}")
+        format!(
+            "meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: D\n    unit: count\n    windows: [1d]\n{body}"
+        )
     }
 
     #[test]
@@ -844,12 +897,30 @@ mod tests {
     #[test]
     fn errors_name_line_and_column() {
         for (body, expected) in [
-            ("    measures: {a: {count: order}}\n    value: a + b\n", "9:16: there is no measure `b`; there are a and the setting margin"),
-            ("    measures: {a: {count: ordr}}\n    value: a\n", "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"),
-            ("    measures: {a: {sum: order, of: currency}}\n    value: a\n", "8:36: `currency` is not a number that can be summed"),
-            ("    measures: {a: {count: order, where: net > currency}}\n    value: a\n", "8:45: the left side is a number, the right side text"),
-            ("    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n", "8:11: a measure of customers has the dimensions of accounts only, its traits"),
-            ("    measures: {a: {count: order}}\n", "3:11: the metric needs a `value`, an expression over its measures"),
+            (
+                "    measures: {a: {count: order}}\n    value: a + b\n",
+                "9:16: there is no measure `b`; there are a and the setting margin",
+            ),
+            (
+                "    measures: {a: {count: ordr}}\n    value: a\n",
+                "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded",
+            ),
+            (
+                "    measures: {a: {sum: order, of: currency}}\n    value: a\n",
+                "8:36: `currency` is not a number that can be summed",
+            ),
+            (
+                "    measures: {a: {count: order, where: net > currency}}\n    value: a\n",
+                "8:45: the left side is a number, the right side text",
+            ),
+            (
+                "    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n",
+                "8:11: a measure of customers has the dimensions of accounts only, its traits",
+            ),
+            (
+                "    measures: {a: {count: order}}\n",
+                "3:11: the metric needs a `value`, an expression over its measures",
+            ),
             ("    measure: {a: {count: order}}\n", "8:5: unknown field"),
         ] {
             let found = problem(&metric(body));
@@ -861,7 +932,8 @@ mod tests {
     #[test]
     fn a_definition_changes_with_what_it_means_only() {
         let definition = |value: &str, title: &str| {
-            let text = metric(&format!("    measures: {{a: {{count: order}}}}\n    value: {value}\n")).replace("title: M", title);
+            let text = metric(&format!("    measures: {{a: {{count: order}}}}\n    value: {value}\n"))
+                .replace("title: M", title);
             Plan::lower(&Catalog::parse(&text).unwrap(), &Settings::default()).unwrap().metrics[0].definition.clone()
         };
         assert_eq!(definition("a", "title: M"), definition("a", "title: N"));

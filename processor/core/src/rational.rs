@@ -30,7 +30,11 @@ impl Rational {
         }
         let factor = i128::try_from(gcd(num.unsigned_abs(), den.unsigned_abs())).ok()?;
         let (num, den) = (num / factor, den / factor);
-        if den < 0 { Some(Rational { num: num.checked_neg()?, den: den.checked_neg()? }) } else { Some(Rational { num, den }) }
+        if den < 0 {
+            Some(Rational { num: num.checked_neg()?, den: den.checked_neg()? })
+        } else {
+            Some(Rational { num, den })
+        }
     }
 
     /// A decimal such as `-12.50` or `1e-3`, exactly.

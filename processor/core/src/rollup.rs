@@ -65,13 +65,20 @@ pub struct Published {
 
 impl Published {
     fn same_value(&self, other: &Published) -> bool {
-        self.value.map(f64::to_bits) == other.value.map(f64::to_bits) && self.ratio == other.ratio && self.reason == other.reason
+        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
+            && self.ratio == other.ratio
+            && self.reason == other.reason
     }
 
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(1);
-        out.push(u8::from(self.is_final) | u8::from(self.corrected) << 1 | u8::from(self.value.is_some()) << 2 | u8::from(self.ratio.is_some()) << 3);
+        out.push(
+            u8::from(self.is_final)
+                | u8::from(self.corrected) << 1
+                | u8::from(self.value.is_some()) << 2
+                | u8::from(self.ratio.is_some()) << 3,
+        );
         out.extend_from_slice(&self.value.unwrap_or_default().to_bits().to_le_bytes());
         let (num, den) = self.ratio.unwrap_or_default();
         put_signed(out, num);
@@ -271,7 +278,8 @@ impl Rollup {
             let groups = self.groups_of(&plan.metrics[reader.metric], reader.view, bundle, values);
             let groups: Vec<u32> =
                 groups.iter().map(|group| self.groups.number(reader.metric, group.iter().map(AsRef::as_ref))).collect();
-            for (number, (kind, reads, carries)) in reader.kinds.iter().enumerate().filter(|(_, kind)| kind.1 || moved) {
+            for (number, (kind, reads, carries)) in reader.kinds.iter().enumerate().filter(|(_, kind)| kind.1 || moved)
+            {
                 let question = (*kind, *carries || moved, moved);
                 let index = known.iter().position(|(asked, _)| *asked == question).unwrap_or_else(|| {
                     let from = if moved { after.unwrap_or(slice).min(slice) } else { slice };
@@ -279,7 +287,9 @@ impl Rollup {
                     known.len() - 1
                 });
                 debug_assert!(*reads || moved);
-                for (group, window) in groups.iter().flat_map(|group| known[index].1.iter().map(move |window| (group, window))) {
+                for (group, window) in
+                    groups.iter().flat_map(|group| known[index].1.iter().map(move |window| (group, window)))
+                {
                     self.touched.insert(key(reader.metric, reader.view, number, *group, window.start));
                 }
             }
@@ -368,7 +378,8 @@ impl Rollup {
             let readers = std::mem::take(&mut self.readers[bundle]);
             for reader in &readers {
                 let kinds = reader.kinds.iter().enumerate();
-                let wanted = kinds.filter(|(_, (kind, reads, _))| *kind == window.kind && (reader.present || (holds && *reads)));
+                let wanted =
+                    kinds.filter(|(_, (kind, reads, _))| *kind == window.kind && (reader.present || (holds && *reads)));
                 for (kind, _) in wanted {
                     for group in self.groups_of(&plan.metrics[reader.metric], reader.view, bundle, &texts) {
                         let group = self.groups.number(reader.metric, group.iter().map(AsRef::as_ref));

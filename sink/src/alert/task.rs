@@ -63,7 +63,13 @@ impl Alerts {
 impl Fold for Alerts {
     const TABLES: &'static [&'static str] = &[SERIES];
 
-    fn apply(&mut self, records: &[Stored], state: &task::State, _pause: bool, outputs: &mut Vec<Output>) -> task::Result<Progress> {
+    fn apply(
+        &mut self,
+        records: &[Stored],
+        state: &task::State,
+        _pause: bool,
+        outputs: &mut Vec<Output>,
+    ) -> task::Result<Progress> {
         let mut snapshots = Vec::new();
         for stored in records {
             let entry = stored.record.value.clone().map(MetricEntry::decode).transpose();

@@ -12,11 +12,7 @@ fn silence(day: i64, revision_us: i64, value: Option<f64>, since_us: Option<i64>
             tenant: "default".to_owned(),
             definition: "silence@1+0a".to_owned(),
             account: Some("7".to_owned()),
-            window: Some(Window {
-                kind: "1d".to_owned(),
-                start_us: Some(day * DAY),
-                end_us: Some((day + 1) * DAY),
-            }),
+            window: Some(Window { kind: "1d".to_owned(), start_us: Some(day * DAY), end_us: Some((day + 1) * DAY) }),
             ..SnapshotKey::default()
         }),
         metric: "silence".to_owned(),
@@ -104,6 +100,10 @@ fn bytes_of_version_1_still_load() {
 #[test]
 fn windows_of_one_instant_count_in_their_order() {
     use AlertState::{Firing, Resolved};
-    let life = [silence(90, 1000, Some(90.0), Some(890)), silence(95, 1000, Some(0.0), Some(940)), silence(95, 1000, Some(0.0), Some(940))];
+    let life = [
+        silence(90, 1000, Some(90.0), Some(890)),
+        silence(95, 1000, Some(0.0), Some(940)),
+        silence(95, 1000, Some(0.0), Some(940)),
+    ];
     assert_eq!(run(&life), [(Firing, 890, 1000), (Resolved, 940, 1000)]);
 }

@@ -50,7 +50,12 @@ impl Reader {
         Ok(Self { db, place })
     }
 
-    fn query<T>(&self, sql: &str, params: impl rusqlite::Params, map: impl Fn(&Columns<'_>) -> Result<T>) -> Result<Vec<T>> {
+    fn query<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        map: impl Fn(&Columns<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let mut found = Vec::new();
         self.each(sql, params, |row| {
             found.push(map(row)?);

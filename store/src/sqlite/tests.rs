@@ -186,7 +186,11 @@ fn upserts_a_second() {
             let rows: Vec<_> = (0..10_000)
                 .map(|_| {
                     next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    row(usize::try_from(next >> 33).unwrap() % accounts, i64::from(batch * span / batches), i64::from(batch))
+                    row(
+                        usize::try_from(next >> 33).unwrap() % accounts,
+                        i64::from(batch * span / batches),
+                        i64::from(batch),
+                    )
                 })
                 .collect();
             let batch = Batch { rows, ..Batch::default() };

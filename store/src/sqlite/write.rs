@@ -4,7 +4,9 @@
 
 use std::{collections::HashMap, path::Path, time::Instant};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params, types::Value};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params, types::Value,
+};
 
 use super::{APPLICATION_ID, Place, SCHEMA, connect, version};
 use crate::{Alert, Batch, Clock, Error, MetricInfo, Point, Result, Row, Series, Settings, Write, Written, telemetry};

@@ -32,7 +32,14 @@ pub struct Standing {
 }
 
 /// How an account moves in and out of "active in the window" at `at`.
-pub fn engaged(calendar: &mut Calendar, kind: Kind, at: Time, before: Standing, after: Standing, mut add: impl FnMut(Change)) {
+pub fn engaged(
+    calendar: &mut Calendar,
+    kind: Kind,
+    at: Time,
+    before: Standing,
+    after: Standing,
+    mut add: impl FnMut(Change),
+) {
     if let Kind::Trailing(days) = kind {
         return engaged_trailing(calendar, i32::from(days), at, before, after, add);
     }
@@ -50,7 +57,14 @@ pub fn engaged(calendar: &mut Calendar, kind: Kind, at: Time, before: Standing, 
     }
 }
 
-fn engaged_trailing(calendar: &mut Calendar, days: Day, at: Time, before: Standing, after: Standing, mut add: impl FnMut(Change)) {
+fn engaged_trailing(
+    calendar: &mut Calendar,
+    days: Day,
+    at: Time,
+    before: Standing,
+    after: Standing,
+    mut add: impl FnMut(Change),
+) {
     let same = before.counts == after.counts && before.profile == after.profile;
     if same && (before.active == after.active || !before.counts) {
         return;
@@ -76,7 +90,14 @@ fn engaged_trailing(calendar: &mut Calendar, days: Day, at: Time, before: Standi
 }
 
 /// What the loss that ends the latest run adds; `what` is `Churned` or `LostByStart`.
-pub fn lost(calendar: &mut Calendar, kind: Kind, what: &Column, customer: &Customer, traits: &Traits, mut add: impl FnMut(Change)) {
+pub fn lost(
+    calendar: &mut Calendar,
+    kind: Kind,
+    what: &Column,
+    customer: &Customer,
+    traits: &Traits,
+    mut add: impl FnMut(Change),
+) {
     let Some(run) = customer.runs.last() else { return };
     let group = |start: Time| match what {
         Column::Churned => customer.at(start).then(|| traits.before(start)),
@@ -99,7 +120,15 @@ pub fn lost(calendar: &mut Calendar, kind: Kind, what: &Column, customer: &Custo
 
 /// What a restart at `at` takes back of the churn of `ended`, the run before; `customer` does not
 /// hold the new run yet.
-pub fn returned(calendar: &mut Calendar, kind: Kind, at: Time, ended: &Run, customer: &Customer, traits: &Traits, mut add: impl FnMut(Change)) {
+pub fn returned(
+    calendar: &mut Calendar,
+    kind: Kind,
+    at: Time,
+    ended: &Run,
+    customer: &Customer,
+    traits: &Traits,
+    mut add: impl FnMut(Change),
+) {
     let group = |start: Time| customer.at(start).then(|| traits.before(start));
     match kind {
         Kind::Trailing(days) => {
@@ -119,7 +148,15 @@ pub fn returned(calendar: &mut Calendar, kind: Kind, at: Time, ended: &Run, cust
 }
 
 /// Adds `sign` over the days `[first, end)`, each by the group at the start of its window.
-fn ranges(calendar: &mut Calendar, first: Day, end: Day, days: Day, group: &dyn Fn(Time) -> Option<u32>, sign: i128, mut add: impl FnMut(Change)) {
+fn ranges(
+    calendar: &mut Calendar,
+    first: Day,
+    end: Day,
+    days: Day,
+    group: &dyn Fn(Time) -> Option<u32>,
+    sign: i128,
+    mut add: impl FnMut(Change),
+) {
     let mut open: Option<u32> = None;
     for day in first..=end {
         let next = if day == end { None } else { group(calendar.midnight(day + 1 - days)) };

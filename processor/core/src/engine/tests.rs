@@ -16,7 +16,15 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body) -> Event {
         Body::Usage(_) => "usage.recorded",
         _ => "other",
     };
-    Event { time, id: name(id), recorded_at: Time::MAX / 2, kind: kind.to_owned(), corrects: corrects.map(name), body, custom: Vec::new() }
+    Event {
+        time,
+        id: name(id),
+        recorded_at: Time::MAX / 2,
+        kind: kind.to_owned(),
+        corrects: corrects.map(name),
+        body,
+        custom: Vec::new(),
+    }
 }
 
 /// Everything that was ever added, by series and slice, as text.
@@ -79,10 +87,23 @@ fn body() -> impl Strategy<Value = Body> {
     let order = (0_u32..12, 0_i64..5000, 0_i64..500, 0_u8..3).prop_map(|(order, gross, discount, lines)| {
         let lines = (0..lines).map(|n| (format!("p{n}"), gross / 3)).collect();
         let currency = if order % 4 == 0 { "EUR" } else { "USD" }.to_owned();
-        Body::Order(Order { order: order.to_string(), gross, discount, currency, lines, channel: "web".to_owned(), source: String::new() })
+        Body::Order(Order {
+            order: order.to_string(),
+            gross,
+            discount,
+            currency,
+            lines,
+            channel: "web".to_owned(),
+            source: String::new(),
+        })
     });
     let refund = (0_u32..5, 0_u32..12, 1_i64..100).prop_map(|(refund, order, amount)| {
-        Body::Refund(Refund { refund: refund.to_string(), order: order.to_string(), amount, currency: "USD".to_owned() })
+        Body::Refund(Refund {
+            refund: refund.to_string(),
+            order: order.to_string(),
+            amount,
+            currency: "USD".to_owned(),
+        })
     });
     let traits = (0_u8..3, 0_u8..3).prop_map(|(plan, region)| {
         let value = |n: u8| (n > 0).then(|| n.to_string());
@@ -146,7 +167,8 @@ proptest! {
 
 #[test]
 fn a_duplicate_changes_nothing() {
-    let order = || Body::Order(Order { order: "1".to_owned(), gross: 100, currency: "USD".to_owned(), ..Order::default() });
+    let order =
+        || Body::Order(Order { order: "1".to_owned(), gross: 100, currency: "USD".to_owned(), ..Order::default() });
     let once = [event(DAY, 1, None, order())];
     let twice = [event(DAY, 1, None, order()), event(5 * DAY, 1, None, order())];
     assert_eq!(run(&once, &[], 9 * DAY).0.0, run(&twice, &[], 9 * DAY).0.0);

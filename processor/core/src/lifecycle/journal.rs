@@ -49,10 +49,12 @@ pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
         effects[index] = match &event.body {
             Body::Order(order) if counted(&order.order) == Some(index) => Effect::Order(order),
-            Body::Refund(refund) if refunds.insert(&refund.refund) => match counted(&refund.order).map(|at| &events[at].body) {
-                Some(Body::Order(order)) => Effect::Refund(refund, order),
-                _ => Effect::Nothing,
-            },
+            Body::Refund(refund) if refunds.insert(&refund.refund) => {
+                match counted(&refund.order).map(|at| &events[at].body) {
+                    Some(Body::Order(order)) => Effect::Refund(refund, order),
+                    _ => Effect::Nothing,
+                }
+            }
             Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
             _ => Effect::Nothing,
         };
@@ -69,7 +71,8 @@ fn standing(events: &[Event]) -> Vec<bool> {
     let retracted: Set<&EventId> =
         events.iter().filter_map(|event| if let Body::Retracted(id) = &event.body { Some(id) } else { None }).collect();
     let index: Map<&EventId, usize> = events.iter().enumerate().map(|(index, event)| (&event.id, index)).collect();
-    let withdrawn: Vec<bool> = (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(id))).collect();
+    let withdrawn: Vec<bool> =
+        (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(id))).collect();
     // Of the corrections of one event the greatest that is not withdrawn; events come in order.
     let mut winner: Map<&EventId, usize> = Map::default();
     let mut replaced: Set<&EventId> = Set::default();
@@ -81,7 +84,9 @@ fn standing(events: &[Event]) -> Vec<bool> {
             }
         }
     }
-    let wins = |at: usize| events[at].corrects.as_ref().is_none_or(|target| *target == events[at].id || winner.get(target) == Some(&at));
+    let wins = |at: usize| {
+        events[at].corrects.as_ref().is_none_or(|target| *target == events[at].id || winner.get(target) == Some(&at))
+    };
     (0..events.len())
         .map(|at| {
             let chain_wins = chain(events, &index, at).filter_map(|id| index.get(id)).all(|link| wins(*link));
@@ -137,17 +142,66 @@ mod tests {
         let none = "";
         for (case, events, expected) in [
             ("second opening", vec![event(1, "a", none, order("1")), event(2, "b", none, order("1"))], "a"),
-            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1".to_owned()))], ""),
+            (
+                "cancelled",
+                vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1".to_owned()))],
+                "",
+            ),
             ("corrected", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1"))], "b"),
-            ("greater correction", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "a", order("1"))], "c"),
-            ("correction withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "r", none, retract("b"))], ""),
-            ("all withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "r", none, retract("a"))], ""),
-            ("correction of a correction", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "b", order("1"))], "c"),
-            ("chain withdrawn", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "b", order("1")), event(4, "r", none, retract("a"))], ""),
+            (
+                "greater correction",
+                vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "a", order("1"))],
+                "c",
+            ),
+            (
+                "correction withdrawn",
+                vec![
+                    event(1, "a", none, order("1")),
+                    event(2, "b", "a", order("1")),
+                    event(3, "r", none, retract("b")),
+                ],
+                "",
+            ),
+            (
+                "all withdrawn",
+                vec![
+                    event(1, "a", none, order("1")),
+                    event(2, "b", "a", order("1")),
+                    event(3, "r", none, retract("a")),
+                ],
+                "",
+            ),
+            (
+                "correction of a correction",
+                vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1")), event(3, "c", "b", order("1"))],
+                "c",
+            ),
+            (
+                "chain withdrawn",
+                vec![
+                    event(1, "a", none, order("1")),
+                    event(2, "b", "a", order("1")),
+                    event(3, "c", "b", order("1")),
+                    event(4, "r", none, retract("a")),
+                ],
+                "",
+            ),
             ("a cycle", vec![event(1, "a", "b", order("1")), event(2, "b", "a", order("1"))], ""),
             ("waits for nothing", vec![event(1, "f", none, refund("f", "1"))], ""),
-            ("refund before its order", vec![event(1, "f", none, refund("f", "1")), event(2, "a", none, order("1"))], "f a"),
-            ("refund twice", vec![event(1, "a", none, order("1")), event(2, "f", none, refund("x", "1")), event(3, "g", none, refund("x", "1"))], "a f"),
+            (
+                "refund before its order",
+                vec![event(1, "f", none, refund("f", "1")), event(2, "a", none, order("1"))],
+                "f a",
+            ),
+            (
+                "refund twice",
+                vec![
+                    event(1, "a", none, order("1")),
+                    event(2, "f", none, refund("x", "1")),
+                    event(3, "g", none, refund("x", "1")),
+                ],
+                "a f",
+            ),
         ] {
             assert_eq!(holding(events), expected, "{case}");
         }

@@ -20,7 +20,8 @@ pub struct Share<'a> {
 
 /// The shares of an order, and of `refund` in it, one a product, in the order of first lines.
 pub fn shares(order: &Order, refund: i64) -> Vec<Share<'_>> {
-    let mut amounts: Vec<(&str, i64)> = order.lines.iter().map(|(product, amount)| (product.as_str(), *amount)).collect();
+    let mut amounts: Vec<(&str, i64)> =
+        order.lines.iter().map(|(product, amount)| (product.as_str(), *amount)).collect();
     let rest = amounts.iter().fold(i128::from(order.gross), |rest, (_, amount)| rest - i128::from(*amount));
     if rest > 0 || amounts.is_empty() {
         amounts.push(("", i64::try_from(rest).unwrap_or(0)));
