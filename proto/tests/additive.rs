@@ -119,7 +119,11 @@ fn the_contract_only_grows() {
 }
 
 fn message<'a>(set: &'a mut FileDescriptorSet, name: &str) -> &'a mut DescriptorProto {
-    set.file.iter_mut().flat_map(|file| &mut file.message_type).find(|message| message.name() == name).unwrap()
+    set.file
+        .iter_mut()
+        .flat_map(|file| &mut file.message_type)
+        .find(|message| message.name() == name)
+        .expect("the contract has this message")
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl<'a> Screen<'a> {
                 write!(self.out, "\x1b[{}A\r", self.lines)?;
             }
             for line in block.lines() {
-                write!(self.out, "{line}\x1b[K\n")?;
+                writeln!(self.out, "{line}\x1b[K")?;
             }
             self.out.write_all(b"\x1b[J")?;
             self.lines = block.lines().count();
