@@ -27,7 +27,7 @@ use processor::{
 use processor_core::{catalog::Per, plan::Plan};
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, State, Task, state::Memory};
+use task::{Fold, Partitions, State, Worker, state::Memory};
 
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
@@ -95,8 +95,7 @@ impl Data {
         let events: Arc<str> = topics::EVENTS.into();
         let forget = |group, partition| GroupOffsets { group, offsets: vec![(events.clone(), partition, None)] };
         let groups = |partition| {
-            let name = task_name("account", partition);
-            [forget(task::state_group(&name), partition), forget(name, partition)]
+            [forget(task::state_group("account"), partition), forget("account".to_owned(), partition)]
         };
         let offsets = (0..self.partitions).flat_map(groups).collect();
         self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
@@ -116,10 +115,6 @@ fn remove(path: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn task_name(stage: &str, partition: u32) -> String {
-    format!("{stage}-{partition}")
 }
 
 /// What the threads share.
@@ -158,21 +153,21 @@ impl<'a> Node<'a> {
             Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
         for partition in 0..data.partitions {
             let (plan, counters) = (data.plan.clone(), node.counters.clone());
-            let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
-            node.spawn(&memory, "account", topics::EVENTS, partition, open)?;
+            let open = move |partition, state: &State| {
+                Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
+            };
+            node.spawn(&memory, "account", topics::EVENTS, partition, Arc::new(open))?;
         }
-        let counters = node.counters.clone();
-        node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| {
-            Rollups::open(data.plan.clone(), data.partitions, state, counters)
-        })?;
+        let (plan, counters, sources) = (data.plan.clone(), node.counters.clone(), data.partitions);
+        let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
+        node.spawn(&memory, "rollup", topics::PARTIALS, 0, Arc::new(open))?;
         for rule in sink::alert::built_in() {
             let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
             let stage = format!("alert-{}", rule.name);
             for partition in 0..if metric.per == Per::Account { data.partitions } else { 1 } {
                 let rule = rule.clone();
-                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, |_| {
-                    Ok(Alerts::new(rule, topics::ALERTS))
-                })?;
+                let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, Arc::new(open))?;
             }
         }
         node.spawn_sink()?;
@@ -180,24 +175,27 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
+    /// A worker for one partition.
     fn spawn<F: Fold + 'static>(
         &mut self,
         memory: &Memory,
         stage: &str,
         topic: &str,
         partition: u32,
-        open: impl FnOnce(&State) -> task::Result<F>,
+        open: task::Open<F>,
     ) -> anyhow::Result<()> {
-        let name = task_name(stage, partition);
+        let name = format!("{stage}-{partition}");
         let folder = self.data.path.join("state");
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let state = State::open(&folder.join(&name), F::TABLES, account::APPENDED, memory)?;
-        let fold = open(&state)?;
-        let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.as_ref())?;
-        self.waits.push((name.clone(), topic.to_owned(), partition));
+        let config = task::Config {
+            appended: account::APPENDED,
+            ..task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder)
+        };
+        let worker = Worker::open(config, open, memory.clone(), self.data.log.clone())?;
+        self.waits.push((stage.to_owned(), topic.to_owned(), partition));
         let common = self.common.clone();
-        let body = move || common.end(&name, task.run(&common.stop).map_err(Into::into));
-        self.threads.push(std::thread::Builder::new().name(task_name(stage, partition)).spawn(body)?);
+        let thread = std::thread::Builder::new().name(name.clone());
+        self.threads.push(thread.spawn(move || common.end(&name, worker.run(&common.stop).map_err(Into::into)))?);
         Ok(())
     }
 

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 const SUPPRESSED: &str = "vitals_task_suppressed_outputs_total";
 const OUTPUTS: &str = "vitals_task_outputs_total";
+const COMMIT: &str = "vitals_task_commit_seconds";
+const REPLAYING: &str = "vitals_task_replaying";
 const FLUSH: &str = "vitals_task_flush_seconds";
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {
     describe_counter!(SUPPRESSED, Unit::Count, "Outputs made again in recovery and not written");
     describe_counter!(OUTPUTS, Unit::Count, "Outputs committed to the log");
+    describe_histogram!(COMMIT, Unit::Seconds, "Time of a commit to the log");
+    describe_gauge!(REPLAYING, Unit::Count, "Tasks of a stage that replay, or whose state is being opened");
     describe_histogram!(FLUSH, Unit::Seconds, "Time to write changed state");
 }
 
@@ -21,6 +25,14 @@ pub(crate) fn suppressed(task: &str, outputs: usize) {
 
 pub(crate) fn committed(task: &str, outputs: usize) {
     counter!(OUTPUTS, "task" => task.to_owned()).increment(outputs as u64);
+}
+
+pub(crate) fn commit_took(stage: &str, took: Duration) {
+    histogram!(COMMIT, "stage" => stage.to_owned()).record(took.as_secs_f64());
+}
+
+pub(crate) fn replaying(stage: &str, tasks: usize) {
+    gauge!(REPLAYING, "stage" => stage.to_owned()).set(tasks as f64);
 }
 
 pub(crate) fn flushed(task: &str, took: Duration) {
