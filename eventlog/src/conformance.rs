@@ -9,10 +9,9 @@ use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 
-use crate::Producer;
 use crate::{
-    Assignment, Cleanup, Commit, Committed, Consumer, Error, GroupOffsets, Header, Kind, Log, Output, Poll, Record,
-    Result, Stored, TopicSpec,
+    Assignment, Cleanup, Commit, Committed, Consumer, Error, GroupOffsets, Header, Kind, Log, Output, Poll, Producer,
+    Record, Result, Stored, TopicSpec,
 };
 
 /// One empty log, and the power to do to it what the trait does not offer.
@@ -424,7 +423,7 @@ fn live(member: &mut dyn Consumer, owned: &mut Vec<u32>, producer: &mut dyn Prod
     let poll = member.poll(1, Duration::from_millis(100))?;
     match &poll {
         Poll::Assigned(partitions) => {
-            assert_eq!(owned.as_slice(), [], "what one has goes back first");
+            assert!(owned.is_empty(), "what one has goes back first");
             owned.clone_from(partitions);
             partitions.iter().try_for_each(|partition| member.seek(*partition, 0))?;
         }
