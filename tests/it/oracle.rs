@@ -1,16 +1,22 @@
 //! Every metric, window and dimension against the oracle.
 
-use std::{collections::BTreeMap, fmt::Write as _, io::Cursor, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    io::Cursor,
+    ops::ControlFlow,
+};
 
-use oracle::{Options, Settings, Truth, diff, read, truth};
+use oracle::{Options, Settings, Truth, diff, read, settings::Keep, truth};
+use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
 use crate::{cdnow, data::Data, generated};
 
 /// What must stand in a data directory.
-fn expected(data: &Data) -> Truth {
+fn expected(data: &Data, settings: &Settings) -> Truth {
     let log = data.run(["events", "--ticks"]).done().out;
-    truth(read::log(Cursor::new(log)).unwrap(), &Settings::default()).unwrap()
+    truth(&read::log(Cursor::new(log)).unwrap(), settings).unwrap()
 }
 
 /// A level of each account and day: compared as it is stored, since a query fills in every day of every account.
@@ -43,13 +49,18 @@ pub(crate) fn answers(data: &Data) -> (String, usize) {
 /// Fails unless every answer is the oracle's; returns how many rows were compared.
 #[track_caller]
 fn assert_true(data: &Data, context: &str) -> usize {
-    let truth = expected(data);
+    assert_equal(data, &expected(data, &Settings::default()), context)
+}
+
+/// The same, with what is expected.
+#[track_caller]
+fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
     let (rows, asked) = answers(data);
-    let report = diff(&truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
+    let report = diff(truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
     let mut shown = Vec::new();
     report.print(&mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap();
-    let silences = silences(data, &truth);
+    let silences = silences(data, truth);
     eprintln!("{context}: {asked} queries, {}; {silences} silences", shown.lines().last().unwrap_or_default());
     let not_asked = truth.rows.iter().filter(|row| row.metric == SILENCE && !row.optional).count();
     assert_eq!((report.wrong(), report.skipped), (0, not_asked), "{context}\n{shown}");
@@ -150,6 +161,45 @@ fn generated_events_of_seed_3() {
 #[test]
 fn generated_events_of_seed_4() {
     generated_events(4);
+}
+
+/// What must stand, if it is not what would stand if nothing were ever frozen.
+#[track_caller]
+fn bounded(data: &Data, settings: Settings) -> Truth {
+    let keep = Keep { hour: i64::MAX, day: i64::MAX };
+    let (truth, unbounded) = (expected(data, &settings), expected(data, &Settings { keep, ..settings }));
+    let corrected: HashSet<String> = unbounded.rows.iter().map(|row| row.json().unwrap().to_string()).collect();
+    let frozen = truth.rows.iter().filter(|row| !corrected.contains(&row.json().unwrap().to_string())).count();
+    assert!(frozen > 100, "only {frozen} frozen rows lack a correction: the test shows too little");
+    truth
+}
+
+#[test]
+fn events_years_late_change_no_day_past_its_keep() {
+    let data = Data::new();
+    let file = data.file("events.ndjson", generated::late_events(5, 2_500, 60, 2_000, 1_460));
+    data.import(&file, &["--order", "file"]).done();
+    // All of it more than four years late.
+    let file = data.file("late.ndjson", generated::late_events(6, 200, 60, 60, 30));
+    data.import(&file, &["--order", "file"]).done();
+    let truth = bounded(&data, Settings::default());
+    assert_equal(&data, &truth, "years late");
+}
+
+#[test]
+fn events_weeks_late_change_no_hour_past_its_keep() {
+    let data = Data::new();
+    let catalog = BUILT_IN.replace("windows: &windows [1d,", "windows: &windows [1h, 1d,");
+    assert_ne!(catalog, BUILT_IN);
+    let catalog = data.file("catalog.yaml", catalog);
+    let data = data.config(&format!("[settings]\ncatalog = \"{}\"\n", catalog.display()));
+    let file = data.file("events.ndjson", generated::late_events(7, 600, 20, 90, 80));
+    data.import(&file, &["--order", "file", "--tick", "6h"]).done();
+    // 40 days and more late.
+    let file = data.file("late.ndjson", generated::late_events(8, 100, 20, 20, 30));
+    data.import(&file, &["--order", "file", "--tick", "6h"]).done();
+    let truth = bounded(&data, Settings { hours: true, ..Settings::default() });
+    assert_equal(&data, &truth, "weeks late");
 }
 
 #[test]
