@@ -386,9 +386,13 @@ fn order(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(a), Value::Number(b)) => Some(a.compare(*b)),
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        (Value::Flag(a), Value::Flag(b)) => Some(a.cmp(b)),
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod against_cel;
 
 #[cfg(test)]
 mod tests {
