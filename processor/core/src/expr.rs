@@ -149,6 +149,11 @@ impl Expr {
         self.root.divides()
     }
 
+    /// Whether it reads variable `slot`.
+    pub fn reads(&self, slot: usize) -> bool {
+        self.root.reads(slot)
+    }
+
     /// Replaces variable `slot` by the quotient of two others: how a mean becomes a sum over a count.
     pub fn divide(&mut self, slot: usize, num: usize, den: usize) {
         self.root.divide(slot, num, den);
@@ -323,6 +328,14 @@ impl Node {
             }
             Node::Call(_, parts) => parts.iter_mut().for_each(|part| part.divide(slot, num, den)),
             _ => {}
+        }
+    }
+
+    fn reads(&self, slot: usize) -> bool {
+        match self {
+            Node::Variable(found) => *found == slot,
+            Node::Call(_, parts) => parts.iter().any(|part| part.reads(slot)),
+            _ => false,
         }
     }
 
