@@ -417,6 +417,7 @@ fn order(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "the interpreter takes a HashMap")]
 mod against_cel;
 
 #[cfg(test)]
