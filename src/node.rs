@@ -67,15 +67,14 @@ impl Data {
     /// Rebuilds if the definitions are not those that made the state.
     fn renew(&self) -> anyhow::Result<()> {
         let file = self.path.join("definitions");
-        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.definition)).collect();
+        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.render())).collect();
         let now = format!("{:016x}\n{now}", self.plan.generation);
         match std::fs::read_to_string(&file) {
             Ok(before) if before == now => return Ok(()),
             Ok(before) => {
-                let changed: Vec<&str> =
-                    now.lines().skip(1).filter(|line| !before.lines().any(|known| known == *line)).collect();
                 tracing::warn!(
-                    metrics = changed.join(", "),
+                    metrics = lacking(&before, &now).join(", "),
+                    before = lacking(&now, &before).join(", "),
                     "the definitions changed: everything is computed again from the log"
                 );
                 self.reset()?;
@@ -105,6 +104,12 @@ impl Data {
         }
         self.create_topics()
     }
+}
+
+/// The definitions of `lines` with no such line among `known`; the first line is about all of them.
+fn lacking<'a>(known: &str, lines: &'a str) -> Vec<&'a str> {
+    let new = lines.lines().skip(1).filter(|line| !known.lines().any(|other| other == *line));
+    new.filter_map(|line| line.split(' ').next()).collect()
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {
