@@ -216,9 +216,9 @@ impl<'a> Node<'a> {
         inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
         for input in &inputs {
             self.waits
-                .extend((0..input.partitions).map(|partition| (sink::GROUP.to_owned(), input.name.clone(), partition)));
+                .extend((0..input.partitions).map(|partition| (sink::group(&input.name), input.name.clone(), partition)));
         }
-        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs)?;
+        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs, "sink")?;
         let common = self.common.clone();
         let body = move || common.end("sink", writer.run(&common.stop).map_err(Into::into));
         self.threads.push(std::thread::Builder::new().name("sink".to_owned()).spawn(body)?);
