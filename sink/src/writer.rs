@@ -78,8 +78,9 @@ impl Writer {
     /// # Errors
     /// `Fatal` if a topic is missing.
     pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[Topic]) -> Result<Self> {
-        let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
+        // Fences whoever wrote before, so that the offsets do not move after they were read.
         let producer = log.producer(GROUP)?;
+        let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
         Ok(Self { log, store, producer, sources })
     }
 

@@ -127,6 +127,8 @@ impl<F: Fold> Task<F> {
     /// # Errors
     /// `Fatal` when R and G contradict each other, or storage fails.
     pub fn open(config: Config, fold: F, state: State, log: &dyn Log) -> Result<Task<F>> {
+        // Fences whoever had the name before, so that G does not move after it was read.
+        let producer = log.producer(&config.name)?;
         let group = log.committed(&config.name, &config.topic, config.partition)?.map(|position| position.offset);
         let start = decide(&config, state.next_offset()?, group)?;
         let marks = log.watermarks(&config.topic, config.partition)?;
@@ -142,7 +144,6 @@ impl<F: Fold> Task<F> {
             );
         }
         let consumer = log.consumer(&config.topic, Assignment::Manual(vec![(config.partition, start.from)]))?;
-        let producer = log.producer(&config.name)?;
         Ok(Task {
             position: start.from,
             closed: start.from,
