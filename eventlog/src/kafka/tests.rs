@@ -165,7 +165,7 @@ fn a_transaction_takes_an_offset_and_a_failed_one_is_never_seen() {
     assert!(last >= 3, "the first commit ends with a control record, at 2; found {last}");
     let marks = log.watermarks(T, 0).unwrap();
     assert_eq!(marks, Watermarks { low: 0, high: last + 2 }, "the end is past the last control record");
-    for from in 2..=last {
+    for from in [2, 3, last / 2 + 1, last] {
         assert_eq!(read(log, from), pairs(&[(last, "c")]), "a reader may start in a gap, at {from}");
     }
     assert_eq!(read(log, marks.high), []);
@@ -275,4 +275,42 @@ fn a_broker_that_is_not_there_is_a_reason_to_try_again() {
     let config = Config { brokers, request_timeout: Duration::from_millis(300), ..quick() };
     let outcome = Kafka::connect(config).map(drop);
     assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Retry), "{outcome:?}");
+}
+
+/// `cargo test --release --workspace -- --ignored --nocapture kafka_speed`
+#[test]
+#[ignore = "a measurement"]
+fn kafka_speed() {
+    const COMMITS: usize = 200;
+    const RECORDS: usize = 1_000;
+    let Some(harness) = Harness::new("the speed") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let mut producer = log.producer("p").unwrap();
+    let value = "v".repeat(100);
+    let mut took: Vec<Duration> = (0..COMMITS)
+        .map(|i| {
+            let mut commit = outputs((0..RECORDS).map(|k| record(&k.to_string(), &value)));
+            commit.offsets = position("g", i as u64).offsets;
+            let begun = Instant::now();
+            producer.commit(commit).unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    took.sort();
+    harness.settle(T, 0);
+    let begun = Instant::now();
+    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let (mut read, mut polls) = (0, 0);
+    while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
+        (read, polls) = (read + records.len(), polls + 1);
+    }
+    assert_eq!(read, COMMITS * RECORDS);
+    let told = format!(
+        "commit of {RECORDS}: p50 {:?}, p99 {:?}; read {read} in {polls} polls, {:?}\n",
+        took[COMMITS / 2],
+        took[COMMITS * 99 / 100],
+        begun.elapsed()
+    );
+    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
 }
