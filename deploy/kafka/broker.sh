@@ -8,8 +8,8 @@
 #   broker.sh fetch                                    only fetches the jars
 #
 # DIR holds everything that a broker writes; delete it to forget the data. A broker started again in the same DIR
-# has the same data and port. Without PORT it takes a free one. With --until-exit-of it ends with that process, so
-# that a test which is killed leaves nothing behind. Exit status 69: Java or Maven is missing.
+# has the same data and port. Without PORT it takes a free one. With --until-exit-of it ends with that process, and DIR
+# is deleted, so that a test which is killed leaves nothing behind. Exit status 69: Java or Maven is missing.
 # KAFKA_HEAP_OPTS is passed on to Java; the jars are kept in ${XDG_CACHE_HOME:-~/.cache}/vitals/kafka-VERSION.
 set -euo pipefail
 
@@ -124,11 +124,15 @@ status() {
     echo "127.0.0.1:$(cat "$1/port")"
 }
 
-# Ends the broker when the process is gone.
+# Ends the broker when the process is gone, and forgets its data.
 watch_over() {
     local dir=$1 owner=$2
-    while kill -0 "$owner" 2>/dev/null && running "$dir"; do sleep 1; done
+    while kill -0 "$owner" 2>/dev/null; do
+        running "$dir" || return
+        sleep 1
+    done
     stop "$dir"
+    rm -rf "$dir"
 }
 
 usage() { sed -n '5,8s/^# *//p' "${BASH_SOURCE[0]}" >&2; exit 2; }

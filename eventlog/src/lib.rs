@@ -2,7 +2,8 @@
 //! consumer offsets atomically.
 //!
 //! One trait, implementations that all pass one suite ([`conformance`]). Invariants:
-//! - a [`Commit`] is all or nothing, and durable when [`Producer::commit`] returns;
+//! - a [`Commit`] is all or nothing, and durable when [`Producer::commit`] returns (readers see it then; on Kafka moments
+//!   later, when the ends of the transaction are written);
 //! - offsets of a partition only grow; a reader sees committed records only, in offset order;
 //! - a second producer of the same name fences the first.
 //!
@@ -17,6 +18,7 @@ use bytes::Bytes;
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod kafka;
 pub mod telemetry;
 
 pub use error::{Error, Kind, Result};

@@ -44,6 +44,10 @@ impl conformance::Harness for Harness {
         self.embedded().clean(now_us).map(|_| true)
     }
 
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn shares_groups(&self) -> bool {
         false
     }
