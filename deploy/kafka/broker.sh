@@ -97,9 +97,7 @@ start() {
         status "$dir"
         return
     fi
-    needs
     fetch
-    mkdir -p "$dir"
     [ -n "$port" ] || port=$(cat "$dir/port" 2>/dev/null) || port=$(free_port)
     prepare "$dir" "$port" || die "the storage could not be formatted, see $dir/broker.log"
     launch "$dir" || { stop "$dir"; tail -20 "$dir/broker.log" >&2; die "it did not start, see $dir/broker.log"; }
@@ -151,10 +149,13 @@ case $command in
 fetch) needs; fetch ;;
 start | stop | status)
     [ ${#args[@]} -gt 0 ] || usage
+    [ "$command" != start ] || needs
     mkdir -p "${args[0]}"
     dir=$(cd "${args[0]}" && pwd)
     "$command" "$dir" "${args[@]:1}"
-    [ -z "$owner" ] || watch_over "$dir" "$owner" >/dev/null 2>&1 </dev/null &
+    if [ -n "$owner" ]; then
+        watch_over "$dir" "$owner" >/dev/null 2>&1 </dev/null &
+    fi
     ;;
 *) usage ;;
 esac

@@ -196,6 +196,8 @@ impl Config {
         client.set("transaction.timeout.ms", millis(self.transaction_timeout));
         client.set("message.timeout.ms", millis(self.transaction_timeout * 2 / 3));
         client.set("compression.type", "lz4");
+        // A commit soon after another finds that one still ending, and is asked to come again: 100 ms is far too late.
+        client.set("retry.backoff.ms", "5");
         // A report of each record would have to be polled for; a failure is reported, and fails the transaction.
         client.set("delivery.report.only.error", "true");
         client
