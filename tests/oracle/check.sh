@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares every row of every metric of a data directory with the oracle's, which computes them again from the log.
 #
-#     tests/oracle/check.sh DIR [oracle settings, as --time-zone Europe/Berlin]
+#     tests/oracle/check.sh DIR [oracle settings, as --time-zone Europe/Berlin; --hours for a catalog with 1h]
 #
 # Exit status 1 if they differ. VITALS and ORACLE name other programs than those of the last build.
 set -euo pipefail
