@@ -141,7 +141,7 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
         ));
     }
     let state = place.state::<Rollups>("rollup-0");
-    let fold = Rollups::open(place.plan.clone(), PARTITIONS, &state).unwrap();
+    let fold = Rollups::open(place.plan.clone(), PARTITIONS, &state, Arc::default()).unwrap();
     threads.push(run(&place, "rollup-0".to_owned(), topics::PARTIALS.to_owned(), 0, fold, state, &stop, &mut waits));
     for rule in sink::alert::built_in() {
         let metric = place.plan.metrics.iter().find(|metric| metric.name == rule.metric).unwrap();
@@ -201,7 +201,7 @@ fn by_step(events: usize) {
     }
     let partials = read(&place, topics::PARTIALS, 0, "partials: read", &mut steps);
     let state = place.state::<Rollups>("rollup-0");
-    let mut fold = Rollups::open(place.plan.clone(), PARTITIONS, &state).unwrap();
+    let mut fold = Rollups::open(place.plan.clone(), PARTITIONS, &state, Arc::default()).unwrap();
     drive(&place, (topics::PARTIALS, 0), &mut fold, &state, &partials, &mut steps, &ROLLUP);
     println!("\n| step, Zipf, 10 k | us / event |\n| --- | ---: |");
     println!("| append (door, encode, route, synced commit) | {:.2} |", append.as_secs_f64() * 1e6 / events as f64);

@@ -132,7 +132,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if imported.is_ok() {
         node.drain(&stop)?;
     }
-    let after = node.counters();
+    let (after, frozen) = (node.counters(), node.frozen());
     node.stop()?;
     let summary = imported?;
     let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
@@ -145,6 +145,9 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         after.duplicate - before.duplicate,
         after.quarantined - before.quarantined
     )?;
+    if frozen > 0 {
+        writeln!(out, "{frozen} changes to rows past their keep (1h: 35 days, 1d: 3 years) were counted, not published")?;
+    }
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
     }

@@ -161,8 +161,9 @@ impl<'a> Node<'a> {
             let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
             node.spawn(&memory, "account", topics::EVENTS, partition, open)?;
         }
+        let counters = node.counters.clone();
         node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| {
-            Rollups::open(data.plan.clone(), data.partitions, state)
+            Rollups::open(data.plan.clone(), data.partitions, state, counters)
         })?;
         for rule in sink::alert::built_in() {
             let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
@@ -244,6 +245,11 @@ impl<'a> Node<'a> {
     /// What became of all events so far.
     pub(crate) fn counters(&self) -> account::Counters {
         self.counters.counters()
+    }
+
+    /// Changes to rows past their keep so far.
+    pub(crate) fn frozen(&self) -> u64 {
+        self.counters.frozen()
     }
 
     /// Waits until everything in the log is processed and stored, or a stage failed, or `stop`.

@@ -20,7 +20,7 @@ use processor_core::{
     event::Event,
     map::Map,
     plan::{Metric, Plan},
-    rollup::evaluate,
+    rollup::{evaluate, frozen},
     series::Rows,
 };
 use proto::{Message, v1};
@@ -58,6 +58,7 @@ pub struct Counters {
 #[derive(Debug, Default)]
 pub struct Shared {
     fates: [AtomicU64; 4],
+    frozen: AtomicU64,
 }
 
 impl Shared {
@@ -66,6 +67,17 @@ impl Shared {
         let [on_time, late, duplicate, quarantined] =
             [0, 1, 2, 3].map(|fate: usize| self.fates[fate].load(Ordering::Relaxed));
         Counters { on_time, late, duplicate, quarantined }
+    }
+
+    /// Changes to rows past their keep: counted, not published.
+    pub fn frozen(&self) -> u64 {
+        self.frozen.load(Ordering::Relaxed)
+    }
+
+    /// Counts changes to rows past their keep.
+    pub(crate) fn add_frozen(&self, changes: u64) {
+        self.frozen.fetch_add(changes, Ordering::Relaxed);
+        telemetry::frozen(changes);
     }
 
     fn add(&self, now: &Counters, before: &Counters) {
@@ -352,6 +364,10 @@ impl Accounts {
                 for (day, silence) in &change.silence {
                     let midnight = self.engine.calendar().midnight(*day);
                     let window = self.engine.calendar().window(Kind::Day, midnight);
+                    if frozen(&window, clock) {
+                        self.shared.add_frozen(1);
+                        continue;
+                    }
                     let corrected = previous >= window.end.saturating_add(plan.settings.allowed_lateness);
                     let mut snapshot = account_snapshot(metric, &change.key, "", &window, clock);
                     snapshot.corrected = corrected;

@@ -3,11 +3,13 @@
 use metrics::{Unit, counter, describe_counter};
 
 const EVENTS: &str = "vitals_events_total";
+const FROZEN: &str = "vitals_frozen_changes_total";
 const REFOLDED: &str = "vitals_accounts_refolded_total";
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {
     describe_counter!(EVENTS, Unit::Count, "Events by what became of them: on_time, late, duplicate, quarantined");
+    describe_counter!(FROZEN, Unit::Count, "Changes to rows past their keep: not published");
     describe_counter!(REFOLDED, Unit::Count, "Events for which an account's journal was read");
 }
 
@@ -24,4 +26,8 @@ pub(crate) fn events(counts: &crate::account::Counters, before: &crate::account:
 
 pub(crate) fn refolded(accounts: usize) {
     counter!(REFOLDED).increment(accounts as u64);
+}
+
+pub(crate) fn frozen(changes: u64) {
+    counter!(FROZEN).increment(changes);
 }

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const KILLS: u32 = 20;
+/// More are tried while none found a part stored: on a busy machine starting up takes most of the time.
+const KILLS_MAX: u32 = 200;
 const SIGKILL: i32 = 9;
 
 /// Starts the import and kills it after `delay`; whether it was still running.
@@ -43,12 +45,12 @@ fn an_import_killed_twenty_times_is_the_undisturbed_one() {
 
     let mut random = Random(20);
     let (mut kills, mut rounds, mut amid) = (0, 0, 0);
-    while kills < KILLS {
+    while kills < KILLS || (amid == 0 && kills < KILLS_MAX) {
         rounds += 1;
         let data = Data::new();
         let mut done = false;
         while !done {
-            if kills == KILLS {
+            if kills >= KILLS && (amid > 0 || kills >= KILLS_MAX) {
                 data.import(&file, &flags).done();
                 break;
             }
@@ -69,6 +71,6 @@ fn an_import_killed_twenty_times_is_the_undisturbed_one() {
         snapshots.len(),
         rows.len()
     );
-    assert_eq!(kills, KILLS);
+    assert!(kills >= KILLS);
     assert!(amid > 0, "no kill found a part stored: this run shows nothing");
 }

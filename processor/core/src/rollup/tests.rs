@@ -16,13 +16,14 @@ metrics:
 struct Scene {
     plan: Arc<Plan>,
     rollup: Rollup,
+    stored: BTreeMap<Vec<u8>, Vec<u8>>,
     shown: String,
 }
 
 impl Scene {
     fn new() -> Scene {
         let plan = Arc::new(Plan::lower(&Catalog::parse(CATALOG).unwrap(), &Settings::default()).unwrap());
-        Scene { rollup: Rollup::new(plan.clone(), Time::MIN), plan, shown: String::new() }
+        Scene { rollup: Rollup::new(plan.clone(), Time::MIN), plan, stored: BTreeMap::new(), shown: String::new() }
     }
 
     /// `orders` orders of `net` together, and `customers` more customers, in the hour of `at`.
@@ -49,13 +50,14 @@ impl Scene {
     fn tick(&mut self, at: &str) -> &mut Scene {
         let clock = at.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         self.shown.push_str(&format!("at {at}\n"));
-        for change in self.rollup.close(clock) {
+        for change in self.close(clock) {
             let row = &change.row;
+            let line = self.rollup.line(change.line);
             self.shown.push_str(&format!(
                 "  {} {} {} {:?} {:?}{}{}{}\n",
-                self.plan.metrics[change.metric].name,
+                self.plan.metrics[line.metric].name,
                 timestamp(change.window.start).strftime("%F"),
-                change.currency,
+                line.currency(&self.plan),
                 row.value,
                 row.ratio,
                 if row.is_final { " final" } else { "" },
@@ -64,6 +66,23 @@ impl Scene {
             ));
         }
         self
+    }
+
+    /// Closes an instant over the rows that were flushed.
+    fn close(&mut self, clock: Time) -> Vec<Change> {
+        let wanted = self.rollup.prepare(clock);
+        self.supply(wanted);
+        let changes = self.rollup.close();
+        self.stored.extend(self.rollup.flush(0));
+        changes
+    }
+
+    fn supply(&mut self, wanted: Vec<Wanted>) {
+        for (key, bytes) in wanted {
+            if let Some(row) = self.stored.get(&bytes) {
+                self.rollup.supply(key, Published::decode(row).unwrap());
+            }
+        }
     }
 
     fn check(&self, expected: Expect) {
@@ -80,8 +99,8 @@ fn rows_open_close_and_are_corrected() {
     scene.check(expect![[r#"
         at 2024-01-01T10:00:01Z
           orders 2024-01-01  Some(1.0) None
-          mean 2024-01-01 EUR Some(500.0) Some((500, 1))
           customers 2024-01-01  Some(1.0) None
+          mean 2024-01-01 EUR Some(500.0) Some((500, 1))
         at 2024-01-01T10:00:02Z
         at 2024-01-02T00:00:00Z
           customers 2024-01-02  Some(1.0) None
@@ -114,19 +133,9 @@ fn a_late_start_moves_every_later_level_and_a_gap_opens_every_window() {
 fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
     let mut scene = Scene::new();
     scene.add("2024-01-01T10:00:00Z", 1, 500, 1).tick("2024-01-01T10:00:01Z");
-    let mut rows = Vec::new();
     let mut again = Scene::new();
     again.rollup = Rollup::new(again.plan.clone(), scene.rollup.clock());
-    for change in {
-        // The rows as state keeps them: published once more by a fresh rollup of the same slices.
-        let mut fresh = Scene::new();
-        fresh.add("2024-01-01T10:00:00Z", 1, 500, 1);
-        fresh.rollup.close(scene.rollup.clock())
-    } {
-        let mut bytes = Vec::new();
-        change.row.encode(&mut bytes);
-        rows.push((change.key, bytes));
-    }
+    again.stored = scene.stored.clone();
     for (number, bundle) in again.plan.bundles.clone().iter().enumerate() {
         let values: &[&str] = if bundle.money { &["EUR"] } else { &[] };
         let at = "2024-01-01T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
@@ -141,13 +150,25 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
             .collect();
         again.rollup.restore(number, values, at, &row);
     }
-    for (key, bytes) in rows {
-        again.rollup.restore_row(&key, Published::decode(&bytes).unwrap()).unwrap();
-    }
+    let wanted = again.rollup.restored();
+    again.supply(wanted);
     scene.shown.clear();
     for scene in [&mut scene, &mut again] {
         scene.add("2024-01-01T12:00:00Z", 1, 100, 0).tick("2024-01-02T03:00:00Z");
     }
     assert_eq!(scene.shown, again.shown);
     assert!(scene.shown.contains("orders 2024-01-01  Some(2.0) None final\n"), "{}", scene.shown);
+}
+
+#[test]
+fn a_row_past_its_keep_is_counted_and_not_published() {
+    let mut scene = Scene::new();
+    scene.add("2020-01-01T10:00:00Z", 1, 500, 0).tick("2020-01-02T12:00:00Z").tick("2023-01-01T00:00:00Z");
+    scene.shown.clear();
+    scene.add("2020-01-01T11:00:00Z", 1, 300, 0).tick("2023-01-01T00:00:01Z");
+    scene.check(expect![[r#"
+        at 2023-01-01T00:00:01Z
+          mean 2020-01-01 EUR Some(400.0) Some((800, 2)) final corrected
+    "#]]);
+    assert_eq!(scene.rollup.frozen(), 1);
 }

@@ -1,0 +1,192 @@
+//! Lines: one metric, one set of dimension values, all its windows; and who reads which series.
+//!
+//! Invariant: a line knows by number every series that it reads, and each of these series knows the
+//! line, so neither looks the other up by text again.
+
+use crate::{
+    catalog::Per,
+    codec::{put, put_text},
+    map::Map,
+    plan::{Metric, Plan, Read},
+    rollup::windows::Windows,
+    series::Series,
+};
+
+/// One metric for one set of values of its dimensions.
+#[derive(Debug)]
+pub struct Line {
+    /// Metric, by its number in the plan.
+    pub metric: usize,
+    /// View of it.
+    pub view: usize,
+    /// Values of the view's dimensions; where the metric is money, then the currency.
+    pub group: Box<[Box<str>]>,
+    /// For each kind of window of the metric, the series of each measure.
+    pub(super) sources: Vec<Box<[u32]>>,
+    /// The series whose first slice is that of the group.
+    pub(super) presence: Option<u32>,
+    /// What keys in storage begin with; stable across processes.
+    pub(super) key: Box<[u8]>,
+}
+
+/// A view of a metric that reads a bundle.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) metric: usize,
+    pub(super) view: usize,
+    /// Whether the bundle says from when on the view has rows.
+    pub(super) present: bool,
+    /// Numbers of the kinds of window in which it reads the bundle, and whether as a level, so that a
+    /// change carries on into all later windows.
+    pub(super) reads: Vec<(u16, bool)>,
+    /// All its kinds of window.
+    pub(super) kinds: Vec<u16>,
+}
+
+/// All lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) list: Vec<Line>,
+    numbers: Map<Box<[u8]>, u32>,
+    /// For each bundle, who reads it.
+    readers: Vec<Vec<Reader>>,
+    /// For each series, lines that read it, each with its place among the readers of the bundle.
+    subscribers: Vec<Vec<(u32, usize)>>,
+}
+
+impl Lines {
+    pub(super) fn new(plan: &Plan, windows: &Windows) -> Lines {
+        Lines {
+            list: Vec::new(),
+            numbers: Map::default(),
+            readers: (0..plan.bundles.len()).map(|bundle| readers(plan, windows, bundle)).collect(),
+            subscribers: Vec::new(),
+        }
+    }
+
+    /// Lines that read a series, and how.
+    pub(super) fn of(&self, series: u32, bundle: usize) -> impl Iterator<Item = (u32, &Reader)> {
+        let subscribers = self.subscribers.get(series as usize).into_iter().flatten();
+        subscribers.map(move |(line, reader)| (*line, &self.readers[bundle][*reader]))
+    }
+
+    /// Makes the lines that a new series brings into being; answers their numbers.
+    pub(super) fn enrol(&mut self, plan: &Plan, series: &mut Series, bundle: usize, values: &[&str]) -> Vec<u32> {
+        let pooled = plan.bundles[bundle].money && values.last().is_some_and(|currency| currency.is_empty());
+        let wanted: Vec<(usize, usize, &[&str])> = self.readers[bundle]
+            .iter()
+            .filter_map(|reader| {
+                let group = match (plan.metrics[reader.metric].money(), plan.bundles[bundle].money) {
+                    (true, true) if !pooled => values,
+                    (false, false) => values,
+                    (false, true) if pooled => &values[..values.len() - 1],
+                    // Series without a currency tell no money metric in which currencies it has rows.
+                    _ => return None,
+                };
+                Some((reader.metric, reader.view, group))
+            })
+            .collect();
+        wanted.into_iter().filter_map(|(metric, view, group)| self.open(plan, series, metric, view, group)).collect()
+    }
+
+    /// Makes a line; `None` if it is there.
+    fn open(
+        &mut self,
+        plan: &Plan,
+        series: &mut Series,
+        metric: usize,
+        view: usize,
+        group: &[&str],
+    ) -> Option<u32> {
+        let written = &plan.metrics[metric];
+        let mut key = Vec::with_capacity(64);
+        put_text(&mut key, &written.definition);
+        put(&mut key, view as u128);
+        group.iter().for_each(|value| put_text(&mut key, value));
+        if self.numbers.contains_key(key.as_slice()) {
+            return None;
+        }
+        let mut number_of = |bundle| source(plan, series, written, bundle, group);
+        let sources: Vec<Box<[u32]>> = written.views[view]
+            .readings
+            .iter()
+            .map(|readings| readings.iter().map(|reading| number_of(reading.bundle)).collect())
+            .collect();
+        let presence = written.views[view].presence.map(&mut number_of);
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(key.as_slice().into(), number);
+        let group = group.iter().map(|value| Box::from(*value)).collect();
+        self.list.push(Line { metric, view, group, sources, presence, key: key.into() });
+        self.subscribe(plan, number);
+        Some(number)
+    }
+
+    fn subscribe(&mut self, plan: &Plan, number: u32) {
+        for (bundle, series) in self.list[number as usize].reads(plan) {
+            let line = &self.list[number as usize];
+            let own = |reader: &Reader| reader.metric == line.metric && reader.view == line.view;
+            let Some(reader) = self.readers[bundle].iter().position(own) else { continue };
+            let needed = series as usize + 1;
+            if self.subscribers.len() < needed {
+                self.subscribers.resize_with(needed, Vec::new);
+            }
+            self.subscribers[series as usize].push((number, reader));
+        }
+    }
+}
+
+impl Line {
+    /// The distinct (bundle, series) that it reads.
+    pub(super) fn reads(&self, plan: &Plan) -> Vec<(usize, u32)> {
+        let view = &plan.metrics[self.metric].views[self.view];
+        let readings = view.readings.iter().flatten().map(|reading| reading.bundle);
+        let sources = self.sources.iter().flat_map(|sources| sources.iter().copied());
+        let mut reads: Vec<(usize, u32)> = readings.zip(sources).chain(view.presence.zip(self.presence)).collect();
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    /// The currency; empty for what is no money.
+    pub fn currency(&self, plan: &Plan) -> &str {
+        if plan.metrics[self.metric].money() { self.group.last().map_or("", AsRef::as_ref) } else { "" }
+    }
+
+    /// Values of the dimensions of the view, the currency apart.
+    pub fn values(&self, plan: &Plan) -> &[Box<str>] {
+        &self.group[..self.group.len() - usize::from(plan.metrics[self.metric].money())]
+    }
+}
+
+/// The series of a bundle that a line reads; what is no money reads the sum over currencies.
+fn source(plan: &Plan, series: &mut Series, metric: &Metric, bundle: usize, group: &[&str]) -> u32 {
+    let values = group[..group.len() - usize::from(metric.money())].iter().copied();
+    match (metric.money(), plan.bundles[bundle].money) {
+        (true, true) => series.number(bundle, group.iter().copied()),
+        (false, true) => series.number(bundle, values.chain([""])),
+        (_, false) => series.number(bundle, values),
+    }
+}
+
+fn readers(plan: &Plan, windows: &Windows, bundle: usize) -> Vec<Reader> {
+    let mut readers = Vec::new();
+    for (metric, written) in plan.metrics.iter().enumerate().filter(|(_, metric)| metric.per == Per::Tenant) {
+        let kinds: Vec<u16> = written.kinds.iter().map(|kind| windows.number(*kind)).collect();
+        for (number, view) in written.views.iter().enumerate() {
+            let mut reads = Vec::new();
+            for (kind, readings) in kinds.iter().zip(&view.readings) {
+                let own: Vec<Read> =
+                    readings.iter().filter(|reading| reading.bundle == bundle).map(|reading| reading.read).collect();
+                if !own.is_empty() {
+                    reads.push((*kind, own.iter().any(|read| *read != Read::Window)));
+                }
+            }
+            let present = view.presence == Some(bundle);
+            // The bundle of currencies makes lines even where the metric reads nothing of it.
+            if present || !reads.is_empty() || view.money == Some(bundle) {
+                readers.push(Reader { metric, view: number, present, reads, kinds: kinds.clone() });
+            }
+        }
+    }
+    readers
+}

@@ -1,0 +1,111 @@
+//! What a row shows, and how it is computed from its measures.
+
+use crate::{
+    codec::{Reader, put_signed},
+    expr::{Expr, Value, Values},
+    plan::{Metric, Plan},
+    rational::Rational,
+};
+
+/// What a row shows; compared with what was last published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The value; `None` is null, `reason` says why.
+    pub value: Option<f64>,
+    /// Numerator and denominator of ratios and means.
+    pub ratio: Option<(i128, i128)>,
+    /// Why the value is null; empty if it is not.
+    pub reason: String,
+    /// The clock has passed the window's end and the allowed lateness.
+    pub is_final: bool,
+    /// The value changed after it had been published as final.
+    pub corrected: bool,
+}
+
+impl Published {
+    /// What a window that is not stored counts as: final, with the fill value of the metric.
+    pub(super) fn fill(metric: &Metric) -> Published {
+        let null = metric.fill() == "null";
+        Published {
+            value: if null { None } else { Some(0.0) },
+            ratio: if metric.ratio.is_some() { Some((0, 0)) } else { None },
+            reason: if null { "no denominator".to_owned() } else { String::new() },
+            is_final: true,
+            corrected: false,
+        }
+    }
+
+    /// Whether value, ratio and reason are the same.
+    pub(super) fn same_value(&self, other: &Published) -> bool {
+        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
+            && self.ratio == other.ratio
+            && self.reason == other.reason
+    }
+
+    /// Appends the encoding.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(1);
+        out.push(
+            u8::from(self.is_final)
+                | u8::from(self.corrected) << 1
+                | u8::from(self.value.is_some()) << 2
+                | u8::from(self.ratio.is_some()) << 3,
+        );
+        out.extend_from_slice(&self.value.unwrap_or_default().to_bits().to_le_bytes());
+        let (num, den) = self.ratio.unwrap_or_default();
+        put_signed(out, num);
+        put_signed(out, den);
+        out.extend_from_slice(self.reason.as_bytes());
+    }
+
+    /// Decodes; `None` if damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Published> {
+        let [1, flags, rest @ ..] = bytes else { return None };
+        let (value, rest) = rest.split_first_chunk::<8>()?;
+        let mut from = Reader(rest);
+        let ratio = (from.get_signed()?, from.get_signed()?);
+        Some(Published {
+            value: (flags & 4 != 0).then(|| f64::from_bits(u64::from_le_bytes(*value))),
+            ratio: (flags & 8 != 0).then_some(ratio),
+            reason: std::str::from_utf8(from.0).ok()?.to_owned(),
+            is_final: flags & 1 != 0,
+            corrected: flags & 2 != 0,
+        })
+    }
+}
+
+/// Measures of a row, then the margin.
+struct Numbers<'a> {
+    numbers: &'a [i128],
+    margin: Rational,
+}
+
+impl Values for Numbers<'_> {
+    fn get(&self, slot: usize) -> Value<'_> {
+        Value::Number(self.numbers.get(slot).map_or(self.margin, |number| Rational::integer(*number)))
+    }
+}
+
+/// Value, ratio and reason of a metric for these measures; `final` and `corrected` are the caller's.
+pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[i128]) -> Published {
+    let values = Numbers { numbers, margin: plan.settings.margin };
+    let number = |expr: &Expr| match expr.eval(&values) {
+        Value::Number(number) => Some(number),
+        _ => None,
+    };
+    let value = metric.value.as_ref().and_then(number);
+    let ratio = metric.ratio.as_ref().and_then(|(num, den)| {
+        // Fractions in either side (a decimal factor) are brought to whole numbers.
+        let (num, den) = (number(num)?, number(den)?);
+        Some((num.num().checked_mul(den.den())?, den.num().checked_mul(num.den())?))
+    });
+    let reason = match value {
+        Some(_) => String::new(),
+        None => metric
+            .null_when
+            .iter()
+            .find(|(condition, _)| condition.holds(&values))
+            .map_or_else(|| "no denominator".to_owned(), |(_, reason)| reason.clone()),
+    };
+    Published { value: value.map(Rational::to_f64), ratio, reason, is_final: false, corrected: false }
+}
