@@ -28,7 +28,7 @@ lint: prepare
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
 
-# A compiler, make and libclang: installs them on Debian and Ubuntu, else says how.
+# Compilers, headers, and Java for a real Kafka: installs them on Debian and Ubuntu, else says how.
 prepare:
 	@sh deploy/prepare.sh
 

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Sees to what a build needs: a Rust toolchain, a C and C++ compiler, make and libclang (RocksDB is compiled
-# from its sources, and its bindings are made from its headers). On Debian and Ubuntu it installs what is
-# missing; elsewhere it prints the line to run, and stops.
+# from its sources, and its bindings are made from its headers), pkg-config and the headers of OpenSSL and zlib
+# (librdkafka is compiled, too, and speaks TLS by the system's OpenSSL). Tests against a real Kafka want Java 17 or
+# newer and Maven; without them they are skipped. On Debian and Ubuntu it installs what is missing; elsewhere it
+# prints the line to run, and stops if a build cannot do without.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -20,6 +22,12 @@ have_libclang() {
     return 1
 }
 
+have_java() {
+    have java || return 1
+    version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -1)
+    [ "${version:-0}" -ge 17 ]
+}
+
 if ! have cargo; then
     say "a Rust toolchain is missing; this installs one, then open a new shell:"
     say "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
@@ -31,10 +39,17 @@ have cc || have gcc || have clang || missing="$missing a C compiler,"
 have c++ || have g++ || have clang++ || missing="$missing a C++ compiler,"
 have make || have gmake || missing="$missing make,"
 have_libclang || missing="$missing libclang,"
-[ -z "$missing" ] && exit 0
-missing=${missing%,}
-say "a build needs, and does not find:$missing"
+have pkg-config || have pkgconf || missing="$missing pkg-config,"
+pkg-config --exists openssl 2>/dev/null || missing="$missing the headers of OpenSSL,"
+pkg-config --exists zlib 2>/dev/null || missing="$missing the headers of zlib,"
+wanted=
+have_java || wanted="$wanted Java 17,"
+have mvn || wanted="$wanted Maven,"
+[ -z "$missing$wanted" ] && exit 0
+[ -z "$missing" ] || say "a build needs, and does not find:${missing%,}"
+[ -z "$wanted" ] || say "tests against a real Kafka need, and do not find:${wanted%,}"
 
+build="build-essential libclang-dev pkg-config libssl-dev zlib1g-dev"
 if have apt-get; then
     if [ "$(id -u)" = 0 ]; then
         as_root=
@@ -42,26 +57,32 @@ if have apt-get; then
         as_root=sudo
     else
         say "run this as root:"
-        say "  apt-get update && apt-get install -y build-essential libclang-dev"
+        say "  apt-get update && apt-get install -y $build openjdk-17-jre-headless maven"
+        [ -z "$missing" ] && exit 0
         exit 1
     fi
+    install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
     say "installing it with apt-get"
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get update
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends build-essential libclang-dev
+    # shellcheck disable=SC2086 # a list of packages
+    [ -z "$missing" ] || install $build
+    [ -z "$wanted" ] || install openjdk-17-jre-headless maven || install openjdk-21-jre-headless maven ||
+        say "no Java 17 or Maven here: the tests against a real Kafka will be skipped"
     exit 0
 fi
 
 say "this installs it:"
 if have dnf; then
-    say "  sudo dnf install -y gcc gcc-c++ make clang-devel"
+    say "  sudo dnf install -y gcc gcc-c++ make clang-devel pkgconf openssl-devel zlib-devel java-17-openjdk-headless maven"
 elif have pacman; then
-    say "  sudo pacman -S --needed base-devel clang"
+    say "  sudo pacman -S --needed base-devel clang openssl zlib jre17-openjdk-headless maven"
 elif have apk; then
     # A static Rust cannot load libclang, hence the flag.
-    say "  sudo apk add build-base clang-dev linux-headers && export RUSTFLAGS='-C target-feature=-crt-static'"
+    say "  sudo apk add build-base bash clang-dev linux-headers pkgconf openssl-dev zlib-dev openjdk17-jre-headless maven && export RUSTFLAGS='-C target-feature=-crt-static'"
 elif have brew; then
-    say "  xcode-select --install; brew install llvm && export LIBCLANG_PATH=\"\$(brew --prefix llvm)/lib\""
+    say "  xcode-select --install; brew install llvm pkg-config openssl@3 openjdk@17 maven && export LIBCLANG_PATH=\"\$(brew --prefix llvm)/lib\""
 else
-    say "  a C and C++ compiler, make and libclang, with the package manager of this system"
+    say "  a C and C++ compiler, make, libclang, pkg-config, OpenSSL and zlib with headers, Java 17 and Maven,"
+    say "  with the package manager of this system"
 fi
-exit 1
+[ -z "$missing" ]
