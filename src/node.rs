@@ -29,8 +29,13 @@ use sink::alert::task::Alerts;
 use store::Write as _;
 use task::{Fold, State, Task, state::Memory};
 
+use crate::lag::Lag;
+
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
+
+/// How often the lag is told.
+const LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
@@ -108,6 +113,17 @@ impl Data {
     }
 }
 
+/// Opens the log of a data directory for reading; another process may write it.
+pub(crate) fn follow(path: &Path) -> anyhow::Result<Arc<Embedded>> {
+    let folder = path.join("log");
+    anyhow::ensure!(
+        folder.exists(),
+        "{}: there is no log here; `vitals import FILE --data DIR` makes one",
+        path.display()
+    );
+    Ok(Embedded::follow(folder, eventlog::embedded::Config::default())?)
+}
+
 fn remove(path: &Path) -> anyhow::Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
@@ -146,6 +162,7 @@ pub(crate) struct Node<'a> {
     common: Common,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
+    recovered: Vec<Arc<AtomicBool>>,
     /// (group, topic, partition), in the order in which records pass.
     waits: Vec<(String, String, u32)>,
 }
@@ -154,8 +171,14 @@ impl<'a> Node<'a> {
     /// Starts every stage.
     pub(crate) fn start(data: &'a Data) -> anyhow::Result<Node<'a>> {
         let memory = Memory::new(256 << 20, 256 << 20);
-        let mut node =
-            Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
+        let mut node = Node {
+            data,
+            common: Common::default(),
+            threads: Vec::new(),
+            counters: Arc::default(),
+            recovered: Vec::new(),
+            waits: Vec::new(),
+        };
         for partition in 0..data.partitions {
             let (plan, counters) = (data.plan.clone(), node.counters.clone());
             let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
@@ -177,6 +200,7 @@ impl<'a> Node<'a> {
         }
         node.spawn_sink()?;
         node.spawn_cleaner()?;
+        node.spawn_lag()?;
         Ok(node)
     }
 
@@ -194,6 +218,7 @@ impl<'a> Node<'a> {
         let state = State::open(&folder.join(&name), F::TABLES, account::APPENDED, memory)?;
         let fold = open(&state)?;
         let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.as_ref())?;
+        self.recovered.push(task.recovered());
         self.waits.push((name.clone(), topic.to_owned(), partition));
         let common = self.common.clone();
         let body = move || common.end(&name, task.run(&common.stop).map_err(Into::into));
@@ -240,6 +265,40 @@ impl<'a> Node<'a> {
         };
         self.threads.push(std::thread::Builder::new().name("cleaner".to_owned()).spawn(body)?);
         Ok(())
+    }
+
+    /// Says now and then how far the stages are behind, and how the log is.
+    fn spawn_lag(&mut self) -> anyhow::Result<()> {
+        let (common, log, embedded) = (self.common.clone(), self.data.log.clone(), self.data.embedded.clone());
+        let mut lag = Lag::new(&self.waits);
+        let body = move || {
+            let mut last: Option<Instant> = None;
+            while !common.stop.load(Ordering::Relaxed) {
+                if last.is_none_or(|last| last.elapsed() >= LAG_EVERY) {
+                    last = Some(Instant::now());
+                    embedded.report();
+                    common.end("telemetry", lag.report(log.as_ref()).map_err(Into::into));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name("lag".to_owned()).spawn(body)?);
+        Ok(())
+    }
+
+    /// Answers whether the stages are running, and have replayed what they had published before.
+    pub(crate) fn readiness(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+        let (common, recovered) = (self.common.clone(), self.recovered.clone());
+        move || {
+            let replaying = recovered.iter().filter(|flag| !flag.load(Ordering::Relaxed)).count();
+            if common.stop.load(Ordering::Relaxed) {
+                Err("the stages are stopping".to_owned())
+            } else if replaying > 0 {
+                Err(format!("{replaying} of {} tasks are replaying", recovered.len()))
+            } else {
+                Ok(())
+            }
+        }
     }
 
     /// What became of all events so far.

@@ -101,6 +101,11 @@ impl Embedded {
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
 
+    /// Tells the telemetry how RocksDB is.
+    pub fn report(&self) {
+        crate::telemetry::rocksdb("log", |property| self.shared.storage.figure(property));
+    }
+
     /// Removes what the topics need not keep at `now_us`, in microseconds since the Unix epoch.
     ///
     /// `Delete` topics lose the oldest batches once all their records are older than the retention and every group

@@ -115,6 +115,9 @@ pub struct Task<F> {
     closed: u64,
     /// G: up to here outputs are suppressed.
     committed: u64,
+    /// Whether everything below the first G was applied, for whoever wants to know.
+    recovered: Arc<AtomicBool>,
+    opened: Instant,
     outputs: Vec<Output>,
     first_output: Option<Instant>,
     flushed: Instant,
@@ -148,6 +151,8 @@ impl<F: Fold> Task<F> {
             closed: start.from,
             committed: start.suppressed_to,
             flushed_at: start.from,
+            recovered: Arc::default(),
+            opened: Instant::now(),
             config,
             fold,
             state,
@@ -157,6 +162,11 @@ impl<F: Fold> Task<F> {
             first_output: None,
             flushed: Instant::now(),
         })
+    }
+
+    /// A flag that becomes true when the replay is over.
+    pub fn recovered(&self) -> Arc<AtomicBool> {
+        self.recovered.clone()
     }
 
     /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes.
@@ -184,6 +194,7 @@ impl<F: Fold> Task<F> {
         let split = records.partition_point(|stored| stored.offset < self.committed);
         let (known, new) = records.split_at(split);
         self.apply(known, true)?;
+        self.note_recovery();
         self.apply(new, false)?;
         let due = self.first_output.is_some_and(|first| first.elapsed() >= self.config.commit_every);
         if due || records.is_empty() || self.outputs.len() >= OUTPUTS_MAX {
@@ -218,6 +229,12 @@ impl<F: Fold> Task<F> {
         Ok(())
     }
 
+    fn note_recovery(&self) {
+        if self.position >= self.committed && !self.recovered.swap(true, Ordering::Relaxed) {
+            telemetry::recovered(&self.config.name, self.opened.elapsed());
+        }
+    }
+
     fn flush_due(&self) -> bool {
         self.flushed.elapsed() >= self.config.flush_every || self.fold.dirty() >= self.config.flush_bytes
     }
@@ -229,12 +246,13 @@ impl<F: Fold> Task<F> {
             return Ok(());
         }
         let position = Committed { offset: self.closed, metadata: String::new() };
-        let outputs = std::mem::take(&mut self.outputs);
-        telemetry::committed(&self.config.name, outputs.len());
+        let (outputs, started) = (std::mem::take(&mut self.outputs), Instant::now());
+        let count = outputs.len();
         let offsets = vec![(self.config.topic.clone(), self.config.partition, Some(position))];
         self.producer
             .commit(Commit { outputs, offsets: vec![GroupOffsets { group: self.config.name.clone(), offsets }] })?;
         self.committed = self.closed;
+        telemetry::committed(&self.config.name, count, started.elapsed());
         Ok(())
     }
 
@@ -257,6 +275,7 @@ impl<F: Fold> Task<F> {
             offsets: vec![GroupOffsets { group: state_group(&self.config.name), offsets }],
         })?;
         telemetry::flushed(&self.config.name, self.flushed.elapsed());
+        eventlog::telemetry::rocksdb(&self.config.name, |property| self.state.figure(property));
         Ok(())
     }
 

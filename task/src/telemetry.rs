@@ -2,16 +2,28 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-const SUPPRESSED: &str = "vitals_task_suppressed_outputs_total";
-const OUTPUTS: &str = "vitals_task_outputs_total";
-const FLUSH: &str = "vitals_task_flush_seconds";
+/// Outputs made again in recovery and not written.
+pub const SUPPRESSED: &str = "vitals_task_suppressed_outputs_total";
+/// Outputs committed to the log.
+pub const OUTPUTS: &str = "vitals_task_outputs_total";
+/// Time of a commit.
+pub const COMMIT: &str = "vitals_task_commit_seconds";
+/// Time to write changed state.
+pub const FLUSH: &str = "vitals_task_flush_seconds";
+/// Time from opening to the end of the replay.
+pub const RECOVERY: &str = "vitals_task_recovery_seconds";
+
+/// All names, for tests of dashboards and alert rules.
+pub const NAMES: [&str; 5] = [SUPPRESSED, OUTPUTS, COMMIT, FLUSH, RECOVERY];
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {
     describe_counter!(SUPPRESSED, Unit::Count, "Outputs made again in recovery and not written");
     describe_counter!(OUTPUTS, Unit::Count, "Outputs committed to the log");
+    describe_histogram!(COMMIT, Unit::Seconds, "Time of a commit of outputs and offsets to the log");
+    describe_gauge!(RECOVERY, Unit::Seconds, "Time of the last replay of a task, from opening its state");
     describe_histogram!(FLUSH, Unit::Seconds, "Time to write changed state");
 }
 
@@ -19,8 +31,13 @@ pub(crate) fn suppressed(task: &str, outputs: usize) {
     counter!(SUPPRESSED, "task" => task.to_owned()).increment(outputs as u64);
 }
 
-pub(crate) fn committed(task: &str, outputs: usize) {
+pub(crate) fn committed(task: &str, outputs: usize, took: Duration) {
     counter!(OUTPUTS, "task" => task.to_owned()).increment(outputs as u64);
+    histogram!(COMMIT, "task" => task.to_owned()).record(took.as_secs_f64());
+}
+
+pub(crate) fn recovered(task: &str, took: Duration) {
+    gauge!(RECOVERY, "task" => task.to_owned()).set(took.as_secs_f64());
 }
 
 pub(crate) fn flushed(task: &str, took: Duration) {

@@ -215,6 +215,13 @@ impl Storage {
         to.delete_cf(self.family(), key);
     }
 
+    /// A figure of RocksDB, over both column families.
+    pub(super) fn figure(&self, property: &str) -> Option<u64> {
+        let of = |family| self.db.property_int_value_cf(family, property).ok().flatten();
+        let all = ["default", BATCHES].into_iter().filter_map(|name| of(self.db.cf_handle(name)?));
+        all.reduce(|a, b| a + b)
+    }
+
     /// The error for bytes that do not decode.
     pub(super) fn damaged(&self, what: String) -> Error {
         Error::Damaged { path: self.path.clone(), what }
