@@ -36,7 +36,7 @@ use processor::{
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan, settings::Settings};
 use proto::v1;
 use sink::alert::task::Alerts;
-use task::{Fold, State, Task, state::Memory};
+use task::{Fold, Partitions, State, Worker, state::Memory};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -127,29 +127,22 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     let mut threads = Vec::new();
     let mut waits = Vec::new();
     for partition in 0..PARTITIONS {
-        let state = place.state::<Accounts>(&format!("account-{partition}"));
-        let fold = place.accounts(partition, &state);
-        threads.push(run(
-            &place,
-            format!("account-{partition}"),
-            topics::EVENTS.to_owned(),
-            partition,
-            fold,
-            state,
-            &stop,
-            &mut waits,
-        ));
+        let plan = place.plan.clone();
+        let open = move |partition, state: &State| {
+            Accounts::open(plan.clone(), partition, account::Config::default(), state, Arc::default())
+        };
+        threads.push(run(&place, "account", topics::EVENTS, partition, Arc::new(open), &stop, &mut waits));
     }
-    let state = place.state::<Rollups>("rollup-0");
-    let fold = Rollups::open(place.plan.clone(), PARTITIONS, &state, Arc::default()).unwrap();
-    threads.push(run(&place, "rollup-0".to_owned(), topics::PARTIALS.to_owned(), 0, fold, state, &stop, &mut waits));
+    let plan = place.plan.clone();
+    let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
+    threads.push(run(&place, "rollup", topics::PARTIALS, 0, Arc::new(open), &stop, &mut waits));
     for rule in sink::alert::built_in() {
         let metric = place.plan.metrics.iter().find(|metric| metric.name == rule.metric).unwrap();
+        let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {
-            let name = format!("alert-{}-{partition}", rule.name);
-            let fold = Alerts::new(rule.clone(), topics::ALERTS);
-            let state = place.state::<Alerts>(&name);
-            threads.push(run(&place, name, topics::metric(&metric.name), partition, fold, state, &stop, &mut waits));
+            let rule = rule.clone();
+            let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+            threads.push(run(&place, &stage, &topic, partition, Arc::new(open), &stop, &mut waits));
         }
     }
     for (group, topic, partition) in &waits {
@@ -168,23 +161,23 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     (append, process_cpu().saturating_sub(before))
 }
 
-#[expect(clippy::too_many_arguments, reason = "a benchmark")]
 fn run<F: Fold + 'static>(
     place: &Place,
-    name: String,
-    topic: String,
+    stage: &str,
+    topic: &str,
     partition: u32,
-    fold: F,
-    state: State,
+    open: task::Open<F>,
     stop: &Arc<AtomicBool>,
     waits: &mut Vec<(String, String, u32)>,
 ) -> JoinHandle<()> {
-    let task =
-        Task::open(task::Config::new(name.as_str(), &topic, partition), fold, state, place.log.as_ref()).unwrap();
+    let (name, home) = (format!("{stage}-{partition}"), place.folder.path().to_owned());
+    let partitions = Partitions::These(vec![partition]);
+    let config =
+        task::Config { appended: account::APPENDED, ..task::Config::new(stage, topic, partitions, name.clone(), home) };
+    let worker = Worker::open(config, open, place.memory.clone(), place.log.clone()).unwrap();
     let stop = stop.clone();
-    let thread = std::thread::Builder::new().name(name.clone());
-    waits.push((name, topic, partition));
-    thread.spawn(move || task.run(&stop).unwrap()).unwrap()
+    waits.push((stage.to_owned(), topic.to_owned(), partition));
+    std::thread::Builder::new().name(name).spawn(move || worker.run(&stop).unwrap()).unwrap()
 }
 
 /// One partition after the other on this thread, each step apart.

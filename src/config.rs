@@ -14,6 +14,8 @@ use jiff::tz::TimeZone;
 use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
 use serde::Deserialize;
 
+use crate::diagnostic;
+
 /// The file as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -199,7 +201,7 @@ impl Config {
         }
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let plan = Catalog::parse(&text).and_then(|catalog| Plan::lower(&catalog, &settings));
-        plan.map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+        plan.map_err(|error| diagnostic::of_catalog(path, &text, &error))
     }
 }
 

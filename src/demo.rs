@@ -33,7 +33,7 @@ use crate::{
     shutdown,
 };
 use screen::{Place, Screen, Stage};
-use shop::{Dice, Shop};
+use shop::{Course, Dice, Shop};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
@@ -112,8 +112,8 @@ pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut d
         path.display()
     );
     let screen = Screen::open(out, title, &path, zone.clone(), started)?;
-    let mut demo =
-        Demo { identity, zone, node: &node, door, shop: Shop::new(identity.seed, identity.accounts), screen, stop };
+    let course = Course::new(Shop::new(identity.seed, identity.accounts), identity.from, zone)?;
+    let mut demo = Demo { identity, node: &node, door, course, screen, stop };
     let year = demo.year();
     let lived = year.and_then(|()| if args.once { Ok(()) } else { demo.live(args.pace) });
     let closed = lived.and_then(|()| demo.close());
@@ -180,10 +180,9 @@ fn farewell(out: &mut dyn Write, path: &Path, first: Option<Duration>, all: Dura
 /// A demo that runs.
 struct Demo<'a> {
     identity: Identity,
-    zone: TimeZone,
     node: &'a Node<'a>,
     door: Door,
-    shop: Shop,
+    course: Course,
     screen: Screen<'a>,
     stop: Arc<AtomicBool>,
 }
@@ -195,30 +194,37 @@ impl Demo<'_> {
 
     /// From the first day, or where the log ends, until now.
     fn year(&mut self) -> anyhow::Result<()> {
-        let mut index = 0;
-        loop {
-            let (start_us, end_us) = (self.midnight(index)?, self.midnight(index + 1)?);
-            let now_us = now_us();
-            if start_us > now_us || self.stopped() {
-                break;
-            }
-            let arrivals = self.shop.day(index, start_us, end_us);
+        let now_us = now_us();
+        while self.course.at_us() < now_us && !self.stopped() {
             // What the log's clock has passed is there already, or never will be: a live day is lived once.
             let from_us = self.door.schedule().clock().at.unwrap_or(i64::MIN);
-            for (_, event) in arrivals.into_iter().filter(|(at_us, _)| (from_us..now_us).contains(at_us)) {
-                self.door.append(event);
-            }
-            self.tick_to(end_us.min(now_us));
+            let until_us = self.pass(from_us, now_us)?;
+            self.tick_to(until_us);
             self.commit()?;
-            self.follow(end_us)?;
-            index += 1;
+            self.follow(until_us)?;
         }
         self.follow(i64::MAX)
     }
 
-    fn midnight(&self, index: i64) -> anyhow::Result<i64> {
-        let date = self.identity.from.checked_add(index.days())?;
-        Ok(date.to_zoned(self.zone.clone())?.timestamp().as_microsecond())
+    /// Appends what arrives from `from_us` on, until `now_us` or the end of the day; says until when.
+    fn pass(&mut self, from_us: i64, now_us: i64) -> anyhow::Result<i64> {
+        let (until_us, arrivals) = self.course.towards(now_us)?;
+        for (_, event) in arrivals.into_iter().filter(|(at_us, _)| *at_us >= from_us) {
+            self.door.append(event);
+        }
+        Ok(until_us)
+    }
+
+    /// The same until `now_us`, with the midnights between.
+    fn catch_up(&mut self, now_us: i64) -> anyhow::Result<()> {
+        loop {
+            let until_us = self.pass(i64::MIN, now_us)?;
+            if until_us >= now_us {
+                return Ok(());
+            }
+            self.tick_to(until_us);
+            self.commit()?;
+        }
     }
 
     fn tick_to(&mut self, at_us: i64) {
@@ -246,7 +252,7 @@ impl Demo<'_> {
         loop {
             self.show(self.in_year()?)?;
             let near = self.screen.clock_us()?.is_some_and(|at_us| at_us >= target_us);
-            if near || self.stopped() || target_us <= self.midnight(0)? {
+            if near || self.stopped() || target_us <= self.course.midnight(0)? {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -263,11 +269,12 @@ impl Demo<'_> {
             let clock_us = self.door.schedule().clock().at.unwrap_or(now_us);
             // A wall clock that was set back waits until time goes on.
             let due = now_us >= next_us && now_us > clock_us + STEP_US;
-            if due && let Some(event) = self.shop.now(now_us, &mut dice) {
-                self.door.append(event);
-                next_us = now_us + dice.between(1, 2 * gap_us);
-            }
             if due || now_us >= clock_us + TICK_US {
+                self.catch_up(now_us)?;
+                if due && let Some(event) = self.course.now(now_us, &mut dice) {
+                    self.door.append(event);
+                    next_us = now_us + dice.between(1, 2 * gap_us);
+                }
                 self.tick_to(self.door.schedule().last().unwrap_or(now_us).max(now_us));
                 self.commit()?;
             }
@@ -282,7 +289,7 @@ impl Demo<'_> {
     }
 
     fn in_year(&self) -> anyhow::Result<Place> {
-        Ok(Place::Year { from_us: self.midnight(0)?, to_us: now_us() })
+        Ok(Place::Year { from_us: self.course.midnight(0)?, to_us: now_us() })
     }
 
     /// Lets the stages finish what is in the log, and shows the end.

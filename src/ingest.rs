@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use ingest::{clock, http, live::Live};
 use anyhow::bail;
+use ingest::{clock, http, live::Live};
 
 use crate::{
     Usage,

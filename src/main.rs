@@ -6,6 +6,7 @@ mod alerts;
 mod config;
 mod demo;
 mod describe;
+mod diagnostic;
 mod events;
 mod import;
 mod ingest;

@@ -27,7 +27,7 @@ use processor::{
 use processor_core::{catalog::Per, plan::Plan};
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, State, Task, state::Memory};
+use task::{Fold, Partitions, State, Worker, state::Memory};
 
 use crate::lag::Lag;
 
@@ -72,15 +72,14 @@ impl Data {
     /// Rebuilds if the definitions are not those that made the state.
     fn renew(&self) -> anyhow::Result<()> {
         let file = self.path.join("definitions");
-        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.definition)).collect();
+        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.render())).collect();
         let now = format!("{:016x}\n{now}", self.plan.generation);
         match std::fs::read_to_string(&file) {
             Ok(before) if before == now => return Ok(()),
             Ok(before) => {
-                let changed: Vec<&str> =
-                    now.lines().skip(1).filter(|line| !before.lines().any(|known| known == *line)).collect();
                 tracing::warn!(
-                    metrics = changed.join(", "),
+                    metrics = lacking(&before, &now).join(", "),
+                    before = lacking(&now, &before).join(", "),
                     "the definitions changed: everything is computed again from the log"
                 );
                 self.reset()?;
@@ -99,10 +98,8 @@ impl Data {
         }
         let events: Arc<str> = topics::EVENTS.into();
         let forget = |group, partition| GroupOffsets { group, offsets: vec![(events.clone(), partition, None)] };
-        let groups = |partition| {
-            let name = task_name("account", partition);
-            [forget(task::state_group(&name), partition), forget(name, partition)]
-        };
+        let groups =
+            |partition| [forget(task::state_group("account"), partition), forget("account".to_owned(), partition)];
         let offsets = (0..self.partitions).flat_map(groups).collect();
         self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
         remove(&self.path.join("state"))?;
@@ -124,6 +121,12 @@ pub(crate) fn follow(path: &Path) -> anyhow::Result<Arc<Embedded>> {
     Ok(Embedded::follow(folder, eventlog::embedded::Config::default())?)
 }
 
+/// The definitions of `lines` with no such line among `known`; the first line is about all of them.
+fn lacking<'a>(known: &str, lines: &'a str) -> Vec<&'a str> {
+    let new = lines.lines().skip(1).filter(|line| !known.lines().any(|other| other == *line));
+    new.filter_map(|line| line.split(' ').next()).collect()
+}
+
 fn remove(path: &Path) -> anyhow::Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
@@ -132,10 +135,6 @@ fn remove(path: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn task_name(stage: &str, partition: u32) -> String {
-    format!("{stage}-{partition}")
 }
 
 /// What the threads share.
@@ -181,21 +180,21 @@ impl<'a> Node<'a> {
         };
         for partition in 0..data.partitions {
             let (plan, counters) = (data.plan.clone(), node.counters.clone());
-            let open = |state: &State| Accounts::open(plan, partition, account::Config::default(), state, counters);
-            node.spawn(&memory, "account", topics::EVENTS, partition, open)?;
+            let open = move |partition, state: &State| {
+                Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
+            };
+            node.spawn(&memory, "account", topics::EVENTS, partition, Arc::new(open))?;
         }
-        let counters = node.counters.clone();
-        node.spawn(&memory, "rollup", topics::PARTIALS, 0, |state| {
-            Rollups::open(data.plan.clone(), data.partitions, state, counters)
-        })?;
+        let (plan, counters, sources) = (data.plan.clone(), node.counters.clone(), data.partitions);
+        let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
+        node.spawn(&memory, "rollup", topics::PARTIALS, 0, Arc::new(open))?;
         for rule in sink::alert::built_in() {
             let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
             let stage = format!("alert-{}", rule.name);
             for partition in 0..if metric.per == Per::Account { data.partitions } else { 1 } {
                 let rule = rule.clone();
-                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, |_| {
-                    Ok(Alerts::new(rule, topics::ALERTS))
-                })?;
+                let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, Arc::new(open))?;
             }
         }
         node.spawn_sink()?;
@@ -204,25 +203,28 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
+    /// A worker for one partition.
     fn spawn<F: Fold + 'static>(
         &mut self,
         memory: &Memory,
         stage: &str,
         topic: &str,
         partition: u32,
-        open: impl FnOnce(&State) -> task::Result<F>,
+        open: task::Open<F>,
     ) -> anyhow::Result<()> {
-        let name = task_name(stage, partition);
+        let name = format!("{stage}-{partition}");
         let folder = self.data.path.join("state");
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let state = State::open(&folder.join(&name), F::TABLES, account::APPENDED, memory)?;
-        let fold = open(&state)?;
-        let task = Task::open(task::Config::new(name.as_str(), topic, partition), fold, state, self.data.log.as_ref())?;
-        self.recovered.push(task.recovered());
-        self.waits.push((name.clone(), topic.to_owned(), partition));
+        let config = task::Config {
+            appended: account::APPENDED,
+            ..task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder)
+        };
+        let worker = Worker::open(config, open, memory.clone(), self.data.log.clone())?;
+        self.recovered.push(worker.recovered());
+        self.waits.push((stage.to_owned(), topic.to_owned(), partition));
         let common = self.common.clone();
-        let body = move || common.end(&name, task.run(&common.stop).map_err(Into::into));
-        self.threads.push(std::thread::Builder::new().name(task_name(stage, partition)).spawn(body)?);
+        let thread = std::thread::Builder::new().name(name.clone());
+        self.threads.push(thread.spawn(move || common.end(&name, worker.run(&common.stop).map_err(Into::into)))?);
         Ok(())
     }
 
@@ -237,10 +239,11 @@ impl<'a> Node<'a> {
         }
         inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
         for input in &inputs {
-            self.waits
-                .extend((0..input.partitions).map(|partition| (sink::GROUP.to_owned(), input.name.clone(), partition)));
+            self.waits.extend(
+                (0..input.partitions).map(|partition| (sink::group(&input.name), input.name.clone(), partition)),
+            );
         }
-        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs)?;
+        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs, "sink")?;
         let common = self.common.clone();
         let body = move || common.end("sink", writer.run(&common.stop).map_err(Into::into));
         self.threads.push(std::thread::Builder::new().name("sink".to_owned()).spawn(body)?);

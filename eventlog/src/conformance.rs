@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    Assignment, Cleanup, Commit, Committed, Consumer, Error, GroupOffsets, Header, Kind, Log, Output, Poll, Record,
-    Result, Stored, TopicSpec,
+    Assignment, Cleanup, Commit, Committed, Consumer, Error, GroupOffsets, Header, Kind, Log, Output, Poll, Producer,
+    Record, Result, Stored, TopicSpec,
 };
 
 /// One empty log, and the power to do to it what the trait does not offer.
@@ -25,20 +25,32 @@ pub trait Harness {
     /// When it cannot be opened.
     fn reopen(&mut self) -> Result<()>;
 
-    /// Applies retention and compaction as of this time; false where that cannot be asked for.
+    /// Applies retention and compaction as of this time; false where that cannot be asked for, and where they do not
+    /// wait for groups.
     ///
     /// # Errors
     /// When it fails.
     fn clean(&self, now_us: i64) -> Result<bool>;
+
+    /// Returns when readers see all that was committed: Kafka shows it moments after it said so.
+    ///
+    /// # Errors
+    /// When that does not come.
+    fn settle(&self) -> Result<()>;
+
+    /// Whether the members of a group share its partitions. Else each member has them all, and producers fence.
+    fn shares_groups(&self) -> bool;
 }
 
 type Case = fn(&mut dyn Harness) -> Result<()>;
 
-const CASES: [(&str, Case); 15] = [
+const CASES: [(&str, Case); 20] = [
     ("topics are kept", topics_are_kept),
+    ("what is not there is an error", what_is_not_there_is_an_error),
     ("records come back as they went in, in order", records_come_back),
     ("a reader starts where it asks to", a_reader_starts_anywhere),
     ("a reader takes as much as it asks for", a_reader_takes_what_it_asks_for),
+    ("a reader can be rewound", a_reader_can_be_rewound),
     ("outputs and offsets are committed together", outputs_and_offsets_go_together),
     ("a refused commit leaves nothing", a_refused_commit_leaves_nothing),
     ("everything is there after reopening", everything_survives_reopening),
@@ -46,6 +58,9 @@ const CASES: [(&str, Case); 15] = [
     ("a newer producer fences the older", a_newer_producer_fences),
     ("positions out of range are errors", out_of_range_is_an_error),
     ("a group is given its partitions", a_group_is_given_partitions),
+    ("a member commits for its group", a_member_commits),
+    ("members of a group share its partitions", members_share_partitions),
+    ("who left a group cannot commit for it", who_left_cannot_commit),
     ("an idle reader is woken by a commit", an_idle_reader_is_woken),
     ("concurrent readers see a prefix without gaps", concurrent_readers_see_prefixes),
     ("retention removes what is old and read", retention_removes_old),
@@ -92,14 +107,18 @@ fn at(offset: u64) -> Committed {
 }
 
 /// Appends one record in a commit of its own.
-fn append(log: &dyn Log, partition: u32, record: Record) -> Result<u64> {
-    let written = log.producer("append")?.commit(records(vec![output(partition, record)]))?;
-    Ok(written[0].2)
+fn append(harness: &dyn Harness, partition: u32, record: Record) -> Result<u64> {
+    harness.settle()?;
+    let log = harness.log();
+    let offset = log.watermarks(T, partition)?.high;
+    log.producer("append")?.commit(records(vec![output(partition, record)]))?;
+    Ok(offset)
 }
 
 /// Everything from `offset` to the high watermark.
-fn read(log: &dyn Log, partition: u32, offset: u64) -> Result<Vec<Stored>> {
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(partition, offset)]))?;
+fn read(harness: &dyn Harness, partition: u32, offset: u64) -> Result<Vec<Stored>> {
+    harness.settle()?;
+    let mut consumer = harness.log().consumer(T, Assignment::Manual(vec![(partition, offset)]))?;
     let mut all = Vec::new();
     while let Poll::Records { partition: from, records } = consumer.poll(usize::MAX, Duration::from_millis(50))? {
         assert_eq!(from, partition);
@@ -135,6 +154,32 @@ fn topics_are_kept(harness: &mut dyn Harness) -> Result<()> {
     Ok(())
 }
 
+fn what_is_not_there_is_an_error(harness: &mut dyn Harness) -> Result<()> {
+    let log = harness.log();
+    topic(harness, 1, Cleanup::Keep)?;
+    log.delete_topic("none")?;
+    let missing = |what: &str, outcome: Result<()>, name: &str, at: u32| {
+        let right = matches!(&outcome, Err(Error::Unknown { topic, partition }) if topic == name && *partition == at);
+        assert!(right, "{what}: {outcome:?}");
+    };
+    missing("a consumer", log.consumer("none", Assignment::Group("g".to_owned())).map(drop), "none", 0);
+    missing("of a partition", log.consumer(T, Assignment::Manual(vec![(1, 0)])).map(drop), T, 1);
+    missing("a position", log.committed("g", "none", 0).map(drop), "none", 0);
+    missing("of a partition", log.committed("g", T, 1).map(drop), T, 1);
+    missing("watermarks", log.watermarks("none", 3).map(drop), "none", 3);
+    let mut producer = log.producer("p")?;
+    let stray = Output { topic: "none".into(), partition: 0, record: record("k", "v") };
+    missing("an output", producer.commit(records(vec![output(0, record("k", "v")), stray])), "none", 0);
+    let offsets = vec![GroupOffsets { group: "g".to_owned(), offsets: vec![("none".into(), 0, Some(at(1)))] }];
+    missing("an offset", producer.commit(Commit { outputs: Vec::new(), offsets }), "none", 0);
+    log.delete_topic(T)?;
+    missing("a deleted topic", log.watermarks(T, 0).map(drop), T, 0);
+    assert_eq!(log.topics()?, []);
+    topic(harness, 2, Cleanup::Keep)?;
+    assert_eq!((log.watermarks(T, 1)?.high, log.committed("g", T, 0)?), (0, None), "made again, it is empty");
+    Ok(())
+}
+
 fn records_come_back(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 2, Cleanup::Keep)?;
     let log = harness.log();
@@ -154,7 +199,7 @@ fn records_come_back(harness: &mut dyn Harness) -> Result<()> {
         producer.commit(records(outputs))?;
     }
     for partition in [0, 1] {
-        let found = read(&*log, partition, 0)?;
+        let found = read(&*harness, partition, 0)?;
         assert!(found.is_sorted_by(|a, b| a.offset < b.offset), "offsets grow");
         assert_eq!(found.into_iter().map(|stored| stored.record).collect::<Vec<_>>(), wanted);
     }
@@ -168,10 +213,10 @@ fn a_reader_starts_anywhere(harness: &mut dyn Harness) -> Result<()> {
         let outputs = (from..from + 3).map(|i| output(0, record("k", &i.to_string()))).collect();
         log.producer("p")?.commit(records(outputs))?;
     }
-    let all = read(&*log, 0, 0)?;
+    let all = read(&*harness, 0, 0)?;
     assert_eq!(all.len(), 30);
     for (index, stored) in all.iter().enumerate() {
-        assert_eq!(read(&*log, 0, stored.offset)?, all[index..]);
+        assert_eq!(read(&*harness, 0, stored.offset)?, all[index..]);
     }
     let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, all[20].offset)]))?;
     assert_eq!(next(&mut *consumer)?[0], all[20]);
@@ -205,8 +250,37 @@ fn a_reader_takes_what_it_asks_for(harness: &mut dyn Harness) -> Result<()> {
             found.entry(partition).or_default().extend(records);
         }
         for partition in [0, 1] {
-            assert_eq!(found.get(&partition), Some(&read(&*log, partition, 0)?), "max_bytes {max_bytes}");
+            assert_eq!(found.get(&partition), Some(&read(&*harness, partition, 0)?), "max_bytes {max_bytes}");
         }
+    }
+    Ok(())
+}
+
+/// What a task does after a failed commit, with records fetched already.
+fn a_reader_can_be_rewound(harness: &mut dyn Harness) -> Result<()> {
+    topic(harness, 2, Cleanup::Keep)?;
+    let log = harness.log();
+    let mut producer = log.producer("p")?;
+    for from in (0..6_000).step_by(2_000) {
+        let outputs = (from..from + 2_000).map(|i| output(i % 2, record("k", &i.to_string()))).collect();
+        producer.commit(records(outputs))?;
+    }
+    let all = [read(&*harness, 0, 0)?, read(&*harness, 1, 0)?];
+    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0), (1, 0)]))?;
+    let mut next = [0, 0];
+    for round in 0..40 {
+        for _ in 0..7 {
+            let Poll::Records { partition, records } = consumer.poll(500, Duration::ZERO)? else { break };
+            let (expected, place) = (&all[partition as usize], &mut next[partition as usize]);
+            assert_eq!(expected[*place..][..records.len()], records, "round {round}");
+            *place += records.len();
+        }
+        // Back, sometimes over a commit, and of one partition while the other goes on.
+        let partition = round % 2;
+        next[partition] = next[partition].saturating_sub(round * 37);
+        let back = &all[partition][next[partition].min(2_999)];
+        next[partition] = next[partition].min(2_999);
+        consumer.seek(u32::try_from(partition).unwrap_or(0), back.offset)?;
     }
     Ok(())
 }
@@ -219,21 +293,19 @@ fn outputs_and_offsets_go_together(harness: &mut dyn Harness) -> Result<()> {
         let outputs = vec![output(1, record("k", "a")), output(0, record("k", "b")), output(1, record("k", "c"))];
         let offsets = vec![position("g", 0, Some(at(offset))), position("h", 1, Some(at(offset * 2)))];
         let before = [log.watermarks(T, 0)?.high, log.watermarks(T, 1)?.high];
-        let written = producer.commit(Commit { outputs, offsets })?;
+        producer.commit(Commit { outputs, offsets })?;
+        harness.settle()?;
         let [zero, one] = [log.watermarks(T, 0)?.high, log.watermarks(T, 1)?.high];
         assert!(before[0] < zero && before[1] < one);
-        let touched: Vec<_> = written.iter().map(|(topic, partition, _)| (&**topic, *partition)).collect();
-        assert_eq!(touched, [(T, 1), (T, 0)], "in order of first touch");
-        assert_eq!(values(&read(&*log, 1, written[0].2)?), [b"a", b"c"]);
-        assert_eq!(values(&read(&*log, 0, written[1].2)?), [b"b"]);
+        assert_eq!(values(&read(&*harness, 1, before[1])?), [b"a", b"c"]);
+        assert_eq!(values(&read(&*harness, 0, before[0])?), [b"b"]);
         assert_eq!(log.committed("g", T, 0)?, Some(at(offset)));
         assert_eq!(log.committed("h", T, 1)?, Some(at(offset * 2)));
         assert_eq!(log.committed("h", T, 0)?, None);
     }
     producer.commit(Commit { outputs: Vec::new(), offsets: vec![position("g", 0, Some(at(9)))] })?;
     assert_eq!(log.committed("g", T, 0)?, Some(at(9)), "offsets alone");
-    assert_eq!(producer.commit(Commit::default())?, [], "nothing at all");
-    Ok(())
+    producer.commit(Commit::default())
 }
 
 fn a_refused_commit_leaves_nothing(harness: &mut dyn Harness) -> Result<()> {
@@ -246,7 +318,7 @@ fn a_refused_commit_leaves_nothing(harness: &mut dyn Harness) -> Result<()> {
     let offsets = vec![position("g", 0, Some(Committed { offset: 1, metadata }))];
     let outputs = vec![output(0, record("k", "v"))];
     assert_fatal("too much metadata", log.producer("p")?.commit(Commit { outputs, offsets }));
-    assert_eq!(read(&*log, 0, 0)?, []);
+    assert_eq!(read(&*harness, 0, 0)?, []);
     assert_eq!(log.committed("g", T, 0)?, None);
     Ok(())
 }
@@ -257,10 +329,10 @@ fn everything_survives_reopening(harness: &mut dyn Harness) -> Result<()> {
         let outputs = vec![output(0, record("k", "a")), output(0, record("k", "b"))];
         let offsets = vec![position("g", 0, Some(at(round)))];
         harness.log().producer("p")?.commit(Commit { outputs, offsets })?;
-        let before = (read(&*harness.log(), 0, 0)?, harness.log().watermarks(T, 0)?);
+        let before = (read(&*harness, 0, 0)?, harness.log().watermarks(T, 0)?);
         assert_eq!(before.0.len() as u64, 2 * round);
         harness.reopen()?;
-        assert_eq!((read(&*harness.log(), 0, 0)?, harness.log().watermarks(T, 0)?), before);
+        assert_eq!((read(&*harness, 0, 0)?, harness.log().watermarks(T, 0)?), before);
         assert_eq!(harness.log().committed("g", T, 0)?, Some(at(round)));
     }
     Ok(())
@@ -297,14 +369,14 @@ fn a_newer_producer_fences(harness: &mut dyn Harness) -> Result<()> {
     }
     new.commit(commit("new"))?;
     other.commit(commit("other"))?;
-    assert_eq!(values(&read(&*log, 0, 0)?), [&b"old"[..], b"new", b"other"]);
+    assert_eq!(values(&read(&*harness, 0, 0)?), [&b"old"[..], b"new", b"other"]);
     Ok(())
 }
 
 fn out_of_range_is_an_error(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
-    append(&*log, 0, record("k", "v"))?;
+    append(&*harness, 0, record("k", "v"))?;
     let high = log.watermarks(T, 0)?.high;
     let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, high)]))?;
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "the end is in range");
@@ -318,8 +390,8 @@ fn out_of_range_is_an_error(harness: &mut dyn Harness) -> Result<()> {
 fn a_group_is_given_partitions(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 2, Cleanup::Keep)?;
     let log = harness.log();
-    append(&*log, 0, record("k", "zero"))?;
-    let one = append(&*log, 1, record("k", "one"))?;
+    append(&*harness, 0, record("k", "zero"))?;
+    let one = append(&*harness, 1, record("k", "one"))?;
     let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
     assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0, 1]));
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "nothing before the seek");
@@ -331,6 +403,110 @@ fn a_group_is_given_partitions(harness: &mut dyn Harness) -> Result<()> {
     Ok(())
 }
 
+fn a_member_commits(harness: &mut dyn Harness) -> Result<()> {
+    topic(harness, 1, Cleanup::Keep)?;
+    let log = harness.log();
+    let first = append(&*harness, 0, record("k", "v"))?;
+    let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
+    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0]));
+    let mut producer = consumer.producer("p")?;
+    consumer.seek(0, first)?;
+    for round in 1..=3 {
+        let read = next(&mut *consumer)?;
+        let outputs = vec![output(0, record("k", "v"))];
+        let done = read.last().map_or(0, |last| last.offset + 1);
+        let offsets = vec![position("g", 0, Some(at(done))), position("g.state", 0, Some(at(round)))];
+        producer.commit(Commit { outputs, offsets })?;
+        assert_eq!(log.committed("g", T, 0)?, Some(at(done)));
+        assert_eq!(log.committed("g.state", T, 0)?, Some(at(round)));
+    }
+    let mut newer = log.producer("p")?;
+    let commit = |at| Commit { outputs: Vec::new(), offsets: vec![position("h", 0, Some(at))] };
+    let outcome = producer.commit(commit(at(1)));
+    assert!(matches!(outcome, Err(Error::Fenced { ref name }) if name == "p"), "{outcome:?}");
+    newer.commit(commit(at(2)))
+}
+
+/// Polls a member once; what it is given it seeks, what it is asked for it commits first.
+fn live(member: &mut dyn Consumer, owned: &mut Vec<u32>, producer: &mut dyn Producer) -> Result<Option<Poll>> {
+    let poll = member.poll(1, Duration::from_millis(100))?;
+    match &poll {
+        Poll::Assigned(partitions) => {
+            assert!(owned.is_empty(), "what one has goes back first");
+            owned.clone_from(partitions);
+            partitions.iter().try_for_each(|partition| member.seek(*partition, 0))?;
+        }
+        Poll::Revoked(partitions) => {
+            assert_eq!(partitions, owned);
+            let offsets = owned.drain(..).map(|p| (T.into(), p, Some(at(7)))).collect();
+            let group = GroupOffsets { group: "g".to_owned(), offsets };
+            producer.commit(Commit { outputs: Vec::new(), offsets: vec![group] })?;
+        }
+        Poll::Lost(_) => owned.clear(),
+        Poll::Records { partition, .. } => assert!(owned.contains(partition), "records of what is not ours"),
+        Poll::Idle => return Ok(None),
+    }
+    Ok(Some(poll))
+}
+
+fn members_share_partitions(harness: &mut dyn Harness) -> Result<()> {
+    if !harness.shares_groups() {
+        return Ok(());
+    }
+    topic(harness, 4, Cleanup::Keep)?;
+    let log = harness.log();
+    for partition in 0..4 {
+        append(&*harness, partition, record("k", "v"))?;
+    }
+    let join = || log.consumer(T, Assignment::Group("g".to_owned()));
+    let (mut one, mut ones) = (join()?, Vec::new());
+    let mut first = one.producer("one")?;
+    while ones.len() < 4 {
+        live(&mut *one, &mut ones, &mut *first)?;
+    }
+    let (mut two, mut twos) = (join()?, Vec::new());
+    let mut second = two.producer("two")?;
+    while ones.len() != 2 || twos.len() != 2 {
+        live(&mut *one, &mut ones, &mut *first)?;
+        live(&mut *two, &mut twos, &mut *second)?;
+    }
+    for partition in 0..4 {
+        assert_eq!(log.committed("g", T, partition)?, Some(at(7)), "committed before it was given back");
+        assert!(ones.contains(&partition) != twos.contains(&partition));
+    }
+    let mut read = 0;
+    while read < 2 {
+        read += u32::from(matches!(live(&mut *two, &mut twos, &mut *second)?, Some(Poll::Records { .. })));
+        live(&mut *one, &mut ones, &mut *first)?;
+    }
+    drop((second, two));
+    while ones.len() < 4 {
+        live(&mut *one, &mut ones, &mut *first)?;
+    }
+    Ok(())
+}
+
+fn who_left_cannot_commit(harness: &mut dyn Harness) -> Result<()> {
+    if !harness.shares_groups() {
+        return Ok(());
+    }
+    topic(harness, 1, Cleanup::Keep)?;
+    let log = harness.log();
+    let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
+    let mut producer = consumer.producer("p")?;
+    let commit = || Commit { outputs: vec![output(0, record("k", "v"))], offsets: vec![position("g", 0, Some(at(1)))] };
+    let mut refused = |what: &str| {
+        let outcome = producer.commit(commit());
+        assert!(matches!(outcome, Err(Error::Left { ref group, .. }) if group == "g"), "{what}: {outcome:?}");
+    };
+    refused("before it has partitions");
+    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0]));
+    drop(consumer);
+    refused("after it was closed");
+    assert_eq!((read(&*harness, 0, 0)?, log.committed("g", T, 0)?), (Vec::new(), None), "nothing was written");
+    producer.commit(records(vec![output(0, record("k", "v"))]))
+}
+
 fn an_idle_reader_is_woken(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
@@ -338,7 +514,7 @@ fn an_idle_reader_is_woken(harness: &mut dyn Harness) -> Result<()> {
     thread::scope(|scope| {
         let reader = scope.spawn(move || next(&mut *consumer));
         thread::sleep(Duration::from_millis(100));
-        append(&*log, 0, record("k", "v"))?;
+        append(&*harness, 0, record("k", "v"))?;
         let records = reader.join().expect("the reader does not panic")?;
         assert_eq!(values(&records), [b"v"]);
         Ok(())
@@ -419,7 +595,7 @@ fn retention_removes_old(harness: &mut dyn Harness) -> Result<()> {
     let mut offsets = Vec::new();
     for second in 0..10 {
         let stamped = Record { timestamp_us: second * SECOND, ..record("k", &second.to_string()) };
-        offsets.push(append(&*log, 0, stamped)?);
+        offsets.push(append(&*harness, 0, stamped)?);
     }
     let commit = |group, offset| {
         let offsets = vec![position(group, 0, Some(at(offset)))];
@@ -434,13 +610,13 @@ fn retention_removes_old(harness: &mut dyn Harness) -> Result<()> {
     commit("slow", offsets[9])?;
     harness.clean(16 * SECOND)?;
     assert_eq!(log.watermarks(T, 0)?.low, offsets[6], "not what is young");
-    assert_eq!(values(&read(&*log, 0, offsets[6])?), [b"6", b"7", b"8", b"9"]);
-    let outcome = read(&*log, 0, offsets[5]);
+    assert_eq!(values(&read(&*harness, 0, offsets[6])?), [b"6", b"7", b"8", b"9"]);
+    let outcome = read(&*harness, 0, offsets[5]);
     assert!(matches!(outcome, Err(Error::OutOfRange { .. })), "{outcome:?}");
     drop(log);
     harness.reopen()?;
     assert_eq!(harness.log().watermarks(T, 0)?.low, offsets[6]);
-    assert!(append(&*harness.log(), 0, record("k", "next"))? > offsets[9]);
+    assert!(append(&*harness, 0, record("k", "next"))? > offsets[9]);
     Ok(())
 }
 
@@ -454,13 +630,14 @@ fn compaction_keeps_newest(harness: &mut dyn Harness) -> Result<()> {
         timestamp_us: second * SECOND,
         ..record(key, "")
     });
-    let written = log.producer("p")?.commit(records(stamped.map(|r| output(0, r)).collect()))?;
-    let offsets: Vec<u64> = read(&*log, 0, written[0].2)?.iter().map(|stored| stored.offset).collect();
+    log.producer("p")?.commit(records(stamped.map(|r| output(0, r)).collect()))?;
+    let offsets: Vec<u64> = read(&*harness, 0, 0)?.iter().map(|stored| stored.offset).collect();
     let commit = |offset| {
         let offsets = vec![position("g", 0, Some(at(offset)))];
         log.producer("p")?.commit(Commit { outputs: Vec::new(), offsets })
     };
-    let left = |from| -> Result<Vec<u64>> { Ok(read(&*log, 0, from)?.iter().map(|stored| stored.offset).collect()) };
+    let left =
+        |from| -> Result<Vec<u64>> { Ok(read(&*harness, 0, from)?.iter().map(|stored| stored.offset).collect()) };
     let all = |indexes: &[usize]| indexes.iter().map(|i| offsets[*i]).collect::<Vec<_>>();
     commit(offsets[2])?;
     if !harness.clean(100 * SECOND)? {
@@ -476,7 +653,7 @@ fn compaction_keeps_newest(harness: &mut dyn Harness) -> Result<()> {
         let wanted: Vec<usize> = [3, 4, 5].into_iter().filter(|kept| *kept >= index).collect();
         assert_eq!(left(*offset)?, all(&wanted), "a reader may start in a gap");
     }
-    append(&*log, 0, Record { timestamp_us: 200 * SECOND, ..record("d", "6") })?;
-    assert_eq!(values(&read(&*log, 0, offsets[2])?), [b"3", b"4", b"5", b"6"]);
+    append(&*harness, 0, Record { timestamp_us: 200 * SECOND, ..record("d", "6") })?;
+    assert_eq!(values(&read(&*harness, 0, offsets[2])?), [b"3", b"4", b"5", b"6"]);
     Ok(())
 }

@@ -160,7 +160,7 @@ impl Shared {
 impl Log for Embedded {
     fn create_topic(&self, spec: &TopicSpec) -> Result<()> {
         self.shared.writable()?;
-        check_name(spec)?;
+        spec.check()?;
         let mut topics = self.shared.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topic = match topics.get(&spec.name) {
             None => {
@@ -221,21 +221,6 @@ impl Log for Embedded {
         self.shared.writable()?;
         Ok(Box::new(Writer::new(self.shared.clone(), name)))
     }
-}
-
-/// As Kafka names topics.
-fn check_name(spec: &TopicSpec) -> Result<()> {
-    let name = &spec.name;
-    let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if !good || name.is_empty() || name.len() > 249 || spec.partitions == 0 {
-        let what = format!(
-            "topic {name:?} with {} partitions: a topic has a name of 1-249 letters, digits, `.`, `_`, `-`, \
-             and at least one partition",
-            spec.partitions
-        );
-        return Err(Error::Invalid { what });
-    }
-    Ok(())
 }
 
 fn load(storage: &Storage) -> Result<BTreeMap<String, Arc<Topic>>> {

@@ -97,6 +97,30 @@ pub enum Error {
         /// What is wrong with it, with topic and partition.
         what: String,
     },
+    /// Kafka refused, or does not answer.
+    #[error("kafka: {what}")]
+    Broker {
+        /// What was done, and what came of it.
+        what: String,
+        /// Whether it passes by itself; then nothing was written.
+        retry: bool,
+    },
+    /// Whether a commit is written is not known: the answer did not come.
+    #[error("producer {name}: whether its last commit is written is not known ({what}); start again from the state")]
+    Indefinite {
+        /// Name of the producer.
+        name: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// The group has given the partitions of this member to others; nothing was written.
+    #[error("group {group} has gone on without this member ({what}); nothing was written")]
+    Left {
+        /// Consumer group.
+        group: String,
+        /// What the group says.
+        what: String,
+    },
     /// A newer producer of this name exists.
     #[error("producer {name} was fenced by a newer one; this one stops")]
     Fenced {
@@ -108,7 +132,10 @@ pub enum Error {
 impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
-        Kind::Fatal
+        match self {
+            Self::Broker { retry: true, .. } => Kind::Retry,
+            _ => Kind::Fatal,
+        }
     }
 
     /// Says where in the log damage was met.

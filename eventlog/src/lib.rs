@@ -2,7 +2,8 @@
 //! consumer offsets atomically.
 //!
 //! One trait, implementations that all pass one suite ([`conformance`]). Invariants:
-//! - a [`Commit`] is all or nothing, and durable when [`Producer::commit`] returns;
+//! - a [`Commit`] is all or nothing, and durable when [`Producer::commit`] returns (readers see it then; on Kafka moments
+//!   later, when the ends of the transaction are written);
 //! - offsets of a partition only grow; a reader sees committed records only, in offset order;
 //! - a second producer of the same name fences the first.
 //!
@@ -17,6 +18,7 @@ use bytes::Bytes;
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod kafka;
 pub mod telemetry;
 
 pub use error::{Error, Kind, Result};
@@ -120,6 +122,23 @@ pub struct TopicSpec {
     pub cleanup: Cleanup,
 }
 
+impl TopicSpec {
+    /// As Kafka names topics.
+    pub(crate) fn check(&self) -> Result<()> {
+        let name = &self.name;
+        let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if good && !name.is_empty() && name.len() <= 249 && self.partitions > 0 {
+            return Ok(());
+        }
+        let what = format!(
+            "topic {name:?} with {} partitions: a topic has a name of 1-249 letters, digits, `.`, `_`, `-`, \
+             and at least one partition",
+            self.partitions
+        );
+        Err(Error::Invalid { what })
+    }
+}
+
 /// The half-open range of offsets that a partition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermarks {
@@ -213,28 +232,37 @@ pub trait Log: Send + Sync {
 /// Reads partitions of one topic. Kafka: `BaseConsumer` on its own thread.
 pub trait Consumer: Send {
     /// The next event: an assignment change, up to about `max_bytes` of records of one partition
-    /// (at least one record), or `Idle` after `wait`. Kafka: `BaseConsumer::poll`.
+    /// (at least one record), or `Idle` after `wait`, but not before all that was committed at a partition's seek has
+    /// been delivered: a reader of the past ends with `Idle`. What was announced as revoked goes back with the next poll.
+    /// A member of a group polls while it recovers, too, or loses its partitions. Kafka: `BaseConsumer::poll`.
     ///
     /// # Errors
     /// `Fatal` when the position is below the low watermark (retention passed it) or above the
-    /// high one (the topic was recreated).
+    /// high one (the topic was recreated); `Retry` when what is there does not come.
     fn poll(&mut self, max_bytes: usize, wait: Duration) -> Result<Poll>;
 
-    /// Delivers an assigned partition from this offset on; the next poll checks the offset. Kafka: `seek` / `incremental assign`.
+    /// Delivers an assigned partition from this offset on; the next poll checks the offset. Kafka: `assign`, since
+    /// nothing may be fetched before.
     ///
     /// # Errors
     /// `Fatal` if the partition is not assigned.
     fn seek(&mut self, partition: u32, offset: u64) -> Result<()>;
+
+    /// A writer as of [`Log::producer`], which commits offsets of this consumer's group as the member that it is: after
+    /// the group has given its partitions to others, such a commit fails. Kafka: `group_metadata`, asked at each commit.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn producer(&self, name: &str) -> Result<Box<dyn Producer>>;
 }
 
 /// Writes commits. Kafka: `begin_transaction`, `send`, `send_offsets_to_transaction` with fresh
 /// group metadata, `commit_transaction`.
 pub trait Producer: Send {
-    /// Writes all of it durably, or nothing. Returns the offset of the first record appended to
-    /// each (topic, partition) touched, in order of first touch.
+    /// Writes all of it durably, or nothing.
     ///
     /// # Errors
-    /// `Fatal` when fenced or when a topic or partition is unknown; `Retry` when the outcome is
-    /// known to be "nothing written" and trying again may help.
-    fn commit(&mut self, commit: Commit) -> Result<Vec<(Arc<str>, u32, u64)>>;
+    /// `Fatal` when fenced, when a topic or partition is unknown, or when the outcome is not known: then the owner
+    /// starts again from its state; `Retry` when the outcome is known to be "nothing written" and trying again may help.
+    fn commit(&mut self, commit: Commit) -> Result<()>;
 }

@@ -2,7 +2,9 @@
 //!
 //! Invariants:
 //! - the store first, the offsets second: after a crash in between, records are written again, and the store's
-//!   guarded upserts make that change nothing;
+//!   guarded upserts make that change nothing; nor does a sink that lost its partitions and writes once more;
+//! - each topic has a group of its own ([`group`]), whose members are sinks: partitions that are taken back are
+//!   written and committed first;
 //! - a record that cannot be stored goes to the dead letters in the same commit as the offsets past it.
 //!
 //! It does not know which store it writes to.
@@ -28,8 +30,13 @@ use crate::{
     telemetry,
 };
 
-/// Consumer group of the sink, and name of its producer.
-pub const GROUP: &str = "sink";
+/// What the consumer groups of sinks begin with.
+const GROUP: &str = "sink";
+
+/// The consumer group in which sinks share a topic.
+pub fn group(topic: &str) -> String {
+    format!("{GROUP}.{topic}")
+}
 
 /// Where records go that cannot be stored.
 pub const DEAD_LETTERS: &str = "dead-letters.v1";
@@ -55,6 +62,16 @@ struct Source {
     consumer: Box<dyn Consumer>,
 }
 
+/// What a poll of a source brought.
+enum Turn {
+    /// Records were gathered.
+    Took,
+    /// Nothing is there.
+    Idle,
+    /// Partitions go back with the next poll: what was gathered has to be written before.
+    GivesBack,
+}
+
 /// What a batch has gathered so far.
 #[derive(Default)]
 struct Gathered {
@@ -73,13 +90,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Reads on from the group's committed offsets, or from the first kept record.
+    /// Joins the groups of the topics; each partition is read on from the group's committed offset, or from the first
+    /// kept record. `name` is that of the producer: a newer sink of this name fences this one.
     ///
     /// # Errors
     /// `Fatal` if a topic is missing.
-    pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[Topic]) -> Result<Self> {
+    pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[Topic], name: &str) -> Result<Self> {
+        let producer = log.producer(name)?;
         let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
-        let producer = log.producer(GROUP)?;
         Ok(Self { log, store, producer, sources })
     }
 
@@ -99,8 +117,15 @@ impl Writer {
             self.store.write(&gathered.batch)?;
         }
         telemetry::batch(gathered.records, gathered.dead.len());
-        let group = GroupOffsets { group: GROUP.to_owned(), offsets: gathered.offsets };
-        self.producer.commit(Commit { outputs: gathered.dead, offsets: vec![group] })?;
+        let mut offsets: Vec<GroupOffsets> = Vec::new();
+        for position in gathered.offsets {
+            let group = group(&position.0);
+            match offsets.iter_mut().find(|known| known.group == group) {
+                Some(known) => known.offsets.push(position),
+                None => offsets.push(GroupOffsets { group, offsets: vec![position] }),
+            }
+        }
+        self.producer.commit(Commit { outputs: gathered.dead, offsets })?;
         Ok(gathered.records)
     }
 
@@ -123,7 +148,10 @@ impl Writer {
         for source in &self.sources {
             for partition in 0..source.partitions {
                 let marks = self.log.watermarks(&source.topic, partition)?;
-                let done = self.log.committed(GROUP, &source.topic, partition)?.map_or(marks.low, |at| at.offset);
+                let done = self
+                    .log
+                    .committed(&group(&source.topic), &source.topic, partition)?
+                    .map_or(marks.low, |at| at.offset);
                 if done < marks.high {
                     return Ok(false);
                 }
@@ -134,10 +162,14 @@ impl Writer {
 
     fn gather(&mut self, wait: Duration) -> Result<Gathered> {
         let mut gathered = Gathered::default();
+        let log = self.log.clone();
         for source in &mut self.sources {
             while gathered.records < BATCH_RECORDS {
-                let Poll::Records { partition, records } = source.consumer.poll(POLL_BYTES, wait)? else { break };
-                gathered.take(source, partition, records);
+                match source.turn(&*log, wait, &mut gathered)? {
+                    Turn::Took => {}
+                    Turn::Idle => break,
+                    Turn::GivesBack => return Ok(gathered),
+                }
             }
         }
         Ok(gathered)
@@ -161,16 +193,37 @@ impl Writer {
 
 impl Source {
     fn open(log: &dyn Log, topic: &Topic) -> Result<Self> {
-        let mut from = Vec::new();
-        for partition in 0..topic.partitions {
-            let low = log.watermarks(&topic.name, partition)?.low;
-            // Compaction and retention may have passed what was committed long ago.
-            let at = log.committed(GROUP, &topic.name, partition)?.map_or(low, |at| at.offset.max(low));
-            from.push((partition, at));
-        }
         let alerts = topic.name == "alerts.v1" || topic.name.ends_with(".alerts.v1");
-        let consumer = log.consumer(&topic.name, Assignment::Manual(from))?;
+        let consumer = log.consumer(&topic.name, Assignment::Group(group(&topic.name)))?;
         Ok(Self { topic: topic.name.as_str().into(), alerts, partitions: topic.partitions, consumer })
+    }
+
+    /// Polls once.
+    fn turn(&mut self, log: &dyn Log, wait: Duration, gathered: &mut Gathered) -> Result<Turn> {
+        match self.consumer.poll(POLL_BYTES, wait)? {
+            Poll::Records { partition, records } => {
+                gathered.take(self, partition, records);
+                Ok(Turn::Took)
+            }
+            Poll::Assigned(partitions) => {
+                for partition in partitions {
+                    let low = log.watermarks(&self.topic, partition)?.low;
+                    let known = log.committed(&group(&self.topic), &self.topic, partition)?;
+                    // Compaction and retention may have passed what was committed long ago.
+                    self.consumer.seek(partition, known.map_or(low, |at| at.offset.max(low)))?;
+                }
+                Ok(Turn::Took)
+            }
+            Poll::Revoked(_) => Ok(Turn::GivesBack),
+            Poll::Lost(partitions) => {
+                // Others read them already: what is in the batch may be stored, not committed.
+                gathered
+                    .offsets
+                    .retain(|(topic, partition, _)| *topic != self.topic || !partitions.contains(partition));
+                Ok(Turn::Took)
+            }
+            Poll::Idle => Ok(Turn::Idle),
+        }
     }
 }
 

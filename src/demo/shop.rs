@@ -1,10 +1,12 @@
 //! The simulated shop: accounts that arrive, order, use, return goods, fall silent and sometimes come back.
 //!
-//! Invariants: the year is a function of the seed, the number of accounts and its first day; every event is one
-//! that a door accepts; an event never arrives before it happened. It does not know the log, nor the wall clock.
+//! Invariants: what is planned is a function of the seed, the number of accounts and the first day, however its
+//! [`Course`] is asked for it; every event is one that a door accepts; an event never arrives before it happened.
+//! It does not know the log, nor the wall clock.
 
 use std::collections::BTreeMap;
 
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use proto::v1::{
     AccountUpdated, Event, OrderCancelled, OrderCompleted, OrderLine, PaymentRefunded, SubjectKind, Trait,
     UsageRecorded, event,
@@ -118,15 +120,18 @@ impl Shop {
         Self { dice, accounts, sequence: 0, coming: BTreeMap::new() }
     }
 
-    /// What arrives on a day `[start_us, end_us)`, the `index`th of the year, with the times of arrival, in their
-    /// order. Ask for each day once, one after the other.
-    pub(crate) fn day(&mut self, index: i64, start_us: i64, end_us: i64) -> Vec<(i64, Event)> {
+    /// Plans a day `[start_us, end_us)`, the `index`th: each once, one after the other.
+    fn plan(&mut self, index: i64, start_us: i64, end_us: i64) {
         for at in 0..self.accounts.len() {
             self.live_through(at, index, start_us, end_us);
         }
-        let later = self.coming.split_off(&(end_us, 0));
-        let today = std::mem::replace(&mut self.coming, later);
-        today.into_iter().map(|((at_us, _), event)| (at_us, event)).collect()
+    }
+
+    /// What arrives before `until_us` and was not asked for yet, with the times of arrival, in their order.
+    fn arrivals(&mut self, until_us: i64) -> Vec<(i64, Event)> {
+        let later = self.coming.split_off(&(until_us, 0));
+        let arrived = std::mem::replace(&mut self.coming, later);
+        arrived.into_iter().map(|((at_us, _), event)| (at_us, event)).collect()
     }
 
     fn live_through(&mut self, at: usize, index: i64, start_us: i64, end_us: i64) {
@@ -182,8 +187,9 @@ impl Shop {
     }
 
     fn order(&mut self, at: usize, time_us: i64) {
-        let (data, paid) = self.basket(at);
-        let order = data.order.clone();
+        self.sequence += 1;
+        let order = format!("order-{}", self.sequence);
+        let (data, paid) = self.basket(at, order.clone());
         self.accounts[at].latest = Some((order.clone(), paid));
         self.send(at, "order.completed", time_us, event::Data::OrderCompleted(data));
         if self.dice.chance(CANCEL) {
@@ -196,7 +202,7 @@ impl Shop {
         }
     }
 
-    fn basket(&mut self, at: usize) -> (OrderCompleted, i64) {
+    fn basket(&mut self, at: usize, order: String) -> (OrderCompleted, i64) {
         let size = match self.accounts[at].segment {
             "enterprise" => 12,
             "midsize" => 4,
@@ -213,9 +219,8 @@ impl Shop {
             .collect();
         let gross: i64 = lines.iter().map(|line| line.amount).sum();
         let discount = if self.dice.chance(180_000) { gross * self.dice.between(5, 21) / 100 } else { 0 };
-        self.sequence += 1;
         let order = OrderCompleted {
-            order: format!("order-{}", self.sequence),
+            order,
             gross,
             discount,
             currency: CURRENCY.to_owned(),
@@ -247,16 +252,16 @@ impl Shop {
         self.coming.insert((arrives_us, self.sequence), event);
     }
 
-    /// One event that happens now, in a shop that is open; `None` when no account is awake.
-    pub(crate) fn now(&mut self, now_us: i64, dice: &mut Dice) -> Option<Event> {
+    /// One event that happens now, in a shop that is open; `None` when no account is awake. What is planned stays
+    /// as it is, its ids included: after a restart it is planned again, without this.
+    fn now(&mut self, now_us: i64, dice: &mut Dice) -> Option<Event> {
         let awake: Vec<usize> = (0..self.accounts.len()).filter(|at| !self.accounts[*at].lapsed).collect();
         let at = *awake.get(usize::try_from(dice.below(u64::try_from(awake.len()).ok()?)).ok()?)?;
         std::mem::swap(&mut self.dice, dice);
         let (kind, data) = match (self.dice.below(100), self.accounts[at].latest.take()) {
             (0..4, Some((order, paid))) => ("payment.refunded", self.refund(order, paid)),
             (4..40, _) => {
-                let (mut data, paid) = self.basket(at);
-                data.order = format!("order-{now_us}");
+                let (data, paid) = self.basket(at, format!("order-{now_us}"));
                 self.accounts[at].latest = Some((data.order.clone(), paid));
                 ("order.completed", event::Data::OrderCompleted(data))
             }
@@ -268,6 +273,57 @@ impl Shop {
         let late_us = if self.dice.chance(30_000) { self.dice.between(120, 1_200) * SECOND_US } else { 0 };
         std::mem::swap(&mut self.dice, dice);
         Some(envelope(format!("live-{now_us}"), kind, &self.accounts[at].id, now_us - late_us, data))
+    }
+}
+
+/// A shop whose days are planned as they begin.
+#[derive(Debug)]
+pub(crate) struct Course {
+    shop: Shop,
+    /// Its first day.
+    from: Date,
+    zone: TimeZone,
+    /// Days that are planned.
+    days: i64,
+    /// How far it was asked for.
+    at_us: i64,
+}
+
+impl Course {
+    /// On the morning of the first day.
+    pub(crate) fn new(shop: Shop, from: Date, zone: TimeZone) -> Result<Self, jiff::Error> {
+        let mut course = Self { shop, from, zone, days: 0, at_us: 0 };
+        course.at_us = course.midnight(0)?;
+        Ok(course)
+    }
+
+    /// When the `index`th day begins.
+    pub(crate) fn midnight(&self, index: i64) -> Result<i64, jiff::Error> {
+        let date = self.from.checked_add(index.days())?;
+        Ok(date.to_zoned(self.zone.clone())?.timestamp().as_microsecond())
+    }
+
+    /// How far it was asked for.
+    pub(crate) fn at_us(&self) -> i64 {
+        self.at_us
+    }
+
+    /// Goes on towards `now_us`, at most to the end of the day: until when, and what arrives before that.
+    pub(crate) fn towards(&mut self, now_us: i64) -> Result<(i64, Vec<(i64, Event)>), jiff::Error> {
+        let mut end_us = self.midnight(self.days)?;
+        if self.at_us >= end_us && self.at_us < now_us {
+            let start_us = end_us;
+            end_us = self.midnight(self.days + 1)?;
+            self.shop.plan(self.days, start_us, end_us);
+            self.days += 1;
+        }
+        self.at_us = self.at_us.max(end_us.min(now_us));
+        Ok((self.at_us, self.shop.arrivals(self.at_us)))
+    }
+
+    /// One event that was not planned, see [`Shop::now`].
+    pub(crate) fn now(&mut self, now_us: i64, dice: &mut Dice) -> Option<Event> {
+        self.shop.now(now_us, dice)
     }
 }
 
@@ -325,9 +381,28 @@ mod tests {
 
     const START_US: i64 = 20_000 * DAY_US;
 
+    fn course(seed: u64, accounts: u64) -> Course {
+        let from = jiff::civil::date(2024, 10, 4);
+        let course = Course::new(Shop::new(seed, accounts), from, TimeZone::UTC).unwrap();
+        assert_eq!(course.at_us(), START_US);
+        course
+    }
+
+    /// What arrives until `to_us`, by a clock that goes on in steps of up to `step_us`.
+    fn pass(course: &mut Course, to_us: i64, step_us: i64) -> Vec<(i64, Event)> {
+        let mut events = Vec::new();
+        while course.at_us() < to_us {
+            let (before_us, now_us) = (course.at_us(), to_us.min(course.at_us() + step_us));
+            let (until_us, arrivals) = course.towards(now_us).unwrap();
+            assert!(before_us < until_us && until_us <= now_us);
+            assert!(arrivals.iter().all(|(at_us, _)| (before_us..until_us).contains(at_us)));
+            events.extend(arrivals);
+        }
+        events
+    }
+
     fn days(seed: u64, count: i64) -> Vec<(i64, Event)> {
-        let mut shop = Shop::new(seed, 200);
-        (0..count).flat_map(|day| shop.day(day, START_US + day * DAY_US, START_US + (day + 1) * DAY_US)).collect()
+        pass(&mut course(seed, 200), START_US + count * DAY_US, DAY_US)
     }
 
     #[test]
@@ -345,18 +420,39 @@ mod tests {
             source: String::new(),
             tenant: String::new(),
         };
-        let mut shop = Shop::new(7, 50);
-        let mut events: Vec<Event> = (0..200)
-            .flat_map(|day| shop.day(day, START_US + day * DAY_US, START_US + (day + 1) * DAY_US))
-            .map(|(_, event)| event)
-            .collect();
+        let mut course = course(7, 50);
+        let planned = pass(&mut course, START_US + 200 * DAY_US, DAY_US);
+        let mut events: Vec<Event> = planned.into_iter().map(|(_, event)| event).collect();
         let mut dice = Dice::new(1);
-        events.extend((0..500).filter_map(|n| shop.now(START_US + 300 * DAY_US + n, &mut dice)));
+        events.extend((0..500).filter_map(|n| course.now(START_US + 300 * DAY_US + n, &mut dice)));
         for event in events {
             let line = ingest::cloudevents::render(&event, None);
             let parsed = ingest::event::parse(line.as_bytes(), &context);
             assert_eq!(parsed.map_err(|rejection| rejection.to_string()), Ok(event));
         }
+    }
+
+    #[test]
+    fn live_days_go_on_as_planned() {
+        const HOUR_US: i64 = 3_600 * SECOND_US;
+        let (live_us, end_us) = (START_US + 60 * DAY_US + 10 * HOUR_US, START_US + 90 * DAY_US);
+        let mut course = course(7, 200);
+        let mut events = pass(&mut course, live_us, 2 * DAY_US);
+        let lapsed = |course: &Course| course.shop.accounts.iter().filter(|account| account.lapsed).count();
+        let before = lapsed(&course);
+        // Live, with other events between; the clock stands, and once the machine slept for some days.
+        let mut live = Vec::new();
+        let mut dice = Dice::new(1);
+        for to_us in [live_us + 7 * DAY_US, live_us + 11 * DAY_US, end_us] {
+            live.extend(pass(&mut course, to_us, if to_us < end_us { 7 * HOUR_US } else { 5 * DAY_US }));
+            assert_eq!(course.towards(to_us).unwrap(), (to_us, Vec::new()));
+            course.now(to_us, &mut dice).unwrap();
+        }
+        assert!(lapsed(&course) > before + 3, "{} of {before} lapsed accounts", lapsed(&course));
+        let refunds = live.iter().filter(|(_, event)| event.r#type == "payment.refunded").count();
+        assert!(refunds > 3, "{refunds} refunds");
+        events.extend(live);
+        assert_eq!(events, days(7, 90));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 /// What to do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Stop the task.
+    /// Make another worker, from disk, after a moment: it passes by itself.
+    Restart,
+    /// Stop the process: somebody must look, or another one has taken over.
     Fatal,
 }
 
@@ -67,6 +69,18 @@ pub enum Error {
         /// First kept offset.
         low: u64,
     },
+    /// No thread can be started to open a state.
+    #[error("a state cannot be opened on a thread of its own: {source}")]
+    Thread {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Opening a state panicked.
+    #[error("task {task}: opening its state panicked: this is a defect, please report it with the log")]
+    Panicked {
+        /// The task.
+        task: String,
+    },
     /// A record of the log does not decode where every record must.
     #[error("task {task}, offset {offset}: {what}")]
     Record {
@@ -82,6 +96,10 @@ pub enum Error {
 impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
-        Kind::Fatal
+        match self {
+            Error::Log(eventlog::Error::Indefinite { .. } | eventlog::Error::Left { .. }) => Kind::Restart,
+            Error::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Restart,
+            _ => Kind::Fatal,
+        }
     }
 }

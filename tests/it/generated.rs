@@ -4,9 +4,18 @@ use oracle::generate;
 
 /// Events from 2024-01-01 on in order of arrival, as NDJSON.
 pub(crate) fn events(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
-    let config = generate::Config { seed, events, accounts, days, ..generate::Config::default() };
+    made(&generate::Config { seed, events, accounts, days, ..generate::Config::default() })
+}
+
+/// Events from 2019-01-01 on, one in twenty up to `late_days` late.
+pub(crate) fn late_events(seed: u64, events: usize, accounts: u64, days: i64, late_days: i64) -> Vec<u8> {
+    let start = 1_546_300_800_000_000;
+    made(&generate::Config { seed, events, accounts, start, days, late_days, ..generate::Config::default() })
+}
+
+fn made(config: &generate::Config) -> Vec<u8> {
     let mut bytes = Vec::new();
-    generate::write(&config, &mut bytes).unwrap();
+    generate::write(config, &mut bytes).unwrap();
     bytes
 }
 

@@ -163,7 +163,11 @@ fn a_catalog_with_a_type_error_is_located() {
     let data = data.config(&format!("[settings]\ncatalog = \"{}\"\n", catalog.display()));
     let file = data.file("events.ndjson", order("1", "2024-01-01T10:00:00Z"));
     let run = data.import(&file, &[]);
-    assert_eq!(run.err, format!("error: {}:10:21: this is text, a number is expected\n", catalog.display()));
+    let first = format!("error: {}:10:21: this is text, a number is expected", catalog.display());
+    assert_eq!(run.err.lines().next(), Some(first.as_str()));
+    for drawn in [" 10 │     value: orders + \"one\"\n", "╰── here\n"] {
+        assert!(run.err.contains(drawn), "expected {drawn}\n   found {}", run.err);
+    }
     run.fails(WRONG, &[]);
     assert!(!data.path().exists(), "nothing was made");
 }

@@ -1,16 +1,22 @@
 //! Every metric, window and dimension against the oracle.
 
-use std::{collections::BTreeMap, fmt::Write as _, io::Cursor, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    io::Cursor,
+    ops::ControlFlow,
+};
 
-use oracle::{Options, Settings, Truth, diff, read, truth};
+use oracle::{Options, Settings, Truth, diff, read, row::Row, settings::Keep, truth};
+use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
 use crate::{cdnow, data::Data, generated};
 
 /// What must stand in a data directory.
-fn expected(data: &Data) -> Truth {
+fn expected(data: &Data, settings: &Settings) -> Truth {
     let log = data.run(["events", "--ticks"]).done().out;
-    truth(read::log(Cursor::new(log)).unwrap(), &Settings::default()).unwrap()
+    truth(&read::log(Cursor::new(log)).unwrap(), settings).unwrap()
 }
 
 /// A level of each account and day: compared as it is stored, since a query fills in every day of every account.
@@ -43,13 +49,18 @@ pub(crate) fn answers(data: &Data) -> (String, usize) {
 /// Fails unless every answer is the oracle's; returns how many rows were compared.
 #[track_caller]
 fn assert_true(data: &Data, context: &str) -> usize {
-    let truth = expected(data);
+    assert_equal(data, &expected(data, &Settings::default()), context)
+}
+
+/// The same, with what is expected.
+#[track_caller]
+fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
     let (rows, asked) = answers(data);
-    let report = diff(&truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
+    let report = diff(truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
     let mut shown = Vec::new();
     report.print(&mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap();
-    let silences = silences(data, &truth);
+    let silences = silences(data, truth);
     eprintln!("{context}: {asked} queries, {}; {silences} silences", shown.lines().last().unwrap_or_default());
     let not_asked = truth.rows.iter().filter(|row| row.metric == SILENCE && !row.optional).count();
     assert_eq!((report.wrong(), report.skipped), (0, not_asked), "{context}\n{shown}");
@@ -150,6 +161,64 @@ fn generated_events_of_seed_3() {
 #[test]
 fn generated_events_of_seed_4() {
     generated_events(4);
+}
+
+/// What must stand, of what [`with_windows`] measures, if it is not what would stand if nothing were ever frozen.
+#[track_caller]
+fn bounded(data: &Data, windows: &str, settings: Settings) -> Truth {
+    let keep = Keep { hour: i64::MAX, day: i64::MAX };
+    let (mut truth, unbounded) = (expected(data, &settings), expected(data, &Settings { keep, ..settings }));
+    let measured = |row: &Row| {
+        let window = row.window.kind.name();
+        let dimension = row.group.as_ref().map_or("", |(by, _)| by.name());
+        (windows.contains(window) || row.account.is_some()) && ["", "plan", "product"].contains(&dimension)
+    };
+    truth.rows.retain(measured);
+    let corrected: HashSet<String> = unbounded.rows.iter().map(|row| row.json().unwrap().to_string()).collect();
+    let frozen = truth.rows.iter().filter(|row| !corrected.contains(&row.json().unwrap().to_string())).count();
+    assert!(frozen > 100, "only {frozen} frozen rows lack a correction: the test shows too little");
+    truth
+}
+
+/// A directory with the built-in catalog, by few dimensions and with these windows.
+fn with_windows(windows: &str) -> Data {
+    let data = Data::new();
+    let catalog = BUILT_IN
+        .replace("[1d, 1w, 1mo, 1q, 1y, trailing 30d]", windows)
+        .replace("[[], [plan], [segment], [region]", "[[], [plan]")
+        .replace("[channel], [source], [product]]", "[product]]");
+    assert!(catalog.contains(windows) && !catalog.contains("[region]") && !catalog.contains("[channel]"), "{catalog}");
+    let catalog = data.file("catalog.yaml", catalog);
+    data.config(&format!("[settings]\ncatalog = \"{}\"\n", catalog.display()))
+}
+
+/// Imports late events, then those of a time long past.
+fn import_late(data: &Data, late: &[u8], later: &[u8], tick: &str) {
+    for events in [late, later] {
+        let file = data.file("events.ndjson", events);
+        data.import(&file, &["--order", "file", "--tick", tick]).done();
+    }
+}
+
+#[test]
+fn events_years_late_change_no_day_past_its_keep() {
+    let windows = "[1d, 1mo, trailing 30d]";
+    let data = with_windows(windows);
+    import_late(
+        &data,
+        &generated::late_events(5, 1_500, 30, 1_500, 1_460),
+        &generated::late_events(6, 100, 30, 60, 30),
+        "1d",
+    );
+    assert_equal(&data, &bounded(&data, windows, Settings::default()), "years late");
+}
+
+#[test]
+fn events_weeks_late_change_no_hour_past_its_keep() {
+    let windows = "[1h, 1d, 1w]";
+    let data = with_windows(windows);
+    import_late(&data, &generated::late_events(7, 500, 15, 80, 75), &generated::late_events(8, 80, 15, 20, 30), "6h");
+    assert_equal(&data, &bounded(&data, windows, Settings { hours: true, ..Settings::default() }), "weeks late");
 }
 
 #[test]

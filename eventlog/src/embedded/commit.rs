@@ -34,8 +34,6 @@ const BATCH_BYTES: usize = 128 << 10;
 /// As Kafka's `offset.metadata.max.bytes`.
 const METADATA_BYTES: usize = 4096;
 
-type Written = Vec<(Arc<str>, u32, u64)>;
-
 /// Where commits meet.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -47,7 +45,7 @@ pub(super) struct Queue {
 struct State {
     epochs: HashMap<String, u64>,
     waiting: Vec<Request>,
-    done: HashMap<u64, Result<Written>>,
+    done: HashMap<u64, Result<()>>,
     next_ticket: u64,
     /// A thread is writing; `rounds` counts those that are over.
     writing: bool,
@@ -73,7 +71,6 @@ struct Prepared {
 /// The outputs to one partition.
 struct Part {
     topic: Arc<Topic>,
-    name: Arc<str>,
     partition: u32,
     /// Closed batches with the number of records in each.
     batches: Vec<(u32, Vec<u8>)>,
@@ -130,7 +127,7 @@ impl Writer {
 }
 
 impl Producer for Writer {
-    fn commit(&mut self, commit: Commit) -> Result<Written> {
+    fn commit(&mut self, commit: Commit) -> Result<()> {
         let prepared = prepare(&self.log, &commit)?;
         let queue = &self.log.queue;
         let mut state = queue.lock();
@@ -139,8 +136,8 @@ impl Producer for Writer {
         state.next_ticket += 1;
         state.waiting.push(Request { ticket, name: self.name.clone(), epoch: self.epoch, prepared });
         loop {
-            if let Some(written) = state.done.remove(&ticket) {
-                return written;
+            if let Some(outcome) = state.done.remove(&ticket) {
+                return outcome;
             }
             state = if state.writing {
                 queue.wait(state)
@@ -170,7 +167,7 @@ fn lead<'a>(log: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a,
     std::mem::forget(leading);
     let mut state = log.queue.lock();
     match outcome {
-        Ok(written) => state.done.extend(round.iter().map(|r| r.ticket).zip(written.into_iter().map(Ok))),
+        Ok(()) => state.done.extend(round.iter().map(|request| (request.ticket, Ok(())))),
         Err(error) => {
             let what = error.to_string();
             for request in &round {
@@ -200,9 +197,9 @@ impl Drop for Leading<'_> {
 }
 
 /// Takes offsets, writes the round durably, shows it to readers.
-fn write(log: &Shared, round: &[Request]) -> Result<Vec<Written>> {
+fn write(log: &Shared, round: &[Request]) -> Result<()> {
     let mut batch = WriteBatch::default();
-    let written = round.iter().map(|request| add(log, &mut batch, &request.prepared)).collect::<Result<Vec<_>>>()?;
+    round.iter().try_for_each(|request| add(log, &mut batch, &request.prepared))?;
     let bytes = batch.size_in_bytes();
     let started = Instant::now();
     let mut records = 0;
@@ -219,21 +216,18 @@ fn write(log: &Shared, round: &[Request]) -> Result<Vec<Written>> {
     }
     log.signal.raise();
     telemetry::committed(round.len(), records, bytes);
-    Ok(written)
+    Ok(())
 }
 
-fn add(log: &Shared, batch: &mut WriteBatch, commit: &Prepared) -> Result<Written> {
-    let mut written = Vec::with_capacity(commit.parts.len());
+fn add(log: &Shared, batch: &mut WriteBatch, commit: &Prepared) -> Result<()> {
     for part in &commit.parts {
         let partition = part.topic.partition(part.partition)?;
-        let first = partition.take(part.records());
-        let mut base = first;
+        let mut base = partition.take(part.records());
         for (records, value) in &part.batches {
             log.storage.put_batch(batch, storage::batch_key(part.topic.id, part.partition, base), value);
             base += u64::from(*records);
         }
         batch.put(storage::next_key(part.topic.id, part.partition), base.to_be_bytes());
-        written.push((part.name.clone(), part.partition, first));
     }
     for (key, value) in &commit.positions {
         match value {
@@ -241,7 +235,7 @@ fn add(log: &Shared, batch: &mut WriteBatch, commit: &Prepared) -> Result<Writte
             None => batch.delete(key),
         }
     }
-    Ok(written)
+    Ok(())
 }
 
 fn prepare(log: &Shared, commit: &Commit) -> Result<Prepared> {
@@ -281,8 +275,7 @@ impl Part {
     fn new(log: &Shared, output: &Output) -> Result<Self> {
         let topic = log.topic(&output.topic, output.partition)?;
         topic.partition(output.partition)?;
-        let name = output.topic.clone();
-        Ok(Self { topic, name, partition: output.partition, batches: Vec::new(), open: Builder::new() })
+        Ok(Self { topic, partition: output.partition, batches: Vec::new(), open: Builder::new() })
     }
 
     fn push(&mut self, output: &Output) {

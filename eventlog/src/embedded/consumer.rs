@@ -18,8 +18,8 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Shared, batch::Malformed, batch::Records, topic::Topic};
-use crate::{Assignment, Consumer, Error, Poll, Result, Stored, Watermarks};
+use super::{Shared, batch::Malformed, batch::Records, commit::Writer, topic::Topic};
+use crate::{Assignment, Consumer, Error, Poll, Producer, Result, Stored, Watermarks};
 
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -140,6 +140,10 @@ impl Consumer for Reader {
         cursor.position = Some(offset);
         cursor.rest = None;
         Ok(())
+    }
+
+    fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {
+        Ok(Box::new(Writer::new(self.log.clone(), name)))
     }
 }
 

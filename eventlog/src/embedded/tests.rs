@@ -44,6 +44,14 @@ impl conformance::Harness for Harness {
     fn clean(&self, now_us: i64) -> Result<bool> {
         self.embedded().clean(now_us).map(|_| true)
     }
+
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn shares_groups(&self) -> bool {
+        false
+    }
 }
 
 #[test]

@@ -111,12 +111,16 @@ impl Consumer for Reader {
     fn seek(&mut self, _: u32, _: u64) -> eventlog::Result<()> {
         Ok(())
     }
+
+    fn producer(&self, name: &str) -> eventlog::Result<Box<dyn Producer>> {
+        self.log.producer(name)
+    }
 }
 
 struct Writer(Memory);
 
 impl Producer for Writer {
-    fn commit(&mut self, commit: Commit) -> eventlog::Result<Vec<(Arc<str>, u32, u64)>> {
+    fn commit(&mut self, commit: Commit) -> eventlog::Result<()> {
         let mut state = self.0.0.lock().expect("lock");
         if state.left == 0 {
             return Err(eventlog::Error::Fenced { name: "killed".to_owned() });
@@ -134,7 +138,7 @@ impl Producer for Writer {
                 };
             }
         }
-        Ok(Vec::new())
+        Ok(())
     }
 }
 

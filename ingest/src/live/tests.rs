@@ -283,7 +283,7 @@ struct FlakyProducer {
 }
 
 impl Producer for FlakyProducer {
-    fn commit(&mut self, commit: Commit) -> eventlog::Result<Vec<(Arc<str>, u32, u64)>> {
+    fn commit(&mut self, commit: Commit) -> eventlog::Result<()> {
         if self.away.load(Ordering::Relaxed) { Err(away()) } else { self.producer.commit(commit) }
     }
 }

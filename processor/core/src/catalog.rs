@@ -128,7 +128,7 @@ pub struct Error {
     pub line: u64,
     /// Column, from 1.
     pub column: u64,
-    /// What is wrong and what would be right.
+    /// What is wrong; after `; ` what would be right.
     pub message: String,
 }
 
@@ -172,7 +172,7 @@ impl Catalog {
                 .split_once(": ")
                 .filter(|(place, _)| place.starts_with("line "))
                 .map_or(message, |(_, rest)| rest);
-            Error { line, column, message: message.to_owned() }
+            Error { line, column, message: message.replacen(", expected one of ", "; there are ", 1) }
         })
     }
 }

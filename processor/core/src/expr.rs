@@ -149,6 +149,11 @@ impl Expr {
         self.root.divides()
     }
 
+    /// Whether it reads variable `slot`.
+    pub fn reads(&self, slot: usize) -> bool {
+        self.root.reads(slot)
+    }
+
     /// Replaces variable `slot` by the quotient of two others: how a mean becomes a sum over a count.
     pub fn divide(&mut self, slot: usize, num: usize, den: usize) {
         self.root.divide(slot, num, den);
@@ -171,7 +176,18 @@ fn problem_of(source: &str, errors: &cel::ParseErrors) -> Problem {
     let Some(first) = errors.errors.first() else { return Problem { at: 0, message: "it does not parse".to_owned() } };
     let (line, column) = (usize::try_from(first.pos.0).unwrap_or(1), usize::try_from(first.pos.1).unwrap_or(0));
     let before: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(|l| l.chars().count()).sum();
-    Problem { at: before + column.saturating_sub(1), message: first.msg.clone() }
+    Problem { at: before + column.saturating_sub(1), message: syntax(&first.msg) }
+}
+
+/// The parser lists its tokens; a person is told what stands in the way.
+fn syntax(message: &str) -> String {
+    let quoted = message.split_once(" '").and_then(|(_, rest)| rest.split_once('\''));
+    let wrong = match quoted {
+        Some(("<EOF>", _)) => "the expression ends too early".to_owned(),
+        Some((token, _)) => format!("`{token}` is not expected here"),
+        None => message.trim_start_matches("Syntax error: ").to_owned(),
+    };
+    format!("{wrong}; an expression looks like `a + b`, `a == \"text\" && b > 2` or `a in [\"b\", \"c\"]`")
 }
 
 struct Lowering<'a> {
@@ -263,7 +279,8 @@ impl Lowering<'_> {
         if let [left, right] = alike
             && !left.fits(*right)
         {
-            return self.fail(from, format!("the left side is {}, the right side {}", left.name(), right.name()));
+            let sides = format!("the left side is {}, the right side {}", left.name(), right.name());
+            return self.fail(from, format!("{sides}; both have to be of one type"));
         }
         let kind = if op == Op::If { kinds[1] } else { kind };
         Ok((Node::Call(op, nodes.into()), kind))
@@ -323,6 +340,14 @@ impl Node {
             }
             Node::Call(_, parts) => parts.iter_mut().for_each(|part| part.divide(slot, num, den)),
             _ => {}
+        }
+    }
+
+    fn reads(&self, slot: usize) -> bool {
+        match self {
+            Node::Variable(found) => *found == slot,
+            Node::Call(_, parts) => parts.iter().any(|part| part.reads(slot)),
+            _ => false,
         }
     }
 
@@ -386,9 +411,14 @@ fn order(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(a), Value::Number(b)) => Some(a.compare(*b)),
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        (Value::Flag(a), Value::Flag(b)) => Some(a.cmp(b)),
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "the interpreter takes a HashMap")]
+mod against_cel;
 
 #[cfg(test)]
 mod tests {
@@ -451,12 +481,14 @@ mod tests {
         for (source, expected) in [
             ("a + data.kind", "4: this is text, a number is expected"),
             ("a + nope", "4: there is no `nope`"),
-            ("data.kind == 3", "10: the left side is text, the right side a number"),
+            ("data.kind == 3", "10: the left side is text, the right side a number; both have to be of one type"),
             ("[a].map(x, x)", "7: only fields, literals, operators and `in [..]` are supported here"),
         ] {
             assert_eq!(eval(source), expected, "{source}");
         }
-        assert!(eval("a +").starts_with("3: "), "{}", eval("a +"));
+        assert!(eval("a +").starts_with("3: the expression ends too early; "), "{}", eval("a +"));
+        assert!(eval("a ) b").starts_with("2: `)` is not expected here; "), "{}", eval("a ) b"));
+        assert!(eval("\"a").contains("; an expression looks like"), "{}", eval("\"a"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,6 +255,14 @@ impl Metric {
         self.unit == "money"
     }
 
+    /// Its definition, and which rows it has: what changes when it has to be computed again.
+    pub fn render(&self) -> String {
+        let kinds: Vec<String> = self.kinds.iter().map(Kind::to_string).collect();
+        let by: Vec<String> = self.views.iter().map(|view| view.by.join(",")).collect();
+        let every = if self.every_window { " every" } else { "" };
+        format!("{} {}; by {}{every}", self.definition, kinds.join(", "), by.join("; "))
+    }
+
     /// What a window without a row holds: `zero`, `null` or `carry`.
     pub fn fill(&self) -> &'static str {
         match &self.value {
@@ -437,7 +445,7 @@ impl Builder {
         };
         let mut metric = Metric {
             name: written.name.value.clone(),
-            definition: definition(written, &self.plan.settings),
+            definition: String::new(),
             title: written.title.clone(),
             description: written.description.clone(),
             unit: written.unit.value.clone(),
@@ -456,7 +464,41 @@ impl Builder {
             Per::Tenant => self.views(written, &mut metric, &measures, money)?,
             Per::Account => self.per_account(written, &mut metric, &measures)?,
         }
+        metric.definition = definition(written, &self.reads(&metric, &measures));
         Ok(metric)
+    }
+
+    /// What a metric reads beside its own text, as text: settings, and what counts as activity.
+    fn reads(&self, metric: &Metric, measures: &[Lowered]) -> String {
+        let settings = &self.plan.settings;
+        let activities: Vec<&Activity> = measures
+            .iter()
+            .filter_map(|measure| if let Column::Engaged(activity) = measure.column { Some(activity) } else { None })
+            .chain((!metric.silence.is_empty()).then_some(0))
+            .map(|activity| &self.plan.activities[activity])
+            .collect();
+        let mut read = format!("max_ahead {} {activities:?}", settings.max_ahead);
+        if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
+            read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
+        }
+        if metric
+            .value
+            .iter()
+            .chain(metric.null_when.iter().map(|(condition, _)| condition))
+            .any(|e| e.reads(metric.measures))
+        {
+            read.push_str(&format!(" margin {}/{}", settings.margin.num(), settings.margin.den()));
+        }
+        let of_customers = |trigger: &Trigger| matches!(trigger, Trigger::Started | Trigger::Lost);
+        let by_column = measures.iter().any(|measure| match &measure.column {
+            Column::Customers | Column::Churned | Column::LostByStart => true,
+            Column::Fact { trigger, .. } => of_customers(trigger),
+            Column::Engaged(activity) => self.plan.activities[*activity].among_customers,
+        });
+        if by_column || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
+            read.push_str(&format!(" silent_after {}", settings.silent_after));
+        }
+        read
     }
 
     fn views(
@@ -697,11 +739,11 @@ impl Builder {
 
     fn finish(mut self) -> Plan {
         let traits = self.plan.traits.clone();
-        let mut generation = format!("{ALGORITHM} {}", self.plan.settings.fingerprint());
+        // Indexes of activities are part of the state.
+        let mut generation = format!("{ALGORITHM} {:?}", self.plan.activities);
         for metric in &self.plan.metrics {
-            generation.push_str(&metric.definition);
+            generation.push_str(&metric.render());
         }
-        generation.push_str(&format!("{:?}", self.plan.activities));
         self.plan.generation = xxh3_64(generation.as_bytes());
         self.plan.hourly = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
         self.plan.engaged = vec![Vec::new(); self.plan.activities.len()];
@@ -797,7 +839,7 @@ fn lower(text: &Spanned<String>, wanted: Type, scope: &mut dyn Scope) -> Result<
 }
 
 /// `name@version+hash`, the hash over everything that the values depend on.
-fn definition(written: &Written, settings: &Settings) -> String {
+fn definition(written: &Written, reads: &str) -> String {
     let text = |spanned: &Option<Spanned<String>>| spanned.as_ref().map(|s| s.value.clone());
     let measures: Vec<_> = written
         .measures
@@ -822,14 +864,13 @@ fn definition(written: &Written, settings: &Settings) -> String {
         .collect();
     let nulls: Vec<_> = written.null_when.iter().map(|null| (&null.condition.value, &null.reason)).collect();
     let content = format!(
-        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?} {}",
+        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?} {reads}",
         written.unit.value,
         written.per,
         measures,
         text(&written.value),
         nulls,
-        written.silence.as_ref().map(|steps| &steps.value),
-        settings.fingerprint()
+        written.silence.as_ref().map(|steps| &steps.value)
     );
     format!("{}@{}+{:08x}", written.name.value, written.version, xxh3_64(content.as_bytes()) >> 32)
 }
@@ -870,6 +911,7 @@ impl Scope for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rational::Rational;
 
     fn problem(text: &str) -> String {
         let parsed = Catalog::parse(text).and_then(|catalog| Plan::lower(&catalog, &Settings::default()).map(|_| ()));
@@ -927,6 +969,69 @@ mod tests {
             assert!(found.starts_with(expected), "expected {expected}\n   found {found}");
         }
         assert!(problem("meaningful: [order]\nmetrics: [").contains(':'));
+    }
+
+    /// Metrics of the built-in catalog whose definition is another one, after a change.
+    fn changed(change: impl FnOnce(&mut Settings), catalog: &str) -> Vec<String> {
+        let mut settings = Settings::default();
+        let before = Plan::built_in(&settings).unwrap();
+        change(&mut settings);
+        let after = Plan::lower(&Catalog::parse(catalog).unwrap(), &settings).unwrap();
+        let pairs = before.metrics.into_iter().zip(after.metrics);
+        let changed: Vec<String> =
+            pairs.filter(|(a, b)| a.render() != b.render()).map(|(metric, _)| metric.name).collect();
+        assert_eq!(before.generation == after.generation, changed.is_empty(), "{changed:?}");
+        changed
+    }
+
+    #[test]
+    fn a_definition_changes_with_the_settings_that_it_reads() {
+        let built_in = crate::catalog::BUILT_IN;
+        let all: Vec<String> =
+            Plan::built_in(&Settings::default()).unwrap().metrics.into_iter().map(|metric| metric.name).collect();
+        let but = |left_out: &[&str]| -> Vec<String> {
+            all.iter().filter(|name| !left_out.contains(&name.as_str())).cloned().collect()
+        };
+        assert!(changed(|_| (), built_in).is_empty());
+        assert_eq!(changed(|settings| settings.margin = Rational::ZERO, built_in), ["customer_lifetime_value"]);
+        assert_eq!(
+            changed(|settings| settings.silent_after += 1, built_in),
+            [
+                "customers",
+                "customers_started",
+                "customers_lost",
+                "customer_churn_rate",
+                "customer_churn_rate_rolling",
+                "engagement_rate",
+                "customer_lifetime_value"
+            ]
+        );
+        assert_eq!(
+            changed(|settings| settings.time_zone = "Europe/Berlin".to_owned(), built_in),
+            but(&["account_value"])
+        );
+        assert_eq!(changed(|settings| settings.allowed_lateness += 1, built_in), but(&["account_value"]));
+        assert_eq!(changed(|settings| settings.max_ahead += 1, built_in), all);
+    }
+
+    #[test]
+    fn a_definition_changes_with_what_counts_as_activity() {
+        let less = crate::catalog::BUILT_IN.replace("meaningful: [order, usage.recorded]", "meaningful: [order]");
+        assert_eq!(changed(|_| (), &less), ["engagement_rate", "silence"]);
+    }
+
+    #[test]
+    fn another_dimension_is_computed_again_under_the_same_definition() {
+        let more = crate::catalog::BUILT_IN.replacen(
+            "by: [[]]\n    measures:\n      events",
+            "by: [[], [plan]]\n    measures:\n      events",
+            1,
+        );
+        assert_eq!(changed(|_| (), &more), ["events"]);
+        let definition = |text: &str| {
+            Plan::lower(&Catalog::parse(text).unwrap(), &Settings::default()).unwrap().metrics[0].definition.clone()
+        };
+        assert_eq!(definition(&more), definition(crate::catalog::BUILT_IN));
     }
 
     #[test]

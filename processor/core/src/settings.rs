@@ -1,4 +1,4 @@
-//! Settings that numbers depend on. Part of every definition's hash.
+//! Settings that numbers depend on. Each is part of the hashes of the definitions that read it.
 
 use jiff::tz::TimeZone;
 
@@ -34,19 +34,5 @@ impl Default for Settings {
             allowed_lateness: HOUR,
             max_ahead: 300 * SECOND,
         }
-    }
-}
-
-impl Settings {
-    /// What of them changes numbers, as text for hashing.
-    pub fn fingerprint(&self) -> String {
-        format!(
-            "{} {}/{} {} {}",
-            self.time_zone,
-            self.margin.num(),
-            self.margin.den(),
-            self.silent_after,
-            self.allowed_lateness
-        )
     }
 }

@@ -5,9 +5,13 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+const HOUR: Micros = 3_600_000_000;
+
 /// A kind of window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// `1h`
+    Hour,
     /// `1d`
     Day,
     /// `1w`, ISO
@@ -25,12 +29,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kinds with a start and an end.
+    /// The kinds with a start and an end that the built-in metrics have.
     pub const BOUNDED: [Self; 6] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Trailing30];
+
+    /// All kinds.
+    pub const ALL: [Self; 8] =
+        [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Trailing30, Self::ToDate];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Hour => "1h",
             Self::Day => "1d",
             Self::Week => "1w",
             Self::Month => "1mo",
@@ -51,11 +60,13 @@ pub struct Window {
     pub start: Micros,
     /// First instant after it; the greatest for `to-date`.
     pub end: Micros,
+    /// From when on it exists: its start; trailing: the start of its last day.
+    pub opens: Micros,
 }
 
 impl Window {
     /// Since ever, for ever.
-    pub const TO_DATE: Self = Self { kind: Kind::ToDate, start: Micros::MIN, end: Micros::MAX };
+    pub const TO_DATE: Self = Self { kind: Kind::ToDate, start: Micros::MIN, end: Micros::MAX, opens: Micros::MIN };
 
     /// Whether `instant` lies in it.
     pub fn holds(&self, instant: Micros) -> bool {
@@ -79,15 +90,26 @@ pub fn windows(kind: Kind, zone: &TimeZone, from: Micros, clock: Micros) -> Resu
             Kind::Trailing30 => midnight(next.checked_sub(30.days()).map_err(range)?, zone).map_err(range)?,
             _ => exists_from,
         };
-        found.push(Window { kind, start, end: midnight(next, zone).map_err(range)? });
+        let end = midnight(next, zone).map_err(range)?;
+        if kind == Kind::Hour {
+            found.extend(hours(start, end).filter(|hour| hour.end > from && hour.opens <= clock));
+        } else {
+            found.push(Window { kind, start, end, opens: exists_from });
+        }
         date = next;
     }
+}
+
+/// The hours of a day; in zones whose clocks change by whole hours.
+fn hours(from: Micros, to: Micros) -> impl Iterator<Item = Window> {
+    let starts = std::iter::successors(Some(from), |start| Some(start + HOUR)).take_while(move |start| *start < to);
+    starts.map(move |start| Window { kind: Kind::Hour, start, end: to.min(start + HOUR), opens: start })
 }
 
 /// The first day of the window that holds `date` (trailing: whose last day it is).
 fn opening(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
     match kind {
-        Kind::Day | Kind::Trailing30 | Kind::ToDate => Ok(date),
+        Kind::Hour | Kind::Day | Kind::Trailing30 | Kind::ToDate => Ok(date),
         Kind::Week => date.checked_sub(i64::from(date.weekday().since(Weekday::Monday)).days()),
         Kind::Month => Ok(date.first_of_month()),
         Kind::Quarter => Date::new(date.year(), (date.month() - 1) / 3 * 3 + 1, 1),
@@ -97,7 +119,7 @@ fn opening(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
 
 fn following(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
     match kind {
-        Kind::Day | Kind::Trailing30 | Kind::ToDate => date.checked_add(1.day()),
+        Kind::Hour | Kind::Day | Kind::Trailing30 | Kind::ToDate => date.checked_add(1.day()),
         Kind::Week => date.checked_add(1.week()),
         Kind::Month => date.checked_add(1.month()),
         Kind::Quarter => date.checked_add(3.months()),
@@ -138,6 +160,15 @@ mod tests {
     fn a_day_without_midnight_begins_at_one() {
         let days = show(Kind::Day, "America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T12:00:00Z");
         assert_eq!(days, ["2018-11-04T03:00:00Z 2018-11-05T02:00:00Z"]);
+    }
+
+    #[test]
+    fn hours_follow_the_clocks() {
+        let hours = show(Kind::Hour, "Asia/Kolkata", "2024-01-01T10:00:00Z", "2024-01-01T10:30:00Z");
+        assert_eq!(hours, ["2024-01-01T09:30:00Z 2024-01-01T10:30:00Z", "2024-01-01T10:30:00Z 2024-01-01T11:30:00Z"]);
+        let day = |at: &str| show(Kind::Hour, "Europe/Berlin", at, "2024-12-31T00:00:00Z").len();
+        assert_eq!(day("2024-03-30T23:00:00Z") - day("2024-03-31T22:00:00Z"), 23);
+        assert_eq!(day("2024-10-26T22:00:00Z") - day("2024-10-27T23:00:00Z"), 25);
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Comparison<'_> {
     }
 
     fn window(&self, kind: &str, start: Micros) -> Option<Window> {
-        let kind = Kind::BOUNDED.into_iter().chain([Kind::ToDate]).find(|k| k.name() == kind)?;
+        let kind = Kind::ALL.into_iter().find(|k| k.name() == kind)?;
         self.windows.get(&(kind.name(), start)).copied()
     }
 

@@ -24,6 +24,8 @@ pub struct Config {
     pub start: Micros,
     /// Over how many days.
     pub days: i64,
+    /// One event in twenty arrives up to so many days late.
+    pub late_days: i64,
     /// As in a log: each event with `recordedat` (its arrival), ticks at midnights (UTC) and at the end.
     pub log: bool,
 }
@@ -31,7 +33,15 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         // 2024-01-01T00:00:00Z
-        Self { seed: 1, events: 10_000, accounts: 500, start: 1_704_067_200 * SECOND, days: 400, log: false }
+        Self {
+            seed: 1,
+            events: 10_000,
+            accounts: 500,
+            start: 1_704_067_200 * SECOND,
+            days: 400,
+            late_days: 30,
+            log: false,
+        }
     }
 }
 
@@ -344,7 +354,7 @@ impl Maker<'_> {
 
     fn arrive(&mut self, number: usize, kind: &str, time: Micros, event: Value) {
         let delay = match self.random.below(20) {
-            0 => self.random.signed(30 * DAY),
+            0 => self.random.signed(self.config.late_days * DAY),
             1..4 => self.random.signed(3 * DAY),
             _ => self.random.signed(30 * SECOND),
         };

@@ -44,6 +44,10 @@
 //! - Silence begins with the first order; a change dated in a day that does not exist yet shows in the open day.
 //!   A day at whose end the step is what it was before (reached and left on one day) gives an optional row.
 //!
+//! - A row is frozen (`keep`) from the tick on that is at its window's end + 35 days (`1h`) or 1095 days (`1d`, trailing,
+//!   a day of silence) or later; coarser windows and `to-date` never. It is what the last tick before that showed, from
+//!   the events recorded by then and the timers due by then, `final` included; there is none if there was none then.
+//!
 //! Rows
 //! - Rows for every window start at the first event *in effect*. An `account.updated` counts for the group before and
 //!   the group after it, a `retracted` only possibly; until any other event of the group, rows that equal the fill

@@ -2,7 +2,7 @@
 //!
 //!     oracle LOG [settings]                  the rows, one JSON object a line
 //!     oracle LOG [settings] --diff ROWS      compare with the rows of `vitals query --format json`; exit status 1
-//!     oracle gen --seed N --events N --accounts N [--start T] [--days N] [--log]
+//!     oracle gen --seed N --events N --accounts N [--start T] [--days N] [--late-days N] [--log]
 //!
 //! LOG is what `vitals events --ticks` prints; `-` is the standard input. Exit status 2 is wrong usage or input.
 
@@ -14,8 +14,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage:
   oracle LOG|- [--time-zone UTC] [--silent-after 90d] [--allowed-lateness 1h] [--max-ahead 5m] [--margin 1]
-         [--clock T] [--events accepted|effective] [--diff ROWS|- [--limit 3] [--only-present]]
-  oracle gen [--seed 1] [--events 10000] [--accounts 500] [--start 2024-01-01T00:00:00Z] [--days 400] [--log]
+         [--clock T] [--events accepted|effective] [--hours] [--diff ROWS|- [--limit 3] [--only-present]]
+  oracle gen [--seed 1] [--events 10000] [--accounts 500] [--start 2024-01-01T00:00:00Z] [--days 400]
+         [--late-days 30] [--log]
 ";
 
 fn main() -> ExitCode {
@@ -51,6 +52,10 @@ fn asked(arguments: &[String]) -> Result<Asked, Error> {
     while let Some(name) = words.next() {
         if name == "--only-present" {
             asked.options.only_present = true;
+            continue;
+        }
+        if name == "--hours" {
+            asked.settings.hours = true;
             continue;
         }
         let value = words.next().ok_or_else(|| Error(format!("{name} needs a value\n{USAGE}")))?;
@@ -98,7 +103,7 @@ fn open(path: &str) -> Result<Box<dyn BufRead>, Error> {
 
 fn answer(path: &str, arguments: &[String]) -> Result<ExitCode, Error> {
     let asked = asked(arguments)?;
-    let truth = truth(read::log(open(path)?)?, &asked.settings)?;
+    let truth = truth(&read::log(open(path)?)?, &asked.settings)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let Some(engine) = asked.engine else {
         for row in &truth.rows {
@@ -128,6 +133,7 @@ fn generate_events(arguments: &[String]) -> Result<ExitCode, Error> {
             "--accounts" => config.accounts = integer::<u64>(value)?.max(1),
             "--start" => config.start = settings::instant(value)?,
             "--days" => config.days = integer::<i64>(value)?.max(1),
+            "--late-days" => config.late_days = integer::<i64>(value)?.max(1),
             _ => return Err(Error(format!("unknown option {name}\n{USAGE}"))),
         }
     }

@@ -4,6 +4,7 @@
 
 use crate::{Error, Micros, settings};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::BufRead;
 
 /// Whose journal an event belongs to.
@@ -75,13 +76,13 @@ pub fn integer(value: &Value) -> Option<i128> {
     text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
-/// Everything in a log: events in its order, and the clock.
+/// Everything in a log: events in its order, and the ticks of all its partitions.
 #[derive(Debug, Default)]
 pub struct Log {
     /// Events in the order of the log.
     pub events: Vec<Event>,
-    /// The greatest tick.
-    pub tick: Option<Micros>,
+    /// The ticks.
+    pub ticks: BTreeSet<Micros>,
 }
 
 /// Reads a whole log.
@@ -101,7 +102,7 @@ fn push(log: &mut Log, line: &str) -> Result<(), Error> {
     let value: Value = serde_json::from_str(line).map_err(|e| Error(e.to_string()))?;
     if let Some(tick) = value.get("tick") {
         let at = settings::instant(tick.as_str().unwrap_or_default())?;
-        log.tick = log.tick.max(Some(at));
+        log.ticks.insert(at);
         return Ok(());
     }
     log.events.push(event(value)?);
@@ -165,7 +166,7 @@ mod tests {
 {"tick":"2024-01-01T00:00:00Z","partition":1}
 {"id":"2","source":"s","type":"lead.created","time":"2024-01-01T00:00:00Z","account":"a","data":{"lead":"l"}}"#;
         let log = log(text.as_bytes()).unwrap();
-        assert_eq!(log.tick, Some(settings::instant("2024-01-02T00:00:00Z").unwrap()));
+        assert_eq!(log.ticks.last(), Some(&settings::instant("2024-01-02T00:00:00Z").unwrap()));
         assert_eq!(log.events[0].integer("gross"), Some(12));
         assert_eq!(log.events[0].corrects, Some(("s".into(), "0".into())));
         assert_eq!(log.events[1].subject, Subject::Lead("l".into()));

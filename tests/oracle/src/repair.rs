@@ -9,22 +9,22 @@ use std::collections::{HashMap, HashSet};
 type Identity<'a> = (&'a Subject, &'a str, &'a str);
 
 /// The events that take part: recorded up to the clock, not quarantined, each identity once, the first in the log.
-pub fn distinct(log: Log, settings: &Settings, clock: Micros) -> Vec<Event> {
-    let mut seen = HashSet::new();
+pub fn distinct<'l>(log: &'l Log, settings: &Settings, clock: Micros) -> Vec<&'l Event> {
+    let mut seen: HashSet<Identity<'_>> = HashSet::new();
     let mut kept = Vec::new();
-    for event in log.events {
+    for event in &log.events {
         let recorded = event.recorded.unwrap_or(event.time);
         let ahead = event.recorded.is_some() && event.time > recorded + settings.max_ahead;
         let later = event.recorded.is_some() && recorded > clock;
-        if !ahead && !later && seen.insert((event.subject.clone(), event.source.clone(), event.id.clone())) {
+        if !ahead && !later && seen.insert((&event.subject, &event.source, &event.id)) {
             kept.push(event);
         }
     }
     kept
 }
 
-struct Links<'a> {
-    events: &'a [Event],
+struct Links<'e, 'a> {
+    events: &'e [&'a Event],
     /// For each event: those that correct it.
     corrections: HashMap<usize, Vec<usize>>,
     /// Those that correct a known event.
@@ -33,18 +33,18 @@ struct Links<'a> {
 }
 
 /// The events in effect, in the order of facts.
-pub fn effective(events: &[Event]) -> Vec<&Event> {
+pub fn effective<'a>(events: &[&'a Event]) -> Vec<&'a Event> {
     let links = link(events);
     let mut found: Vec<&Event> = (0..events.len())
         .filter(|i| !links.correcting.contains(i))
         .filter_map(|i| links.resolve(i))
-        .map(|i| &events[i])
+        .map(|i| events[i])
         .collect();
     found.sort_by_key(|e| e.key());
     found
 }
 
-fn link(events: &[Event]) -> Links<'_> {
+fn link<'e, 'a>(events: &'e [&'a Event]) -> Links<'e, 'a> {
     let index: HashMap<Identity<'_>, usize> =
         events.iter().enumerate().map(|(i, e)| ((&e.subject, e.source.as_str(), e.id.as_str()), i)).collect();
     let mut links =
@@ -64,7 +64,7 @@ fn link(events: &[Event]) -> Links<'_> {
     links
 }
 
-impl Links<'_> {
+impl Links<'_, '_> {
     /// What stands in the place of event `i`.
     fn resolve(&self, i: usize) -> Option<usize> {
         if self.retracted.contains(&i) {

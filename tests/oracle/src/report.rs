@@ -1,10 +1,11 @@
-//! From the log to all rows, as of the last tick.
+//! From the log to all rows, as of the last tick; frozen ones (`keep`) as of the last tick that still corrected them.
 
 use crate::calendar::{Kind, Window, windows};
-use crate::read::Log;
+use crate::read::{Event, Log};
 use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
 use crate::{Error, Micros, Settings, account, base, history, money, repair};
+use std::collections::{BTreeMap, HashSet};
 
 /// What must stand after the last tick.
 #[derive(Debug)]
@@ -27,39 +28,74 @@ impl Truth {
 }
 
 /// Recomputes everything.
-pub fn truth(log: Log, settings: &Settings) -> Result<Truth, Error> {
+pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let last = log.events.iter().map(|e| e.recorded.unwrap_or(e.time)).max();
-    let clock = settings.clock.or(log.tick).or(last).unwrap_or(0);
-    let events = repair::distinct(log, settings, clock);
-    let effective = repair::effective(&events);
-    let accounts = history::accounts(&effective, settings, clock);
-    let facts = money::facts(&accounts);
-    let seen = base::seen(&effective, &accounts, &facts);
-    let mut counted: Vec<Micros> = match settings.events {
-        Counted::Accepted => events.iter().map(|e| e.time).collect(),
-        Counted::Effective => effective.iter().map(|e| e.time).collect(),
-    };
-    counted.sort_unstable();
+    let clock = settings.clock.or(log.ticks.last().copied()).or(last).unwrap_or(0);
     let mut truth = Truth { clock, windows: Vec::new(), allowed_lateness: settings.allowed_lateness, rows: Vec::new() };
-    let Some(from) = events.iter().map(|e| e.time).min() else { return Ok(truth) };
-    for kind in Kind::BOUNDED {
+    let Some(from) = repair::distinct(log, settings, clock).iter().map(|e| e.time).min() else { return Ok(truth) };
+    for kind in Kind::BOUNDED.into_iter().chain(settings.hours.then_some(Kind::Hour)) {
         truth.windows.push((kind, windows(kind, &settings.zone, from, clock)?));
     }
+    let mut shown: BTreeMap<Micros, Vec<Window>> = BTreeMap::new();
+    for window in truth.windows.iter().flat_map(|(_, windows)| windows).chain([&Window::TO_DATE]) {
+        if let Some(instant) = last_shown(*window, log, settings, clock) {
+            shown.entry(instant).or_default().push(*window);
+        }
+    }
+    let days = truth.windows.iter().find(|(kind, _)| *kind == Kind::Day).map_or(&[][..], |(_, days)| days);
+    for (instant, windows) in &shown {
+        rows_at(*instant, log, settings, windows, days, &mut truth.rows);
+    }
+    truth.rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    Ok(truth)
+}
+
+/// The last instant that changes rows of `window`: the clock, or the last tick before they are frozen.
+fn last_shown(window: Window, log: &Log, settings: &Settings, clock: Micros) -> Option<Micros> {
+    let frozen = settings.keep.until(window);
+    let instant = if clock < frozen { clock } else { *log.ticks.range(..frozen).next_back()? };
+    (window.opens <= instant).then_some(instant)
+}
+
+/// The rows of `windows` at `instant`, from the events recorded by then and the timers due by then.
+fn rows_at(instant: Micros, log: &Log, settings: &Settings, windows: &[Window], days: &[Window], found: &mut Vec<Row>) {
+    let events = repair::distinct(log, settings, instant);
+    let effective = repair::effective(&events);
+    let accounts = history::accounts(&effective, settings, instant);
+    let facts = money::facts(&accounts);
+    let seen = base::seen(&effective, &accounts, &facts);
+    let counted = counted(&events, &effective, settings);
     let mut rows = Vec::new();
-    for &window in truth.windows.iter().flat_map(|(_, windows)| windows) {
+    for &window in windows.iter().filter(|window| window.kind != Kind::ToDate) {
         let money = money::sum(&facts, window);
-        let base = base::count(&accounts, window, clock);
+        let base = base::count(&accounts, window, instant);
         money::rows(&money, window, &mut rows);
         base::Tables { window, money: &money, base: &base, margin: settings.margin }.rows(&seen, &mut rows);
         events_row(&counted, window, &mut rows);
     }
-    let days = truth.windows.iter().find(|(kind, _)| *kind == Kind::Day).map_or(&[][..], |(_, days)| days);
+    let days = &days[..days.partition_point(|day| day.opens <= instant)];
     for account in &accounts {
         account::values(account, &mut rows);
-        account::silences(account, days, clock, &mut rows);
+        account::silences(account, days, instant, &mut rows);
     }
-    truth.rows = finish(rows, &truth);
-    Ok(truth)
+    // Accounts tell of all their windows.
+    let asked: HashSet<Window> = windows.iter().copied().collect();
+    rows.retain(|row| asked.contains(&row.window));
+    for row in &mut rows {
+        row.is_final = row.window.kind != Kind::ToDate && instant >= row.window.end + settings.allowed_lateness;
+    }
+    found.append(&mut rows);
+}
+
+/// Times of the events that `events` counts, ascending.
+fn counted(accepted: &[&Event], effective: &[&Event], settings: &Settings) -> Vec<Micros> {
+    let events = match settings.events {
+        Counted::Accepted => accepted,
+        Counted::Effective => effective,
+    };
+    let mut times: Vec<Micros> = events.iter().map(|e| e.time).collect();
+    times.sort_unstable();
+    times
 }
 
 fn events_row(times: &[Micros], window: Window, rows: &mut Vec<Row>) {
@@ -69,14 +105,6 @@ fn events_row(times: &[Micros], window: Window, rows: &mut Vec<Row>) {
         let count = i128::try_from(count).unwrap_or(i128::MAX);
         rows.push(Row::aggregate("events", window, ALL, None, Answer::Whole(count)));
     }
-}
-
-fn finish(mut rows: Vec<Row>, truth: &Truth) -> Vec<Row> {
-    for row in &mut rows {
-        row.is_final = truth.is_final(row.window);
-    }
-    rows.sort_by(|a, b| key(a).cmp(&key(b)));
-    rows
 }
 
 type SortKey<'a> =

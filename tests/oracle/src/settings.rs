@@ -1,5 +1,6 @@
 //! The settings that change numbers, with the defaults of the product.
 
+use crate::calendar::{Kind, Window};
 use crate::{Error, Micros};
 use jiff::tz::TimeZone;
 
@@ -31,6 +32,31 @@ pub struct Settings {
     pub clock: Option<Micros>,
     /// What the metric `events` counts.
     pub events: Counted,
+    /// Windows of an hour, too: for a user's catalog that adds them to the built-in metrics.
+    pub hours: bool,
+    /// How long after its end a window is corrected.
+    pub keep: Keep,
+}
+
+/// How long after its end a window is corrected; microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// `1h`.
+    pub hour: Micros,
+    /// `1d`, and all else that has a row a day.
+    pub day: Micros,
+}
+
+impl Keep {
+    /// From when on rows of `window` are frozen.
+    pub fn until(&self, window: Window) -> Micros {
+        let keep = match window.kind {
+            Kind::Hour => self.hour,
+            Kind::Day | Kind::Trailing30 => self.day,
+            Kind::Week | Kind::Month | Kind::Quarter | Kind::Year | Kind::ToDate => Micros::MAX,
+        };
+        window.end.saturating_add(keep)
+    }
 }
 
 impl Default for Settings {
@@ -43,6 +69,8 @@ impl Default for Settings {
             margin: (1, 1),
             clock: None,
             events: Counted::Accepted,
+            hours: false,
+            keep: Keep { hour: 35 * 86_400 * SECOND, day: 1_095 * 86_400 * SECOND },
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Scenarios, as text: a log, and the rows that a person computes from it by hand.
 //!
-//! A line is `TIME ACCOUNT TYPE WORDS...`; the year is 2024. `order ID AMOUNT[-DISCOUNT] CURRENCY`, `refund ORDER AMOUNT`,
+//! A line is `TIME ACCOUNT TYPE WORDS...`; the year is 2024 unless TIME names another. `order ID AMOUNT[-DISCOUNT] CURRENCY`, `refund ORDER AMOUNT`,
 //! `cancel ORDER`, `usage [COUNT]`, `traits NAME=VALUE... NAME=` (unset), `retract ID`, `other`. Words for all:
-//! `#ID` `@SOURCE` `corrects=ID` `of=SOURCE`; for orders `line:PRODUCT=AMOUNT` `channel=` `source=`; for refunds
+//! `#ID` `@SOURCE` `corrects=ID` `of=SOURCE` `recorded=TIME`; for orders `line:PRODUCT=AMOUNT` `channel=` `source=`; for refunds
 //! `id=REFUND`. `tick TIME` ticks.
 
 mod base;
 mod compare;
+mod keep;
 mod money;
 mod repair;
 
@@ -14,10 +15,11 @@ use crate::row::{By, Row};
 use crate::{Settings, Truth, read, truth};
 use serde_json::{Value, json};
 
-/// `02-01` or `02-01T10:00`, with seconds or without.
+/// `02-01` or `02-01T10:00`, with seconds or without, of 2024 unless it says another year.
 fn time(text: &str) -> String {
     let (date, hour) = text.split_once('T').unwrap_or((text, "00:00:00"));
-    format!("2024-{date}T{hour}{}Z", if hour.len() == 5 { ":00" } else { "" })
+    let year = if date.len() == 5 { "2024-" } else { "" };
+    format!("{year}{date}T{hour}{}Z", if hour.len() == 5 { ":00" } else { "" })
 }
 
 fn line(number: usize, text: &str) -> String {
@@ -99,7 +101,7 @@ fn log_text(scenario: &str) -> String {
 }
 
 fn solve_with(settings: &Settings, scenario: &str) -> Truth {
-    truth(read::log(log_text(scenario).as_bytes()).unwrap(), settings).unwrap()
+    truth(&read::log(log_text(scenario).as_bytes()).unwrap(), settings).unwrap()
 }
 
 fn solve(scenario: &str) -> Truth {
@@ -108,7 +110,7 @@ fn solve(scenario: &str) -> Truth {
 
 /// One row: start of the window, group, account, currency, `num/den` or value or reason, `?` if optional.
 fn text(row: &Row) -> String {
-    let start = crate::row::stamp(row.window.start).unwrap_or_default();
+    let start = crate::row::stamp(row.window.start).unwrap_or_else(|_| "ever".to_owned());
     let start = start.trim_start_matches("2024-").trim_end_matches(":00Z").trim_end_matches("T00:00").to_owned();
     let answer = match (row.answer.fraction(), row.answer.reason()) {
         (Some((num, den)), _) => format!("{num}/{den}"),

@@ -105,7 +105,7 @@ fn the_generator_repeats_itself_and_is_readable() {
     let text = generated(&config);
     assert_eq!(text, generated(&config));
     assert_ne!(text, generated(&Config { seed: 2, ..config }));
-    let truth = truth(read::log(text.as_bytes()).unwrap(), &Settings::default()).unwrap();
+    let truth = truth(&read::log(text.as_bytes()).unwrap(), &Settings::default()).unwrap();
     assert_eq!(wrong(&truth, &rows(&truth)), 0);
     for word in ["corrects", "retracted", "order.cancelled", "payment.refunded", "lead.created", "JPY"] {
         assert!(text.contains(word), "{word}");
@@ -115,7 +115,7 @@ fn the_generator_repeats_itself_and_is_readable() {
 #[test]
 fn customers_add_up_and_the_order_of_arrival_does_not_matter() {
     let text = generated(&Config { events: 1_500, accounts: 60, days: 200, log: true, ..Config::default() });
-    let solve = |text: &str| truth(read::log(text.as_bytes()).unwrap(), &Settings::default()).unwrap();
+    let solve = |text: &str| truth(&read::log(text.as_bytes()).unwrap(), &Settings::default()).unwrap();
     let straight = solve(&text);
     let whole = |metric: &str, start| {
         let found = straight.rows.iter().find(|r| {

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# A real Apache Kafka on this machine, without Docker: fetches the jars by Maven once, then runs one broker in KRaft
+# mode on Java 17 or newer.
+#
+#   broker.sh start DIR [PORT] [--until-exit-of PID]   starts it, prints its address, returns when it answers
+#   broker.sh stop DIR                                 ends it, by the process id that `start` wrote
+#   broker.sh status DIR                               prints its address, if it runs
+#   broker.sh fetch                                    only fetches the jars
+#
+# DIR holds everything that a broker writes; delete it to forget the data. A broker started again in the same DIR
+# has the same data and port. Without PORT it takes a free one. With --until-exit-of it ends with that process, and DIR
+# is deleted, so that a test which is killed leaves nothing behind. Exit status 69: Java or Maven is missing.
+# KAFKA_HEAP_OPTS is passed on to Java; the jars are kept in ${XDG_CACHE_HOME:-~/.cache}/vitals/kafka-VERSION.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")
+jars=${XDG_CACHE_HOME:-$HOME/.cache}/vitals/kafka-$version
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "broker.sh: $*"; exit 1; }
+
+needs() {
+    local found
+    found=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -1) || true
+    [ "${found:-0}" -ge 17 ] || { say "broker.sh: Java 17 or newer is missing"; exit 69; }
+    [ -d "$jars" ] || command -v mvn >/dev/null || { say "broker.sh: Maven is missing"; exit 69; }
+}
+
+# Into a folder of its own first, so that a download cut off is never taken for a whole one.
+fetch() {
+    [ -d "$jars" ] && return
+    mkdir -p "$(dirname "$jars")"
+    local new
+    new=$(mktemp -d "$jars.XXXXXX")
+    say "fetching Apache Kafka $version"
+    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$new" >&2 ||
+        { rm -rf "$new"; die "Maven could not fetch it"; }
+    # Somebody else may have been faster.
+    mv "$new" "$jars" 2>/dev/null && [ ! -e "$jars/$(basename "$new")" ] || rm -rf "$new" "$jars/$(basename "$new")"
+}
+
+run_java() {
+    # shellcheck disable=SC2086 # options, split on purpose
+    java ${KAFKA_HEAP_OPTS:--Xmx512m} -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" "$@"
+}
+
+# Runs as long as the process id in DIR/pid is a Java of this DIR: numbers of processes are used again.
+running() {
+    local pid
+    pid=$(cat "$1/pid" 2>/dev/null) || return 1
+    ps -o command= -p "$pid" 2>/dev/null | grep -qF "$1/server.properties"
+}
+
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Below the range from which the system takes ports for outgoing connections.
+free_port() {
+    local port
+    for _ in {1..50}; do
+        port=$((20000 + RANDOM % 12000))
+        answers "$port" || { echo "$port"; return; }
+    done
+    die "no free port"
+}
+
+prepare() {
+    local dir=$1 port=$2
+    mkdir -p "$dir/data"
+    sed -e "s|@PORT@|$port|g" -e "s|@CONTROLLER@|$(free_port)|g" -e "s|@DATA@|$dir/data|g" \
+        "$here/server.properties" >"$dir/server.properties"
+    echo "$port" >"$dir/port"
+    [ -e "$dir/data/meta.properties" ] && return
+    local id
+    id=$(run_java kafka.tools.StorageTool random-uuid 2>>"$dir/broker.log")
+    run_java kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" --standalone >>"$dir/broker.log" 2>&1
+}
+
+launch() {
+    local dir=$1
+    : >"$dir/broker.log"
+    # shellcheck disable=SC2086 # options, split on purpose
+    nohup java ${KAFKA_HEAP_OPTS:--Xmx512m} -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" \
+        kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
+    echo $! >"$dir/pid"
+    for _ in {1..600}; do
+        grep -q 'Kafka Server started' "$dir/broker.log" && return
+        kill -0 "$(cat "$dir/pid")" 2>/dev/null || return 1
+        sleep 0.1
+    done
+    return 1
+}
+
+start() {
+    local dir=$1 port=${2:-}
+    if running "$dir"; then
+        status "$dir"
+        return
+    fi
+    needs
+    fetch
+    mkdir -p "$dir"
+    [ -n "$port" ] || port=$(cat "$dir/port" 2>/dev/null) || port=$(free_port)
+    prepare "$dir" "$port" || die "the storage could not be formatted, see $dir/broker.log"
+    launch "$dir" || { stop "$dir"; tail -20 "$dir/broker.log" >&2; die "it did not start, see $dir/broker.log"; }
+    status "$dir"
+}
+
+stop() {
+    local dir=$1 pid
+    running "$dir" || return 0
+    pid=$(cat "$dir/pid")
+    kill "$pid"
+    for _ in {1..200}; do
+        kill -0 "$pid" 2>/dev/null || { rm -f "$dir/pid"; return; }
+        sleep 0.1
+    done
+    kill -9 "$pid"
+    rm -f "$dir/pid"
+}
+
+status() {
+    running "$1" || { say "no broker runs in $1"; return 1; }
+    echo "127.0.0.1:$(cat "$1/port")"
+}
+
+# Ends the broker when the process is gone, and forgets its data.
+watch_over() {
+    local dir=$1 owner=$2
+    while kill -0 "$owner" 2>/dev/null; do
+        running "$dir" || return
+        sleep 1
+    done
+    stop "$dir"
+    rm -rf "$dir"
+}
+
+usage() { sed -n '5,8s/^# *//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+
+command=${1:-}
+[ $# -gt 0 ] && shift
+owner=
+args=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --until-exit-of) owner=${2:?}; shift 2 ;;
+    *) args+=("$1"); shift ;;
+    esac
+done
+case $command in
+fetch) needs; fetch ;;
+start | stop | status)
+    [ ${#args[@]} -gt 0 ] || usage
+    mkdir -p "${args[0]}"
+    dir=$(cd "${args[0]}" && pwd)
+    "$command" "$dir" "${args[@]:1}"
+    [ -z "$owner" ] || watch_over "$dir" "$owner" >/dev/null 2>&1 </dev/null &
+    ;;
+*) usage ;;
+esac

@@ -1,0 +1,203 @@
+//! The log on Apache Kafka: how Vitals grows past one machine. The only place that names rdkafka.
+//!
+//! Invariants:
+//! - one [`Commit`](crate::Commit) is one Kafka transaction, offsets of groups included ([`producer`]); readers see
+//!   committed records only; a producer never takes its name back from a newer one by itself;
+//! - a position is checked against the watermarks before it is read from, and never replaced by another ([`consumer`]);
+//! - everything on the cluster begins with the prefix of the [`Config`]; nothing else there is touched.
+//!
+//! ```text
+//! Log        -> Admin         topics, watermarks, positions of groups: a client of its own, and one that asks
+//! Consumer   -> BaseConsumer  its owner's thread polls; rebalances are noted in the callback, handled outside
+//! Producer   -> BaseProducer  begin, send, offsets, flush, commit: all in one call, on its owner's thread
+//! ```
+//!
+//! It does not know what records mean. Kafka differs from the embedded log in what it does by itself: offsets of
+//! groups without members expire after a week (`offsets.retention.minutes`), retention and compaction wait for
+//! nobody, record times have milliseconds and one of 0 becomes the time of writing, and a transaction takes an offset
+//! of its own in each partition that it touches.
+
+// 2026-11-23: a deleted position is a position with a mark in its metadata, since a transaction cannot delete one.
+// 2026-11-23: a group asked about from outside (`committed`, and commits of a producer that no member made) is asked by
+// a consumer that never subscribes; it lives as long as the question, or until its group metadata is known.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::RDKafkaErrorCode as Code,
+};
+
+mod config;
+mod consumer;
+mod context;
+mod errors;
+pub mod local;
+mod native;
+mod producer;
+mod token;
+mod topics;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Sasl, Secret, Tls, User};
+
+use self::{consumer::Reader, context::Context, producer::Writer};
+use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, TopicSpec, Watermarks};
+
+/// Metadata of a position that counts as none.
+const DELETED: &str = "\u{0}vitals: deleted";
+
+/// The log on a Kafka cluster.
+pub struct Kafka {
+    shared: Arc<Shared>,
+}
+
+/// What readers and writers share.
+struct Shared {
+    config: Config,
+    /// Asks for metadata and watermarks; reads nothing.
+    asking: BaseConsumer<Context>,
+    /// Partitions of the topics seen so far, which never change.
+    partitions: RwLock<HashMap<Arc<str>, u32>>,
+}
+
+impl Kafka {
+    /// Connects, and checks that a broker answers.
+    ///
+    /// # Errors
+    /// `Fatal` for settings that are unsafe or not accepted, `Retry` when no broker answers.
+    pub fn connect(config: Config) -> Result<Arc<Self>> {
+        config.check()?;
+        let fail = |error| errors::broker("connect", &error);
+        // A group is named because librdkafka serves callbacks only to those that have one.
+        let settings = config.consumer(&format!("{}asking", config.prefix));
+        let asking: BaseConsumer<Context> = settings.create_with_context(Context::new(&config)).map_err(fail)?;
+        let shared = Shared { config, asking, partitions: RwLock::default() };
+        shared.metadata(None)?;
+        Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+}
+
+impl Shared {
+    /// The name on the cluster of a topic, group or producer.
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.config.prefix)
+    }
+
+    fn metadata(&self, topic: Option<&str>) -> Result<rdkafka::metadata::Metadata> {
+        self.serve();
+        let metadata = self.asking.fetch_metadata(topic, self.config.request_timeout);
+        metadata.map_err(|error| errors::broker(format!("metadata of {}", topic.unwrap_or("all topics")), &error))
+    }
+
+    /// Gives the asking client its callbacks: without a token it waits for ever.
+    fn serve(&self) {
+        while self.asking.poll(Duration::ZERO).is_some() {}
+    }
+
+    /// How many partitions a topic has; 0 if there is no such topic.
+    fn count(&self, topic: &str) -> Result<u32> {
+        let known = self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let count = topics::count(&self.metadata(Some(&self.full(topic)))?);
+        if count > 0 {
+            self.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(topic.into(), count);
+        }
+        Ok(count)
+    }
+
+    fn forget(&self, topic: &str) {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(topic);
+    }
+
+    fn check(&self, topic: &str, partition: u32) -> Result<()> {
+        if partition < self.count(topic)? {
+            return Ok(());
+        }
+        Err(Error::Unknown { topic: topic.to_owned(), partition })
+    }
+
+    fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks> {
+        self.check(topic, partition)?;
+        self.serve();
+        let found = self.asking.fetch_watermarks(&self.full(topic), number(partition)?, self.config.request_timeout);
+        let (low, high) = found.map_err(|error| match errors::code(&error) {
+            Some(Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+                self.forget(topic);
+                Error::Unknown { topic: topic.to_owned(), partition }
+            }
+            _ => errors::broker(format!("watermarks of topic {topic} partition {partition}"), &error),
+        })?;
+        Ok(Watermarks { low: offset(low), high: offset(high) })
+    }
+
+    /// A consumer that names the group and never joins it.
+    fn outsider(&self, group: &str) -> Result<BaseConsumer<Context>> {
+        let settings = self.config.consumer(&self.full(group));
+        let made = settings.create_with_context(Context::new(&self.config));
+        made.map_err(|error| errors::broker(format!("group {group}"), &error))
+    }
+}
+
+impl Log for Kafka {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<()> {
+        spec.check()?;
+        topics::create(&self.shared, spec)
+    }
+
+    fn delete_topic(&self, name: &str) -> Result<()> {
+        topics::delete(&self.shared, name)
+    }
+
+    fn topics(&self) -> Result<Vec<TopicSpec>> {
+        topics::list(&self.shared)
+    }
+
+    fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks> {
+        self.shared.watermarks(topic, partition)
+    }
+
+    fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>> {
+        self.shared.check(topic, partition)?;
+        let fail = |error| errors::broker(format!("position of group {group} in {topic}/{partition}"), &error);
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.shared.full(topic), number(partition)?);
+        let outsider = self.shared.outsider(group)?;
+        // Serves the wish for a token.
+        drop(outsider.poll(Duration::ZERO));
+        // Waits for transactions of the group that are not over yet, since it reads what is committed only.
+        let found = outsider.committed_offsets(list, self.shared.config.request_timeout).map_err(fail)?;
+        let elements = found.elements();
+        let Some(element) = elements.first() else { return Ok(None) };
+        element.error().map_err(fail)?;
+        let position = element.offset().to_raw().filter(|at| *at >= 0 && element.metadata() != DELETED);
+        Ok(position.map(|at| Committed { offset: offset(at), metadata: element.metadata().to_owned() }))
+    }
+
+    fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>> {
+        Ok(Box::new(Reader::new(self.shared.clone(), topic, assignment)?))
+    }
+
+    fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {
+        Ok(Box::new(Writer::new(self.shared.clone(), name, None)?))
+    }
+}
+
+/// A partition as Kafka counts them.
+fn number(partition: u32) -> Result<i32> {
+    i32::try_from(partition).map_err(|_| Error::Invalid { what: format!("there is no partition {partition}") })
+}
+
+/// An offset of Kafka's; those below 0 mean something else and are sorted out before.
+fn offset(raw: i64) -> u64 {
+    u64::try_from(raw).unwrap_or(0)
+}

@@ -1,0 +1,167 @@
+//! What librdkafka calls back: log lines, failed deliveries, rebalances, and the wish for a token.
+//!
+//! Invariants: a rebalance is only noted, and handled by whoever polls, after the poll; a consumer that closes gives
+//! everything back at once. Everything here is short and takes no lock that anything waits under.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rdkafka::{
+    ClientContext, Message as _, TopicPartitionList,
+    client::OAuthToken,
+    config::RDKafkaLogLevel as Level,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::DeliveryResult,
+    producer::{NoCustomPartitioner, ProducerContext},
+    types::RDKafkaRespErr,
+};
+
+use super::{
+    config::{Config, Sasl},
+    token,
+};
+
+/// A change of what a member of a group owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rebalance {
+    /// These partitions are ours.
+    Assigned(Vec<i32>),
+    /// All of ours go back.
+    Revoked,
+    /// All of ours are gone.
+    Lost,
+}
+
+/// What one client remembers of its callbacks.
+pub(super) struct Context {
+    sasl: Option<Sasl>,
+    closing: AtomicBool,
+    owner: AtomicBool,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    failure: Mutex<Option<Code>>,
+}
+
+impl Context {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            sasl: config.sasl.clone(),
+            closing: AtomicBool::new(false),
+            owner: AtomicBool::new(false),
+            rebalances: Mutex::default(),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// From now on partitions go back at once.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether the owner was told of partitions, and not yet asked for them back.
+    pub(super) fn is_owner(&self) -> bool {
+        self.owner.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_owner(&self, owner: bool) {
+        self.owner.store(owner, Ordering::Release);
+    }
+
+    /// The oldest change not handled yet.
+    pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_rebalancing(&self) -> bool {
+        !self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Why the first delivery failed, since this was asked last.
+    pub(super) fn take_failure(&self) -> Option<Code> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: Level, facility: &str, message: &str) {
+        match level {
+            Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
+                tracing::error!(facility, "kafka: {message}");
+            }
+            Level::Warning => tracing::warn!(facility, "kafka: {message}"),
+            Level::Notice | Level::Info => tracing::info!(facility, "kafka: {message}"),
+            Level::Debug => tracing::debug!(facility, "kafka: {message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Comes with every end of a partition, too, and with whatever a poll returns.
+        tracing::debug!(%error, "kafka: {reason}");
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        match &self.sasl {
+            Some(Sasl::OauthBearer { token_file }) => Ok(read_token(token_file)?),
+            _ => Err("no token is configured".into()),
+        }
+    }
+}
+
+/// The token to use now, where the mechanism wants one.
+pub(super) fn token(config: &Config) -> Option<Result<OAuthToken, String>> {
+    match &config.sasl {
+        Some(Sasl::OauthBearer { token_file }) => Some(read_token(token_file)),
+        _ => None,
+    }
+}
+
+fn read_token(file: &Path) -> Result<OAuthToken, String> {
+    let token = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let token = token.trim();
+    let claims = token::claims(token).ok_or_else(|| format!("{}: not a JSON web token", file.display()))?;
+    Ok(OAuthToken { token: token.to_owned(), principal_name: claims.subject, lifetime_ms: claims.expires_ms })
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Acquire) {
+            if let Err(error) = consumer.unassign() {
+                tracing::warn!(%error, "kafka: partitions were not given back");
+            }
+            return;
+        }
+        let note = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                Rebalance::Assigned(list.elements().iter().map(|element| element.partition()).collect())
+            }
+            _ if consumer.assignment_lost() => Rebalance::Lost,
+            _ => Rebalance::Revoked,
+        };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(note);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((error, message)) = result else { return };
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = error.rdkafka_error_code();
+        // What an abort purges failed because of something else.
+        let purged = matches!(code, Some(Code::PurgeQueue | Code::PurgeInflight));
+        if failure.is_none() && !purged {
+            tracing::warn!(topic = message.topic(), partition = message.partition(), %error, "kafka: not delivered");
+            *failure = code;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What an error of librdkafka means to us: try again, stop, or stop because another has taken over.
+//!
+//! Invariant: what is not known to pass is fatal. It never shows the value of a setting, which may be a password.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::Error;
+
+/// The code of an error, also of those for which `rdkafka_error_code` has none.
+pub(super) fn code(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// Whether it passes by itself: brokers that are away, change roles, or are busy.
+pub(super) fn is_transient(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::MessageTimedOut
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::TimedOutQueue
+            | Code::WaitingForCoordinator
+            | Code::WaitCache
+            | Code::Retry
+            | Code::InProgress
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::ReplicaNotAvailable
+            | Code::BrokerNotAvailable
+            | Code::NetworkException
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::NotController
+            | Code::ConcurrentTransactions
+            | Code::KafkaStorageError
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::OffsetNotAvailable
+            | Code::UnstableOffsetCommit
+            | Code::ThrottlingQuotaExceeded
+    )
+}
+
+/// Whether a newer producer of the same name is there.
+pub(super) fn is_fenced(code: Code) -> bool {
+    matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+}
+
+/// Whether the group does not count this member, or this generation of it, any more.
+pub(super) fn has_left(code: Code) -> bool {
+    matches!(code, Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId | Code::RebalanceInProgress)
+}
+
+/// The error of ours, about `what` was done.
+pub(super) fn broker(what: impl std::fmt::Display, error: &KafkaError) -> Error {
+    let shown = match error {
+        KafkaError::ClientConfig(_, _, key, _) => format!("the setting {key} is not accepted"),
+        other => match code(other) {
+            Some(code) => code.to_string(),
+            None => other.to_string(),
+        },
+    };
+    let retry = code(error).is_some_and(is_transient);
+    Error::Broker { what: format!("{what}: {shown}"), retry }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::types::RDKafkaConfRes;
+
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn what_is_not_known_to_pass_is_fatal() {
+        let kind = |code| broker("poll", &KafkaError::MessageConsumption(code)).kind();
+        assert_eq!(kind(Code::AllBrokersDown), Kind::Retry);
+        for code in [Code::Authentication, Code::TopicAuthorizationFailed, Code::Unknown, Code::SSL] {
+            assert_eq!(kind(code), Kind::Fatal, "{code}");
+        }
+    }
+
+    #[test]
+    fn values_of_settings_are_not_shown() {
+        let refused = RDKafkaConfRes::RD_KAFKA_CONF_INVALID;
+        let [what, key, value] = ["hunter2 is wrong", "ssl.key.password", "hunter2"].map(str::to_owned);
+        let shown = broker("connect", &KafkaError::ClientConfig(refused, what, key, value)).to_string();
+        assert_eq!(shown, "kafka: connect: the setting ssl.key.password is not accepted");
+    }
+}

@@ -1,0 +1,313 @@
+//! Writers: one commit is one transaction, and one call does all of it.
+//!
+//! ```text
+//! check -> begin -> send all -> offsets of each group -> flush -> commit        Ok
+//!    |                  \___________\______________\---> abort                  nothing was written: Retry or Fatal
+//!    Fatal                                                \-> no answer         Fatal: the owner starts from disk
+//! ```
+//!
+//! Invariants: a producer that was fenced, or does not know what became of its transaction, does nothing more, and
+//! never takes its name back by itself: whoever has it may be its successor. A member's commits carry the membership
+//! as it is at that moment, so that who lost its partitions cannot commit.
+//!
+//! It does not know what the outputs mean, nor who reads them.
+
+// 2026-11-23: librdkafka waits 100 ms in `flush` and in `commit_transaction` while something is on its way, hence
+// `native::flush` before. An abort waits for reports of what it purges, which only a poll takes, hence the second thread.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+    util::Timeout,
+};
+
+use super::{Context, DELETED, Shared, config::Sasl, errors, native, number};
+use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, telemetry};
+
+/// As Kafka's `offset.metadata.max.bytes`.
+const METADATA_BYTES: usize = 4096;
+
+/// The member of a group by which a producer commits the offsets of that group.
+pub(super) struct Membership {
+    pub(super) group: String,
+    pub(super) member: Weak<BaseConsumer<Context>>,
+}
+
+/// A writer to the log on Kafka.
+pub(super) struct Writer {
+    log: Arc<Shared>,
+    name: String,
+    client: BaseProducer<Context>,
+    membership: Option<Membership>,
+    /// Metadata of the groups in which no member stands behind this producer. It never changes.
+    outside: HashMap<String, Arc<ConsumerGroupMetadata>>,
+    /// Nothing can be written any more.
+    stopped: Option<Stopped>,
+}
+
+struct Stopped {
+    fenced: bool,
+    what: String,
+}
+
+impl Writer {
+    pub(super) fn new(log: Arc<Shared>, name: &str, membership: Option<Membership>) -> Result<Self> {
+        let fail = |error| errors::broker(format!("producer {name}"), &error);
+        let settings = log.config.producer(&log.full(name));
+        let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
+        if matches!(log.config.sasl, Some(Sasl::OauthBearer { .. })) {
+            // It asks for its token in a poll only, and nothing polls while it opens.
+            client.poll(Duration::from_millis(100));
+        }
+        client.init_transactions(log.config.request_timeout).map_err(fail)?;
+        let (name, outside) = (name.to_owned(), HashMap::new());
+        Ok(Self { log, name, client, membership, outside, stopped: None })
+    }
+
+    /// That all topics and partitions are there and all positions are possible.
+    fn check(&self, commit: &Commit) -> Result<()> {
+        let mut last: Option<&Output> = None;
+        for output in &commit.outputs {
+            let same = last.is_some_and(|l| l.partition == output.partition && Arc::ptr_eq(&l.topic, &output.topic));
+            if !same {
+                self.log.check(&output.topic, output.partition)?;
+            }
+            last = Some(output);
+        }
+        for group in &commit.offsets {
+            for (topic, partition, position) in &group.offsets {
+                self.log.check(topic, *partition)?;
+                let length = position.as_ref().map_or(0, |position| position.metadata.len());
+                if length > METADATA_BYTES {
+                    let what = format!("metadata of group {} has {length} bytes, more than 4096", group.group);
+                    return Err(Error::Invalid { what: format!("topic {topic} partition {partition}: {what}") });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, commit: &Commit) -> Result<(), Failure> {
+        self.client.begin_transaction()?;
+        let mut full = HashMap::new();
+        for output in &commit.outputs {
+            let topic = full.entry(&*output.topic).or_insert_with(|| self.log.full(&output.topic));
+            self.send(topic, output)?;
+        }
+        for group in &commit.offsets {
+            let list = self.positions(group)?;
+            let metadata = self.metadata(&group.group)?;
+            self.client.send_offsets_to_transaction(&list, &metadata, self.log.config.transaction_timeout)?;
+        }
+        self.flush()?;
+        // The time that is left to the transaction bounds it.
+        self.client.commit_transaction(Timeout::Never).map_err(Failure::Commit)
+    }
+
+    /// Hands one record over; while the buffer is full, waits for what is in it.
+    fn send(&self, topic: &str, output: &Output) -> Result<(), Failure> {
+        let Record { key, value, headers, timestamp_us } = &output.record;
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+            .partition(number(output.partition)?)
+            .timestamp(timestamp_us.div_euclid(1000));
+        if !key.is_empty() {
+            record = record.key(key);
+        }
+        if let Some(value) = value {
+            record = record.payload(value);
+        }
+        if !headers.is_empty() {
+            let all = OwnedHeaders::new_with_capacity(headers.len());
+            let add = |all: OwnedHeaders, header: &crate::Header| {
+                all.insert(Header { key: &header.name, value: Some(&header.value[..]) })
+            };
+            record = record.headers(headers.iter().fold(all, add));
+        }
+        let deadline = Instant::now() + self.log.config.transaction_timeout;
+        loop {
+            match self.client.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), again)) if Instant::now() < deadline => {
+                    native::flush(&self.client, Duration::from_millis(10));
+                    self.client.poll(Duration::ZERO);
+                    record = again;
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until everything is with the brokers. What fails is told by the reports, and fails the transaction.
+    fn flush(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.log.config.transaction_timeout;
+        while !native::flush(&self.client, Duration::from_millis(50)) {
+            self.client.poll(Duration::ZERO);
+            if Instant::now() >= deadline {
+                return Err(KafkaError::Flush(Code::OperationTimedOut).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn positions(&self, group: &GroupOffsets) -> Result<TopicPartitionList, Failure> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, position) in &group.offsets {
+            let (at, metadata) = match position {
+                Some(Committed { offset, metadata }) => (*offset, metadata.as_str()),
+                None => (0, DELETED),
+            };
+            let at = i64::try_from(at).map_err(|_| Error::Invalid { what: format!("Kafka has no offset {at}") })?;
+            let mut element = list.add_partition(&self.log.full(topic), number(*partition)?);
+            element.set_offset(rdkafka::Offset::Offset(at))?;
+            element.set_metadata(metadata);
+        }
+        Ok(list)
+    }
+
+    /// Who commits: the member as it is now, or nobody in particular.
+    fn metadata(&mut self, group: &str) -> Result<Arc<ConsumerGroupMetadata>, Failure> {
+        let left = || Error::Left { group: group.to_owned(), what: "its consumer is closed".to_owned() };
+        if let Some(membership) = self.membership.as_ref().filter(|membership| membership.group == group) {
+            let member = membership.member.upgrade().ok_or_else(left)?;
+            let metadata = Arc::new(member.group_metadata().ok_or_else(left)?);
+            // Of a member that is out, librdkafka gives metadata with which the brokers would let anybody commit.
+            if !member.context().is_owner() || member.assignment_lost() {
+                let what = "it owns no partitions".to_owned();
+                return Err(Error::Left { group: group.to_owned(), what }.into());
+            }
+            return Ok(metadata);
+        }
+        if let Some(known) = self.outside.get(group) {
+            return Ok(known.clone());
+        }
+        let metadata = Arc::new(self.log.outsider(group)?.group_metadata().ok_or_else(left)?);
+        self.outside.insert(group.to_owned(), metadata.clone());
+        Ok(metadata)
+    }
+
+    /// What became of a transaction that failed.
+    fn settle(&mut self, failure: Failure) -> Error {
+        let (error, unsettled) = match failure {
+            Failure::Ours(error) => return self.abort().err().unwrap_or(error),
+            Failure::Kafka(error) => (error, false),
+            Failure::Commit(error) => {
+                let taken_back = matches!(&error, KafkaError::Transaction(error) if error.txn_requires_abort());
+                (error, !taken_back)
+            }
+        };
+        if let Some(fatal) = self.fatal(&error) {
+            return fatal;
+        }
+        if unsettled {
+            let what = errors::code(&error).map_or_else(|| error.to_string(), |code| code.to_string());
+            self.stopped = Some(Stopped { fenced: false, what: what.clone() });
+            return Error::Indefinite { name: self.name.clone(), what };
+        }
+        // A failed delivery says more than the failed transaction.
+        let reported = self.client.context().take_failure().or_else(|| errors::code(&error));
+        if let Err(error) = self.abort() {
+            return error;
+        }
+        match reported {
+            Some(code) if errors::has_left(code) => self.left(code),
+            Some(code) => errors::broker(format!("producer {}", self.name), &KafkaError::Global(code)),
+            None => errors::broker(format!("producer {}", self.name), &error),
+        }
+    }
+
+    fn left(&self, code: Code) -> Error {
+        let group = self.membership.as_ref().map_or(&self.name, |membership| &membership.group);
+        Error::Left { group: group.clone(), what: code.to_string() }
+    }
+
+    /// An error after which librdkafka does nothing more with this producer.
+    fn fatal(&mut self, error: &KafkaError) -> Option<Error> {
+        let says_so = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
+        let first = self.client.client().fatal_error();
+        if !says_so && first.is_none() {
+            return None;
+        }
+        let code = first.as_ref().map(|(code, _)| *code).or_else(|| errors::code(error));
+        let what = first.map_or_else(|| error.to_string(), |(code, text)| format!("{code}: {text}"));
+        self.stopped = Some(Stopped { fenced: code.is_some_and(errors::is_fenced), what });
+        self.check_alive().err()
+    }
+
+    /// Takes the transaction back; whatever it wrote is not seen by anybody.
+    fn abort(&mut self) -> Result<()> {
+        let (client, wait) = (&self.client, self.log.config.transaction_timeout);
+        let aborted = thread::scope(|scope| {
+            let aborting = scope.spawn(|| client.abort_transaction(wait));
+            while !aborting.is_finished() {
+                client.poll(Duration::from_millis(1));
+            }
+            aborting.join()
+        });
+        // What was purged is reported, too.
+        self.client.context().take_failure();
+        let Ok(Err(error)) = aborted else { return Ok(()) };
+        if let Some(fatal) = self.fatal(&error) {
+            return Err(fatal);
+        }
+        self.stopped = Some(Stopped { fenced: false, what: format!("a transaction was not taken back: {error}") });
+        self.check_alive()
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(Stopped { fenced: true, .. }) => Err(Error::Fenced { name: self.name.clone() }),
+            Some(Stopped { what, .. }) => {
+                Err(Error::Broker { what: format!("producer {} stopped: {what}", self.name), retry: false })
+            }
+        }
+    }
+}
+
+impl Producer for Writer {
+    fn commit(&mut self, commit: Commit) -> Result<()> {
+        self.check_alive()?;
+        if commit.outputs.is_empty() && commit.offsets.iter().all(|group| group.offsets.is_empty()) {
+            return Ok(());
+        }
+        self.check(&commit)?;
+        // Takes what waits there: log lines, the wish for a token.
+        self.client.poll(Duration::ZERO);
+        self.write(&commit).map_err(|failure| self.settle(failure))?;
+        let size = |output: &Output| output.record.key.len() + output.record.value.as_ref().map_or(0, |v| v.len());
+        telemetry::committed(1, commit.outputs.len() as u64, commit.outputs.iter().map(size).sum());
+        Ok(())
+    }
+}
+
+/// Where a transaction failed.
+enum Failure {
+    /// Before anything was asked of the brokers.
+    Ours(Error),
+    /// Before the end of the transaction: nothing is written.
+    Kafka(KafkaError),
+    /// At its end.
+    Commit(KafkaError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        Self::Kafka(error)
+    }
+}

@@ -1,0 +1,316 @@
+//! The log on a real broker: the suite, and what only Kafka does. Where a broker cannot be had, each test says so.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+
+use super::{Config, Kafka, local};
+use crate::{
+    Assignment, Cleanup, Commit, Committed, Error, GroupOffsets, Kind, Log, Output, Poll, Record, Result, TopicSpec,
+    Watermarks, conformance,
+};
+
+const T: &str = "topic";
+const WAIT: Duration = Duration::from_secs(10);
+
+struct Harness {
+    config: Config,
+    log: Option<Arc<Kafka>>,
+}
+
+impl Harness {
+    /// An empty log: a prefix of its own.
+    fn new(who: &str) -> Option<Self> {
+        let config = Config { prefix: local::prefix(), brokers: vec![local::broker(who)?], ..quick() };
+        let log = Some(Kafka::connect(config.clone()).unwrap());
+        Some(Self { config, log })
+    }
+
+    fn kafka(&self) -> &Arc<Kafka> {
+        self.log.as_ref().unwrap()
+    }
+
+    /// A client of librdkafka that is not ours.
+    fn foreign(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.config.brokers.join(","));
+        client
+    }
+}
+
+impl Harness {
+    /// Waits until the ends of transactions are written: Kafka answers a commit before.
+    fn settle(&self, topic: &str, partition: u32) {
+        let full = format!("{}{topic}", self.config.prefix);
+        let all: BaseConsumer = self.foreign().set("isolation.level", "read_uncommitted").create().unwrap();
+        let (_, end) = all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT).unwrap();
+        let begun = Instant::now();
+        while i64::try_from(self.kafka().watermarks(topic, partition).unwrap().high).unwrap() < end {
+            assert!(begun.elapsed() < WAIT, "{topic}/{partition}: a transaction stays open");
+        }
+    }
+}
+
+/// The shortest that brokers allow.
+fn quick() -> Config {
+    let six = Duration::from_secs(6);
+    Config {
+        session_timeout: six,
+        poll_interval: six,
+        transaction_timeout: Duration::from_secs(10),
+        ..Config::default()
+    }
+}
+
+impl conformance::Harness for Harness {
+    fn log(&self) -> Arc<dyn Log> {
+        self.kafka().clone()
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.log = None;
+        self.log = Some(Kafka::connect(self.config.clone())?);
+        Ok(())
+    }
+
+    fn clean(&self, _: i64) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn settle(&self) -> Result<()> {
+        for spec in self.kafka().topics()? {
+            for partition in 0..spec.partitions {
+                Harness::settle(self, &spec.name, partition);
+            }
+        }
+        Ok(())
+    }
+
+    fn shares_groups(&self) -> bool {
+        true
+    }
+}
+
+fn topic(log: &Kafka, cleanup: Cleanup) {
+    log.create_topic(&TopicSpec { name: T.to_owned(), partitions: 1, cleanup }).unwrap();
+}
+
+fn record(key: &str, value: &str) -> Record {
+    Record { key: key.to_owned().into(), value: Some(value.to_owned().into()), ..Record::default() }
+}
+
+fn outputs(records: impl IntoIterator<Item = Record>) -> Commit {
+    let output = |record| Output { topic: T.into(), partition: 0, record };
+    Commit { outputs: records.into_iter().map(output).collect(), offsets: Vec::new() }
+}
+
+fn position(group: &str, offset: u64) -> Commit {
+    let position = Committed { offset, metadata: String::new() };
+    let offsets = vec![(T.into(), 0, Some(position))];
+    Commit { outputs: Vec::new(), offsets: vec![GroupOffsets { group: group.to_owned(), offsets }] }
+}
+
+/// Offsets and values from `from` to the end.
+fn read(log: &Kafka, from: u64) -> Vec<(u64, String)> {
+    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, from)])).unwrap();
+    let mut found = Vec::new();
+    while let Poll::Records { records, .. } = consumer.poll(usize::MAX, Duration::ZERO).unwrap() {
+        found.extend(records.into_iter().map(|stored| {
+            (stored.offset, String::from_utf8(stored.record.value.unwrap_or_default().to_vec()).unwrap())
+        }));
+    }
+    found
+}
+
+fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    expected.iter().map(|(offset, value)| (*offset, (*value).to_owned())).collect()
+}
+
+#[test]
+fn passes_the_suite() {
+    if local::broker("the suite of the log").is_some() {
+        conformance::run(|| Box::new(Harness::new("the suite of the log").unwrap()));
+    }
+}
+
+#[test]
+fn a_transaction_takes_an_offset_and_a_failed_one_is_never_seen() {
+    let Some(harness) = Harness::new("aborts") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let mut producer = log.producer("p").unwrap();
+    producer.commit(outputs([record("k", "a"), record("k", "b")])).unwrap();
+    let too_large = Record { value: Some(vec![0; 2_000_000].into()), ..record("k", "") };
+    let many = (0..500).map(|i| record("k", &format!("{i} {}", "never ".repeat(200))));
+    let mut failing = outputs(many.chain([too_large]));
+    failing.offsets = position("g", 1).offsets;
+    let outcome = producer.commit(failing);
+    assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Fatal), "{outcome:?}");
+    assert_eq!(log.committed("g", T, 0).unwrap(), None);
+    producer.commit(outputs([record("k", "c")])).unwrap();
+    harness.settle(T, 0);
+    let found = read(log, 0);
+    let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, ["a", "b", "c"]);
+    let last = found[2].0;
+    assert!(last >= 3, "the first commit ends with a control record, at 2; found {last}");
+    let marks = log.watermarks(T, 0).unwrap();
+    assert_eq!(marks, Watermarks { low: 0, high: last + 2 }, "the end is past the last control record");
+    for from in [2, 3, last / 2 + 1, last] {
+        assert_eq!(read(log, from), pairs(&[(last, "c")]), "a reader may start in a gap, at {from}");
+    }
+    assert_eq!(read(log, marks.high), []);
+}
+
+#[test]
+fn an_open_transaction_hides_what_follows_until_its_name_is_taken() {
+    let Some(harness) = Harness::new("an open transaction") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let full = format!("{}{T}", harness.config.prefix);
+    let zombie: BaseProducer =
+        harness.foreign().set("transactional.id", format!("{}p", harness.config.prefix)).create().unwrap();
+    zombie.init_transactions(WAIT).unwrap();
+    zombie.begin_transaction().unwrap();
+    zombie.send(BaseRecord::<str, str>::to(&full).partition(0).payload("zombie")).unwrap();
+    zombie.flush(WAIT).unwrap();
+    let mut other = log.producer("other").unwrap();
+    other.commit(outputs([record("k", "after")])).unwrap();
+    assert_eq!(log.watermarks(T, 0).unwrap(), Watermarks { low: 0, high: 0 }, "the last stable offset");
+    assert_eq!(read(log, 0), []);
+    let mut mine = log.producer("p").unwrap();
+    harness.settle(T, 0);
+    assert_eq!(read(log, 0), pairs(&[(1, "after")]));
+    assert!(zombie.commit_transaction(WAIT).is_err(), "fenced");
+    mine.commit(outputs([record("k", "mine")])).unwrap();
+    harness.settle(T, 0);
+    assert_eq!(read(log, 2).len(), 1);
+}
+
+#[test]
+fn retention_that_passed_a_position_is_an_exact_error() {
+    let Some(harness) = Harness::new("retention") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let mut producer = log.producer("p").unwrap();
+    for value in ["a", "b", "c"] {
+        producer.commit(outputs([record("k", value)])).unwrap();
+    }
+    harness.settle(T, 0);
+    let mut reader = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    assert!(matches!(reader.poll(0, WAIT).unwrap(), Poll::Records { .. }));
+    let admin: AdminClient<DefaultClientContext> = harness.foreign().create().unwrap();
+    let mut before = TopicPartitionList::new();
+    let full = format!("{}{T}", harness.config.prefix);
+    before.add_partition_offset(&full, 0, Offset::Offset(4)).unwrap();
+    pollster::block_on(admin.delete_records(&before, &AdminOptions::new())).unwrap();
+    assert_eq!(log.watermarks(T, 0).unwrap(), Watermarks { low: 4, high: 6 });
+    reader.seek(0, 1).unwrap();
+    for _ in 0..2 {
+        let outcome = reader.poll(1, WAIT);
+        assert!(
+            matches!(outcome, Err(Error::OutOfRange { offset: 1, low: 4, high: 6, partition: 0, .. })),
+            "{outcome:?}"
+        );
+    }
+    reader.seek(0, 4).unwrap();
+    assert!(matches!(reader.poll(1, WAIT).unwrap(), Poll::Records { .. }));
+}
+
+#[test]
+fn a_member_that_slept_cannot_commit() {
+    let Some(harness) = Harness::new("a member that slept") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let mut sleeper = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+    assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
+    let mut zombie = sleeper.producer("zombie").unwrap();
+    zombie.commit(position("g", 1)).unwrap();
+    let mut successor = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+    let slept = Instant::now();
+    while successor.poll(1, Duration::from_millis(100)).unwrap() != Poll::Assigned(vec![0]) {
+        assert!(slept.elapsed() < 4 * WAIT, "the sleeper keeps its partition");
+    }
+    let mut producer = successor.producer("successor").unwrap();
+    producer.commit(position("g", 5)).unwrap();
+    let outcome = zombie.commit(position("g", 2));
+    assert!(matches!(outcome, Err(Error::Left { .. })), "{outcome:?}");
+    assert_eq!(log.committed("g", T, 0).unwrap().map(|at| at.offset), Some(5));
+    let told = sleeper.poll(1, WAIT).unwrap();
+    assert!(told == Poll::Lost(vec![0]) || told == Poll::Revoked(vec![0]), "{told:?}");
+}
+
+#[test]
+fn a_change_of_cleanup_leaves_the_settings_of_others() {
+    let Some(harness) = Harness::new("settings of topics") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let admin: AdminClient<DefaultClientContext> = harness.foreign().create().unwrap();
+    let full = format!("{}{T}", harness.config.prefix);
+    let theirs = AlterConfig::new(ResourceSpecifier::Topic(&full)).set("segment.bytes", "2000000");
+    pollster::block_on(admin.alter_configs([&theirs], &AdminOptions::new())).unwrap().remove(0).unwrap();
+    let cleanup = Cleanup::Compact { min_lag: Duration::from_secs(60) };
+    topic(log, cleanup);
+    assert_eq!(log.topics().unwrap(), [TopicSpec { name: T.to_owned(), partitions: 1, cleanup }]);
+    let resource = [ResourceSpecifier::Topic(&full)];
+    let found = pollster::block_on(admin.describe_configs(&resource, &AdminOptions::new())).unwrap().remove(0).unwrap();
+    let value = |key: &str| found.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
+    assert_eq!([value("segment.bytes"), value("compression.type")], ["2000000", "lz4"]);
+    let outcome = log.producer("p").unwrap().commit(outputs([record("", "a record without a key")]));
+    assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Fatal), "{outcome:?}");
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_a_reason_to_try_again() {
+    let brokers = vec!["127.0.0.1:1".to_owned()];
+    let config = Config { brokers, request_timeout: Duration::from_millis(300), ..quick() };
+    let outcome = Kafka::connect(config).map(drop);
+    assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Retry), "{outcome:?}");
+}
+
+/// `cargo test --release --workspace -- --ignored --nocapture kafka_speed`
+#[test]
+#[ignore = "a measurement"]
+fn kafka_speed() {
+    const COMMITS: usize = 200;
+    const RECORDS: usize = 1_000;
+    let Some(harness) = Harness::new("the speed") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let mut producer = log.producer("p").unwrap();
+    let value = "v".repeat(100);
+    let mut took: Vec<Duration> = (0..COMMITS)
+        .map(|i| {
+            let mut commit = outputs((0..RECORDS).map(|k| record(&k.to_string(), &value)));
+            commit.offsets = position("g", i as u64).offsets;
+            let begun = Instant::now();
+            producer.commit(commit).unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    took.sort();
+    harness.settle(T, 0);
+    let begun = Instant::now();
+    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let (mut read, mut polls) = (0, 0);
+    while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
+        (read, polls) = (read + records.len(), polls + 1);
+    }
+    assert_eq!(read, COMMITS * RECORDS);
+    let told = format!(
+        "commit of {RECORDS}: p50 {:?}, p99 {:?}; read {read} in {polls} polls, {:?}\n",
+        took[COMMITS / 2],
+        took[COMMITS * 99 / 100],
+        begun.elapsed()
+    );
+    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
+}

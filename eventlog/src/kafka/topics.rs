@@ -1,0 +1,227 @@
+//! Topics of the cluster: made, changed, deleted and listed, with what [`Cleanup`] means in Kafka's settings.
+//!
+//! Invariants: only topics with our prefix are touched; settings that are not ours stay as somebody set them; a topic
+//! that `create` returns has a leader for every partition. It does not know which topics Vitals needs.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    ClientConfig,
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, OwnedResourceSpecifier,
+        ResourceSpecifier, TopicReplication,
+    },
+    config::FromClientConfigAndContext as _,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    metadata::Metadata,
+};
+
+use super::{Config, Context, Shared, context, errors, native, number};
+use crate::{Cleanup, Error, Result, TopicSpec};
+
+/// A client that changes topics, for one change: what librdkafka wants to log piles up in it, since it is not polled.
+struct Admin {
+    client: AdminClient<Context>,
+    options: AdminOptions,
+}
+
+impl Admin {
+    fn new(config: &Config) -> Result<Self, KafkaError> {
+        let settings: ClientConfig = config.client();
+        let client = AdminClient::from_config_and_context(&settings, Context::new(config))?;
+        if let Some(token) = context::token(config) {
+            let given = token.and_then(|token| native::set_token(client.inner(), token));
+            given.map_err(KafkaError::AdminOpCreation)?;
+        }
+        let wait = Some(config.request_timeout);
+        Ok(Self { client, options: AdminOptions::new().request_timeout(wait).operation_timeout(wait) })
+    }
+
+    fn create(&self, topic: &NewTopic<'_>) -> Result<(), KafkaError> {
+        first(pollster::block_on(self.client.create_topics([topic], &self.options))?)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), KafkaError> {
+        first(pollster::block_on(self.client.delete_topics(&[name], &self.options))?)
+    }
+
+    fn describe(&self, names: &[String]) -> Result<Vec<ConfigResource>, KafkaError> {
+        let topics: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let found = pollster::block_on(self.client.describe_configs(&topics, &self.options))?;
+        found.into_iter().map(|result| result.map_err(KafkaError::AdminOp)).collect()
+    }
+
+    fn alter(&self, change: AlterConfig<'_>) -> Result<(), KafkaError> {
+        let done = pollster::block_on(self.client.alter_configs([&change], &self.options))?;
+        done.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, code)| KafkaError::AdminOp(code)))
+    }
+}
+
+fn first(results: Vec<Result<String, (String, Code)>>) -> Result<(), KafkaError> {
+    results.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, code)| KafkaError::AdminOp(code)))
+}
+
+/// Partitions of the one topic in the answer; 0 if it is not there.
+pub(super) fn count(metadata: &Metadata) -> u32 {
+    let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
+    topic.map_or(0, |topic| u32::try_from(topic.partitions().len()).unwrap_or(0))
+}
+
+/// Makes the topic, or gives it the cleanup.
+pub(super) fn create(log: &Shared, spec: &TopicSpec) -> Result<()> {
+    let full = log.full(&spec.name);
+    let settings = settings(spec.cleanup);
+    let mut topic = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
+    if let Some(copies) = log.config.replication {
+        topic.replication = TopicReplication::Fixed(copies.into());
+    }
+    topic.config = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    match Admin::new(&log.config).and_then(|admin| admin.create(&topic)) {
+        Ok(()) => await_leaders(log, &spec.name, spec.partitions),
+        Err(KafkaError::AdminOp(Code::TopicAlreadyExists)) => change(log, spec),
+        Err(error) => Err(errors::broker(format!("create topic {}", spec.name), &error)),
+    }
+}
+
+fn change(log: &Shared, spec: &TopicSpec) -> Result<()> {
+    let found = log.count(&spec.name)?;
+    if found != spec.partitions {
+        return Err(Error::Partitions { topic: spec.name.clone(), found, wanted: spec.partitions });
+    }
+    let full = log.full(&spec.name);
+    let fail = |error| errors::broker(format!("settings of topic {}", spec.name), &error);
+    let admin = Admin::new(&log.config).map_err(fail)?;
+    let described = admin.describe(std::slice::from_ref(&full)).map_err(fail)?;
+    let Some(resource) = described.first() else { return Ok(()) };
+    let wanted = settings(spec.cleanup);
+    let value = |key: &str| resource.get(key).and_then(|entry| entry.value.as_deref());
+    if wanted.iter().all(|(key, wanted)| value(key) == Some(wanted)) {
+        return Ok(());
+    }
+    // The request replaces all settings of the topic, so those of others go along.
+    let mut change = AlterConfig::new(ResourceSpecifier::Topic(&full));
+    let others = resource.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
+    for entry in others.filter(|entry| wanted.iter().all(|(key, _)| *key != entry.name)) {
+        if let Some(value) = &entry.value {
+            change = change.set(&entry.name, value);
+        }
+    }
+    for (key, value) in &wanted {
+        change = change.set(key, value);
+    }
+    admin.alter(change).map_err(fail)
+}
+
+/// A broker answers before all of them know the topic.
+fn await_leaders(log: &Shared, topic: &str, partitions: u32) -> Result<()> {
+    let deadline = Instant::now() + log.config.request_timeout;
+    let full = log.full(topic);
+    loop {
+        let metadata = log.metadata(Some(&full))?;
+        let led = metadata.topics().first().is_some_and(|topic| topic.partitions().iter().all(|p| p.leader() >= 0));
+        if led && count(&metadata) == partitions {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::Broker {
+                what: format!("topic {topic}: not every partition has a leader"),
+                retry: true,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Deletes the topic if it is there, and waits until it is gone.
+pub(super) fn delete(log: &Shared, name: &str) -> Result<()> {
+    log.forget(name);
+    let full = log.full(name);
+    match Admin::new(&log.config).and_then(|admin| admin.delete(&full)) {
+        Ok(()) => {}
+        Err(KafkaError::AdminOp(Code::UnknownTopicOrPartition)) => return Ok(()),
+        Err(error) => return Err(errors::broker(format!("delete topic {name}"), &error)),
+    }
+    let deadline = Instant::now() + log.config.request_timeout;
+    while count(&log.metadata(Some(&full))?) > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Our topics, by name.
+pub(super) fn list(log: &Shared) -> Result<Vec<TopicSpec>> {
+    let metadata = log.metadata(None)?;
+    let ours = metadata.topics().iter().filter(|t| t.error().is_none() && t.name().starts_with(&log.config.prefix));
+    let counts: Vec<(String, usize)> = ours.map(|t| (t.name().to_owned(), t.partitions().len())).collect();
+    if counts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
+    let described = Admin::new(&log.config)
+        .and_then(|admin| admin.describe(&names))
+        .map_err(|error| errors::broker("settings of topics", &error))?;
+    let mut specs = Vec::new();
+    for resource in &described {
+        let OwnedResourceSpecifier::Topic(full) = &resource.specifier else { continue };
+        let count = counts.iter().find(|(name, _)| name == full).map_or(0, |(_, count)| *count);
+        let name = full.strip_prefix(&log.config.prefix).unwrap_or(full).to_owned();
+        specs.push(TopicSpec { name, partitions: u32::try_from(count).unwrap_or(0), cleanup: cleanup(resource) });
+    }
+    specs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(specs)
+}
+
+/// What a cleanup is in Kafka's words.
+fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
+    // Old record times are usual here, and those of doors with a fast clock are the door's business.
+    let mut settings = vec![
+        ("compression.type", "lz4".to_owned()),
+        ("message.timestamp.type", "CreateTime".to_owned()),
+        ("message.timestamp.after.max.ms", i64::MAX.to_string()),
+    ];
+    let (policy, more) = match cleanup {
+        // Kafka would delete after a week.
+        Cleanup::Keep => ("delete", vec![("retention.ms", "-1".to_owned()), ("retention.bytes", "-1".to_owned())]),
+        Cleanup::Delete { retention } => ("delete", vec![("retention.ms", retention.as_millis().to_string())]),
+        Cleanup::Compact { min_lag } => ("compact", vec![("min.compaction.lag.ms", min_lag.as_millis().to_string())]),
+    };
+    settings.push(("cleanup.policy", policy.to_owned()));
+    settings.extend(more);
+    settings
+}
+
+/// The way back.
+fn cleanup(resource: &ConfigResource) -> Cleanup {
+    let text = |key: &str| resource.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or_default();
+    let span = |key: &str| text(key).parse().ok().map(Duration::from_millis);
+    if text("cleanup.policy").contains("compact") {
+        return Cleanup::Compact { min_lag: span("min.compaction.lag.ms").unwrap_or_default() };
+    }
+    // A negative retention is none.
+    span("retention.ms").map_or(Cleanup::Keep, |retention| Cleanup::Delete { retention })
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::admin::ConfigEntry;
+
+    use super::*;
+
+    #[test]
+    fn a_cleanup_comes_back_from_its_settings() {
+        let day = Duration::from_secs(86_400);
+        for wanted in [Cleanup::Keep, Cleanup::Delete { retention: day }, Cleanup::Compact { min_lag: day }] {
+            let entry = |(name, value): (&str, String)| ConfigEntry {
+                name: name.to_owned(),
+                value: Some(value),
+                source: ConfigSource::DynamicTopic,
+                is_read_only: false,
+                is_default: false,
+                is_sensitive: false,
+            };
+            let entries = settings(wanted).into_iter().map(entry).collect();
+            let specifier = OwnedResourceSpecifier::Topic("t".to_owned());
+            assert_eq!(cleanup(&ConfigResource { specifier, entries }), wanted);
+        }
+    }
+}

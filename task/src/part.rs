@@ -1,0 +1,206 @@
+//! One task: the fold of one partition, between its state and the log.
+//!
+//! Where it begins follows from R, the offset in the state, and G, the group's committed offset:
+//! neither: a new start at 0; G without R: rebuild, suppressed up to G; R <= G: replay [R, G) with
+//! outputs suppressed, then live; R > G, or R without G: stop with a clear error.
+//!
+//! ```text
+//!     0 ........ R ........... G ........ end of the partition
+//!        state    suppressed      live
+//! ```
+//! It neither reads nor commits: the worker does.
+
+use std::time::{Duration, Instant};
+
+use eventlog::{Log, Output, Stored};
+
+use crate::{
+    Error, Fold, Result, State,
+    state::Memory,
+    telemetry,
+    worker::{Config, Open},
+};
+
+/// The group whose position is R of a stage's tasks: what the log has to keep for their recovery.
+pub fn state_group(stage: &str) -> String {
+    format!("{stage}.state")
+}
+
+/// A task at work.
+pub(crate) struct Part<F> {
+    name: String,
+    fold: F,
+    state: State,
+    /// Offset after the last record applied.
+    position: u64,
+    /// Offset after the last instant closed.
+    closed: u64,
+    /// G: up to here outputs are suppressed.
+    committed: u64,
+    /// Outputs of instants closed since the last commit.
+    outputs: Vec<Output>,
+    flush_every: Duration,
+    flush_bytes: usize,
+    flushed: Instant,
+    flushed_at: u64,
+    joined: Instant,
+}
+
+impl<F: Fold> Part<F> {
+    /// Opens state and fold, and decides where to begin.
+    pub(crate) fn open(
+        config: &Config,
+        partition: u32,
+        open: &Open<F>,
+        memory: &Memory,
+        log: &dyn Log,
+    ) -> Result<Part<F>> {
+        let (name, begun) = (config.task(partition), Instant::now());
+        let state = State::open(&config.home.join(&name), F::TABLES, config.appended, memory)?;
+        let fold = open(partition, &state)?;
+        let from = state.next_offset()?;
+        let mut part = Part {
+            name,
+            fold,
+            state,
+            position: from.unwrap_or(0),
+            closed: from.unwrap_or(0),
+            committed: 0,
+            outputs: Vec::new(),
+            flush_every: config.flush_every,
+            flush_bytes: config.flush_bytes,
+            flushed: Instant::now(),
+            flushed_at: from.unwrap_or(0),
+            joined: begun,
+        };
+        part.join(config, partition, from, log)?;
+        Ok(part)
+    }
+
+    /// Takes the partition up again after the group gave it back; others may have gone on with it.
+    pub(crate) fn resume(&mut self, config: &Config, partition: u32, log: &dyn Log) -> Result<()> {
+        self.joined = Instant::now();
+        self.join(config, partition, Some(self.closed), log)
+    }
+
+    fn join(&mut self, config: &Config, partition: u32, own: Option<u64>, log: &dyn Log) -> Result<()> {
+        let group = log.committed(&config.stage, &config.topic, partition)?.map(|position| position.offset);
+        self.committed = decide(&self.name, own, group)?;
+        let low = log.watermarks(&config.topic, partition)?.low;
+        if self.position < low {
+            return Err(Error::Retained { task: self.name.clone(), from: self.position, low });
+        }
+        if self.committed > self.position {
+            let (task, from, to) = (&self.name, self.position, self.committed);
+            tracing::info!(task, from, to, "replaying with outputs suppressed");
+        }
+        Ok(())
+    }
+
+    /// Offset of the next record to read.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether it still replays what was committed before.
+    pub(crate) fn replaying(&self) -> bool {
+        self.position < self.committed
+    }
+
+    /// Applies records in order, as far as it can before a commit; answers how many.
+    pub(crate) fn apply(&mut self, records: &[Stored]) -> Result<usize> {
+        // Records below G were committed before: their outputs are known to the log.
+        let known = records.partition_point(|stored| stored.offset < self.committed);
+        let pause = self.flush_due();
+        let progress = if known > 0 {
+            let mut suppressed = Vec::new();
+            let progress = self.fold.apply(&records[..known], &self.state, pause, &mut suppressed)?;
+            telemetry::suppressed(&self.name, suppressed.len());
+            progress
+        } else {
+            self.fold.apply(records, &self.state, pause, &mut self.outputs)?
+        };
+        if let Some(last) = records[..progress.applied].last() {
+            self.position = last.offset + 1;
+        }
+        if known > 0 && !self.replaying() {
+            telemetry::recovered(&self.name, self.joined.elapsed());
+        }
+        self.closed = progress.closed.unwrap_or(self.closed);
+        Ok(progress.applied)
+    }
+
+    /// The outputs and the offset to commit, if an instant closed since the last commit.
+    pub(crate) fn take(&mut self) -> Option<(Vec<Output>, u64)> {
+        (self.closed > self.committed).then(|| (std::mem::take(&mut self.outputs), self.closed))
+    }
+
+    /// Number of outputs that wait for a commit; `None` if nothing closed.
+    pub(crate) fn waiting(&self) -> Option<usize> {
+        (self.closed > self.committed).then_some(self.outputs.len())
+    }
+
+    /// What [`Part::take`] gave is committed.
+    pub(crate) fn committed(&mut self) {
+        self.committed = self.committed.max(self.closed);
+    }
+
+    /// Whether state should be written, and may be: after a commit, where it lies on an instant.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.flush_due() && self.can_flush()
+    }
+
+    fn flush_due(&self) -> bool {
+        self.flushed.elapsed() >= self.flush_every || self.fold.dirty() >= self.flush_bytes
+    }
+
+    fn can_flush(&self) -> bool {
+        self.position == self.closed && self.closed != self.flushed_at
+    }
+
+    /// Writes what changed, if it may be; answers R where it moved. State comes after its outputs.
+    pub(crate) fn flush(&mut self) -> Result<Option<u64>> {
+        let begun = Instant::now();
+        self.flushed = begun;
+        if !self.can_flush() || self.closed > self.committed {
+            return Ok(None);
+        }
+        let mut batch = self.state.batch();
+        self.fold.flush(&self.state, &mut batch)?;
+        batch.write(self.closed)?;
+        self.flushed_at = self.closed;
+        telemetry::flushed(&self.name, begun.elapsed());
+        eventlog::telemetry::rocksdb(&self.name, |property| self.state.figure(property));
+        Ok(Some(self.closed))
+    }
+}
+
+/// G, up to which outputs are suppressed, if R and G do not contradict each other.
+fn decide(task: &str, state: Option<u64>, group: Option<u64>) -> Result<u64> {
+    match (state, group) {
+        (None, group) => Ok(group.unwrap_or(0)),
+        (Some(next), Some(committed)) if next <= committed => Ok(committed),
+        // A task that began and has not committed yet.
+        (Some(0), None) => Ok(0),
+        (Some(state), group) => Err(Error::AheadOfGroup { task: task.to_owned(), state, group }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_follows_from_r_and_g() {
+        let start = |state, group| decide("account-0", state, group).ok();
+        assert_eq!(start(None, None), Some(0));
+        assert_eq!(start(None, Some(7)), Some(7));
+        assert_eq!(start(Some(3), Some(7)), Some(7));
+        assert_eq!(start(Some(8), Some(7)), None);
+        let message = decide("account-0", Some(8), None).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "task account-0: the state is at offset 8, the log has committed none: the state is of another log or the log lost data; move the state directory away to rebuild it"
+        );
+    }
+}

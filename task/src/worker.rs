@@ -1,0 +1,355 @@
+//! A worker: one thread, one consumer, one producer, and the tasks of its partitions.
+//!
+//! Invariants: one poll loop, which goes on while states are opened, so that a member of a group
+//! stays one; a commit holds the outputs and offsets of all its tasks, whole instants of each;
+//! partitions that are revoked are committed and flushed first, those that are lost are dropped with
+//! what was not committed. After any error the worker is of no use: make another, from disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored};
+
+use crate::{
+    Error, Fold, Result, State,
+    part::{Part, state_group},
+    state::Memory,
+    telemetry,
+};
+
+/// Makes the fold of a partition, as its state left it.
+pub type Open<F> = Arc<dyn Fn(u32, &State) -> Result<F> + Send + Sync>;
+
+/// Which partitions a worker runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partitions {
+    /// These.
+    These(Vec<u32>),
+    /// Those that the group named after the stage gives it.
+    OfGroup,
+}
+
+/// Where a worker reads, commits and keeps state.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of the stage: the consumer group, and the beginning of its tasks' names.
+    pub stage: String,
+    /// Topic that is folded.
+    pub topic: Arc<str>,
+    /// Partitions of it.
+    pub partitions: Partitions,
+    /// Name of the producer: a newer worker of this name fences this one.
+    pub producer: String,
+    /// The folder with a state for each task.
+    pub home: PathBuf,
+    /// Tables of the state whose values are appended to.
+    pub appended: &'static [&'static str],
+    /// Commit at the latest this long after the first output, when more records wait.
+    pub commit_every: Duration,
+    /// Flush the state of a task this often.
+    pub flush_every: Duration,
+    /// Flush it earlier when this much is dirty, bytes.
+    pub flush_bytes: usize,
+    /// Bytes of records a poll.
+    pub poll_bytes: usize,
+}
+
+impl Config {
+    /// The defaults for a stage.
+    pub fn new(stage: &str, topic: &str, partitions: Partitions, producer: String, home: PathBuf) -> Config {
+        Config {
+            stage: stage.to_owned(),
+            topic: topic.into(),
+            partitions,
+            producer,
+            home,
+            appended: &[],
+            commit_every: Duration::from_millis(100),
+            flush_every: Duration::from_secs(5),
+            flush_bytes: 256 << 20,
+            poll_bytes: 1 << 20,
+        }
+    }
+
+    /// Name of the task of a partition.
+    pub fn task(&self, partition: u32) -> String {
+        format!("{}-{partition}", self.stage)
+    }
+}
+
+/// Outputs waiting for a commit are kept below about this many records.
+const OUTPUTS_MAX: usize = 20_000;
+
+/// How long a poll waits for records.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// How long a poll waits while a state is opened.
+const WAIT_OPENING: Duration = Duration::from_millis(5);
+
+/// A state being opened on a thread of its own.
+struct Opening<F> {
+    /// Whether the partition is still this worker's.
+    wanted: bool,
+    thread: JoinHandle<Result<Part<F>>>,
+}
+
+/// A running worker.
+pub struct Worker<F> {
+    config: Config,
+    open: Open<F>,
+    memory: Memory,
+    log: Arc<dyn Log>,
+    consumer: Box<dyn Consumer>,
+    producer: Box<dyn Producer>,
+    parts: BTreeMap<u32, Part<F>>,
+    opening: BTreeMap<u32, Opening<F>>,
+    /// Given back to the group; it may give them to this worker again.
+    resting: BTreeMap<u32, Part<F>>,
+    first_output: Option<Instant>,
+    /// Whether no task replays, for whoever wants to know.
+    recovered: Arc<AtomicBool>,
+    /// R of tasks, where it moved since the last commit: told to the log with the next one, which
+    /// keeps what is after it.
+    flushed: BTreeMap<u32, u64>,
+}
+
+impl<F: Fold + 'static> Worker<F> {
+    /// Joins the group, or opens the partitions that it was told.
+    ///
+    /// # Errors
+    /// `Fatal` when R and G of a partition contradict each other; when storage or the log fails.
+    pub fn open(config: Config, open: Open<F>, memory: Memory, log: Arc<dyn Log>) -> Result<Worker<F>> {
+        let mut parts = BTreeMap::new();
+        let assignment = match &config.partitions {
+            Partitions::OfGroup => Assignment::Group(config.stage.clone()),
+            Partitions::These(partitions) => {
+                for partition in partitions {
+                    parts.insert(*partition, Part::open(&config, *partition, &open, &memory, log.as_ref())?);
+                }
+                Assignment::Manual(parts.iter().map(|(partition, part)| (*partition, part.position())).collect())
+            }
+        };
+        let consumer = log.consumer(&config.topic, assignment)?;
+        let producer = consumer.producer(&config.producer)?;
+        Ok(Worker {
+            config,
+            open,
+            memory,
+            log,
+            consumer,
+            producer,
+            parts,
+            opening: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            first_output: None,
+            recovered: Arc::default(),
+            flushed: BTreeMap::new(),
+        })
+    }
+
+    /// A flag that is true while no task replays.
+    pub fn recovered(&self) -> Arc<AtomicBool> {
+        self.recovered.clone()
+    }
+
+    /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes.
+    ///
+    /// # Errors
+    /// The first failure; what was committed stays, the rest is replayed by the next worker.
+    pub fn run(mut self, stop: &AtomicBool) -> Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            self.step()?;
+        }
+        self.rest()
+    }
+
+    /// One turn of the loop.
+    fn step(&mut self) -> Result<()> {
+        self.begin_opened()?;
+        let wait = match (self.first_output, self.opening.is_empty()) {
+            (Some(_), _) => Duration::ZERO,
+            (None, true) => WAIT,
+            (None, false) => WAIT_OPENING,
+        };
+        let mut idle = false;
+        match self.consumer.poll(self.config.poll_bytes, wait)? {
+            Poll::Assigned(partitions) => self.assigned(&partitions)?,
+            Poll::Revoked(partitions) => self.revoked(&partitions)?,
+            Poll::Lost(partitions) => self.lost(&partitions),
+            Poll::Records { partition, records } => self.apply(partition, &records)?,
+            Poll::Idle => idle = true,
+        }
+        let due = self.first_output.is_some_and(|first| first.elapsed() >= self.config.commit_every);
+        let waiting: usize = self.parts.values().filter_map(Part::waiting).sum();
+        if due || idle || waiting >= OUTPUTS_MAX {
+            self.commit()?;
+        }
+        if idle {
+            self.flush(|part| part.wants_flush())?;
+        }
+        let replaying = self.replaying();
+        self.recovered.store(replaying == 0, Ordering::Relaxed);
+        telemetry::replaying(&self.config.producer, replaying);
+        Ok(())
+    }
+
+    /// Number of tasks that replay, or whose state is being opened.
+    fn replaying(&self) -> usize {
+        self.opening.len() + self.parts.values().filter(|part| part.replaying()).count()
+    }
+
+    fn apply(&mut self, partition: u32, mut records: &[Stored]) -> Result<()> {
+        while !records.is_empty() {
+            // Records of a partition that was given back in the meantime.
+            let Some(part) = self.parts.get_mut(&partition) else { return Ok(()) };
+            let applied = part.apply(records)?;
+            records = &records[applied..];
+            if part.waiting().is_some() {
+                self.first_output.get_or_insert_with(Instant::now);
+            }
+            if part.wants_flush() {
+                self.commit()?;
+                self.flush(|part| part.wants_flush())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Outputs and offsets first, of all tasks in one commit of the log.
+    fn commit(&mut self) -> Result<()> {
+        self.first_output = None;
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut offsets = Vec::new();
+        for (partition, part) in &mut self.parts {
+            let Some((mut own, closed)) = part.take() else { continue };
+            outputs.append(&mut own);
+            offsets.push(self.config.position(*partition, closed));
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        telemetry::committed(&self.config.stage, outputs.len());
+        self.write(outputs, offsets)?;
+        self.parts.values_mut().for_each(Part::committed);
+        Ok(())
+    }
+
+    fn write(&mut self, outputs: Vec<Output>, offsets: Vec<(Arc<str>, u32, Option<Committed>)>) -> Result<()> {
+        let mut groups = vec![GroupOffsets { group: self.config.stage.clone(), offsets }];
+        // R as a group of its own: retention and compaction of the embedded log wait for it, too.
+        let flushed = std::mem::take(&mut self.flushed);
+        if !flushed.is_empty() {
+            let offsets = flushed.into_iter().map(|(partition, at)| self.config.position(partition, at)).collect();
+            groups.push(GroupOffsets { group: state_group(&self.config.stage), offsets });
+        }
+        let begun = Instant::now();
+        self.producer.commit(Commit { outputs, offsets: groups })?;
+        telemetry::commit_took(&self.config.stage, begun.elapsed());
+        Ok(())
+    }
+
+    /// State second, and only where it lies on an instant.
+    fn flush(&mut self, wanted: impl Fn(&Part<F>) -> bool) -> Result<()> {
+        for (partition, part) in self.parts.iter_mut().filter(|(_, part)| wanted(part)) {
+            if let Some(at) = part.flush()? {
+                self.flushed.insert(*partition, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits and flushes everything.
+    fn rest(&mut self) -> Result<()> {
+        self.commit()?;
+        self.flush(|_| true)?;
+        if self.flushed.is_empty() {
+            return Ok(());
+        }
+        self.write(Vec::new(), Vec::new())
+    }
+
+    fn assigned(&mut self, partitions: &[u32]) -> Result<()> {
+        let given: BTreeSet<u32> = partitions.iter().copied().collect();
+        // What went to others is theirs: its state on disk serves when it comes back.
+        self.resting.retain(|partition, _| given.contains(partition));
+        for partition in given {
+            if let Some(mut part) = self.resting.remove(&partition) {
+                part.resume(&self.config, partition, self.log.as_ref())?;
+                self.consumer.seek(partition, part.position())?;
+                self.parts.insert(partition, part);
+            } else {
+                self.open_aside(partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the state of a partition on a thread of its own.
+    fn open_aside(&mut self, partition: u32) -> Result<()> {
+        // One that was revoked while it was being opened still holds the lock of its state.
+        if let Some(before) = self.opening.remove(&partition) {
+            drop(before.thread.join());
+        }
+        let (config, open, memory) = (self.config.clone(), self.open.clone(), self.memory.clone());
+        let log = self.log.clone();
+        let body = move || Part::open(&config, partition, &open, &memory, log.as_ref());
+        let thread = std::thread::Builder::new().name(format!("open-{}", self.config.task(partition)));
+        let thread = thread.spawn(body).map_err(|source| Error::Thread { source })?;
+        self.opening.insert(partition, Opening { wanted: true, thread });
+        Ok(())
+    }
+
+    /// Begins the partitions whose state is open.
+    fn begin_opened(&mut self) -> Result<()> {
+        let done = |(partition, opening): (&u32, &Opening<F>)| opening.thread.is_finished().then_some(*partition);
+        let done: Vec<u32> = self.opening.iter().filter_map(done).collect();
+        for partition in done {
+            let Some(opening) = self.opening.remove(&partition) else { continue };
+            let opened = opening.thread.join().map_err(|_| Error::Panicked { task: self.config.task(partition) })?;
+            if opening.wanted {
+                let part = opened?;
+                self.consumer.seek(partition, part.position())?;
+                self.parts.insert(partition, part);
+            }
+        }
+        Ok(())
+    }
+
+    /// The group takes these back: they go with the next poll, so commit now.
+    fn revoked(&mut self, partitions: &[u32]) -> Result<()> {
+        self.rest()?;
+        for partition in partitions {
+            if let Some(part) = self.parts.remove(partition) {
+                self.resting.insert(*partition, part);
+            }
+            if let Some(opening) = self.opening.get_mut(partition) {
+                opening.wanted = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Others have these already: what was not committed is theirs to do.
+    fn lost(&mut self, partitions: &[u32]) {
+        for partition in partitions {
+            self.parts.remove(partition);
+            if let Some(opening) = self.opening.get_mut(partition) {
+                opening.wanted = false;
+            }
+        }
+    }
+}
+
+impl Config {
+    fn position(&self, partition: u32, offset: u64) -> (Arc<str>, u32, Option<Committed>) {
+        (self.topic.clone(), partition, Some(Committed { offset, metadata: String::new() }))
+    }
+}
