@@ -69,7 +69,8 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     runtime.shutdown_timeout(Duration::from_secs(1));
     let closed = door.join();
     if !node.failed() {
-        node.drain(&after(DRAIN_MAX)?)?;
+        let over = after(DRAIN_MAX)?;
+        node.drain(&over)?;
     }
     // A stage that failed is why the rest did.
     node.stop()?;
