@@ -172,10 +172,8 @@ fn run<F: Fold + 'static>(
 ) -> JoinHandle<()> {
     let (name, home) = (format!("{stage}-{partition}"), place.folder.path().to_owned());
     let partitions = Partitions::These(vec![partition]);
-    let config = task::Config {
-        appended: account::APPENDED,
-        ..task::Config::new(stage, topic, partitions, name.clone(), home)
-    };
+    let config =
+        task::Config { appended: account::APPENDED, ..task::Config::new(stage, topic, partitions, name.clone(), home) };
     let worker = Worker::open(config, open, place.memory.clone(), place.log.clone()).unwrap();
     let stop = stop.clone();
     waits.push((stage.to_owned(), topic.to_owned(), partition));

@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn json(alert: &Alert, out: &mut dyn Write) -> Result<()> {
+/// One line of JSON.
+pub(crate) fn json(alert: &Alert, out: &mut dyn Write) -> Result<()> {
     let line = Json {
         rule: &alert.rule,
         account: alert.account.as_deref(),

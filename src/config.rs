@@ -3,7 +3,11 @@
 //! Invariants: an unknown key is an error; every default is also in `deploy/config/default.toml`, a
 //! test compares them. Flags are not here: they belong to their commands.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
@@ -21,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) settings: Numbers,
     /// The log.
     pub(crate) log: Log,
+    /// The live door.
+    pub(crate) ingest: Ingest,
 }
 
 /// `[settings]`.
@@ -43,6 +49,45 @@ pub(crate) struct Numbers {
 pub(crate) struct Log {
     /// Partitions of the events; fixed when the data directory is made.
     pub(crate) partitions: u32,
+}
+
+/// `[ingest]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ingest {
+    listen: String,
+    name: String,
+    source: String,
+    tick: String,
+    linger: String,
+    batch_events: usize,
+    queue: usize,
+    body_bytes_max: usize,
+    events_max: usize,
+    memory_bytes_max: usize,
+    connections_max: usize,
+    header_timeout: String,
+    body_timeout: String,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Ingest {
+            listen: "127.0.0.1:8080".to_owned(),
+            name: "http".to_owned(),
+            source: "http".to_owned(),
+            tick: "100ms".to_owned(),
+            linger: "2ms".to_owned(),
+            batch_events: 10_000,
+            queue: 1_024,
+            body_bytes_max: 8 << 20,
+            events_max: 10_000,
+            memory_bytes_max: 64 << 20,
+            connections_max: 512,
+            header_timeout: "10s".to_owned(),
+            body_timeout: "30s".to_owned(),
+        }
+    }
 }
 
 impl Default for Numbers {
@@ -77,6 +122,8 @@ impl Config {
         let source = config::File::from_str(text, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.settings()?;
+        config.http()?;
+        config.live(TimeZone::UTC)?;
         if !(1..=256).contains(&config.log.partitions) {
             bail!("[log] partitions: is {}, expected 1 to 256", config.log.partitions);
         }
@@ -99,9 +146,41 @@ impl Config {
             margin: margin.with_context(|| {
                 format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin)
             })?,
-            silent_after: duration("silent_after", &numbers.silent_after)?,
-            allowed_lateness: duration("allowed_lateness", &numbers.allowed_lateness)?,
-            max_ahead: duration("max_ahead", &numbers.max_ahead)?,
+            silent_after: duration("settings", "silent_after", &numbers.silent_after)?,
+            allowed_lateness: duration("settings", "allowed_lateness", &numbers.allowed_lateness)?,
+            max_ahead: duration("settings", "max_ahead", &numbers.max_ahead)?,
+        })
+    }
+
+    /// Settings of the HTTP door.
+    pub(crate) fn http(&self) -> anyhow::Result<ingest::http::Config> {
+        let set = &self.ingest;
+        let listen: Result<SocketAddr, _> = set.listen.parse();
+        Ok(ingest::http::Config {
+            listen: listen.map_err(|_| {
+                anyhow::anyhow!("[ingest] listen: is {:?}, expected an address such as 127.0.0.1:8080", set.listen)
+            })?,
+            source: set.source.clone(),
+            floor_us: self.history_floor()?,
+            body_bytes_max: positive("body_bytes_max", set.body_bytes_max)?,
+            events_max: positive("events_max", set.events_max)?,
+            memory_bytes_max: positive("memory_bytes_max", set.memory_bytes_max)?,
+            connections_max: positive("connections_max", set.connections_max)?,
+            header_timeout: time("header_timeout", &set.header_timeout)?,
+            body_timeout: time("body_timeout", &set.body_timeout)?,
+        })
+    }
+
+    /// Settings of the live door, in the tenant's zone.
+    pub(crate) fn live(&self, zone: TimeZone) -> anyhow::Result<ingest::live::Config> {
+        let set = &self.ingest;
+        Ok(ingest::live::Config {
+            name: set.name.clone(),
+            tick: time("tick", &set.tick)?,
+            linger: time("linger", &set.linger)?,
+            batch_events: positive("batch_events", set.batch_events)?,
+            queue: positive("queue", set.queue)?,
+            ..ingest::live::Config::new(zone)
         })
     }
 
@@ -126,13 +205,22 @@ impl Config {
     }
 }
 
+fn positive(name: &str, value: usize) -> anyhow::Result<usize> {
+    anyhow::ensure!(value > 0, "[ingest] {name}: is 0, expected at least 1");
+    Ok(value)
+}
+
+fn time(name: &str, text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::from_micros(duration("ingest", name, text)?.unsigned_abs()))
+}
+
 /// `90d`, `1h`, `5m`, `30s`, `500ms` in microseconds.
-fn duration(name: &str, text: &str) -> anyhow::Result<i64> {
+fn duration(section: &str, name: &str, text: &str) -> anyhow::Result<i64> {
     let units = [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000_i64)];
     let found = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<i64>().ok()?, *size)));
     match found.and_then(|(count, size)| count.checked_mul(size)).filter(|span| *span >= 0) {
         Some(span) => Ok(span),
-        None => bail!("[settings] {name}: is {text:?}, expected a duration such as \"90d\", \"1h\" or \"500ms\""),
+        None => bail!("[{section}] {name}: is {text:?}, expected a duration such as \"90d\", \"1h\" or \"500ms\""),
     }
 }
 
@@ -147,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn the_doors_have_the_same_defaults() {
+        let config = Config::default();
+        assert_eq!(config.http().unwrap(), ingest::http::Config::default());
+        assert_eq!(config.live(TimeZone::UTC).unwrap(), ingest::live::Config::new(TimeZone::UTC));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
             (
@@ -155,6 +250,9 @@ mod tests {
             ),
             ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
+            ("[ingest]\nlisten = \"8080\"", "[ingest] listen: is \"8080\", expected an address such as 127.0.0.1:8080"),
+            ("[ingest]\ntick = \"fast\"", "[ingest] tick: is \"fast\", expected a duration"),
+            ("[ingest]\nqueue = 0", "[ingest] queue: is 0, expected at least 1"),
             ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),
         ] {
             let found = Config::parse(text).unwrap_err().to_string();

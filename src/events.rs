@@ -1,4 +1,5 @@
-//! `vitals events`: the log as CloudEvents, one a line; importing them gives the same events.
+//! `vitals events`: the log as CloudEvents, one a line; importing them gives the same events. It follows the log: another
+//! process may write.
 //!
 //! Ticks, on request, are lines `{"tick":TIME,"partition":N}`, which the import does not read.
 
@@ -11,6 +12,8 @@ use ingest::{
     door, render_rfc3339,
 };
 use proto::v1::{Entry, entry};
+
+use crate::node;
 
 /// Flags of `vitals events`.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,13 +43,7 @@ const IDLE_MAX: u32 = 20;
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, path: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
-    let folder = path.join("log");
-    anyhow::ensure!(
-        folder.exists(),
-        "{}: there is no log here; `vitals import FILE --data DIR` makes one",
-        path.display()
-    );
-    let log: Arc<dyn Log> = eventlog::embedded::Embedded::open(folder, eventlog::embedded::Config::default())?;
+    let log: Arc<dyn Log> = node::follow(path)?;
     run(args, &log, processor::topics::EVENTS, out)?;
     Ok(())
 }

@@ -9,12 +9,16 @@ mod describe;
 mod diagnostic;
 mod events;
 mod import;
+mod ingest;
+mod lag;
 mod metrics;
 mod node;
 mod output;
 mod query;
 mod rebuild;
 mod shutdown;
+mod tail;
+mod telemetry;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -45,6 +49,8 @@ struct Cli {
 enum Command {
     /// Reads files of history into the log, and processes and stores everything.
     Import(import::Args),
+    /// Takes events over HTTP, and processes and stores everything.
+    Ingest(ingest::Args),
     /// Rows of a metric.
     Query(query::Args),
     /// Alerts and their states.
@@ -55,6 +61,8 @@ enum Command {
     Rebuild,
     /// The log as CloudEvents JSON, one event a line.
     Events(events::Args),
+    /// What is published, as it comes: values of a metric, or alerts.
+    Tail(tail::Args),
     /// A simulated shop: its past year, then live.
     Demo(demo::Args),
 }
@@ -83,6 +91,8 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Alerts(args) => alerts::run(args, data, out),
         Command::Metrics(args) => metrics::run(args, data, out),
         Command::Import(args) => import::execute(args, &config()?, data, out),
+        Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
+        Command::Tail(args) => tail::execute(args, data, out),
         Command::Rebuild => rebuild::run(&config()?, data, out),
         Command::Events(args) => events::execute(args, data, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
@@ -130,7 +140,7 @@ fn message(error: &anyhow::Error) -> String {
 /// 2 for a question that cannot be answered as asked, else 1.
 fn code(error: &anyhow::Error) -> u8 {
     let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
-        || error.downcast_ref::<ingest::Error>().is_some_and(|error| error.kind() == ingest::Kind::Reject)
+        || error.downcast_ref::<::ingest::Error>().is_some_and(|error| error.kind() == ::ingest::Kind::Reject)
         || matches!(error.downcast_ref(), Some(eventlog::Error::Partitions { .. }))
         || error.downcast_ref::<Usage>().is_some();
     if rejected { 2 } else { 1 }

@@ -29,8 +29,13 @@ use sink::alert::task::Alerts;
 use store::Write as _;
 use task::{Fold, Partitions, State, Worker, state::Memory};
 
+use crate::lag::Lag;
+
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
+
+/// How often the lag is told.
+const LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
@@ -93,9 +98,8 @@ impl Data {
         }
         let events: Arc<str> = topics::EVENTS.into();
         let forget = |group, partition| GroupOffsets { group, offsets: vec![(events.clone(), partition, None)] };
-        let groups = |partition| {
-            [forget(task::state_group("account"), partition), forget("account".to_owned(), partition)]
-        };
+        let groups =
+            |partition| [forget(task::state_group("account"), partition), forget("account".to_owned(), partition)];
         let offsets = (0..self.partitions).flat_map(groups).collect();
         self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
         remove(&self.path.join("state"))?;
@@ -104,6 +108,17 @@ impl Data {
         }
         self.create_topics()
     }
+}
+
+/// Opens the log of a data directory for reading; another process may write it.
+pub(crate) fn follow(path: &Path) -> anyhow::Result<Arc<Embedded>> {
+    let folder = path.join("log");
+    anyhow::ensure!(
+        folder.exists(),
+        "{}: there is no log here; `vitals import FILE --data DIR` makes one",
+        path.display()
+    );
+    Ok(Embedded::follow(folder, eventlog::embedded::Config::default())?)
 }
 
 /// The definitions of `lines` with no such line among `known`; the first line is about all of them.
@@ -146,6 +161,7 @@ pub(crate) struct Node<'a> {
     common: Common,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
+    recovered: Vec<Arc<AtomicBool>>,
     /// (group, topic, partition), in the order in which records pass.
     waits: Vec<(String, String, u32)>,
 }
@@ -154,8 +170,14 @@ impl<'a> Node<'a> {
     /// Starts every stage.
     pub(crate) fn start(data: &'a Data) -> anyhow::Result<Node<'a>> {
         let memory = Memory::new(256 << 20, 256 << 20);
-        let mut node =
-            Node { data, common: Common::default(), threads: Vec::new(), counters: Arc::default(), waits: Vec::new() };
+        let mut node = Node {
+            data,
+            common: Common::default(),
+            threads: Vec::new(),
+            counters: Arc::default(),
+            recovered: Vec::new(),
+            waits: Vec::new(),
+        };
         for partition in 0..data.partitions {
             let (plan, counters) = (data.plan.clone(), node.counters.clone());
             let open = move |partition, state: &State| {
@@ -177,6 +199,7 @@ impl<'a> Node<'a> {
         }
         node.spawn_sink()?;
         node.spawn_cleaner()?;
+        node.spawn_lag()?;
         Ok(node)
     }
 
@@ -197,6 +220,7 @@ impl<'a> Node<'a> {
             ..task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder)
         };
         let worker = Worker::open(config, open, memory.clone(), self.data.log.clone())?;
+        self.recovered.push(worker.recovered());
         self.waits.push((stage.to_owned(), topic.to_owned(), partition));
         let common = self.common.clone();
         let thread = std::thread::Builder::new().name(name.clone());
@@ -215,8 +239,9 @@ impl<'a> Node<'a> {
         }
         inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
         for input in &inputs {
-            self.waits
-                .extend((0..input.partitions).map(|partition| (sink::group(&input.name), input.name.clone(), partition)));
+            self.waits.extend(
+                (0..input.partitions).map(|partition| (sink::group(&input.name), input.name.clone(), partition)),
+            );
         }
         let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs, "sink")?;
         let common = self.common.clone();
@@ -243,6 +268,40 @@ impl<'a> Node<'a> {
         };
         self.threads.push(std::thread::Builder::new().name("cleaner".to_owned()).spawn(body)?);
         Ok(())
+    }
+
+    /// Says now and then how far the stages are behind, and how the log is.
+    fn spawn_lag(&mut self) -> anyhow::Result<()> {
+        let (common, log, embedded) = (self.common.clone(), self.data.log.clone(), self.data.embedded.clone());
+        let mut lag = Lag::new(&self.waits);
+        let body = move || {
+            let mut last: Option<Instant> = None;
+            while !common.stop.load(Ordering::Relaxed) {
+                if last.is_none_or(|last| last.elapsed() >= LAG_EVERY) {
+                    last = Some(Instant::now());
+                    embedded.report();
+                    common.end("telemetry", lag.report(log.as_ref()).map_err(Into::into));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name("lag".to_owned()).spawn(body)?);
+        Ok(())
+    }
+
+    /// Answers whether the stages are running, and have replayed what they had published before.
+    pub(crate) fn readiness(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+        let (common, recovered) = (self.common.clone(), self.recovered.clone());
+        move || {
+            let replaying = recovered.iter().filter(|flag| !flag.load(Ordering::Relaxed)).count();
+            if common.stop.load(Ordering::Relaxed) {
+                Err("the stages are stopping".to_owned())
+            } else if replaying > 0 {
+                Err(format!("{replaying} of {} tasks are replaying", recovered.len()))
+            } else {
+                Ok(())
+            }
+        }
     }
 
     /// What became of all events so far.

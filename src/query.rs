@@ -146,7 +146,8 @@ fn order(sort: Sort, a: &Row, b: &Row) -> Ordering {
     }
 }
 
-fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
+/// One line of JSON.
+pub(crate) fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
     let (series, point) = (&row.series, &row.point);
     let line = Json {
         metric: &series.metric,

@@ -4,7 +4,8 @@
 //! - one value is a batch of records ([`batch`]), one [`Commit`](crate::Commit) lies in one synced `WriteBatch` (see
 //!   [`commit`]): a crash, of the process or of the machine, leaves whole commits, and all that were acknowledged;
 //! - readers never wait for writers and see whole, durable commits ([`consumer`]);
-//! - one process holds the directory; a newer format is refused, damage is named with its cure ([`storage`]).
+//! - one process holds the directory for writing, any number follow it ([`Embedded::follow`]); a newer format is
+//!   refused, damage is named with its cure ([`storage`]).
 //!
 //! It does not know what records mean, nor time: [`Embedded::clean`] is told what time it is.
 
@@ -60,7 +61,6 @@ pub struct Embedded {
 
 /// What readers and writers share.
 struct Shared {
-    path: String,
     storage: Storage,
     topics: RwLock<BTreeMap<String, Arc<Topic>>>,
     queue: Queue,
@@ -76,11 +76,21 @@ impl Embedded {
     /// # Errors
     /// [`Error::InUse`], [`Error::Newer`] and [`Error::Damaged`] say what to do.
     pub fn open(path: impl AsRef<Path>, config: Config) -> Result<Arc<Self>> {
-        let path = path.as_ref();
-        let storage = Storage::open(path, &config)?;
+        Self::with(Storage::open(path.as_ref(), &config)?)
+    }
+
+    /// Opens the log in `path` for reading, beside the process that writes it, if there is one. Readers see what that
+    /// one writes, a little later and perhaps before it is durable; nothing can be written.
+    ///
+    /// # Errors
+    /// When there is no log, and as [`Embedded::open`].
+    pub fn follow(path: impl AsRef<Path>, config: Config) -> Result<Arc<Self>> {
+        Self::with(Storage::follow(path.as_ref(), &config)?)
+    }
+
+    fn with(storage: Storage) -> Result<Arc<Self>> {
         let topics = load(&storage)?;
         let shared = Shared {
-            path: path.display().to_string(),
             storage,
             topics: RwLock::new(topics),
             queue: Queue::default(),
@@ -89,6 +99,11 @@ impl Embedded {
             visible: RwLock::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+
+    /// Tells the telemetry how RocksDB is.
+    pub fn report(&self) {
+        crate::telemetry::rocksdb("log", |property| self.shared.storage.figure(property));
     }
 
     /// Removes what the topics need not keep at `now_us`, in microseconds since the Unix epoch.
@@ -103,6 +118,7 @@ impl Embedded {
     /// # Errors
     /// When the log cannot be read or written.
     pub fn clean(&self, now_us: i64) -> Result<Cleaned> {
+        self.shared.writable()?;
         let _one = self.shared.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
         clean::run(&self.shared, now_us)
     }
@@ -114,6 +130,28 @@ impl Shared {
         topics.get(name).cloned().ok_or_else(|| Error::Unknown { topic: name.to_owned(), partition })
     }
 
+    /// Refuses what a follower cannot do.
+    fn writable(&self) -> Result<()> {
+        let path = self.storage.path();
+        let what = || format!("{path} was opened to follow another process, and cannot be written");
+        if self.storage.follows() { Err(Error::Invalid { what: what() }) } else { Ok(()) }
+    }
+
+    /// What a follower does instead of being told: sees new records, topics and low watermarks.
+    fn catch_up(&self) -> Result<()> {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        self.storage.catch_up()?;
+        let mut found = load(&self.storage)?;
+        for (name, topic) in &mut found {
+            // A topic that became shorter is another one of that name.
+            let Some(known) = topics.get(name).filter(|known| topic.continues(known)) else { continue };
+            known.follow(topic);
+            *topic = known.clone();
+        }
+        *topics = found;
+        Ok(())
+    }
+
     fn all_topics(&self) -> Vec<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -121,6 +159,7 @@ impl Shared {
 
 impl Log for Embedded {
     fn create_topic(&self, spec: &TopicSpec) -> Result<()> {
+        self.shared.writable()?;
         spec.check()?;
         let mut topics = self.shared.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topic = match topics.get(&spec.name) {
@@ -146,6 +185,7 @@ impl Log for Embedded {
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
+        self.shared.writable()?;
         let mut topics = self.shared.topics.write().unwrap_or_else(PoisonError::into_inner);
         let Some(topic) = topics.get(name) else { return Ok(()) };
         self.shared.storage.delete_topic(topic.id, name)?;
@@ -178,6 +218,7 @@ impl Log for Embedded {
     }
 
     fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {
+        self.shared.writable()?;
         Ok(Box::new(Writer::new(self.shared.clone(), name)))
     }
 }

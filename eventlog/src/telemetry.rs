@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// Records appended.
 pub const RECORDS: &str = "vitals_log_records_appended_total";
@@ -19,8 +19,29 @@ pub const EXPIRED: &str = "vitals_log_records_expired_total";
 /// Records removed because a newer one has their key.
 pub const COMPACTED: &str = "vitals_log_records_compacted_total";
 
+/// Bytes of live data in a RocksDB, estimated.
+pub const LIVE: &str = "vitals_rocksdb_live_bytes";
+/// Bytes in its memtables.
+pub const MEMTABLES: &str = "vitals_rocksdb_memtable_bytes";
+/// Bytes that its compaction is behind.
+pub const PENDING: &str = "vitals_rocksdb_pending_compaction_bytes";
+/// Its files of level 0.
+pub const LEVEL0: &str = "vitals_rocksdb_level0_files";
+/// 1 while it refuses writes.
+pub const STOPPED: &str = "vitals_rocksdb_write_stopped";
+
+/// What RocksDB calls them.
+const FIGURES: [(&str, &str); 5] = [
+    (LIVE, "rocksdb.estimate-live-data-size"),
+    (MEMTABLES, "rocksdb.cur-size-all-mem-tables"),
+    (PENDING, "rocksdb.estimate-pending-compaction-bytes"),
+    (LEVEL0, "rocksdb.num-files-at-level0"),
+    (STOPPED, "rocksdb.is-write-stopped"),
+];
+
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 6] = [RECORDS, COMMITS, BYTES, SYNCS, EXPIRED, COMPACTED];
+pub const NAMES: [&str; 11] =
+    [RECORDS, COMMITS, BYTES, SYNCS, EXPIRED, COMPACTED, LIVE, MEMTABLES, PENDING, LEVEL0, STOPPED];
 
 /// Describes everything to the recorder.
 pub fn describe() {
@@ -30,6 +51,21 @@ pub fn describe() {
     describe_histogram!(SYNCS, Unit::Seconds, "Time of one durable write, which may hold several commits");
     describe_counter!(EXPIRED, Unit::Count, "Records removed because they were older than the retention");
     describe_counter!(COMPACTED, Unit::Count, "Records removed because a newer one has their key");
+    describe_gauge!(LIVE, Unit::Bytes, "Live data in a RocksDB, estimated");
+    describe_gauge!(MEMTABLES, Unit::Bytes, "Memtables of a RocksDB");
+    describe_gauge!(PENDING, Unit::Bytes, "What compaction of a RocksDB is behind, estimated");
+    describe_gauge!(LEVEL0, Unit::Count, "Files of level 0 of a RocksDB");
+    describe_gauge!(STOPPED, Unit::Count, "1 while a RocksDB refuses writes");
+}
+
+/// Reports on the database `db`; `figure` gives a property of RocksDB, summed over its column families.
+pub fn rocksdb(db: &str, figure: impl Fn(&str) -> Option<u64>) {
+    for (name, property) in FIGURES {
+        if let Some(value) = figure(property) {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+            gauge!(name, "db" => db.to_owned()).set(value as f64);
+        }
+    }
 }
 
 pub(crate) fn synced(took: Duration) {

@@ -1,8 +1,9 @@
 //! A door: stamps events, appends them and the ticks to the log, batch by batch.
 //!
-//! Invariants: `recorded_at = max(event time, clock + 1 ms)`, the clock being the log's greatest tick; a
-//! tick goes to every partition in one commit; nothing depends on where batches end. The clock is
-//! read back from the tail of the log, so the log alone says where to go on. It does not validate.
+//! Invariants: `recorded_at = max(time, clock + 1 ms)`, the clock being the log's greatest tick and the time the event's
+//! in files of history, the wall clock's in a live door; a tick goes to every partition in one commit; nothing depends
+//! on where batches end. The clock is read back from the tail of the log, so the log alone says where to go on.
+//! It does not validate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,9 +75,20 @@ impl Door {
         &self.schedule
     }
 
-    /// Stamps an event and adds it to the batch; the ticks due before it were appended already.
-    pub fn append(&mut self, mut event: Event) {
-        event.recorded_at_us = self.schedule.row(event.time_us);
+    /// Another door moved the clock of the log.
+    pub fn observe(&mut self, at_us: i64) {
+        self.schedule.observe(at_us);
+    }
+
+    /// Adds an event recorded when it happened; the ticks due before it were appended already.
+    pub fn append(&mut self, event: Event) {
+        let time_us = event.time_us;
+        self.append_at(event, time_us);
+    }
+
+    /// Stamps an event that is recorded at `now_us` and adds it to the batch.
+    pub fn append_at(&mut self, mut event: Event, now_us: i64) {
+        event.recorded_at_us = self.schedule.row(now_us);
         let partition = partition::of(event.subject.as_bytes(), self.partitions);
         let key = Bytes::from(event.subject.clone().into_bytes());
         let at_us = event.recorded_at_us;
@@ -211,6 +223,17 @@ pub fn each(
         }
     }
     Ok(())
+}
+
+/// The time of a record that is a tick.
+///
+/// # Errors
+/// When it does not decode.
+pub(crate) fn tick(topic: &str, partition: u32, stored: &Stored) -> Result<Option<i64>> {
+    match decode(topic, partition, stored)?.entry {
+        Some(entry::Entry::Tick(tick)) => Ok(Some(tick.at_us)),
+        _ => Ok(None),
+    }
 }
 
 /// The entry of a record of the events topic.

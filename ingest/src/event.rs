@@ -28,8 +28,10 @@ pub const TENANT: &str = "default";
 /// What a door knows besides the line.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Wall clock: later events are refused, and events without a time happened then; microseconds.
+    /// Wall clock: events without a time happened then; microseconds.
     pub now_us: i64,
+    /// Later events are refused; microseconds. A live door takes them all: what is dated ahead is quarantined.
+    pub until_us: i64,
     /// Earlier events are refused; microseconds.
     pub floor_us: i64,
     /// Source of events that name none.
@@ -97,10 +99,10 @@ fn when(envelope: &Envelope<'_>, context: &Context) -> Result<i64, Rejection> {
 
 fn bounds(time_us: i64, context: &Context) -> Result<(), Rejection> {
     let time = || render_rfc3339(time_us);
-    if time_us > context.now_us {
+    if time_us > context.until_us {
         return Err(Rejection::new(
             "time",
-            format!("is {}, after the wall clock ({})", time(), render_rfc3339(context.now_us)),
+            format!("is {}, after the wall clock ({})", time(), render_rfc3339(context.until_us)),
         ));
     }
     if time_us < context.floor_us {

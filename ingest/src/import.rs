@@ -267,8 +267,13 @@ impl<'a> Reading<'a> {
         for path in &options.files {
             total += std::fs::metadata(path).map_err(|e| Error::file(path, e))?.len();
         }
-        let context =
-            Context { now_us, floor_us: options.floor_us, source: options.source.clone(), tenant: String::new() };
+        let context = Context {
+            now_us,
+            until_us: now_us,
+            floor_us: options.floor_us,
+            source: options.source.clone(),
+            tenant: String::new(),
+        };
         let rejects = options.rejects.as_ref().map(open).transpose()?;
         Ok(Self { options, context, rejects, summary: Summary::default(), bytes: 0, total })
     }

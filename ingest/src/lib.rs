@@ -1,11 +1,13 @@
 //! Doors: accept, validate, append; ticks.
 //!
-//! Every door (files here, HTTP later) shares one path: [`event::parse`] turns hostile bytes into a
-//! [`proto::v1::Event`] or a [`Rejection`], [`ticks::Schedule`] says what it is stamped with and which
-//! ticks come before it, [`door::Door`] appends both to the log. Invariants: what is appended is a
-//! function of the rows, the log's clock and the settings, never of batch sizes or restarts.
+//! Every door shares one path: [`event::parse`] turns hostile bytes into a [`proto::v1::Event`] or a [`Rejection`],
+//! [`ticks::Schedule`] says what it is stamped with and which ticks come before it, [`door::Door`] appends both to the
+//! log. Files ([`import`]) are stamped by the times in them, so that what is appended is a function of the rows, the
+//! log's clock and the settings, never of batch sizes or restarts; [`http`] is stamped by the wall clock ([`live`]).
 //! This crate does not know what an event means to a metric.
 
+pub mod batch;
+pub mod clock;
 pub mod cloudevents;
 mod currency;
 mod decimal;
@@ -13,9 +15,11 @@ mod delimited;
 pub mod door;
 mod error;
 pub mod event;
+pub mod http;
 pub mod import;
 mod json;
 mod lines;
+pub mod live;
 pub mod mapping;
 mod number;
 pub mod partition;

@@ -1,17 +1,35 @@
 //! What this crate says about itself: the only place that names telemetry.
 
-/// Lines accepted by a door.
+use std::time::Duration;
+
+/// Events accepted by a door.
 pub const ACCEPTED: &str = "vitals_ingest_accepted_total";
-/// Lines refused by a door.
+/// Events refused by a door.
 pub const REJECTED: &str = "vitals_ingest_rejected_total";
 /// Ticks appended (each to every partition, counted once).
 pub const TICKS: &str = "vitals_ingest_ticks_total";
+/// Time from gathering a batch to its being durable.
+pub const COMMIT: &str = "vitals_ingest_commit_seconds";
+/// Requests by status.
+pub const REQUESTS: &str = "vitals_ingest_requests_total";
+/// Time of a request.
+pub const REQUEST: &str = "vitals_ingest_request_seconds";
+/// Connections that are open.
+pub const CONNECTIONS: &str = "vitals_ingest_connections";
+
+/// All names, for tests of dashboards and alert rules.
+pub const NAMES: [&str; 7] = [ACCEPTED, REJECTED, TICKS, COMMIT, REQUESTS, REQUEST, CONNECTIONS];
 
 /// Describes them to the exporter.
 pub fn describe() {
-    metrics::describe_counter!(ACCEPTED, "lines accepted by a door");
-    metrics::describe_counter!(REJECTED, "lines refused by a door");
-    metrics::describe_counter!(TICKS, "ticks appended");
+    use metrics::Unit::{Count, Seconds};
+    metrics::describe_counter!(ACCEPTED, Count, "Events accepted by a door, durably");
+    metrics::describe_counter!(REJECTED, Count, "Events refused by a door");
+    metrics::describe_counter!(TICKS, Count, "Ticks appended");
+    metrics::describe_histogram!(COMMIT, Seconds, "Time of a commit of the live door");
+    metrics::describe_counter!(REQUESTS, Count, "Requests to the door by status");
+    metrics::describe_histogram!(REQUEST, Seconds, "Time of a request, body included");
+    metrics::describe_gauge!(CONNECTIONS, Count, "Connections that are open, as of the last one accepted");
 }
 
 pub(crate) fn appended(rows: u64, ticks: u64) {
@@ -21,4 +39,17 @@ pub(crate) fn appended(rows: u64, ticks: u64) {
 
 pub(crate) fn rejected(lines: u64) {
     metrics::counter!(REJECTED).increment(lines);
+}
+
+pub(crate) fn committed(took: Duration) {
+    metrics::histogram!(COMMIT).record(took.as_secs_f64());
+}
+
+pub(crate) fn request(status: u16, took: Duration) {
+    metrics::counter!(REQUESTS, "status" => status.to_string()).increment(1);
+    metrics::histogram!(REQUEST).record(took.as_secs_f64());
+}
+
+pub(crate) fn connections(open: usize) {
+    metrics::gauge!(CONNECTIONS).set(f64::from(u32::try_from(open).unwrap_or(u32::MAX)));
 }

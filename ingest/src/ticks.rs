@@ -134,6 +134,14 @@ impl Schedule {
         true
     }
 
+    /// Moves the clock because another door did; what this one appended still waits for a tick.
+    pub fn observe(&mut self, at_us: i64) {
+        if self.clock.at.is_none_or(|at| at < at_us) {
+            self.clock.at = Some(at_us);
+            self.aim();
+        }
+    }
+
     /// The tick that closes what was appended: at the greatest `recorded_at` since the last one.
     /// (The greatest, not the latest: so rows in another order end at the same clock.)
     pub fn last(&self) -> Option<i64> {

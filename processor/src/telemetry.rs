@@ -2,9 +2,15 @@
 
 use metrics::{Unit, counter, describe_counter};
 
-const EVENTS: &str = "vitals_events_total";
-const FROZEN: &str = "vitals_frozen_changes_total";
-const REFOLDED: &str = "vitals_accounts_refolded_total";
+/// Events by what became of them.
+pub const EVENTS: &str = "vitals_events_total";
+/// Changes to rows past their keep.
+pub const FROZEN: &str = "vitals_frozen_changes_total";
+/// Events for which an account's journal was read.
+pub const REFOLDED: &str = "vitals_accounts_refolded_total";
+
+/// All names, for tests of dashboards and alert rules.
+pub const NAMES: [&str; 3] = [EVENTS, FROZEN, REFOLDED];
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {

@@ -12,14 +12,20 @@ use store::{
 use crate::{Error, Result};
 
 /// What a record of a metric or alert topic says.
-pub(crate) enum Said {
+pub enum Said {
+    /// A value of a metric.
     Row(Box<Row>),
+    /// What time it is, microseconds since the Unix epoch.
     Tick(i64),
+    /// A change of state of an alert.
     Alert(Box<Alert>),
 }
 
 /// Decodes the value of a metric topic.
-pub(crate) fn metric_entry(bytes: &[u8]) -> Result<Said> {
+///
+/// # Errors
+/// When it does not decode, or no store could hold it.
+pub fn metric_entry(bytes: &[u8]) -> Result<Said> {
     let entry = v1::MetricEntry::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
     match entry.entry {
         Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(Box::new(row(snapshot)?))),
@@ -29,7 +35,10 @@ pub(crate) fn metric_entry(bytes: &[u8]) -> Result<Said> {
 }
 
 /// Decodes the value of the alert topic.
-pub(crate) fn transition(bytes: &[u8]) -> Result<Said> {
+///
+/// # Errors
+/// When it does not decode, or no store could hold it.
+pub fn transition(bytes: &[u8]) -> Result<Said> {
     let transition = v1::AlertTransition::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
     Ok(Said::Alert(Box::new(alert(transition)?)))
 }

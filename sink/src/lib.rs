@@ -3,7 +3,7 @@
 //! It does not know how snapshots come about, nor who reads the store.
 
 pub mod alert;
-mod convert;
+pub mod convert;
 mod error;
 pub mod telemetry;
 mod writer;

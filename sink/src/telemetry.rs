@@ -5,10 +5,13 @@ pub const RECORDS: &str = "vitals_sink_records_total";
 /// Records that went to the dead letters.
 pub const DEAD_LETTERS: &str = "vitals_sink_dead_letters_total";
 
+/// All names, for tests of dashboards and alert rules.
+pub const NAMES: [&str; 2] = [RECORDS, DEAD_LETTERS];
+
 /// Describes all of them to the installed recorder.
 pub fn describe() {
-    metrics::describe_counter!(RECORDS, "records read from metric and alert topics");
-    metrics::describe_counter!(DEAD_LETTERS, "records that went to the dead letters");
+    metrics::describe_counter!(RECORDS, "Records read from metric and alert topics");
+    metrics::describe_counter!(DEAD_LETTERS, "Records that went to the dead letters");
 }
 
 pub(crate) fn batch(records: usize, dead_letters: usize) {

@@ -148,7 +148,10 @@ impl Writer {
         for source in &self.sources {
             for partition in 0..source.partitions {
                 let marks = self.log.watermarks(&source.topic, partition)?;
-                let done = self.log.committed(&group(&source.topic), &source.topic, partition)?.map_or(marks.low, |at| at.offset);
+                let done = self
+                    .log
+                    .committed(&group(&source.topic), &source.topic, partition)?
+                    .map_or(marks.low, |at| at.offset);
                 if done < marks.high {
                     return Ok(false);
                 }
@@ -214,7 +217,9 @@ impl Source {
             Poll::Revoked(_) => Ok(Turn::GivesBack),
             Poll::Lost(partitions) => {
                 // Others read them already: what is in the batch may be stored, not committed.
-                gathered.offsets.retain(|(topic, partition, _)| *topic != self.topic || !partitions.contains(partition));
+                gathered
+                    .offsets
+                    .retain(|(topic, partition, _)| *topic != self.topic || !partitions.contains(partition));
                 Ok(Turn::Took)
             }
             Poll::Idle => Ok(Turn::Idle),

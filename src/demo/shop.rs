@@ -415,6 +415,7 @@ mod tests {
     fn a_door_accepts_every_event_as_it_is() {
         let context = ingest::event::Context {
             now_us: START_US + 500 * DAY_US,
+            until_us: START_US + 500 * DAY_US,
             floor_us: 0,
             source: String::new(),
             tenant: String::new(),

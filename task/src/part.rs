@@ -10,9 +10,7 @@
 //! ```
 //! It neither reads nor commits: the worker does.
 
-use std::{
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use eventlog::{Log, Output, Stored};
 
@@ -45,6 +43,7 @@ pub(crate) struct Part<F> {
     flush_bytes: usize,
     flushed: Instant,
     flushed_at: u64,
+    joined: Instant,
 }
 
 impl<F: Fold> Part<F> {
@@ -56,7 +55,7 @@ impl<F: Fold> Part<F> {
         memory: &Memory,
         log: &dyn Log,
     ) -> Result<Part<F>> {
-        let name = config.task(partition);
+        let (name, begun) = (config.task(partition), Instant::now());
         let state = State::open(&config.home.join(&name), F::TABLES, config.appended, memory)?;
         let fold = open(partition, &state)?;
         let from = state.next_offset()?;
@@ -72,6 +71,7 @@ impl<F: Fold> Part<F> {
             flush_bytes: config.flush_bytes,
             flushed: Instant::now(),
             flushed_at: from.unwrap_or(0),
+            joined: begun,
         };
         part.join(config, partition, from, log)?;
         Ok(part)
@@ -79,6 +79,7 @@ impl<F: Fold> Part<F> {
 
     /// Takes the partition up again after the group gave it back; others may have gone on with it.
     pub(crate) fn resume(&mut self, config: &Config, partition: u32, log: &dyn Log) -> Result<()> {
+        self.joined = Instant::now();
         self.join(config, partition, Some(self.closed), log)
     }
 
@@ -121,6 +122,9 @@ impl<F: Fold> Part<F> {
         };
         if let Some(last) = records[..progress.applied].last() {
             self.position = last.offset + 1;
+        }
+        if known > 0 && !self.replaying() {
+            telemetry::recovered(&self.name, self.joined.elapsed());
         }
         self.closed = progress.closed.unwrap_or(self.closed);
         Ok(progress.applied)
@@ -166,6 +170,7 @@ impl<F: Fold> Part<F> {
         batch.write(self.closed)?;
         self.flushed_at = self.closed;
         telemetry::flushed(&self.name, begun.elapsed());
+        eventlog::telemetry::rocksdb(&self.name, |property| self.state.figure(property));
         Ok(Some(self.closed))
     }
 }

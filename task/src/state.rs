@@ -40,6 +40,7 @@ impl Memory {
 pub struct State {
     db: DB,
     path: PathBuf,
+    tables: Vec<String>,
 }
 
 impl State {
@@ -64,7 +65,8 @@ impl State {
             rocksdb::ErrorKind::Corruption => Error::Damaged { path: text.clone(), what: source.to_string() },
             _ => Error::Storage { path: text.clone(), source },
         })?;
-        let state = State { db, path: path.to_owned() };
+        let tables = tables.iter().map(|&table| table.to_owned()).collect();
+        let state = State { db, path: path.to_owned(), tables };
         match state.number(FORMAT_KEY)? {
             None => state.db.put(FORMAT_KEY, u64::from(FORMAT).to_be_bytes()).map_err(|e| state.storage(e))?,
             Some(found) if found > u64::from(FORMAT) => {
@@ -133,6 +135,12 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// A figure of RocksDB, over all tables.
+    pub(crate) fn figure(&self, property: &str) -> Option<u64> {
+        let of = |table: &String| self.db.property_int_value_cf(self.db.cf_handle(table)?, property).ok().flatten();
+        self.tables.iter().filter_map(of).reduce(|a, b| a + b)
     }
 
     /// An empty batch.

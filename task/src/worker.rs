@@ -114,6 +114,8 @@ pub struct Worker<F> {
     /// Given back to the group; it may give them to this worker again.
     resting: BTreeMap<u32, Part<F>>,
     first_output: Option<Instant>,
+    /// Whether no task replays, for whoever wants to know.
+    recovered: Arc<AtomicBool>,
     /// R of tasks, where it moved since the last commit: told to the log with the next one, which
     /// keeps what is after it.
     flushed: BTreeMap<u32, u64>,
@@ -148,8 +150,14 @@ impl<F: Fold + 'static> Worker<F> {
             opening: BTreeMap::new(),
             resting: BTreeMap::new(),
             first_output: None,
+            recovered: Arc::default(),
             flushed: BTreeMap::new(),
         })
+    }
+
+    /// A flag that is true while no task replays.
+    pub fn recovered(&self) -> Arc<AtomicBool> {
+        self.recovered.clone()
     }
 
     /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes.
@@ -187,7 +195,9 @@ impl<F: Fold + 'static> Worker<F> {
         if idle {
             self.flush(|part| part.wants_flush())?;
         }
-        telemetry::replaying(&self.config.stage, self.replaying());
+        let replaying = self.replaying();
+        self.recovered.store(replaying == 0, Ordering::Relaxed);
+        telemetry::replaying(&self.config.producer, replaying);
         Ok(())
     }
 

@@ -131,7 +131,7 @@ impl Producer for Writer {
         let prepared = prepare(&self.log, &commit)?;
         let queue = &self.log.queue;
         let mut state = queue.lock();
-        state.check(&self.log.path, &self.name, self.epoch)?;
+        state.check(self.log.storage.path(), &self.name, self.epoch)?;
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         state.waiting.push(Request { ticket, name: self.name.clone(), epoch: self.epoch, prepared });
@@ -145,7 +145,7 @@ impl Producer for Writer {
                 lead(&self.log, state)
             } else {
                 let what = "the thread that wrote this commit panicked".to_owned();
-                return Err(Error::Stopped { path: self.log.path.clone(), what });
+                return Err(Error::Stopped { path: self.log.storage.path().to_owned(), what });
             };
         }
     }
@@ -155,7 +155,7 @@ impl Producer for Writer {
 fn lead<'a>(log: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     let mut round = Vec::new();
     for request in std::mem::take(&mut state.waiting) {
-        match state.check(&log.path, &request.name, request.epoch) {
+        match state.check(log.storage.path(), &request.name, request.epoch) {
             Ok(()) => round.push(request),
             Err(error) => drop(state.done.insert(request.ticket, Err(error))),
         }
@@ -171,7 +171,7 @@ fn lead<'a>(log: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a,
         Err(error) => {
             let what = error.to_string();
             for request in &round {
-                let error = Error::Stopped { path: log.path.clone(), what: what.clone() };
+                let error = Error::Stopped { path: log.storage.path().to_owned(), what: what.clone() };
                 state.done.insert(request.ticket, Err(error));
             }
             state.broken = Some(what);

@@ -6,7 +6,7 @@
 //! There are no rebalances: the first poll of a group's member gives it every partition, each delivered after its
 //! seek. A second member of the same group gets them all too; what fences is the producer's name.
 //!
-//! It does not know who writes: a [`Signal`] wakes it.
+//! It does not know who writes: a [`Signal`] wakes it. Where another process does, it looks again now and then.
 
 use std::{
     sync::{
@@ -20,6 +20,9 @@ use bytes::Bytes;
 
 use super::{Shared, batch::Malformed, batch::Records, commit::Writer, topic::Topic};
 use crate::{Assignment, Consumer, Error, Poll, Producer, Result, Stored, Watermarks};
+
+/// How often a follower looks.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Wakes readers when something was committed.
 #[derive(Default)]
@@ -82,6 +85,17 @@ impl Reader {
         Ok(Self { log, topic, cursors, turn: 0, announce })
     }
 
+    /// Sees, after a nap, what another process wrote.
+    fn look(&self, nap: Duration) -> Result<()> {
+        std::thread::sleep(nap);
+        self.log.catch_up()?;
+        let name = &*self.topic.name;
+        if Arc::ptr_eq(&self.log.topic(name, 0)?, &self.topic) {
+            return Ok(());
+        }
+        Err(Error::Invalid { what: format!("topic {name} was made anew, its readers have to begin again") })
+    }
+
     /// Records of the next partition that has some.
     fn read(&mut self, max_bytes: usize) -> Result<Option<Poll>> {
         for _ in 0..self.cursors.len() {
@@ -108,7 +122,13 @@ impl Consumer for Reader {
             if let Some(found) = self.read(max_bytes)? {
                 return Ok(found);
             }
-            if !self.log.signal.wait_after(seen, wait.saturating_sub(started.elapsed())) {
+            let left = wait.saturating_sub(started.elapsed());
+            if self.log.storage.follows() {
+                if left.is_zero() {
+                    return Ok(Poll::Idle);
+                }
+                self.look(left.min(LOOK))?;
+            } else if !self.log.signal.wait_after(seen, left) {
                 return Ok(Poll::Idle);
             }
         }

@@ -4,6 +4,9 @@
 //! (LZ4). Invariants: the write-ahead log is on and recovered to a point in time, so that what survives a crash is a
 //! prefix of the writes; checksums are verified on every read; one process holds the directory.
 //!
+//! A *follower* opens it as a RocksDB secondary beside the process that writes, and sees what that one wrote, synced or
+//! not, after [`Storage::catch_up`].
+//!
 //! It does not know what a commit is.
 
 use std::path::Path;
@@ -12,6 +15,7 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind, Options,
     ReadOptions, WriteBatch, WriteOptions,
 };
+use tempfile::TempDir;
 
 use super::Config;
 use crate::{Error, Result};
@@ -72,6 +76,8 @@ pub(super) struct Storage {
     db: DB,
     path: String,
     sync: bool,
+    /// Where a follower keeps what RocksDB says about it; none in the process that writes.
+    scratch: Option<TempDir>,
 }
 
 impl Storage {
@@ -79,25 +85,50 @@ impl Storage {
     pub(super) fn open(path: &Path, config: &Config) -> Result<Self> {
         let shown = path.display().to_string();
         let options = database_options(config);
-        // A newer version may have more column families: RocksDB wants all of them named.
-        let mut names = Vec::new();
-        if path.join("CURRENT").exists() {
-            names = DB::list_cf(&options, path).map_err(|e| opening(&shown, e))?;
-        }
+        let mut names = if path.join("CURRENT").exists() { families(&options, path)? } else { Vec::new() };
         let fresh = names.is_empty();
         for name in ["default", BATCHES] {
             if !names.iter().any(|n| n == name) {
                 names.push(name.to_owned());
             }
         }
-        let families = names.into_iter().map(|name| {
-            let options = if name == BATCHES { batch_options(config) } else { Options::default() };
-            ColumnFamilyDescriptor::new(name, options)
-        });
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| opening(&shown, e))?;
-        let storage = Self { db, path: shown, sync: config.sync };
+        let db = DB::open_cf_descriptors(&options, path, describe(names, config)).map_err(|e| opening(&shown, e))?;
+        let storage = Self { db, path: shown, sync: config.sync, scratch: None };
         storage.check_format(fresh)?;
         Ok(storage)
+    }
+
+    /// Opens what another process may be writing.
+    pub(super) fn follow(path: &Path, config: &Config) -> Result<Self> {
+        let shown = path.display().to_string();
+        let mut options = database_options(config);
+        options.create_if_missing(false);
+        // The writer removes write-ahead logs meanwhile: that is no damage.
+        options.set_track_and_verify_wals_in_manifest(false);
+        let scratch = tempfile::Builder::new().prefix("vitals-follower-").tempdir();
+        let scratch = scratch.map_err(|e| Error::Invalid { what: format!("no temporary directory: {e}") })?;
+        let names = families(&options, path)?;
+        let db = DB::open_cf_descriptors_as_secondary(&options, path, scratch.path(), describe(names, config));
+        let db = db.map_err(|e| opening(&shown, e))?;
+        let storage = Self { db, path: shown, sync: false, scratch: Some(scratch) };
+        storage.catch_up()?;
+        storage.check_format(false)?;
+        Ok(storage)
+    }
+
+    /// The directory, for messages.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether another process writes.
+    pub(super) fn follows(&self) -> bool {
+        self.scratch.is_some()
+    }
+
+    /// Sees what was written since.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        self.db.try_catch_up_with_primary().map_err(|e| self.error(e))
     }
 
     fn check_format(&self, fresh: bool) -> Result<()> {
@@ -184,6 +215,13 @@ impl Storage {
         to.delete_cf(self.family(), key);
     }
 
+    /// A figure of RocksDB, over both column families.
+    pub(super) fn figure(&self, property: &str) -> Option<u64> {
+        let of = |family| self.db.property_int_value_cf(family, property).ok().flatten();
+        let all = ["default", BATCHES].into_iter().filter_map(|name| of(self.db.cf_handle(name)?));
+        all.reduce(|a, b| a + b)
+    }
+
     /// The error for bytes that do not decode.
     pub(super) fn damaged(&self, what: String) -> Error {
         Error::Damaged { path: self.path.clone(), what }
@@ -227,6 +265,18 @@ impl Batches<'_> {
             key.last_chunk().ok_or_else(|| self.storage.damaged("the key of a batch is cut short".to_owned()))?;
         Ok(Some((u64::from_be_bytes(*base), value)))
     }
+}
+
+/// A newer version may have more column families: RocksDB wants all of them named.
+fn families(options: &Options, path: &Path) -> Result<Vec<String>> {
+    DB::list_cf(options, path).map_err(|e| opening(&path.display().to_string(), e))
+}
+
+fn describe(names: Vec<String>, config: &Config) -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    names.into_iter().map(|name| {
+        let options = if name == BATCHES { batch_options(config) } else { Options::default() };
+        ColumnFamilyDescriptor::new(name, options)
+    })
 }
 
 fn database_options(config: &Config) -> Options {

@@ -10,6 +10,7 @@ use crate::{Cleanup, Commit, Output, Poll, Record, conformance};
 mod cleaning;
 mod crash;
 mod damage;
+mod follow;
 mod speed;
 
 struct Harness {

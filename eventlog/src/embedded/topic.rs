@@ -59,6 +59,21 @@ impl Topic {
         u32::try_from(self.partitions.len()).expect("made from a u32")
     }
 
+    /// Whether this is what became of `known`.
+    pub(super) fn continues(&self, known: &Self) -> bool {
+        let grown = |(now, then): (&Partition, &Partition)| now.watermarks().high >= then.watermarks().high;
+        self.id == known.id && self.count() == known.count() && self.partitions.iter().zip(&known.partitions).all(grown)
+    }
+
+    /// Goes as far as `other`, which was read from the storage.
+    pub(super) fn follow(&self, other: &Self) {
+        for (partition, other) in self.partitions.iter().zip(&other.partitions) {
+            let marks = other.watermarks();
+            partition.raise_low(marks.low);
+            partition.publish(marks.high);
+        }
+    }
+
     pub(super) fn partition(&self, partition: u32) -> Result<&Partition> {
         let found = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
         found.ok_or_else(|| Error::Unknown { topic: self.name.to_string(), partition })

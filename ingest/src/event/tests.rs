@@ -9,6 +9,7 @@ use crate::cloudevents::render;
 fn context() -> Context {
     Context {
         now_us: 1_800_000_000_000_000,
+        until_us: 1_800_000_000_000_000,
         floor_us: crate::HISTORY_FLOOR_US,
         source: "import".to_owned(),
         tenant: String::new(),

@@ -1,0 +1,166 @@
+//! Serves a router to bounded connections: each has its time for headers, and nobody waits in a queue of ours.
+//!
+//! `axum::serve` has no header time-out and no bound, hence this loop. It does not know the routes.
+
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use super::{Config, refusal::Refusal};
+use crate::telemetry;
+
+/// How long those at work may take when the server ends.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Wait after a failed accept, for instance when no file descriptor is free.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of headers.
+const HEADER_BYTES_MAX: usize = 64 << 10;
+/// Connections over the limit that are told so; more are just closed.
+const TOLD_MAX: usize = 64;
+const TOLD_WAIT: Duration = Duration::from_secs(1);
+
+const TOO_MANY: &str = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 32\r\n\r\n{\"error\":\"too many connections\"}";
+const TOO_SLOW: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 46\r\n\r\n{\"error\":\"the headers did not come in time\"}\r\n";
+
+/// Serves until `stop` is ready, and then those whose requests were begun.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    router: Router,
+    config: &Config,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let router = router.layer(middleware::from_fn(local));
+    let (open, told) = (Arc::new(Semaphore::new(config.connections_max)), Arc::new(Semaphore::new(TOLD_MAX)));
+    let (close, closing) = watch::channel(());
+    let mut tasks = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = tasks.join_next() => {}
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
+                if let Ok(permit) = open.clone().try_acquire_owned() {
+                    let served = connection(stream, router.clone(), config.header_timeout, closing.clone());
+                    tasks.spawn(async move {
+                        served.await;
+                        drop(permit);
+                    });
+                } else if let Ok(permit) = told.clone().try_acquire_owned() {
+                    tasks.spawn(async move {
+                        let _ = tokio::time::timeout(TOLD_WAIT, tell(stream, TOO_MANY)).await;
+                        drop(permit);
+                    });
+                }
+                telemetry::connections(config.connections_max - open.available_permits());
+            }
+        }
+    }
+    drop((listener, close));
+    let _ = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+    Ok(())
+}
+
+/// One connection, to its end; when `closing` ends, to the end of its request.
+async fn connection(stream: TcpStream, router: Router, header_timeout: Duration, mut closing: watch::Receiver<()>) {
+    // It only makes answers faster.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEADER_BYTES_MAX);
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        _ = closing.changed() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    let parts = connection.into_parts();
+    // A connection that was idle so long is closed without a word, one that has begun a request is told.
+    if ended.is_err_and(|error| error.is_timeout()) && !parts.read_buf.is_empty() {
+        let _ = tokio::time::timeout(TOLD_WAIT, tell(parts.io.into_inner(), TOO_SLOW)).await;
+    }
+}
+
+/// Says it and closes. What the other side still sends is read, else closing would take the answer from it.
+async fn tell(mut stream: TcpStream, response: &str) -> std::io::Result<()> {
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut sink = [0; 4096];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// Refuses a page of another site whose name was made to point at this machine: no browser can be used to write.
+async fn local(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    if host.is_none_or(is_local) {
+        return next.run(request).await;
+    }
+    Refusal::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "the host is not this machine, expected localhost or a loopback address",
+    )
+    .into_response()
+}
+
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_local() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com:8080", "10.0.0.1", "127.0.0.1.example.com", "[::2]:80"] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn raw_responses_have_the_length_that_they_say() {
+        for response in [TOO_MANY, TOO_SLOW] {
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
+            assert!(head.ends_with(&format!("content-length: {}", body.len())), "{response}: {}", body.len());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `vitals tail`: what is published on a topic as it comes, one JSON object a line, as `query` and `alerts` print it.
+//!
+//! It follows the log: another process may write. A line may come again after a crash of that process; the highest
+//! revision of a key holds.
+
+use std::{
+    io::Write,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use eventlog::{Assignment, Log, Poll, Stored};
+use ingest::parse_rfc3339;
+use processor::topics;
+use sink::convert::{self, Said};
+
+use crate::{Usage, alerts, node, query, shutdown};
+
+/// Flags of `vitals tail`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// metrics.NAME or alerts
+    topic: String,
+    /// Also what was published before, from this revision on (RFC 3339) [default: only what is new]
+    #[arg(long, value_name = "REVISION")]
+    from: Option<String>,
+    /// End where the topic ends now, instead of waiting for more; without --from everything that is there
+    #[arg(long)]
+    once: bool,
+}
+
+const POLL_BYTES: usize = 1 << 20;
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Runs the command until it is interrupted.
+pub(crate) fn execute(args: &Args, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let from_us = args.from.as_deref().map(revision).transpose()?;
+    let log = node::follow(path)?;
+    let stop = shutdown::flag()?;
+    run(args, from_us, log.as_ref(), &stop, out)
+}
+
+fn revision(text: &str) -> anyhow::Result<i64> {
+    let wrong = || anyhow::anyhow!("--from: is {text}, expected RFC 3339 like 2026-01-31T00:00:00Z");
+    Ok(parse_rfc3339(text).ok_or_else(wrong).map_err(Usage)?)
+}
+
+fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, stop: &AtomicBool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let topic = match args.topic.strip_prefix("metrics.") {
+        Some(name) => topics::metric(name),
+        None if args.topic == "alerts" => topics::ALERTS.to_owned(),
+        None => return Err(Usage(anyhow::anyhow!("{}: is neither metrics.NAME nor alerts", args.topic)).into()),
+    };
+    let Some(spec) = log.topics()?.into_iter().find(|spec| spec.name == topic) else {
+        return Err(
+            Usage(anyhow::anyhow!("{}: is not in the log; `vitals metrics` lists the metrics", args.topic)).into()
+        );
+    };
+    let marks =
+        (0..spec.partitions).map(|partition| log.watermarks(&topic, partition)).collect::<Result<Vec<_>, _>>()?;
+    let all = from_us.is_some() || args.once;
+    let mut next: Vec<u64> = marks.iter().map(|marks| if all { marks.low } else { marks.high }).collect();
+    let mut consumer = log.consumer(&topic, Assignment::Manual((0..).zip(next.iter().copied()).collect()))?;
+    while !stop.load(Ordering::Relaxed) {
+        if args.once && next.iter().zip(&marks).all(|(next, marks)| *next >= marks.high) {
+            return Ok(());
+        }
+        match consumer.poll(POLL_BYTES, WAIT)? {
+            Poll::Records { partition, records } => {
+                let at = usize::try_from(partition)?;
+                for stored in records.iter().filter(|stored| !args.once || stored.offset < marks[at].high) {
+                    print(&topic, partition, stored, from_us.unwrap_or(i64::MIN), out)?;
+                }
+                next[at] = records.last().map_or(next[at], |last| last.offset + 1);
+                out.flush()?;
+            }
+            // What compaction took from the end never comes.
+            _ if args.once => return Ok(()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(topic: &str, partition: u32, stored: &Stored, from_us: i64, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Some(value) = stored.record.value.as_deref() else { return Ok(()) };
+    let said = if topic == topics::ALERTS { convert::transition(value) } else { convert::metric_entry(value) };
+    match said {
+        Ok(Said::Row(row)) if row.point.revision_us.is_some_and(|revision| revision >= from_us) => {
+            query::json(&row, out)
+        }
+        Ok(Said::Alert(alert)) if alert.at_us >= from_us => alerts::json(&alert, out),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(topic, partition, offset = stored.offset, %error, "a record is left out");
+            Ok(())
+        }
+    }
+}
