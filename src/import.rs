@@ -146,7 +146,10 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         after.quarantined - before.quarantined
     )?;
     if frozen > 0 {
-        writeln!(out, "{frozen} changes to rows past their keep (1h: 35 days, 1d: 3 years) were counted, not published")?;
+        writeln!(
+            out,
+            "{frozen} changes to rows past their keep (1h: 35 days, 1d: 3 years) were counted, not published"
+        )?;
     }
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;

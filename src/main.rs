@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
 mod alerts;
+mod checkpoints;
 mod config;
 mod demo;
 mod describe;
@@ -52,6 +53,8 @@ enum Command {
     Metrics(metrics::Args),
     /// Computes everything again from the log.
     Rebuild,
+    /// Checkpoints of states in an object store.
+    Checkpoints(checkpoints::Args),
     /// The log as CloudEvents JSON, one event a line.
     Events(events::Args),
     /// A simulated shop: its past year, then live.
@@ -83,6 +86,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Metrics(args) => metrics::run(args, data, out),
         Command::Import(args) => import::execute(args, &config()?, data, out),
         Command::Rebuild => rebuild::run(&config()?, data, out),
+        Command::Checkpoints(args) => checkpoints::run(args, data, out),
         Command::Events(args) => events::execute(args, data, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }

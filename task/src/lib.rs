@@ -26,6 +26,7 @@ use std::{
 
 use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored};
 
+pub mod checkpoint;
 mod error;
 pub mod state;
 pub mod telemetry;

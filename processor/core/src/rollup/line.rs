@@ -90,14 +90,7 @@ impl Lines {
     }
 
     /// Makes a line; `None` if it is there.
-    fn open(
-        &mut self,
-        plan: &Plan,
-        series: &mut Series,
-        metric: usize,
-        view: usize,
-        group: &[&str],
-    ) -> Option<u32> {
+    fn open(&mut self, plan: &Plan, series: &mut Series, metric: usize, view: usize, group: &[&str]) -> Option<u32> {
         let written = &plan.metrics[metric];
         let mut key = Vec::with_capacity(64);
         put_text(&mut key, &written.definition);
