@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde::Serialize;
+use store::window::rfc3339;
 use task::checkpoint::{Checkpoints, Entry, Identity, Manifest, Progress, Retention};
 
 use crate::{
@@ -107,45 +109,60 @@ pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> anyhow::Resu
 const HEADER: [&str; 9] =
     ["task", "partition", "epoch", "next_offset", "saved", "files", "bytes", "generation", "fault"];
 
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    task: &'a str,
+    partition: u32,
+    epoch: u64,
+    next_offset: u64,
+    saved: String,
+    files: Option<usize>,
+    bytes: Option<u64>,
+    generation: Option<String>,
+    fault: Option<String>,
+}
+
 fn list(entries: &[Entry], format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
-    let rows = entries.iter().map(|entry| row(entry, format));
     match format {
-        Format::Table => output::table(&HEADER, rows.map(Vec::from), out),
-        Format::Csv => output::csv(&HEADER, rows.map(Vec::from), out),
-        Format::Json => {
-            for row in rows {
-                let object: serde_json::Map<_, _> =
-                    HEADER.iter().map(ToString::to_string).zip(row.into_iter().map(number)).collect();
-                serde_json::to_writer(&mut *out, &object)?;
-                writeln!(out)?;
-            }
-            Ok(())
+        Format::Json => entries.iter().try_for_each(|entry| {
+            serde_json::to_writer(&mut *out, &json(entry))?;
+            Ok(out.write_all(b"\n")?)
+        }),
+        Format::Csv => output::csv(&HEADER, entries.iter().map(|entry| cells(entry, |bytes| bytes.to_string())), out),
+        Format::Table => {
+            output::table(&HEADER, entries.iter().map(|entry| cells(entry, |bytes| HumanBytes(bytes).to_string())), out)
         }
     }
 }
 
-fn row(entry: &Entry, format: Format) -> [String; 9] {
-    let saved = jiff::Timestamp::from_microsecond(entry.modified).map(|at| at.to_string()).unwrap_or_default();
-    let [files, bytes, generation, fault] = match &entry.manifest {
-        Ok(manifest) => {
-            let size = manifest.size();
-            let bytes = if format == Format::Table { HumanBytes(size).to_string() } else { size.to_string() };
-            [manifest.files.len().to_string(), bytes, format!("{:016x}", manifest.generation), String::new()]
-        }
-        Err(refusal) => [String::new(), String::new(), String::new(), refusal.to_string()],
-    };
-    let (partition, epoch, offset) =
-        (entry.partition.to_string(), entry.key.epoch.to_string(), entry.key.next_offset.to_string());
-    [entry.task.clone(), partition, epoch, offset, saved, files, bytes, generation, fault]
+fn json(entry: &Entry) -> Json<'_> {
+    let manifest = entry.manifest.as_ref();
+    Json {
+        task: &entry.task,
+        partition: entry.partition,
+        epoch: entry.key.epoch,
+        next_offset: entry.key.next_offset,
+        saved: rfc3339(entry.modified),
+        files: manifest.ok().map(|manifest| manifest.files.len()),
+        bytes: manifest.ok().map(Manifest::size),
+        generation: manifest.ok().map(|manifest| format!("{:016x}", manifest.generation)),
+        fault: manifest.err().map(ToString::to_string),
+    }
 }
 
-/// Numbers of JSON are those without a leading zero: a generation is text.
-fn number(cell: String) -> serde_json::Value {
-    match cell.parse::<u64>() {
-        Ok(number) if number.to_string() == cell => number.into(),
-        _ if cell.is_empty() => serde_json::Value::Null,
-        _ => cell.into(),
-    }
+fn cells(entry: &Entry, size: impl Fn(u64) -> String) -> Vec<String> {
+    let row = json(entry);
+    vec![
+        row.task.to_owned(),
+        row.partition.to_string(),
+        row.epoch.to_string(),
+        row.next_offset.to_string(),
+        row.saved,
+        row.files.map(|files| files.to_string()).unwrap_or_default(),
+        row.bytes.map(size).unwrap_or_default(),
+        row.generation.unwrap_or_default(),
+        row.fault.unwrap_or_default(),
+    ]
 }
 
 fn verify(of: &Of, quick: bool, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -171,8 +188,11 @@ fn restore(of: &Of, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let checkpoints = of.open()?;
     let entries = of.entries(&checkpoints)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-    let mut restored = 0;
-    for id in newest(&entries)? {
+    let ids = newest(&entries)?;
+    if ids.is_empty() {
+        bail!("{}: there is no checkpoint", of.store);
+    }
+    for id in ids {
         let target = folder.join(format!("{}-{}", id.task, id.partition));
         let began = Instant::now();
         let bar = bar(&id);
@@ -185,34 +205,29 @@ fn restore(of: &Of, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         bar.finish_and_clear();
         let manifest = manifest.with_context(|| format!("{id}: its checkpoint is gone"))?;
         say(&manifest, &target, began, out)?;
-        restored += 1;
-    }
-    if restored == 0 {
-        bail!("{}: there is no checkpoint", of.store);
     }
     Ok(())
 }
 
 /// Whose the newest readable checkpoint of each task and partition is.
 fn newest(entries: &[Entry]) -> anyhow::Result<Vec<Identity>> {
-    let mut ids: Vec<Identity> = Vec::new();
-    for group in entries.chunk_by(|a, b| (&a.task, a.partition) == (&b.task, b.partition)) {
-        let Some(manifest) = group.iter().rev().find_map(|entry| entry.manifest.as_ref().ok()) else {
-            bail!(
-                "{}/{}: no checkpoint can be read; `vitals checkpoints list` says why",
-                group[0].task,
-                group[0].partition
-            );
-        };
-        ids.push(Identity {
-            tenant: manifest.tenant.clone(),
-            task: manifest.task.clone(),
-            partition: manifest.partition,
-            generation: manifest.generation,
-            epoch: manifest.epoch,
-        });
-    }
-    Ok(ids)
+    let groups = entries.chunk_by(|a, b| (&a.task, a.partition) == (&b.task, b.partition));
+    groups.map(|group| newest_of(group)).collect()
+}
+
+fn newest_of(group: &[Entry]) -> anyhow::Result<Identity> {
+    let mut manifests = group.iter().rev().filter_map(|entry| entry.manifest.as_ref().ok());
+    let manifest = manifests.next().with_context(|| {
+        let of = group.first().map(|entry| format!("{}/{}", entry.task, entry.partition)).unwrap_or_default();
+        format!("{of}: no checkpoint can be read; `vitals checkpoints list` says why")
+    })?;
+    Ok(Identity {
+        tenant: manifest.tenant.clone(),
+        task: manifest.task.clone(),
+        partition: manifest.partition,
+        generation: manifest.generation,
+        epoch: manifest.epoch,
+    })
 }
 
 fn say(manifest: &Manifest, target: &Path, began: Instant, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -182,7 +182,7 @@ impl Manifest {
     /// # Errors
     /// `Newer`, or `Damaged`.
     pub fn parse(key: Key, bytes: &[u8]) -> Result<Manifest, Refusal> {
-        let damaged = |error: serde_json::Error| Refusal::Damaged(error.to_string());
+        let damaged = |error: serde_json::Error| Refusal::Damaged(printable(&error));
         // Its version first: the rest of a newer one may look different.
         let Version { format } = serde_json::from_slice(bytes).map_err(damaged)?;
         known("manifest", format, FORMAT)?;
@@ -234,8 +234,13 @@ fn known(what: &'static str, found: u32, known: u32) -> Result<(), Refusal> {
 }
 
 fn same(what: &'static str, found: impl fmt::Display, expected: impl fmt::Display) -> Result<(), Refusal> {
-    let (found, expected) = (found.to_string(), expected.to_string());
+    let (found, expected) = (printable(&found), printable(&expected));
     if found == expected { Ok(()) } else { Err(Refusal::Other { what, found, expected }) }
+}
+
+/// A message with a foreign text in it, which does not steer a terminal.
+fn printable(text: &impl fmt::Display) -> String {
+    text.to_string().replace(char::is_control, "?")
 }
 
 /// Whether a name is one component of a path, hides nothing and says nothing to a terminal.
@@ -339,6 +344,15 @@ mod tests {
             let refusal = Manifest::parse(manifest().key(), bytes).unwrap_err();
             assert!(matches!(refusal, Refusal::Damaged(_)), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_refusal_does_not_steer_a_terminal() {
+        let mut hostile = manifest();
+        hostile.tenant = "\u{1b}[2J".to_owned();
+        assert_eq!(hostile.acceptable(&id()).unwrap_err().to_string(), "it is of tenant ?[2J, this is default");
+        let refusal = Manifest::parse(manifest().key(), b"{\"format\":1,\"\\u001b[2J\":0}").unwrap_err().to_string();
+        assert!(refusal.contains("?[2J") && !refusal.contains(char::is_control), "{refusal}");
     }
 
     #[test]
