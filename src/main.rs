@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
 mod alerts;
+mod checkpoints;
 mod config;
 mod demo;
 mod describe;
@@ -59,6 +60,8 @@ enum Command {
     Metrics(metrics::Args),
     /// Computes everything again from the log.
     Rebuild,
+    /// Checkpoints of states in an object store.
+    Checkpoints(checkpoints::Args),
     /// The log as CloudEvents JSON, one event a line.
     Events(events::Args),
     /// What is published, as it comes: values of a metric, or alerts.
@@ -94,6 +97,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
         Command::Tail(args) => tail::execute(args, data, out),
         Command::Rebuild => rebuild::run(&config()?, data, out),
+        Command::Checkpoints(args) => checkpoints::run(args, data, out),
         Command::Events(args) => events::execute(args, data, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }

@@ -13,6 +13,7 @@
 
 use eventlog::{Output, Stored};
 
+pub mod checkpoint;
 mod error;
 mod part;
 pub mod state;

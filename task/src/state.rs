@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions,
+    IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
 };
 
 use crate::{Error, Result};
 
 /// Version of the layout.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const OFFSET_KEY: &[u8] = b"next_offset";
 const GENERATION_KEY: &[u8] = b"generation";
@@ -143,6 +143,16 @@ impl State {
         self.tables.iter().filter_map(of).reduce(|a, b| a + b)
     }
 
+    /// Makes a checkpoint in `dir`, which must not exist yet, on the same filesystem: files that never
+    /// change are hard links. What the last [`Batch::write`] wrote is in it.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn checkpoint(&self, dir: &Path) -> Result<()> {
+        let made = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(dir));
+        made.map_err(|e| self.storage(e))
+    }
+
     /// An empty batch.
     pub fn batch(&self) -> Batch<'_> {
         Batch { state: self, writes: WriteBatch::default() }
@@ -170,6 +180,29 @@ impl State {
             rocksdb::ErrorKind::Corruption => self.damaged(source.to_string()),
             _ => Error::Storage { path: self.path.display().to_string(), source },
         }
+    }
+}
+
+/// What the files of a state say about themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// R.
+    pub next_offset: Option<u64>,
+    /// Hash of the definitions that made it.
+    pub generation: Option<u64>,
+}
+
+impl Inside {
+    /// Reads it from a checkpoint, or from a state that nobody has open, and changes neither.
+    ///
+    /// # Errors
+    /// When the files are not those of a state, or not all of them.
+    pub fn read(dir: &Path) -> Result<Inside> {
+        let path = dir.display().to_string();
+        let db = DB::open_cf_for_read_only(&Options::default(), dir, ["default"], false)
+            .map_err(|source| Error::Storage { path, source })?;
+        let state = State { db, tables: Vec::new(), path: dir.to_owned() };
+        Ok(Inside { next_offset: state.next_offset()?, generation: state.generation()? })
     }
 }
 
@@ -256,6 +289,25 @@ mod tests {
         let state = State::open(dir.path(), &["a", "j"], &["j"], &memory).unwrap();
         assert_eq!(state.next_offset().unwrap(), Some(7));
         assert_eq!(state.get_many("j", &[b"k"]).unwrap(), [Some(b"12".to_vec())]);
+    }
+
+    #[test]
+    fn a_checkpoint_says_where_it_is_while_the_state_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 20, 1 << 20);
+        let state = State::open(&dir.path().join("state"), &["j"], &["j"], &memory).unwrap();
+        state.set_generation(5).unwrap();
+        let mut batch = state.batch();
+        batch.append("j", b"k", b"1").unwrap();
+        batch.write(7).unwrap();
+        let checkpoint = dir.path().join("checkpoint");
+        state.checkpoint(&checkpoint).unwrap();
+        state.batch().write(8).unwrap();
+        let inside = Inside { next_offset: Some(7), generation: Some(5) };
+        assert_eq!(Inside::read(&checkpoint).unwrap(), inside);
+        let message = state.checkpoint(&checkpoint).unwrap_err().to_string();
+        assert!(message.contains("exists"), "{message}");
+        assert!(Inside::read(&dir.path().join("none")).is_err());
     }
 
     #[test]
