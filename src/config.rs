@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) settings: Numbers,
     /// The log.
     pub(crate) log: Log,
+    /// The log on Kafka.
+    pub(crate) kafka: crate::kafka::Settings,
     /// The live door.
     pub(crate) ingest: Ingest,
 }
@@ -118,12 +120,13 @@ impl Config {
         Config::parse(&text).with_context(|| format!("{}", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Config> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let source = config::File::from_str(text, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.settings()?;
         config.http()?;
         config.live(TimeZone::UTC)?;
+        crate::kafka::settings(&config, None)?;
         if !(1..=256).contains(&config.log.partitions) {
             bail!("[log] partitions: is {}, expected 1 to 256", config.log.partitions);
         }
@@ -166,8 +169,8 @@ impl Config {
             events_max: positive("events_max", set.events_max)?,
             memory_bytes_max: positive("memory_bytes_max", set.memory_bytes_max)?,
             connections_max: positive("connections_max", set.connections_max)?,
-            header_timeout: time("header_timeout", &set.header_timeout)?,
-            body_timeout: time("body_timeout", &set.body_timeout)?,
+            header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
+            body_timeout: time("ingest", "body_timeout", &set.body_timeout)?,
         })
     }
 
@@ -176,8 +179,8 @@ impl Config {
         let set = &self.ingest;
         Ok(ingest::live::Config {
             name: set.name.clone(),
-            tick: time("tick", &set.tick)?,
-            linger: time("linger", &set.linger)?,
+            tick: time("ingest", "tick", &set.tick)?,
+            linger: time("ingest", "linger", &set.linger)?,
             batch_events: positive("batch_events", set.batch_events)?,
             queue: positive("queue", set.queue)?,
             ..ingest::live::Config::new(zone)
@@ -210,8 +213,9 @@ fn positive(name: &str, value: usize) -> anyhow::Result<usize> {
     Ok(value)
 }
 
-fn time(name: &str, text: &str) -> anyhow::Result<Duration> {
-    Ok(Duration::from_micros(duration("ingest", name, text)?.unsigned_abs()))
+/// A span of time that a setting names.
+pub(crate) fn time(section: &str, name: &str, text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::from_micros(duration(section, name, text)?.unsigned_abs()))
 }
 
 /// `90d`, `1h`, `5m`, `30s`, `500ms` in microseconds.

@@ -11,6 +11,7 @@ mod diagnostic;
 mod events;
 mod import;
 mod ingest;
+mod kafka;
 mod lag;
 mod metrics;
 mod node;
@@ -20,6 +21,7 @@ mod rebuild;
 mod shutdown;
 mod tail;
 mod telemetry;
+mod topics;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -42,6 +44,9 @@ struct Cli {
     /// Data directory [default: vitals-data; of the demo: a new temporary one]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The log is on Kafka, on these brokers [default: of the configuration, else the log of the data directory]
+    #[arg(long, global = true, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,6 +71,8 @@ enum Command {
     Events(events::Args),
     /// What is published, as it comes: values of a metric, or alerts.
     Tail(tail::Args),
+    /// Topics on a Kafka cluster.
+    Topics(topics::Args),
     /// A simulated shop: its past year, then live.
     Demo(demo::Args),
 }
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
     let config = || config::Config::read(cli.config.as_deref()).map_err(Usage);
+    let brokers = cli.brokers.as_deref();
     let data = cli.data.as_deref().unwrap_or(Path::new("vitals-data"));
     match &cli.command {
         Command::Query(args) => query::run(args, data, out),
@@ -99,6 +107,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Rebuild => rebuild::run(&config()?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, data, out),
         Command::Events(args) => events::execute(args, data, out),
+        Command::Topics(args) => topics::run(args, &config()?, brokers, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }
 }
