@@ -24,6 +24,7 @@ mod shutdown;
 mod site;
 mod tail;
 mod telemetry;
+mod topics;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -79,6 +80,8 @@ enum Command {
     Events(events::Args),
     /// What is published, as it comes: values of a metric, or alerts.
     Tail(tail::Args),
+    /// Topics on a Kafka cluster.
+    Topics(topics::Args),
     /// A simulated shop: its past year, then live.
     Demo(demo::Args),
 }
@@ -115,6 +118,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Rebuild => rebuild::run(&config()?, brokers, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, data, out),
         Command::Events(args) => events::execute(args, &config()?, brokers, data, out),
+        Command::Topics(args) => topics::run(args, &config()?, brokers, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }
 }

@@ -10,6 +10,7 @@
 # DIR holds everything that a broker writes; delete it to forget the data. A broker started again in the same DIR
 # has the same data and port. Without PORT it takes a free one. With --until-exit-of it ends with that process, and DIR
 # is deleted, so that a test which is killed leaves nothing behind. Exit status 69: Java or Maven is missing.
+# Whatever it waits for has an end: four minutes for the jars, one for each other step.
 # KAFKA_HEAP_OPTS is passed on to Java; the jars are kept in ${XDG_CACHE_HOME:-~/.cache}/vitals/kafka-VERSION.
 set -euo pipefail
 
@@ -27,6 +28,23 @@ needs() {
     [ -d "$jars" ] || command -v mvn >/dev/null || { say "broker.sh: Maven is missing"; exit 69; }
 }
 
+# The command, for at most so many seconds.
+within() {
+    local tenths=$(($1 * 10)) pid
+    shift
+    "$@" &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ $((tenths--)) -le 0 ]; then
+            say "broker.sh: $1 does not end"
+            kill -9 "$pid"
+            return 1
+        fi
+        sleep 0.1
+    done
+    wait "$pid"
+}
+
 # Into a folder of its own first, so that a download cut off is never taken for a whole one.
 fetch() {
     [ -d "$jars" ] && return
@@ -34,15 +52,11 @@ fetch() {
     local new
     new=$(mktemp -d "$jars.XXXXXX")
     say "fetching Apache Kafka $version"
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$new" >&2 ||
+    within 240 mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$new" >&2 ||
         { rm -rf "$new"; die "Maven could not fetch it"; }
     # Somebody else may have been faster.
     mv "$new" "$jars" 2>/dev/null && [ ! -e "$jars/$(basename "$new")" ] || rm -rf "$new" "$jars/$(basename "$new")"
-}
-
-run_java() {
-    # shellcheck disable=SC2086 # options, split on purpose
-    java ${KAFKA_HEAP_OPTS:--Xmx512m} -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" "$@"
 }
 
 # Runs as long as the process id in DIR/pid is a Java of this DIR: numbers of processes are used again.
@@ -72,8 +86,9 @@ prepare() {
     echo "$port" >"$dir/port"
     [ -e "$dir/data/meta.properties" ] && return
     local id
-    id=$(run_java kafka.tools.StorageTool random-uuid 2>>"$dir/broker.log")
-    run_java kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" --standalone >>"$dir/broker.log" 2>&1
+    id=$(head -c 16 /dev/urandom | base64 | tr -d = | tr '+/' 'AB')
+    within 60 java -cp "$jars/*" -Dlog4j2.configurationFile="$here/log4j2.yaml" kafka.tools.StorageTool \
+        format -t "$id" -c "$dir/server.properties" --standalone >>"$dir/broker.log" 2>&1
 }
 
 launch() {

@@ -3,9 +3,17 @@
 //! A case gets an empty log from the [`Harness`] and names in its failure what it wanted. Offsets are compared with
 //! those that the log itself returned, never counted, since Kafka's control records take some.
 //!
+//! Nothing here waits without an end: a case that takes longer than [`LIMIT`] ends the whole process, with its name.
+//!
 //! It does not know any implementation, nor how a crash is made: those tests lie with each implementation.
 
-use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -73,8 +81,34 @@ const CASES: [(&str, Case); 20] = [
 /// When a case fails; the message has its name.
 pub fn run(make: impl Fn() -> Box<dyn Harness>) {
     for (name, case) in CASES {
+        let _deadline = Deadline::start(name);
         let outcome = case(&mut *make());
         assert!(outcome.is_ok(), "{name}: {outcome:?}");
+    }
+}
+
+/// The longest that a test of a log may take.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// A test that hangs would say nothing, for ever: while this lives, it has until [`LIMIT`].
+pub struct Deadline {
+    /// Closed when the test is over.
+    _over: mpsc::Sender<()>,
+}
+
+impl Deadline {
+    /// From now on; the process is aborted when it has passed.
+    #[must_use]
+    pub fn start(name: &'static str) -> Self {
+        let (over, waiting) = mpsc::channel();
+        thread::spawn(move || {
+            if waiting.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Not captured, as what tests print is. Nobody is left to tell if it cannot be written.
+                drop(writeln!(std::io::stderr(), "{name}: not over after {LIMIT:?}, the process is aborted"));
+                std::process::abort();
+            }
+        });
+        Self { _over: over }
     }
 }
 
@@ -120,7 +154,7 @@ fn read(harness: &dyn Harness, partition: u32, offset: u64) -> Result<Vec<Stored
     harness.settle()?;
     let mut consumer = harness.log().consumer(T, Assignment::Manual(vec![(partition, offset)]))?;
     let mut all = Vec::new();
-    while let Poll::Records { partition: from, records } = consumer.poll(usize::MAX, Duration::from_millis(50))? {
+    while let Poll::Records { partition: from, records } = consumer.poll(usize::MAX, Duration::ZERO)? {
         assert_eq!(from, partition);
         assert!(!records.is_empty(), "a poll brings at least one record");
         all.extend(records);
@@ -459,14 +493,18 @@ fn members_share_partitions(harness: &mut dyn Harness) -> Result<()> {
         append(&*harness, partition, record("k", "v"))?;
     }
     let join = || log.consumer(T, Assignment::Group("g".to_owned()));
+    let begun = Instant::now();
+    let in_time = |what: &str| assert!(begun.elapsed() < 4 * WAIT, "not after {:?}: {what}", 4 * WAIT);
     let (mut one, mut ones) = (join()?, Vec::new());
     let mut first = one.producer("one")?;
     while ones.len() < 4 {
+        in_time("the only member has all partitions");
         live(&mut *one, &mut ones, &mut *first)?;
     }
     let (mut two, mut twos) = (join()?, Vec::new());
     let mut second = two.producer("two")?;
     while ones.len() != 2 || twos.len() != 2 {
+        in_time("each of two members has half");
         live(&mut *one, &mut ones, &mut *first)?;
         live(&mut *two, &mut twos, &mut *second)?;
     }
@@ -476,11 +514,13 @@ fn members_share_partitions(harness: &mut dyn Harness) -> Result<()> {
     }
     let mut read = 0;
     while read < 2 {
+        in_time("the second reads its share");
         read += u32::from(matches!(live(&mut *two, &mut twos, &mut *second)?, Some(Poll::Records { .. })));
         live(&mut *one, &mut ones, &mut *first)?;
     }
     drop((second, two));
     while ones.len() < 4 {
+        in_time("the first has them all again");
         live(&mut *one, &mut ones, &mut *first)?;
     }
     Ok(())

@@ -19,11 +19,11 @@
 
 // 2026-11-23: a deleted position is a position with a mark in its metadata, since a transaction cannot delete one.
 // 2026-11-23: a group asked about from outside (`committed`, and commits of a producer that no member made) is asked by
-// a consumer that never subscribes; it lives as long as the question, or until its group metadata is known.
+// a consumer that never subscribes. One a group is kept: lag is asked for all the time, and to connect costs 100 ms.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -47,6 +47,7 @@ mod topics;
 mod tests;
 
 pub use config::{Config, Sasl, Secret, Tls, User};
+pub use topics::Drift;
 
 use self::{consumer::Reader, context::Context, producer::Writer};
 use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, TopicSpec, Watermarks};
@@ -66,6 +67,8 @@ struct Shared {
     asking: BaseConsumer<Context>,
     /// Partitions of the topics seen so far, which never change.
     partitions: RwLock<HashMap<Arc<str>, u32>>,
+    /// Ask for the positions of groups, one each, and never join them.
+    outsiders: Mutex<HashMap<String, Arc<BaseConsumer<Context>>>>,
 }
 
 impl Kafka {
@@ -79,9 +82,17 @@ impl Kafka {
         // A group is named because librdkafka serves callbacks only to those that have one.
         let settings = config.consumer(&format!("{}asking", config.prefix));
         let asking: BaseConsumer<Context> = settings.create_with_context(Context::new(&config)).map_err(fail)?;
-        let shared = Shared { config, asking, partitions: RwLock::default() };
+        let shared = Shared { config, asking, partitions: RwLock::default(), outsiders: Mutex::default() };
         shared.metadata(None)?;
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+
+    /// In what the topics of the cluster differ from these.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub fn drift(&self, topics: &[TopicSpec]) -> Result<Vec<Drift>> {
+        topics::drift(&self.shared, topics)
     }
 }
 
@@ -141,10 +152,16 @@ impl Shared {
     }
 
     /// A consumer that names the group and never joins it.
-    fn outsider(&self, group: &str) -> Result<BaseConsumer<Context>> {
+    fn outsider(&self, group: &str) -> Result<Arc<BaseConsumer<Context>>> {
+        let mut outsiders = self.outsiders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = outsiders.get(group) {
+            return Ok(known.clone());
+        }
         let settings = self.config.consumer(&self.full(group));
-        let made = settings.create_with_context(Context::new(&self.config));
-        made.map_err(|error| errors::broker(format!("group {group}"), &error))
+        let made: Result<BaseConsumer<Context>, _> = settings.create_with_context(Context::new(&self.config));
+        let made = Arc::new(made.map_err(|error| errors::broker(format!("group {group}"), &error))?);
+        outsiders.insert(group.to_owned(), made.clone());
+        Ok(made)
     }
 }
 

@@ -18,3 +18,4 @@ mod messages;
 mod oracle;
 mod partitions;
 mod rebuild;
+mod topics;

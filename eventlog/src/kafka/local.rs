@@ -5,20 +5,32 @@
 //! `VITALS_TEST_KAFKA=host:port` names a broker that runs already, such as that of `deploy/kafka/compose.yaml`.
 
 use std::{
-    io::Write as _,
+    fs::{self, File},
+    io::{self, Write as _},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 /// What `broker.sh` ends with when a tool is missing.
 const MISSING: i32 = 69;
+/// In which it has fetched the jars, and the broker answers.
+const LIMIT: Duration = Duration::from_secs(300);
 
-static BROKER: OnceLock<Result<String, String>> = OnceLock::new();
+static BROKER: OnceLock<Outcome> = OnceLock::new();
 static SKIPPED: AtomicU32 = AtomicU32::new(0);
+
+/// What became of the one attempt to start it.
+enum Outcome {
+    Runs { address: String },
+    ToolIsMissing(String),
+    Failed(String),
+}
 
 /// The address of the broker; `None` if `who` has to be skipped.
 ///
@@ -26,13 +38,17 @@ static SKIPPED: AtomicU32 = AtomicU32::new(0);
 /// When the broker does not start, or a tool is missing in CI.
 pub fn broker(who: &str) -> Option<String> {
     match BROKER.get_or_init(start) {
-        Ok(address) => Some(address.clone()),
-        Err(missing) => {
+        Outcome::Runs { address } => Some(address.clone()),
+        Outcome::ToolIsMissing(missing) => {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{who} needs a real Kafka: {missing}");
             let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
             // Not captured, as what tests print is.
-            let told = writeln!(std::io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {missing}");
+            let told = writeln!(io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {missing}");
             told.ok().and(None)
+        }
+        Outcome::Failed(what) => {
+            assert!(what.is_empty(), "{who} needs a real Kafka, which does not start: {what}");
+            None
         }
     }
 }
@@ -44,24 +60,48 @@ pub fn prefix() -> String {
     format!("t{}-{}-{}.", std::process::id(), since.as_millis(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn start() -> Result<String, String> {
+fn start() -> Outcome {
     if let Ok(address) = std::env::var("VITALS_TEST_KAFKA") {
-        return Ok(address);
+        return Outcome::Runs { address };
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker.sh");
-    let owner = std::process::id().to_string();
-    let folder = std::env::temp_dir().join(format!("vitals-kafka-{owner}"));
-    let started = Command::new(&script)
+    let folder = std::env::temp_dir().join(format!("vitals-kafka-{}", std::process::id()));
+    let failed = |error: io::Error| Outcome::Failed(format!("{}: {error}", script.display()));
+    run(&script, &folder).unwrap_or_else(failed)
+}
+
+/// Runs the script. What it says goes to files: a pipe would end only with the last process that has it, and the broker
+/// stays.
+fn run(script: &Path, folder: &Path) -> io::Result<Outcome> {
+    let said = tempfile::tempdir()?;
+    let [out, err] = ["out", "err"].map(|name| said.path().join(name));
+    let mut child = Command::new(script)
         .arg("start")
-        .arg(&folder)
-        .args(["--until-exit-of", &owner])
+        .arg(folder)
+        .args(["--until-exit-of", &std::process::id().to_string()])
         .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", script.display()))?;
-    let [said, complained] = [&started.stdout, &started.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    if started.status.code() == Some(MISSING) {
-        return Err(complained.trim().to_owned());
+        .stdout(File::create(&out)?)
+        .stderr(File::create(&err)?)
+        .spawn()?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if begun.elapsed() > LIMIT {
+            child.kill()?;
+            let complained = fs::read_to_string(&err)?;
+            return Ok(Outcome::Failed(format!("it has not answered after {LIMIT:?}: {complained}")));
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    Ok(outcome(status, &fs::read_to_string(&out)?, &fs::read_to_string(&err)?))
+}
+
+fn outcome(status: ExitStatus, said: &str, complained: &str) -> Outcome {
+    match status.code() {
+        Some(0) => Outcome::Runs { address: said.trim().to_owned() },
+        Some(MISSING) => Outcome::ToolIsMissing(complained.trim().to_owned()),
+        _ => Outcome::Failed(format!("{status}: {complained}")),
     }
-    assert!(started.status.success(), "the broker does not start: {complained}");
-    Ok(said.trim().to_owned())
 }

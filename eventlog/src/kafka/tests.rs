@@ -25,14 +25,20 @@ const WAIT: Duration = Duration::from_secs(10);
 struct Harness {
     config: Config,
     log: Option<Arc<Kafka>>,
+    /// Sees what is not committed, too.
+    all: BaseConsumer,
+    _deadline: conformance::Deadline,
 }
 
 impl Harness {
     /// An empty log: a prefix of its own.
-    fn new(who: &str) -> Option<Self> {
-        let config = Config { prefix: local::prefix(), brokers: vec![local::broker(who)?], ..quick() };
+    fn new(who: &'static str) -> Option<Self> {
+        let brokers = vec![local::broker(who)?];
+        let deadline = conformance::Deadline::start(who);
+        let config = Config { prefix: local::prefix(), brokers, ..quick() };
         let log = Some(Kafka::connect(config.clone()).unwrap());
-        Some(Self { config, log })
+        let all = foreign(&config).set("isolation.level", "read_uncommitted").create().unwrap();
+        Some(Self { config, log, all, _deadline: deadline })
     }
 
     fn kafka(&self) -> &Arc<Kafka> {
@@ -41,18 +47,13 @@ impl Harness {
 
     /// A client of librdkafka that is not ours.
     fn foreign(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", self.config.brokers.join(","));
-        client
+        foreign(&self.config)
     }
-}
 
-impl Harness {
     /// Waits until the ends of transactions are written: Kafka answers a commit before.
     fn settle(&self, topic: &str, partition: u32) {
         let full = format!("{}{topic}", self.config.prefix);
-        let all: BaseConsumer = self.foreign().set("isolation.level", "read_uncommitted").create().unwrap();
-        let (_, end) = all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT).unwrap();
+        let (_, end) = self.all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT).unwrap();
         let begun = Instant::now();
         while i64::try_from(self.kafka().watermarks(topic, partition).unwrap().high).unwrap() < end {
             assert!(begun.elapsed() < WAIT, "{topic}/{partition}: a transaction stays open");
@@ -60,7 +61,13 @@ impl Harness {
     }
 }
 
-/// The shortest that brokers allow.
+fn foreign(config: &Config) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", config.brokers.join(","));
+    client
+}
+
+/// As short as a busy machine bears.
 fn quick() -> Config {
     let six = Duration::from_secs(6);
     Config {
@@ -87,9 +94,11 @@ impl conformance::Harness for Harness {
     }
 
     fn settle(&self) -> Result<()> {
-        for spec in self.kafka().topics()? {
-            for partition in 0..spec.partitions {
-                Harness::settle(self, &spec.name, partition);
+        let metadata = self.all.fetch_metadata(None, WAIT).unwrap();
+        for topic in metadata.topics() {
+            let Some(name) = topic.name().strip_prefix(&self.config.prefix) else { continue };
+            for partition in topic.partitions() {
+                Harness::settle(self, name, u32::try_from(partition.id()).unwrap());
             }
         }
         Ok(())
@@ -229,7 +238,9 @@ fn retention_that_passed_a_position_is_an_exact_error() {
 #[test]
 fn a_member_that_slept_cannot_commit() {
     let Some(harness) = Harness::new("a member that slept") else { return };
-    let log = harness.kafka();
+    let short = Duration::from_secs(2);
+    let log =
+        &Kafka::connect(Config { session_timeout: short, poll_interval: short, ..harness.config.clone() }).unwrap();
     topic(log, Cleanup::Keep);
     let mut sleeper = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
     assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));

@@ -3,7 +3,10 @@
 //! Invariants: only topics with our prefix are touched; settings that are not ours stay as somebody set them; a topic
 //! that `create` returns has a leader for every partition. It does not know which topics Vitals needs.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientConfig,
@@ -13,11 +16,42 @@ use rdkafka::{
     },
     config::FromClientConfigAndContext as _,
     error::{KafkaError, RDKafkaErrorCode as Code},
-    metadata::Metadata,
+    metadata::{Metadata, MetadataTopic},
 };
 
 use super::{Config, Context, Shared, context, errors, native, number};
 use crate::{Cleanup, Error, Result, TopicSpec};
+
+/// A topic that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The topic, without the prefix.
+    pub topic: String,
+    /// `topic`, `partitions`, `replication`, or one of Kafka's settings.
+    pub setting: &'static str,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is.
+    pub found: String,
+}
+
+impl Drift {
+    /// Whether there is no such topic.
+    pub fn is_missing(&self) -> bool {
+        self.setting == "topic"
+    }
+
+    /// Whether making the topic again would repair it: partitions and copies stay as they are.
+    pub fn is_repairable(&self) -> bool {
+        !["partitions", "replication"].contains(&self.setting)
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {}: {} is {}, expected {}", self.topic, self.setting, self.found, self.wanted)
+    }
+}
 
 /// A client that changes topics, for one change: what librdkafka wants to log piles up in it, since it is not polled.
 struct Admin {
@@ -70,7 +104,7 @@ pub(super) fn count(metadata: &Metadata) -> u32 {
 /// Makes the topic, or gives it the cleanup.
 pub(super) fn create(log: &Shared, spec: &TopicSpec) -> Result<()> {
     let full = log.full(&spec.name);
-    let settings = settings(spec.cleanup);
+    let settings = settings(spec.cleanup, log.config.replication);
     let mut topic = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
     if let Some(copies) = log.config.replication {
         topic.replication = TopicReplication::Fixed(copies.into());
@@ -93,7 +127,7 @@ fn change(log: &Shared, spec: &TopicSpec) -> Result<()> {
     let admin = Admin::new(&log.config).map_err(fail)?;
     let described = admin.describe(std::slice::from_ref(&full)).map_err(fail)?;
     let Some(resource) = described.first() else { return Ok(()) };
-    let wanted = settings(spec.cleanup);
+    let wanted = settings(spec.cleanup, log.config.replication);
     let value = |key: &str| resource.get(key).and_then(|entry| entry.value.as_deref());
     if wanted.iter().all(|(key, wanted)| value(key) == Some(wanted)) {
         return Ok(());
@@ -171,8 +205,51 @@ pub(super) fn list(log: &Shared) -> Result<Vec<TopicSpec>> {
     Ok(specs)
 }
 
-/// What a cleanup is in Kafka's words.
-fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
+/// In what the cluster differs from these.
+pub(super) fn drift(log: &Shared, specs: &[TopicSpec]) -> Result<Vec<Drift>> {
+    let metadata = log.metadata(None)?;
+    let find = |spec: &TopicSpec| {
+        let full = log.full(&spec.name);
+        metadata.topics().iter().find(|topic| topic.name() == full && topic.error().is_none())
+    };
+    let there: Vec<String> = specs.iter().filter_map(|spec| Some(find(spec)?.name().to_owned())).collect();
+    let described = if there.is_empty() {
+        Vec::new()
+    } else {
+        let found = Admin::new(&log.config).and_then(|admin| admin.describe(&there));
+        found.map_err(|error| errors::broker("settings of topics", &error))?
+    };
+    let mut all = Vec::new();
+    for spec in specs {
+        let full = log.full(&spec.name);
+        let is_it = |resource: &&ConfigResource| resource.specifier == OwnedResourceSpecifier::Topic(full.clone());
+        let mut add = |setting, found: Option<String>, wanted: String| {
+            if found.as_ref() != Some(&wanted) {
+                let found = found.unwrap_or_else(|| "missing".to_owned());
+                all.push(Drift { topic: spec.name.clone(), setting, wanted, found });
+            }
+        };
+        let (Some(topic), Some(resource)) = (find(spec), described.iter().find(is_it)) else {
+            add("topic", None, "there".to_owned());
+            continue;
+        };
+        add("partitions", Some(topic.partitions().len().to_string()), spec.partitions.to_string());
+        if let Some(copies) = log.config.replication {
+            add("replication", Some(fewest_copies(topic).to_string()), copies.to_string());
+        }
+        for (setting, wanted) in settings(spec.cleanup, log.config.replication) {
+            add(setting, resource.get(setting).and_then(|entry| entry.value.clone()), wanted);
+        }
+    }
+    Ok(all)
+}
+
+fn fewest_copies(topic: &MetadataTopic) -> usize {
+    topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0)
+}
+
+/// What a cleanup is in Kafka's words, and when a record counts as written.
+fn settings(cleanup: Cleanup, replication: Option<u16>) -> Vec<(&'static str, String)> {
     // Old record times are usual here, and those of doors with a fast clock are the door's business.
     let mut settings = vec![
         ("compression.type", "lz4".to_owned()),
@@ -187,6 +264,10 @@ fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
     };
     settings.push(("cleanup.policy", policy.to_owned()));
     settings.extend(more);
+    // One broker may be away, and what was acknowledged is on another still.
+    if replication.is_some_and(|copies| copies > 2) {
+        settings.push(("min.insync.replicas", "2".to_owned()));
+    }
     settings
 }
 
@@ -219,7 +300,7 @@ mod tests {
                 is_default: false,
                 is_sensitive: false,
             };
-            let entries = settings(wanted).into_iter().map(entry).collect();
+            let entries = settings(wanted, Some(3)).into_iter().map(entry).collect();
             let specifier = OwnedResourceSpecifier::Topic("t".to_owned());
             assert_eq!(cleanup(&ConfigResource { specifier, entries }), wanted);
         }

@@ -1,0 +1,55 @@
+//! `vitals topics` on a real broker: makes what is missing, names what differs, repairs what can be.
+
+use eventlog::{
+    Cleanup, Log as _, TopicSpec,
+    kafka::{Config, Kafka, local},
+};
+
+use crate::data::Data;
+
+#[test]
+fn topics_are_made_compared_and_repaired() {
+    let Some(broker) = local::broker("vitals topics") else { return };
+    let prefix = local::prefix();
+    let data = Data::new().config(&format!("[kafka]\nprefix = \"{prefix}\"\nreplication = 1\n"));
+    let run = |arguments: &[&str]| data.run(["topics"].iter().chain(arguments).chain(&["--brokers", &broker]));
+    let missing = run(&["check"]);
+    missing.says(&["events.v1", "metrics.net_revenue.v1", "missing"]);
+    missing.fails(1, &["topics are not as they should be"]);
+    let made = run(&["create", "--partitions", "3"]).done();
+    made.says(&["made events.v1\n", "made metrics.net_revenue.v1\n", "topics are as they should be"]);
+    let kept = run(&["create"]).done();
+    assert!(!kept.out.contains("made") && !kept.out.contains("repaired"), "{}", kept.out);
+    run(&["check"]).done();
+
+    let log = Kafka::connect(Config { brokers: vec![broker.clone()], prefix, ..Config::default() }).unwrap();
+    let events = log.topics().unwrap().into_iter().find(|topic| topic.name == "events.v1").unwrap();
+    assert_eq!((events.partitions, events.cleanup), (3, Cleanup::Keep));
+    let day = std::time::Duration::from_secs(86_400);
+    log.create_topic(&TopicSpec { cleanup: Cleanup::Delete { retention: day }, ..events.clone() }).unwrap();
+    log.delete_topic("alerts.v1").unwrap();
+    log.create_topic(&TopicSpec { name: "alerts.v1".to_owned(), partitions: 2, cleanup: Cleanup::Keep }).unwrap();
+    let different = run(&["check", "--format", "json"]);
+    let rows: Vec<&str> = different.out.lines().collect();
+    assert_eq!(
+        rows,
+        [
+            r#"{"is":"86400000","setting":"retention.ms","should_be":"-1","topic":"events.v1"}"#,
+            r#"{"is":"2","setting":"partitions","should_be":"1","topic":"alerts.v1"}"#,
+        ],
+        "{}",
+        different.err
+    );
+    different.fails(1, &["2 of "]);
+    let repaired = run(&["create"]);
+    repaired.says(&["repaired events.v1\n", "alerts.v1"]);
+    repaired.fails(1, &["1 of "]);
+    assert_eq!(log.topics().unwrap().into_iter().find(|topic| topic.name == "events.v1"), Some(events));
+}
+
+#[test]
+fn without_a_broker_that_is_said() {
+    Data::new().run(["topics", "check"]).fails(2, &["--brokers HOST:PORT"]);
+    let settings = "[kafka]\nbrokers = [\"kafka.example:9092\"]\n";
+    Data::new().config(settings).run(["topics", "check"]).fails(1, &["kafka.example:9092", "TLS"]);
+}
