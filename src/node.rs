@@ -215,10 +215,7 @@ impl<'a> Node<'a> {
         let name = format!("{stage}-{partition}");
         let folder = self.data.path.join("state");
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let config = task::Config {
-            appended: account::APPENDED,
-            ..task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder)
-        };
+        let config = task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder);
         let worker = Worker::open(config, open, memory.clone(), self.data.log.clone())?;
         self.recovered.push(worker.recovered());
         self.waits.push((stage.to_owned(), topic.to_owned(), partition));

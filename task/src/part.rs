@@ -56,7 +56,7 @@ impl<F: Fold> Part<F> {
         log: &dyn Log,
     ) -> Result<Part<F>> {
         let (name, begun) = (config.task(partition), Instant::now());
-        let state = State::open(&config.home.join(&name), F::TABLES, config.appended, memory)?;
+        let state = State::open(&config.home.join(&name), F::TABLES, memory)?;
         let fold = open(partition, &state)?;
         let from = state.next_offset()?;
         let mut part = Part {

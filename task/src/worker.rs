@@ -50,8 +50,6 @@ pub struct Config {
     pub producer: String,
     /// The folder with a state for each task.
     pub home: PathBuf,
-    /// Tables of the state whose values are appended to.
-    pub appended: &'static [&'static str],
     /// Commit at the latest this long after the first output, when more records wait.
     pub commit_every: Duration,
     /// Flush the state of a task this often.
@@ -71,7 +69,6 @@ impl Config {
             partitions,
             producer,
             home,
-            appended: &[],
             commit_every: Duration::from_millis(100),
             flush_every: Duration::from_secs(5),
             flush_bytes: 256 << 20,
