@@ -36,7 +36,7 @@ use processor::{
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan, settings::Settings};
 use proto::v1;
 use sink::alert::task::Alerts;
-use task::{Fold, Partitions, State, Worker, state::Memory};
+use task::{Fold, Host, Partitions, State, Worker, state::Memory};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -173,10 +173,11 @@ fn run<F: Fold + 'static>(
     let (name, home) = (format!("{stage}-{partition}"), place.folder.path().to_owned());
     let partitions = Partitions::These(vec![partition]);
     let config = task::Config::new(stage, topic, partitions, name.clone(), home);
-    let worker = Worker::open(config, open, place.memory.clone(), place.log.clone()).unwrap();
+    let host = Host { memory: place.memory.clone(), checkpoints: None };
+    let worker = Worker::open(config, open, host, place.log.clone()).unwrap();
     let stop = stop.clone();
     waits.push((stage.to_owned(), topic.to_owned(), partition));
-    std::thread::Builder::new().name(name).spawn(move || worker.run(&stop).unwrap()).unwrap()
+    std::thread::Builder::new().name(name).spawn(move || worker.run(&stop, &AtomicBool::default()).unwrap()).unwrap()
 }
 
 /// One partition after the other on this thread, each step apart.

@@ -212,7 +212,7 @@ fn restore(of: &Of, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
 /// Whose the newest readable checkpoint of each task and partition is.
 fn newest(entries: &[Entry]) -> anyhow::Result<Vec<Identity>> {
     let groups = entries.chunk_by(|a, b| (&a.task, a.partition) == (&b.task, b.partition));
-    groups.map(|group| newest_of(group)).collect()
+    groups.map(newest_of).collect()
 }
 
 fn newest_of(group: &[Entry]) -> anyhow::Result<Identity> {

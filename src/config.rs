@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
 use serde::Deserialize;
+use task::checkpoint::Retention;
 
 use crate::diagnostic;
 
@@ -25,8 +26,53 @@ pub(crate) struct Config {
     pub(crate) settings: Numbers,
     /// The log.
     pub(crate) log: Log,
+    /// The log on Kafka.
+    pub(crate) kafka: crate::kafka::Settings,
     /// The live door.
     pub(crate) ingest: Ingest,
+    /// Processors of a fleet.
+    pub(crate) processor: Processor,
+    /// Checkpoints of states.
+    checkpoints: Checkpoints,
+    /// What processors and sinks say about themselves.
+    telemetry: Telemetry,
+}
+
+/// `[processor]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Processor {
+    /// Workers of the account stage in a process; 0 for one per core.
+    pub(crate) workers: usize,
+}
+
+/// `[checkpoints]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Checkpoints {
+    store: String,
+    every: String,
+    keep: usize,
+    grace: String,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        Checkpoints { store: String::new(), every: "1m".to_owned(), keep: 3, grace: "1h".to_owned() }
+    }
+}
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Telemetry {
+    listen: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { listen: "127.0.0.1:0".to_owned() }
+    }
 }
 
 /// `[settings]`.
@@ -118,12 +164,15 @@ impl Config {
         Config::parse(&text).with_context(|| format!("{}", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Config> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let source = config::File::from_str(text, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.settings()?;
         config.http()?;
         config.live(TimeZone::UTC)?;
+        config.checkpoints()?;
+        config.telemetry_listen()?;
+        crate::kafka::settings(&config, None)?;
         if !(1..=256).contains(&config.log.partitions) {
             bail!("[log] partitions: is {}, expected 1 to 256", config.log.partitions);
         }
@@ -155,19 +204,16 @@ impl Config {
     /// Settings of the HTTP door.
     pub(crate) fn http(&self) -> anyhow::Result<ingest::http::Config> {
         let set = &self.ingest;
-        let listen: Result<SocketAddr, _> = set.listen.parse();
         Ok(ingest::http::Config {
-            listen: listen.map_err(|_| {
-                anyhow::anyhow!("[ingest] listen: is {:?}, expected an address such as 127.0.0.1:8080", set.listen)
-            })?,
+            listen: address("ingest", &set.listen)?,
             source: set.source.clone(),
             floor_us: self.history_floor()?,
             body_bytes_max: positive("body_bytes_max", set.body_bytes_max)?,
             events_max: positive("events_max", set.events_max)?,
             memory_bytes_max: positive("memory_bytes_max", set.memory_bytes_max)?,
             connections_max: positive("connections_max", set.connections_max)?,
-            header_timeout: time("header_timeout", &set.header_timeout)?,
-            body_timeout: time("body_timeout", &set.body_timeout)?,
+            header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
+            body_timeout: time("ingest", "body_timeout", &set.body_timeout)?,
         })
     }
 
@@ -176,12 +222,26 @@ impl Config {
         let set = &self.ingest;
         Ok(ingest::live::Config {
             name: set.name.clone(),
-            tick: time("tick", &set.tick)?,
-            linger: time("linger", &set.linger)?,
+            tick: time("ingest", "tick", &set.tick)?,
+            linger: time("ingest", "linger", &set.linger)?,
             batch_events: positive("batch_events", set.batch_events)?,
             queue: positive("queue", set.queue)?,
             ..ingest::live::Config::new(zone)
         })
+    }
+
+    /// Where checkpoints go (nowhere by default), how often, and which are kept.
+    pub(crate) fn checkpoints(&self) -> anyhow::Result<Option<(String, Duration, Retention)>> {
+        let set = &self.checkpoints;
+        let (every, grace) = (time("checkpoints", "every", &set.every)?, time("checkpoints", "grace", &set.grace)?);
+        anyhow::ensure!(set.keep > 0, "[checkpoints] keep: is 0, expected at least 1");
+        let store = (!set.store.is_empty()).then(|| set.store.clone());
+        Ok(store.map(|store| (store, every, Retention { keep: set.keep, grace })))
+    }
+
+    /// Where processors and sinks answer.
+    pub(crate) fn telemetry_listen(&self) -> anyhow::Result<SocketAddr> {
+        address("telemetry", &self.telemetry.listen)
     }
 
     /// Events dated before this are rejected; microseconds since the Unix epoch.
@@ -210,8 +270,14 @@ fn positive(name: &str, value: usize) -> anyhow::Result<usize> {
     Ok(value)
 }
 
-fn time(name: &str, text: &str) -> anyhow::Result<Duration> {
-    Ok(Duration::from_micros(duration("ingest", name, text)?.unsigned_abs()))
+/// A span of time that a setting names.
+pub(crate) fn time(section: &str, name: &str, text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::from_micros(duration(section, name, text)?.unsigned_abs()))
+}
+
+fn address(section: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    let wrong = || format!("[{section}] listen: is {text:?}, expected an address such as 127.0.0.1:8080");
+    text.parse().ok().with_context(wrong)
 }
 
 /// `90d`, `1h`, `5m`, `30s`, `500ms` in microseconds.

@@ -29,8 +29,9 @@ use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use crate::{
     Usage,
     config::Config,
-    node::{Data, Node},
+    node::{Node, Part},
     shutdown,
+    site::Site,
 };
 use screen::{Place, Screen, Stage};
 use shop::{Course, Dice, Shop};
@@ -98,13 +99,13 @@ pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut d
     let path = path.map_or_else(|| fresh(now_us()), Path::to_owned);
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
-    let data = Data::open(&path, plan, config.log.partitions)?;
+    let site = Site::embedded(&path, plan, config)?;
     let grid = Grid::new(zone.clone(), GRID_US)?;
     let door =
-        Door::open(data.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
+        Door::open(site.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
     let identity = identity(args, &path, door.schedule().clock().at.is_some(), &zone)?;
     let stop = shutdown::flag()?;
-    let node = Node::start(&data)?;
+    let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let title = format!(
         "Vitals demo: a shop of {} accounts, seed {}, data in {}",
         screen::grouped(&identity.accounts.to_string()),

@@ -13,7 +13,7 @@ use ingest::{
 };
 use proto::v1::{Entry, entry};
 
-use crate::node;
+use crate::{config::Config, site};
 
 /// Flags of `vitals events`.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,8 +42,14 @@ pub(crate) enum By {
 const IDLE_MAX: u32 = 20;
 
 /// Runs the command.
-pub(crate) fn execute(args: &Args, path: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
-    let log: Arc<dyn Log> = node::follow(path)?;
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    brokers: Option<&str>,
+    path: &std::path::Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let log = site::follow(config, brokers, path)?;
     run(args, &log, processor::topics::EVENTS, out)?;
     Ok(())
 }

@@ -17,8 +17,9 @@ use std::{
 use crate::{
     Usage,
     config::Config,
-    node::{Data, Node},
+    node::{Node, Part},
     shutdown,
+    site::Site,
 };
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -118,17 +119,31 @@ fn span(text: &str) -> anyhow::Result<i64> {
     }
 }
 
-/// Runs the command: all stages in this process, until everything is processed and stored.
-pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn io::Write) -> anyhow::Result<()> {
+/// Runs the command. On the embedded log all stages run in this process, until everything is processed and stored; on
+/// Kafka the events are handed to the fleet.
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    brokers: Option<&str>,
+    path: &Path,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
-    let data = Data::open(path, plan, config.log.partitions)?;
+    let site = match crate::kafka::settings(config, brokers).map_err(Usage)? {
+        Some(kafka) => Site::fleet("import", path, plan, config, kafka)?,
+        None => Site::embedded(path, plan, config)?,
+    };
     let mut options = args.options(path, &zone).map_err(Usage)?;
     options.floor_us = config.history_floor().map_err(Usage)?;
     let stop = shutdown::flag()?;
-    let node = Node::start(&data)?;
+    if site.own_log().is_none() {
+        let summary = run(&options, &site.log, &stop)?;
+        return Ok(write!(out, "{}", describe(&summary))?);
+    }
+    let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let before = node.counters();
-    let imported = run(&options, &data.log, &stop);
+    let imported = run(&options, &site.log, &stop);
     if imported.is_ok() {
         node.drain(&stop)?;
     }

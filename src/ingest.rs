@@ -1,4 +1,5 @@
-//! `vitals ingest`: the live door, and on the embedded log every stage behind it, in one process.
+//! `vitals ingest`: the live door. On the embedded log every stage is behind it, in one process; on Kafka it is one of
+//! several doors, and processors and sinks are processes of their own.
 //!
 //! SIGTERM and SIGINT end it: requests that were begun are answered, what was accepted is processed, exit code 0.
 
@@ -10,7 +11,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -20,8 +20,11 @@ use ingest::{clock, http, live::Live};
 use crate::{
     Usage,
     config::Config,
-    node::{Data, Node},
-    shutdown, telemetry,
+    front,
+    node::{Node, Part},
+    shutdown,
+    site::Site,
+    telemetry,
 };
 
 /// Flags of `vitals ingest`.
@@ -32,41 +35,39 @@ pub(crate) struct Args {
     listen: Option<SocketAddr>,
 }
 
-/// How soon the server notices that it shall end.
-const LOOK: Duration = Duration::from_millis(20);
 /// How long what was accepted may take to be processed at the end; the next start goes on from there.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// Runs the command until it is interrupted, or a stage fails.
-pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    brokers: Option<&str>,
+    path: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     let mut front = config.http().map_err(Usage)?;
     front.listen = args.listen.unwrap_or(front.listen);
-    let door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
+    let mut door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
+    let kafka = crate::kafka::settings(config, brokers).map_err(Usage)?;
     let listener = http::bind(front.listen)?;
     let recorder = telemetry::install()?;
-    let data = Data::open(path, plan, config.log.partitions)?;
+    let (site, parts): (_, &[Part]) = match kafka {
+        Some(kafka) => (Site::fleet("ingest", path, plan, config, kafka)?, &[]),
+        None => (Site::embedded(path, plan, config)?, &[Part::Processor, Part::Sink]),
+    };
+    door.name = site.producer(&door.name);
     let stop = shutdown::flag()?;
-    let node = Node::start(&data)?;
+    let node = Node::start(&site, parts)?;
     let clock = Arc::new(clock::System);
-    let (live, handle) = Live::new(door, data.log.clone(), clock.clone())?;
+    let (live, handle) = Live::new(door, site.log.clone(), clock.clone())?;
     let door = std::thread::Builder::new().name("door".to_owned()).spawn(move || live.run())?;
-    let (stages, shut) = (Arc::new(node.readiness()), handle.clone());
-    let ready = move || shut.refusal().map_or_else(|| stages(), |refusal| Err(refusal.reason));
+    let (stages, shut) = (node.readiness(), handle.clone());
+    let ready = move || shut.refusal().map_or_else(&stages, |refusal| Err(refusal.reason));
     let router = http::router(front.clone(), handle, clock).merge(telemetry::router(recorder.clone(), ready));
-    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
-    out.flush()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(2)
-        .enable_all()
-        .thread_name("http")
-        .build()?;
-    runtime.spawn(telemetry::upkeep(recorder));
-    let ends = ended(&stop, &node, &door);
-    let served = runtime.block_on(http::serve(listener, router, &front, ends));
-    // With the last request goes the last handle of the door, which then closes.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    let ended = || stop.load(Ordering::Relaxed) || node.failed() || door.is_finished();
+    let served = front::serve(listener, router, &front, recorder, ended, out);
     let closed = door.join();
     if !node.failed() {
         let over = after(DRAIN_MAX)?;
@@ -78,13 +79,6 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     match closed {
         Ok(closed) => Ok(closed?),
         Err(_) => bail!("the door panicked: this is a defect, please report it with the log"),
-    }
-}
-
-/// Until somebody says so, or something failed.
-async fn ended<T>(stop: &AtomicBool, node: &Node<'_>, door: &JoinHandle<T>) {
-    while !stop.load(Ordering::Relaxed) && !node.failed() && !door.is_finished() {
-        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -9,15 +9,19 @@ mod demo;
 mod describe;
 mod diagnostic;
 mod events;
+mod front;
 mod import;
 mod ingest;
+mod kafka;
 mod lag;
 mod metrics;
 mod node;
 mod output;
 mod query;
 mod rebuild;
+mod roles;
 mod shutdown;
+mod site;
 mod tail;
 mod telemetry;
 
@@ -28,6 +32,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+
+use node::Part;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -42,6 +48,9 @@ struct Cli {
     /// Data directory [default: vitals-data; of the demo: a new temporary one]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The log is on Kafka, on these brokers [default: of the configuration, else the log of the data directory]
+    #[arg(long, global = true, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,8 +59,12 @@ struct Cli {
 enum Command {
     /// Reads files of history into the log, and processes and stores everything.
     Import(import::Args),
-    /// Takes events over HTTP, and processes and stores everything.
+    /// Takes events over HTTP; on the embedded log it processes and stores everything, too.
     Ingest(ingest::Args),
+    /// Keeps the aggregates of a share of the partitions: one of a fleet on Kafka.
+    Processor(roles::Args),
+    /// Writes metrics and alerts to the store: one of a fleet on Kafka.
+    Sink(roles::Args),
     /// Rows of a metric.
     Query(query::Args),
     /// Alerts and their states.
@@ -88,17 +101,20 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
     let config = || config::Config::read(cli.config.as_deref()).map_err(Usage);
+    let brokers = cli.brokers.as_deref();
     let data = cli.data.as_deref().unwrap_or(Path::new("vitals-data"));
     match &cli.command {
         Command::Query(args) => query::run(args, data, out),
         Command::Alerts(args) => alerts::run(args, data, out),
         Command::Metrics(args) => metrics::run(args, data, out),
-        Command::Import(args) => import::execute(args, &config()?, data, out),
-        Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
-        Command::Tail(args) => tail::execute(args, data, out),
-        Command::Rebuild => rebuild::run(&config()?, data, out),
+        Command::Import(args) => import::execute(args, &config()?, brokers, data, out),
+        Command::Ingest(args) => ingest::execute(args, &config()?, brokers, data, out),
+        Command::Processor(args) => roles::execute(Part::Processor, args, &config()?, brokers, data, out),
+        Command::Sink(args) => roles::execute(Part::Sink, args, &config()?, brokers, data, out),
+        Command::Tail(args) => tail::execute(args, &config()?, brokers, data, out),
+        Command::Rebuild => rebuild::run(&config()?, brokers, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, data, out),
-        Command::Events(args) => events::execute(args, data, out),
+        Command::Events(args) => events::execute(args, &config()?, brokers, data, out),
         Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
     }
 }

@@ -1,14 +1,11 @@
-//! All stages in one process, over the embedded log: a thread a task, and the sink.
+//! The stages of a process, running: a thread a worker, and one for what goes on beside.
 //!
-//! Invariants: stages meet in the log only; the first that fails stops all; a node that was stopped
-//! has committed and flushed. The data directory:
+//! Invariants: stages meet in the log only; what fails and passes by itself is opened again from disk after a pause,
+//! the first other failure stops all; a node that was stopped has committed and flushed.
 //!
-//!     DIR/log            the embedded log: events are the source of truth
-//!     DIR/state/NAME     state of each task; deleting all of it rebuilds it from the log
-//!     DIR/store.sqlite   what queries read
+//! It does not know which log it is, nor how many processes there are: [`Site`] does.
 
 use std::{
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,18 +15,21 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use eventlog::{Commit, GroupOffsets, Log, embedded::Embedded};
 use processor::{
     account::{self, Accounts, Shared},
     rollup::Rollups,
     topics,
 };
-use processor_core::{catalog::Per, plan::Plan};
+use processor_core::catalog::Per;
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, Partitions, State, Worker, state::Memory};
+use task::{Fold, State, Worker};
 
-use crate::lag::Lag;
+use crate::{
+    lag::Lag,
+    site::{Place, Site},
+    telemetry,
+};
 
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
@@ -40,101 +40,19 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A data directory, open for writing.
-pub(crate) struct Data {
-    /// Its folder.
-    pub(crate) path: PathBuf,
-    /// Its log.
-    pub(crate) log: Arc<dyn Log>,
-    embedded: Arc<Embedded>,
-    /// What is measured.
-    pub(crate) plan: Arc<Plan>,
-    /// Partitions of the events.
-    pub(crate) partitions: u32,
-}
+/// How soon a sleeping thread notices that the node stops.
+const NAP: Duration = Duration::from_millis(50);
 
-impl Data {
-    /// Opens or makes a data directory.
-    pub(crate) fn open(path: &Path, plan: Plan, partitions: u32) -> anyhow::Result<Data> {
-        std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
-        let embedded = Embedded::open(path.join("log"), eventlog::embedded::Config::default())?;
-        let data = Data { path: path.to_owned(), log: embedded.clone(), embedded, plan: Arc::new(plan), partitions };
-        data.create_topics()?;
-        data.renew()?;
-        Ok(data)
-    }
+/// Pauses before what failed is opened again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-    fn create_topics(&self) -> anyhow::Result<()> {
-        let place = || format!("{}: [log] partitions is {} in the configuration", self.path.display(), self.partitions);
-        topics::create(self.log.as_ref(), &self.plan, self.partitions).with_context(place)
-    }
-
-    /// Rebuilds if the definitions are not those that made the state.
-    fn renew(&self) -> anyhow::Result<()> {
-        let file = self.path.join("definitions");
-        let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.render())).collect();
-        let now = format!("{:016x}\n{now}", self.plan.generation);
-        match std::fs::read_to_string(&file) {
-            Ok(before) if before == now => return Ok(()),
-            Ok(before) => {
-                tracing::warn!(
-                    metrics = lacking(&before, &now).join(", "),
-                    before = lacking(&now, &before).join(", "),
-                    "the definitions changed: everything is computed again from the log"
-                );
-                self.reset()?;
-            }
-            Err(_) => {}
-        }
-        std::fs::write(&file, now).with_context(|| format!("{}: cannot be written", file.display()))
-    }
-
-    /// Forgets everything but the events: the next node computes it again.
-    pub(crate) fn reset(&self) -> anyhow::Result<()> {
-        for topic in self.log.topics()? {
-            if topic.name != topics::EVENTS {
-                self.log.delete_topic(&topic.name)?;
-            }
-        }
-        let events: Arc<str> = topics::EVENTS.into();
-        let forget = |group, partition| GroupOffsets { group, offsets: vec![(events.clone(), partition, None)] };
-        let groups =
-            |partition| [forget(task::state_group("account"), partition), forget("account".to_owned(), partition)];
-        let offsets = (0..self.partitions).flat_map(groups).collect();
-        self.log.producer("rebuild")?.commit(Commit { outputs: Vec::new(), offsets })?;
-        remove(&self.path.join("state"))?;
-        for suffix in ["", "-wal", "-shm"] {
-            remove(&self.path.join(format!("{}{suffix}", store::sqlite::FILE)))?;
-        }
-        self.create_topics()
-    }
-}
-
-/// Opens the log of a data directory for reading; another process may write it.
-pub(crate) fn follow(path: &Path) -> anyhow::Result<Arc<Embedded>> {
-    let folder = path.join("log");
-    anyhow::ensure!(
-        folder.exists(),
-        "{}: there is no log here; `vitals import FILE --data DIR` makes one",
-        path.display()
-    );
-    Ok(Embedded::follow(folder, eventlog::embedded::Config::default())?)
-}
-
-/// The definitions of `lines` with no such line among `known`; the first line is about all of them.
-fn lacking<'a>(known: &str, lines: &'a str) -> Vec<&'a str> {
-    let new = lines.lines().skip(1).filter(|line| !known.lines().any(|other| other == *line));
-    new.filter_map(|line| line.split(' ').next()).collect()
-}
-
-fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{}: cannot be removed", path.display()))
-        }
-        _ => Ok(()),
-    }
+/// What a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Accounts, rollup and alert rules.
+    Processor,
+    /// From topics to the store.
+    Sink,
 }
 
 /// What the threads share.
@@ -145,6 +63,14 @@ struct Common {
 }
 
 impl Common {
+    /// Sleeps, but not longer than the node lives.
+    fn sleep(&self, span: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < span && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(NAP.min(span));
+        }
+    }
+
     /// Keeps the first failure and stops everybody.
     fn end(&self, name: &str, result: anyhow::Result<()>) {
         if let Err(error) = result {
@@ -157,7 +83,7 @@ impl Common {
 
 /// The stages, running.
 pub(crate) struct Node<'a> {
-    data: &'a Data,
+    site: &'a Site,
     common: Common,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
@@ -167,134 +93,190 @@ pub(crate) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Starts every stage.
-    pub(crate) fn start(data: &'a Data) -> anyhow::Result<Node<'a>> {
-        let memory = Memory::new(256 << 20, 256 << 20);
+    /// Starts these parts, and what goes on beside.
+    pub(crate) fn start(site: &'a Site, parts: &[Part]) -> anyhow::Result<Node<'a>> {
         let mut node = Node {
-            data,
+            site,
             common: Common::default(),
             threads: Vec::new(),
             counters: Arc::default(),
             recovered: Vec::new(),
             waits: Vec::new(),
         };
-        for partition in 0..data.partitions {
-            let (plan, counters) = (data.plan.clone(), node.counters.clone());
-            let open = move |partition, state: &State| {
-                Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
-            };
-            node.spawn(&memory, "account", topics::EVENTS, partition, Arc::new(open))?;
-        }
-        let (plan, counters, sources) = (data.plan.clone(), node.counters.clone(), data.partitions);
-        let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
-        node.spawn(&memory, "rollup", topics::PARTIALS, 0, Arc::new(open))?;
-        for rule in sink::alert::built_in() {
-            let Some(metric) = data.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
-            let stage = format!("alert-{}", rule.name);
-            for partition in 0..if metric.per == Per::Account { data.partitions } else { 1 } {
-                let rule = rule.clone();
-                let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
-                node.spawn(&memory, &stage, &topics::metric(&metric.name), partition, Arc::new(open))?;
+        for part in parts {
+            match part {
+                Part::Processor => node.start_processor()?,
+                Part::Sink => node.start_sink()?,
             }
         }
-        node.spawn_sink()?;
-        node.spawn_cleaner()?;
-        node.spawn_lag()?;
+        node.start_cleaner()?;
+        node.start_lag()?;
         Ok(node)
     }
 
-    /// A worker for one partition.
-    fn spawn<F: Fold + 'static>(
-        &mut self,
-        memory: &Memory,
-        stage: &str,
-        topic: &str,
-        partition: u32,
-        open: task::Open<F>,
-    ) -> anyhow::Result<()> {
-        let name = format!("{stage}-{partition}");
-        let folder = self.data.path.join("state");
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let config = task::Config::new(stage, topic, Partitions::These(vec![partition]), name.clone(), folder);
-        let worker = Worker::open(config, open, memory.clone(), self.data.log.clone())?;
-        self.recovered.push(worker.recovered());
-        self.waits.push((stage.to_owned(), topic.to_owned(), partition));
-        let common = self.common.clone();
-        let thread = std::thread::Builder::new().name(name.clone());
-        self.threads.push(thread.spawn(move || common.end(&name, worker.run(&common.stop).map_err(Into::into)))?);
+    fn start_processor(&mut self) -> anyhow::Result<()> {
+        let site = self.site;
+        let (plan, counters) = (site.plan.clone(), self.counters.clone());
+        let open = move |partition, state: &State| {
+            Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
+        };
+        self.start_stage("account", topics::EVENTS, site.partitions, Arc::new(open))?;
+        let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions);
+        let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
+        self.start_stage("rollup", topics::PARTIALS, 1, Arc::new(open))?;
+        for rule in sink::alert::built_in() {
+            let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
+            let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
+            let partitions = if metric.per == Per::Account { site.partitions } else { 1 };
+            let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+            self.start_stage(&stage, &topic, partitions, Arc::new(open))?;
+        }
         Ok(())
     }
 
-    fn spawn_sink(&mut self) -> anyhow::Result<()> {
-        let data = self.data;
-        let mut store = store::sqlite::Writer::open(&data.path.join(store::sqlite::FILE))?;
-        store.describe(&crate::describe::catalog(&data.plan), &crate::describe::settings(&data.plan))?;
+    /// The workers of a stage.
+    fn start_stage<F: Fold + 'static>(
+        &mut self,
+        stage: &str,
+        topic: &str,
+        partitions: u32,
+        open: task::Open<F>,
+    ) -> anyhow::Result<()> {
+        let waits = (0..partitions).map(|partition| (stage.to_owned(), topic.to_owned(), partition));
+        self.waits.extend(waits);
+        for place in self.site.places(stage, partitions)? {
+            self.start_worker(stage, topic, place, open.clone())?;
+        }
+        Ok(())
+    }
+
+    fn start_worker<F: Fold + 'static>(
+        &mut self,
+        stage: &str,
+        topic: &str,
+        place: Place,
+        open: task::Open<F>,
+    ) -> anyhow::Result<()> {
+        let (name, host, folder) = (format!("{stage}-{}", place.number), self.site.host.clone(), self.site.states());
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let config = task::Config {
+            generation: self.site.plan.generation,
+            ..task::Config::new(stage, topic, place.partitions, place.producer, folder)
+        };
+        let recovered: Arc<AtomicBool> = Arc::default();
+        self.recovered.push(recovered.clone());
+        let open = move || Worker::open(config.clone(), open.clone(), host.clone(), place.log.clone());
+        let run = move |worker: Worker<F>, stop: &AtomicBool| worker.run(stop, &recovered);
+        self.supervise(name, open, run)
+    }
+
+    fn start_sink(&mut self) -> anyhow::Result<()> {
+        let site = self.site;
+        let file = site.path.join(store::sqlite::FILE);
+        store::sqlite::Writer::open(&file)?
+            .describe(&crate::describe::catalog(&site.plan), &crate::describe::settings(&site.plan))?;
         let mut inputs: Vec<sink::Topic> = Vec::new();
-        for metric in &data.plan.metrics {
-            let partitions = if metric.per == Per::Account { data.partitions } else { 1 };
+        for metric in &site.plan.metrics {
+            let partitions = if metric.per == Per::Account { site.partitions } else { 1 };
             inputs.push(sink::Topic { name: topics::metric(&metric.name), partitions });
         }
         inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
         for input in &inputs {
-            self.waits.extend(
-                (0..input.partitions).map(|partition| (sink::group(&input.name), input.name.clone(), partition)),
-            );
+            let waits = (0..input.partitions).map(|part| (sink::group(&input.name), input.name.clone(), part));
+            self.waits.extend(waits);
         }
-        let writer = sink::Writer::open(data.log.clone(), Box::new(store), &inputs, "sink")?;
+        let (log, producer) = (site.log.clone(), site.producer("sink"));
+        let open = move || {
+            let store = Box::new(store::sqlite::Writer::open(&file)?);
+            sink::Writer::open(log.clone(), store, &inputs, &producer)
+        };
+        self.supervise("sink".to_owned(), open, sink::Writer::run)
+    }
+
+    /// A thread that opens something and runs it until the node stops; again after what passes by itself. What cannot
+    /// be opened at all is told at once.
+    fn supervise<T: Send + 'static, E: Passing>(
+        &mut self,
+        name: String,
+        open: impl Fn() -> Result<T, E> + Send + 'static,
+        run: impl Fn(T, &AtomicBool) -> Result<(), E> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let mut opened = Some(match open() {
+            Err(error) if !error.passes() => return Err(error.into()),
+            opened => opened,
+        });
         let common = self.common.clone();
-        let body = move || common.end("sink", writer.run(&common.stop).map_err(Into::into));
-        self.threads.push(std::thread::Builder::new().name("sink".to_owned()).spawn(body)?);
-        Ok(())
-    }
-
-    /// Retention and compaction of the log, now and then.
-    fn spawn_cleaner(&mut self) -> anyhow::Result<()> {
-        let (common, log) = (self.common.clone(), self.data.embedded.clone());
+        let thread = std::thread::Builder::new().name(name.clone());
         let body = move || {
-            let mut last = Instant::now();
+            let mut pause = PAUSE.0;
             while !common.stop.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(50));
-                if last.elapsed() >= CLEAN_EVERY {
-                    last = Instant::now();
-                    common.end(
-                        "cleaning",
-                        log.clean(jiff::Timestamp::now().as_microsecond()).map(drop).map_err(Into::into),
-                    );
+                let began = Instant::now();
+                let ended = opened.take().unwrap_or_else(&open).and_then(|it| run(it, &common.stop));
+                match ended {
+                    Err(error) if error.passes() => {
+                        telemetry::restarted(&name);
+                        pause = if began.elapsed() > PAUSE.1 { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+                        tracing::warn!(name, error = error.to_string(), ?pause, "opens again from disk");
+                        common.sleep(pause);
+                    }
+                    ended => return common.end(&name, ended.map_err(Into::into)),
                 }
             }
         };
-        self.threads.push(std::thread::Builder::new().name("cleaner".to_owned()).spawn(body)?);
+        self.threads.push(thread.spawn(body)?);
         Ok(())
     }
 
-    /// Says now and then how far the stages are behind, and how the log is.
-    fn spawn_lag(&mut self) -> anyhow::Result<()> {
-        let (common, log, embedded) = (self.common.clone(), self.data.log.clone(), self.data.embedded.clone());
-        let mut lag = Lag::new(&self.waits);
+    /// Retention and compaction of the log, now and then; brokers do it by themselves.
+    fn start_cleaner(&mut self) -> anyhow::Result<()> {
+        let Some(log) = self.site.own_log().cloned() else { return Ok(()) };
+        self.now_and_then("cleaning", CLEAN_EVERY, move || {
+            Ok(log.clean(jiff::Timestamp::now().as_microsecond()).map(drop)?)
+        })
+    }
+
+    /// How far the stages are behind, and how the log is.
+    fn start_lag(&mut self) -> anyhow::Result<()> {
+        let (log, embedded, mut lag) = (self.site.log.clone(), self.site.own_log().cloned(), Lag::new(&self.waits));
+        self.now_and_then("telemetry", LAG_EVERY, move || {
+            embedded.iter().for_each(|embedded| embedded.report());
+            // A log that is away says nothing about itself; who reads it notices.
+            match lag.report(log.as_ref()) {
+                Err(error) if error.kind() != eventlog::Kind::Fatal => Ok(()),
+                reported => Ok(reported?),
+            }
+        })
+    }
+
+    fn now_and_then(
+        &mut self,
+        name: &'static str,
+        every: Duration,
+        mut act: impl FnMut() -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let common = self.common.clone();
         let body = move || {
-            let mut last: Option<Instant> = None;
-            while !common.stop.load(Ordering::Relaxed) {
-                if last.is_none_or(|last| last.elapsed() >= LAG_EVERY) {
-                    last = Some(Instant::now());
-                    embedded.report();
-                    common.end("telemetry", lag.report(log.as_ref()).map_err(Into::into));
+            loop {
+                common.sleep(every);
+                if common.stop.load(Ordering::Relaxed) {
+                    return;
                 }
-                std::thread::sleep(Duration::from_millis(50));
+                common.end(name, act());
             }
         };
-        self.threads.push(std::thread::Builder::new().name("lag".to_owned()).spawn(body)?);
+        self.threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(body)?);
         Ok(())
     }
 
     /// Answers whether the stages are running, and have replayed what they had published before.
-    pub(crate) fn readiness(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+    pub(crate) fn readiness(&self) -> impl Fn() -> Result<(), String> + Clone + Send + Sync + 'static {
         let (common, recovered) = (self.common.clone(), self.recovered.clone());
         move || {
             let replaying = recovered.iter().filter(|flag| !flag.load(Ordering::Relaxed)).count();
             if common.stop.load(Ordering::Relaxed) {
                 Err("the stages are stopping".to_owned())
             } else if replaying > 0 {
-                Err(format!("{replaying} of {} tasks are replaying", recovered.len()))
+                Err(format!("{replaying} of {} workers are replaying", recovered.len()))
             } else {
                 Ok(())
             }
@@ -318,8 +300,8 @@ impl<'a> Node<'a> {
                 if self.common.stop.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                let high = self.data.log.watermarks(topic, *partition)?.high;
-                let done = self.data.log.committed(group, topic, *partition)?.map_or(0, |position| position.offset);
+                let high = self.site.log.watermarks(topic, *partition)?.high;
+                let done = self.site.log.committed(group, topic, *partition)?.map_or(0, |position| position.offset);
                 if done >= high {
                     break;
                 }
@@ -344,5 +326,23 @@ impl<'a> Node<'a> {
         }
         let failure = self.common.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// An error of a stage that may pass by itself.
+trait Passing: std::error::Error + Send + Sync + 'static {
+    /// Whether to open again from disk.
+    fn passes(&self) -> bool;
+}
+
+impl Passing for task::Error {
+    fn passes(&self) -> bool {
+        self.kind() == task::Kind::Restart
+    }
+}
+
+impl Passing for sink::Error {
+    fn passes(&self) -> bool {
+        self.kind() == sink::Kind::Retry
     }
 }

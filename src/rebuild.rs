@@ -5,12 +5,23 @@ use std::{io::Write, path::Path};
 use crate::{
     Usage,
     config::Config,
-    node::{Data, Node},
+    node::{Node, Part},
     shutdown,
+    site::Site,
 };
 
-/// Runs the command; interrupted, the next command goes on from there.
-pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Runs the command; interrupted, the next command goes on from there. On Kafka what was computed is forgotten, and the
+/// processors and sinks that are started next compute it again.
+pub(crate) fn run(config: &Config, brokers: Option<&str>, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let plan = config.plan().map_err(Usage)?;
+    if let Some(kafka) = crate::kafka::settings(config, brokers).map_err(Usage)? {
+        Site::fleet("rebuild", path, plan, config, kafka)?.reset()?;
+        writeln!(
+            out,
+            "start processors and sinks to compute everything again; states and stores elsewhere: delete them"
+        )?;
+        return Ok(());
+    }
     if !path.join("log").exists() {
         return Err(Usage(anyhow::anyhow!(
             "{}: there is no log here; `vitals import FILE --data DIR` makes one",
@@ -18,10 +29,10 @@ pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::
         ))
         .into());
     }
-    let data = Data::open(path, config.plan().map_err(Usage)?, config.log.partitions)?;
-    data.reset()?;
+    let site = Site::embedded(path, plan, config)?;
+    site.reset()?;
     let stop = shutdown::flag()?;
-    let node = Node::start(&data)?;
+    let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     node.drain(&stop)?;
     let counters = node.counters();
     node.stop()?;

@@ -15,7 +15,7 @@ use ingest::parse_rfc3339;
 use processor::topics;
 use sink::convert::{self, Said};
 
-use crate::{Usage, alerts, node, query, shutdown};
+use crate::{Usage, alerts, config::Config, query, shutdown, site};
 
 /// Flags of `vitals tail`.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,9 +34,15 @@ const POLL_BYTES: usize = 1 << 20;
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Runs the command until it is interrupted.
-pub(crate) fn execute(args: &Args, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    brokers: Option<&str>,
+    path: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let from_us = args.from.as_deref().map(revision).transpose()?;
-    let log = node::follow(path)?;
+    let log = site::follow(config, brokers, path)?;
     let stop = shutdown::flag()?;
     run(args, from_us, log.as_ref(), &stop, out)
 }

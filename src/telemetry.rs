@@ -19,6 +19,9 @@ const LAG_RECORDS: &str = "vitals_lag_records";
 /// Seconds that it is behind.
 const LAG_SECONDS: &str = "vitals_lag_seconds";
 
+/// Times that a stage was opened again after a failure that passes.
+const RESTARTS: &str = "vitals_stage_restarts_total";
+
 /// How often histograms are tidied when nobody asks for them.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Upper bounds of every histogram, which all are seconds.
@@ -37,7 +40,17 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     store::telemetry::describe();
     metrics::describe_gauge!(LAG_RECORDS, Unit::Count, "Records that a group of readers has still to read");
     metrics::describe_gauge!(LAG_SECONDS, Unit::Seconds, "Time since the log went past what a group has read");
+    metrics::describe_counter!(
+        RESTARTS,
+        Unit::Count,
+        "Times that a stage was opened again after a failure that passes"
+    );
     Ok(handle)
+}
+
+/// A stage is opened again.
+pub(crate) fn restarted(name: &str) {
+    metrics::counter!(RESTARTS, "name" => name.to_owned()).increment(1);
 }
 
 /// The routes; `ready` says why the process is not.
@@ -94,7 +107,7 @@ mod tests {
             &processor::telemetry::NAMES,
             &sink::telemetry::NAMES,
             &store::telemetry::NAMES,
-            &[LAG_RECORDS, LAG_SECONDS],
+            &[LAG_RECORDS, LAG_SECONDS, RESTARTS],
         ]
         .concat();
         names.sort_unstable();

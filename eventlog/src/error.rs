@@ -8,6 +8,8 @@
 pub enum Kind {
     /// Try again: nothing was written.
     Retry,
+    /// Make another reader or writer and start again from what is durable: it passes by itself.
+    Restart,
     /// Stop the task: reopen or ask a person.
     Fatal,
 }
@@ -134,6 +136,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Broker { retry: true, .. } => Kind::Retry,
+            Self::Indefinite { .. } | Self::Left { .. } => Kind::Restart,
             _ => Kind::Fatal,
         }
     }

@@ -20,6 +20,7 @@ pub(crate) const SEPARATOR: char = '\u{1f}';
 
 /// What a record says.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events")]
 pub enum Entry<'a> {
     /// An event of a subject.
     Event(Subject<'a>, Event<'a>),

@@ -3,7 +3,7 @@
 /// What to do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Try again: nothing is lost.
+    /// Open another writer and try again: nothing is lost.
     Retry,
     /// This record is bad: to the dead letters.
     Reject,
@@ -42,7 +42,7 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Retry,
+            Self::Log(error) if error.kind() != eventlog::Kind::Fatal => Kind::Retry,
             Self::Store(error) => match error.kind() {
                 store::Kind::Retry => Kind::Retry,
                 store::Kind::Reject => Kind::Reject,

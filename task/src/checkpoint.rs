@@ -232,6 +232,15 @@ impl Checkpoints {
         self.run(restore.newest(&restore::warm(target), progress))
     }
 
+    /// The newest checkpoint of the partition, of whatever definitions, whole or not.
+    ///
+    /// # Errors
+    /// `Store` and `Silent`.
+    pub fn newest(&self, id: &Identity) -> Result<Option<Key>> {
+        let place = Place::of(id)?;
+        Ok(self.run(place.manifests(&self.store))?.last().map(|(key, _)| *key))
+    }
+
     fn restoring<'a>(&'a self, id: &'a Identity) -> Result<Restore<'a>> {
         Ok(Restore { store: &self.store, contents: &self.contents, id, place: Place::of(id)? })
     }

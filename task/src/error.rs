@@ -27,6 +27,32 @@ pub enum Error {
         /// What RocksDB said.
         source: rocksdb::Error,
     },
+    /// Somebody has the state open.
+    #[error("state at {path} is in use by another vitals process; stop it, or give another --data")]
+    Locked {
+        /// Directory of the state.
+        path: String,
+    },
+    /// A file of this machine.
+    #[error("{path}: {source}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Other definitions of metrics made what the group has published.
+    #[error(
+        "task {task}: other definitions of the metrics made what is published (generation {found}, this is {own}); give every processor the same catalog and settings, or stop them all and compute everything again with `vitals rebuild`"
+    )]
+    Definitions {
+        /// The task.
+        task: String,
+        /// Hash of the definitions of the group.
+        found: String,
+        /// Hash of our definitions.
+        own: String,
+    },
     /// The directory was written by a newer version.
     #[error(
         "state at {path} was written by a newer version (format {found}, this one reads up to {known}); use that version"
@@ -40,7 +66,7 @@ pub enum Error {
         known: u32,
     },
     /// Stored bytes do not decode.
-    #[error("state at {path} is damaged: {what}; delete the directory, it is rebuilt from the log")]
+    #[error("state at {path} is damaged: {what}; it is made again from a checkpoint or the log")]
     Damaged {
         /// Directory of the state.
         path: String,
@@ -97,8 +123,9 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Log(eventlog::Error::Indefinite { .. } | eventlog::Error::Left { .. }) => Kind::Restart,
-            Error::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Restart,
+            Error::Log(error) if error.kind() != eventlog::Kind::Fatal => Kind::Restart,
+            // The worker has marked the state: it is discarded when it is opened next.
+            Error::Damaged { .. } => Kind::Restart,
             _ => Kind::Fatal,
         }
     }

@@ -15,12 +15,14 @@ use eventlog::{Output, Stored};
 
 pub mod checkpoint;
 mod error;
+mod home;
 mod part;
 pub mod state;
 pub mod telemetry;
 mod worker;
 
 pub use error::{Error, Kind, Result};
+pub use home::{Host, Policy};
 pub use part::state_group;
 pub use state::{Batch, State};
 pub use worker::{Config, Open, Partitions, Worker};

@@ -16,7 +16,7 @@ use eventlog::{Log, Output, Stored};
 
 use crate::{
     Error, Fold, Result, State,
-    state::Memory,
+    home::{self, Host, Saver},
     telemetry,
     worker::{Config, Open},
 };
@@ -31,6 +31,7 @@ pub(crate) struct Part<F> {
     name: String,
     fold: F,
     state: State,
+    saver: Option<Saver>,
     /// Offset after the last record applied.
     position: u64,
     /// Offset after the last instant closed.
@@ -48,21 +49,16 @@ pub(crate) struct Part<F> {
 
 impl<F: Fold> Part<F> {
     /// Opens state and fold, and decides where to begin.
-    pub(crate) fn open(
-        config: &Config,
-        partition: u32,
-        open: &Open<F>,
-        memory: &Memory,
-        log: &dyn Log,
-    ) -> Result<Part<F>> {
+    pub(crate) fn open(config: &Config, partition: u32, open: &Open<F>, host: &Host, log: &dyn Log) -> Result<Part<F>> {
         let (name, begun) = (config.task(partition), Instant::now());
-        let state = State::open(&config.home.join(&name), F::TABLES, memory)?;
+        let (state, saver) = home::open(config, partition, F::TABLES, host)?;
         let fold = open(partition, &state)?;
         let from = state.next_offset()?;
         let mut part = Part {
             name,
             fold,
             state,
+            saver,
             position: from.unwrap_or(0),
             closed: from.unwrap_or(0),
             committed: 0,
@@ -84,8 +80,11 @@ impl<F: Fold> Part<F> {
     }
 
     fn join(&mut self, config: &Config, partition: u32, own: Option<u64>, log: &dyn Log) -> Result<()> {
-        let group = log.committed(&config.stage, &config.topic, partition)?.map(|position| position.offset);
-        self.committed = decide(&self.name, own, group)?;
+        let group = log.committed(&config.stage, &config.topic, partition)?;
+        if let Some(group) = &group {
+            same_definitions(&self.name, &group.metadata, config.generation)?;
+        }
+        self.committed = decide(&self.name, own, group.map(|group| group.offset))?;
         let low = log.watermarks(&config.topic, partition)?.low;
         if self.position < low {
             return Err(Error::Retained { task: self.name.clone(), from: self.position, low });
@@ -171,8 +170,25 @@ impl<F: Fold> Part<F> {
         self.flushed_at = self.closed;
         telemetry::flushed(&self.name, begun.elapsed());
         eventlog::telemetry::rocksdb(&self.name, |property| self.state.figure(property));
+        if let Some(saver) = &mut self.saver {
+            saver.flushed(&self.state);
+        }
         Ok(Some(self.closed))
     }
+}
+
+/// A generation as the metadata of a committed offset.
+pub(crate) fn metadata(generation: u64) -> String {
+    format!("{generation:016x}")
+}
+
+/// What a group has published is of the definitions that its committed offsets name.
+fn same_definitions(task: &str, found: &str, generation: u64) -> Result<()> {
+    let own = metadata(generation);
+    if found == own {
+        return Ok(());
+    }
+    Err(Error::Definitions { task: task.to_owned(), found: found.to_owned(), own })
 }
 
 /// G, up to which outputs are suppressed, if R and G do not contradict each other.
@@ -189,6 +205,13 @@ fn decide(task: &str, state: Option<u64>, group: Option<u64>) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_definitions_are_refused() {
+        assert!(same_definitions("account-0", &metadata(7), 7).is_ok());
+        let message = same_definitions("account-0", &metadata(7), 8).unwrap_err().to_string();
+        assert!(message.contains("generation 0000000000000007, this is 0000000000000008"), "{message}");
+    }
 
     #[test]
     fn the_start_follows_from_r_and_g() {

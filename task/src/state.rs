@@ -62,6 +62,8 @@ impl State {
         let text = path.display().to_string();
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|source| match source.kind() {
             rocksdb::ErrorKind::Corruption => Error::Damaged { path: text.clone(), what: source.to_string() },
+            // RocksDB has no kind of its own for it.
+            _ if source.to_string().contains("LOCK") => Error::Locked { path: text.clone() },
             _ => Error::Storage { path: text.clone(), source },
         })?;
         let tables = tables.iter().map(|&table| table.to_owned()).collect();

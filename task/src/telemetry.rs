@@ -19,6 +19,12 @@ pub const RECOVERY: &str = "vitals_task_recovery_seconds";
 /// Time to write changed state.
 pub const FLUSH: &str = "vitals_task_flush_seconds";
 
+/// States that were discarded: damaged, of other definitions, or far behind a checkpoint.
+pub const DISCARDED: &str = "vitals_task_states_discarded_total";
+/// Bytes restored from checkpoints.
+pub const RESTORED: &str = "vitals_checkpoint_restored_bytes_total";
+/// Time of a restore.
+pub const RESTORE: &str = "vitals_checkpoint_restore_seconds";
 /// Time to upload a checkpoint.
 pub const CHECKPOINT: &str = "vitals_checkpoint_seconds";
 /// Size of the newest checkpoint.
@@ -33,13 +39,16 @@ pub const CHECKPOINT_FAILURES: &str = "vitals_checkpoint_failures_total";
 pub const CHECKPOINT_REFUSED: &str = "vitals_checkpoint_refused_total";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 15] = [
     SUPPRESSED,
     OUTPUTS,
     COMMIT,
     REPLAYING,
     RECOVERY,
     FLUSH,
+    DISCARDED,
+    RESTORED,
+    RESTORE,
     CHECKPOINT,
     CHECKPOINT_BYTES,
     CHECKPOINT_UPLOADED,
@@ -56,6 +65,9 @@ pub fn describe() {
     describe_gauge!(REPLAYING, Unit::Count, "Tasks of a worker that replay, or whose state is being opened");
     describe_gauge!(RECOVERY, Unit::Seconds, "Time of the last replay of a task, from opening its state");
     describe_histogram!(FLUSH, Unit::Seconds, "Time to write changed state");
+    describe_counter!(DISCARDED, Unit::Count, "States discarded: damaged, of other definitions, or far behind");
+    describe_counter!(RESTORED, Unit::Bytes, "Bytes of states restored from checkpoints");
+    describe_histogram!(RESTORE, Unit::Seconds, "Time to restore a state from a checkpoint");
     describe_histogram!(CHECKPOINT, Unit::Seconds, "Time to upload a checkpoint");
     describe_gauge!(CHECKPOINT_BYTES, Unit::Bytes, "Size of the newest checkpoint");
     describe_counter!(CHECKPOINT_UPLOADED, Unit::Bytes, "Bytes of checkpoints that were not in the object store yet");
@@ -90,6 +102,15 @@ pub(crate) fn recovered(task: &str, took: Duration) {
 
 pub(crate) fn flushed(task: &str, took: Duration) {
     histogram!(FLUSH, "task" => task.to_owned()).record(took.as_secs_f64());
+}
+
+pub(crate) fn discarded(task: &str) {
+    counter!(DISCARDED, "task" => task.to_owned()).increment(1);
+}
+
+pub(crate) fn restored(task: &str, bytes: u64, took: Duration) {
+    counter!(RESTORED, "task" => task.to_owned()).increment(bytes);
+    histogram!(RESTORE, "task" => task.to_owned()).record(took.as_secs_f64());
 }
 
 pub(crate) fn checkpoint_saved(task: &str, partition: u32, saved: &Saved, took: Duration) {

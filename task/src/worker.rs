@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,8 +20,8 @@ use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Outpu
 
 use crate::{
     Error, Fold, Result, State,
-    part::{Part, state_group},
-    state::Memory,
+    home::{self, Host},
+    part::{self, Part, state_group},
     telemetry,
 };
 
@@ -48,6 +48,8 @@ pub struct Config {
     pub partitions: Partitions,
     /// Name of the producer: a newer worker of this name fences this one.
     pub producer: String,
+    /// Hash of the definitions: what other ones made is not gone on with.
+    pub generation: u64,
     /// The folder with a state for each task.
     pub home: PathBuf,
     /// Commit at the latest this long after the first output, when more records wait.
@@ -68,6 +70,7 @@ impl Config {
             topic: topic.into(),
             partitions,
             producer,
+            generation: 0,
             home,
             commit_every: Duration::from_millis(100),
             flush_every: Duration::from_secs(5),
@@ -102,7 +105,7 @@ struct Opening<F> {
 pub struct Worker<F> {
     config: Config,
     open: Open<F>,
-    memory: Memory,
+    host: Host,
     log: Arc<dyn Log>,
     consumer: Box<dyn Consumer>,
     producer: Box<dyn Producer>,
@@ -111,8 +114,6 @@ pub struct Worker<F> {
     /// Given back to the group; it may give them to this worker again.
     resting: BTreeMap<u32, Part<F>>,
     first_output: Option<Instant>,
-    /// Whether no task replays, for whoever wants to know.
-    recovered: Arc<AtomicBool>,
     /// R of tasks, where it moved since the last commit: told to the log with the next one, which
     /// keeps what is after it.
     flushed: BTreeMap<u32, u64>,
@@ -123,13 +124,13 @@ impl<F: Fold + 'static> Worker<F> {
     ///
     /// # Errors
     /// `Fatal` when R and G of a partition contradict each other; when storage or the log fails.
-    pub fn open(config: Config, open: Open<F>, memory: Memory, log: Arc<dyn Log>) -> Result<Worker<F>> {
+    pub fn open(config: Config, open: Open<F>, host: Host, log: Arc<dyn Log>) -> Result<Worker<F>> {
         let mut parts = BTreeMap::new();
         let assignment = match &config.partitions {
             Partitions::OfGroup => Assignment::Group(config.stage.clone()),
             Partitions::These(partitions) => {
                 for partition in partitions {
-                    parts.insert(*partition, Part::open(&config, *partition, &open, &memory, log.as_ref())?);
+                    parts.insert(*partition, Part::open(&config, *partition, &open, &host, log.as_ref())?);
                 }
                 Assignment::Manual(parts.iter().map(|(partition, part)| (*partition, part.position())).collect())
             }
@@ -139,7 +140,7 @@ impl<F: Fold + 'static> Worker<F> {
         Ok(Worker {
             config,
             open,
-            memory,
+            host,
             log,
             consumer,
             producer,
@@ -147,23 +148,32 @@ impl<F: Fold + 'static> Worker<F> {
             opening: BTreeMap::new(),
             resting: BTreeMap::new(),
             first_output: None,
-            recovered: Arc::default(),
             flushed: BTreeMap::new(),
         })
     }
 
-    /// A flag that is true while no task replays.
-    pub fn recovered(&self) -> Arc<AtomicBool> {
-        self.recovered.clone()
-    }
-
-    /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes.
+    /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes. `recovered` is true
+    /// while no task replays.
     ///
     /// # Errors
     /// The first failure; what was committed stays, the rest is replayed by the next worker.
-    pub fn run(mut self, stop: &AtomicBool) -> Result<()> {
+    pub fn run(mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
+        let ended = self.turn_until(stop, recovered);
+        recovered.store(false, Ordering::Relaxed);
+        if let Err(Error::Damaged { path, .. }) = &ended {
+            // Closed first.
+            drop(self);
+            home::condemn(Path::new(path));
+        }
+        ended
+    }
+
+    fn turn_until(&mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             self.step()?;
+            let replaying = self.replaying();
+            recovered.store(replaying == 0, Ordering::Relaxed);
+            telemetry::replaying(&self.config.producer, replaying);
         }
         self.rest()
     }
@@ -192,9 +202,6 @@ impl<F: Fold + 'static> Worker<F> {
         if idle {
             self.flush(|part| part.wants_flush())?;
         }
-        let replaying = self.replaying();
-        self.recovered.store(replaying == 0, Ordering::Relaxed);
-        telemetry::replaying(&self.config.producer, replaying);
         Ok(())
     }
 
@@ -295,9 +302,9 @@ impl<F: Fold + 'static> Worker<F> {
         if let Some(before) = self.opening.remove(&partition) {
             drop(before.thread.join());
         }
-        let (config, open, memory) = (self.config.clone(), self.open.clone(), self.memory.clone());
+        let (config, open, host) = (self.config.clone(), self.open.clone(), self.host.clone());
         let log = self.log.clone();
-        let body = move || Part::open(&config, partition, &open, &memory, log.as_ref());
+        let body = move || Part::open(&config, partition, &open, &host, log.as_ref());
         let thread = std::thread::Builder::new().name(format!("open-{}", self.config.task(partition)));
         let thread = thread.spawn(body).map_err(|source| Error::Thread { source })?;
         self.opening.insert(partition, Opening { wanted: true, thread });
@@ -347,6 +354,6 @@ impl<F: Fold + 'static> Worker<F> {
 
 impl Config {
     fn position(&self, partition: u32, offset: u64) -> (Arc<str>, u32, Option<Committed>) {
-        (self.topic.clone(), partition, Some(Committed { offset, metadata: String::new() }))
+        (self.topic.clone(), partition, Some(Committed { offset, metadata: part::metadata(self.generation) }))
     }
 }

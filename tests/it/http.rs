@@ -115,9 +115,8 @@ impl Door {
     /// The sum of a counter or gauge over its labels.
     pub(crate) fn figure(&self, name: &str) -> f64 {
         let text = self.get("/metrics").body;
-        let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-        });
+        let lines =
+            text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 

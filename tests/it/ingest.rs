@@ -64,13 +64,14 @@ fn every_form_is_accepted_and_counted() {
     let door = Door::open(&data);
     let single = door.post("application/cloudevents+json", &[], order("1").to_string().as_bytes());
     assert_eq!(single.status, 200, "{single:?}");
-    assert_eq!(
-        single.json(),
-        json!({"accepted": 1, "rejected": 0, "results": [{"id": "1", "status": "accepted"}]})
-    );
+    assert_eq!(single.json(), json!({"accepted": 1, "rejected": 0, "results": [{"id": "1", "status": "accepted"}]}));
     let mut bad = order("3");
     bad["data"]["gross"] = json!("much");
-    let list = door.post("application/cloudevents-batch+json; charset=utf-8", &[], json!([order("2"), bad, 7]).to_string().as_bytes());
+    let list = door.post(
+        "application/cloudevents-batch+json; charset=utf-8",
+        &[],
+        json!([order("2"), bad, 7]).to_string().as_bytes(),
+    );
     let told = list.json();
     assert_eq!((told["accepted"].clone(), told["rejected"].clone()), (json!(1), json!(2)), "{told}");
     assert_eq!(told["results"][1]["id"], "3");
@@ -200,14 +201,13 @@ fn hostile_requests_are_refused_and_the_door_stays_open() {
 
 #[test]
 fn the_slow_and_the_many_are_told() {
-    let data = Data::new().config(
-        "[ingest]\nheader_timeout = \"1s\"\nbody_timeout = \"1s\"\nconnections_max = 8\n",
-    );
+    let data = Data::new().config("[ingest]\nheader_timeout = \"1s\"\nbody_timeout = \"1s\"\nconnections_max = 8\n");
     let door = Door::open(&data);
     let mut slow = door.connect();
     slow.write_all(b"POST /v1/events HTTP/1.1\r\nhost: local").unwrap();
     let mut body = door.connect();
-    let head = format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n{{");
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n{{");
     body.write_all(head.as_bytes()).unwrap();
     let said = String::from_utf8(read(&mut slow)).unwrap();
     assert!(said.starts_with("HTTP/1.1 408 "), "{said:?}");
@@ -258,7 +258,9 @@ fn time_passes_without_events() {
     let log = data.run(["events", "--ticks", "--partition", "0"]).done().out;
     let ticks: Vec<String> = log
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["tick"].as_str().map(|tick| tick.replace('Z', "")))
+        .filter_map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["tick"].as_str().map(|tick| tick.replace('Z', ""))
+        })
         .collect();
     assert!(ticks.is_sorted() && ticks.len() >= 5, "{ticks:?}");
     let whole = ticks.iter().filter(|tick| !tick.contains('.')).count();

@@ -110,7 +110,7 @@ impl Hot {
     }
 
     /// Number of accounts.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.resting.len()
     }
 

@@ -26,8 +26,11 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
         },
         subject: &wire.subject,
     };
-    let custom: Vec<(&str, Custom<'_>)> =
-        wire.custom.iter().filter_map(|field| Some((field.name.as_str(), custom_value(field.value.as_ref()?)))).collect();
+    let custom: Vec<(&str, Custom<'_>)> = wire
+        .custom
+        .iter()
+        .filter_map(|field| Some((field.name.as_str(), custom_value(field.value.as_ref()?))))
+        .collect();
     let event = Event {
         time: wire.time_us,
         id: EventId { source: &wire.source, id: &wire.id },

@@ -97,7 +97,7 @@ pub enum Error {
         /// Which.
         key: Key,
         /// What it says.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// There are checkpoints, and none is whole.
     #[error("checkpoint of {id}: none is whole ({refusals}); the state has to be rebuilt from the log")]

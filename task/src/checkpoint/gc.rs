@@ -98,7 +98,9 @@ async fn facts(store: &Store, id: &Identity, place: &Place) -> Result<Facts> {
         let named = match Manifest::parse(key, &bytes) {
             Ok(manifest) => Some(manifest.files.iter().map(|file| file.hash).collect()),
             // It may name anything.
-            Err(refusal @ Refusal::Newer { .. }) => return Err(Error::Newer { id: id.clone(), key, refusal }),
+            Err(refusal @ Refusal::Newer { .. }) => {
+                return Err(Error::Newer { id: id.clone(), key, refusal: Box::new(refusal) });
+            }
             Err(_) => None,
         };
         manifests.insert(key, (modified, named));

@@ -293,7 +293,7 @@ mod tests {
     fn what_was_written_is_read() {
         let written = manifest();
         let key = Key { epoch: 2, next_offset: 40 };
-        assert_eq!(Manifest::parse(key, &written.encode()), Ok(written.clone()));
+        assert_eq!(Manifest::parse(key, &written.encode()), Ok(written));
         assert_eq!(key.to_string(), "00000000000000000002-00000000000000000040.json");
         assert_eq!(Key::parse(&key.to_string()), Some(key));
         for name in ["2-40.json", "00000000000000000002-00000000000000000040", "x", "", "+0000000000000000002-0.json"] {

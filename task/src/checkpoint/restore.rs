@@ -92,7 +92,7 @@ impl Restore<'_> {
                 Ok(manifest) => return Ok(Some(manifest)),
                 Err(Ended::Failed(error)) => return Err(error),
                 Err(Ended::Refused(refusal @ Refusal::Newer { .. })) => {
-                    return Err(Error::Newer { id: self.id.clone(), key, refusal });
+                    return Err(Error::Newer { id: self.id.clone(), key, refusal: Box::new(refusal) });
                 }
                 Err(Ended::Refused(refusal)) => {
                     tracing::warn!(of = %self.id, checkpoint = %key, %refusal, "checkpoint refused, trying the one before");

@@ -135,7 +135,7 @@ impl Store {
         }
         // A part that failed cannot be sent again alone, so the whole file is.
         let attempt = || self.put_parts(key, file);
-        attempt.retry(self.pauses()).when(retriable).notify(|error, pause| notice(error, pause)).await
+        attempt.retry(self.pauses()).when(retriable).notify(notice).await
     }
 
     async fn put_parts(&self, key: &Path, file: &FsPath) -> Result<()> {
@@ -170,7 +170,7 @@ impl Store {
         operation: impl Fn() -> F,
     ) -> Result<T> {
         let attempt = || self.attempt(key, operation());
-        attempt.retry(self.pauses()).when(retriable).notify(|error, pause| notice(error, pause)).await
+        attempt.retry(self.pauses()).when(retriable).notify(notice).await
     }
 
     async fn attempt<T>(&self, key: &Path, operation: impl Future<Output = object_store::Result<T>>) -> Result<T> {

@@ -290,7 +290,7 @@ fn other_definitions_are_passed_over_and_a_newer_version_is_not() {
     let mut fixture = Fixture::new(Retention::default());
     let before = fixture.saved();
     let good = fixture.newest();
-    let other = Manifest::new(&Identity { generation: 6, ..id() }, 1_000, good.files.clone());
+    let other = Manifest::new(&Identity { generation: 6, ..id() }, 1_000, good.files);
     let manifests = fixture.place().join("manifests");
     fs::write(manifests.join(other.key().to_string()), other.encode()).unwrap();
     assert_eq!(fixture.restored("copy"), before);

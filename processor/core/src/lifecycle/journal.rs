@@ -39,7 +39,7 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
                 cancelled.insert(order);
             }
             Body::Order(order) => {
-                orders.entry(&order.order).or_insert(index);
+                orders.entry(order.order).or_insert(index);
             }
             _ => {}
         }
@@ -48,9 +48,9 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
     let mut effects = vec![Effect::Nothing; events.len()];
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
         effects[index] = match &event.body {
-            Body::Order(order) if counted(&order.order) == Some(index) => Effect::Order(order),
-            Body::Refund(refund) if refunds.insert(&refund.refund) => {
-                match counted(&refund.order).map(|at| &events[at].body) {
+            Body::Order(order) if counted(order.order) == Some(index) => Effect::Order(order),
+            Body::Refund(refund) if refunds.insert(refund.refund) => {
+                match counted(refund.order).map(|at| &events[at].body) {
                     Some(Body::Order(order)) => Effect::Refund(refund, order),
                     _ => Effect::Nothing,
                 }

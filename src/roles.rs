@@ -1,0 +1,63 @@
+//! `vitals processor` and `vitals sink`: the stages as processes of a fleet that shares a log on Kafka.
+//!
+//! Each is scaled by starting more: Kafka's groups spread the partitions. SIGTERM and SIGINT end it after a commit and a
+//! flush, exit code 0; one that another has replaced exits with 1.
+
+use std::{io::Write, net::SocketAddr, path::Path, sync::atomic::Ordering};
+
+use ingest::http;
+
+use crate::{
+    Usage,
+    config::Config,
+    front,
+    node::{Node, Part},
+    shutdown,
+    site::Site,
+    telemetry,
+};
+
+/// Flags of `vitals processor` and `vitals sink`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Where /metrics, /healthz and /readyz are: a loopback address; port 0 takes a free one [default: of the
+    /// configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs a part until it is interrupted, or fails.
+pub(crate) fn execute(
+    part: Part,
+    args: &Args,
+    config: &Config,
+    brokers: Option<&str>,
+    path: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let role = match part {
+        Part::Processor => "processor",
+        Part::Sink => "sink",
+    };
+    let Some(kafka) = crate::kafka::settings(config, brokers).map_err(Usage)? else {
+        let problem = format!(
+            "vitals {role} works on a log on Kafka, expected --brokers or [kafka] brokers; \
+             on the embedded log `vitals ingest --data DIR` runs every stage"
+        );
+        return Err(Usage(anyhow::Error::msg(problem)).into());
+    };
+    let plan = config.plan().map_err(Usage)?;
+    let mut front = config.http().map_err(Usage)?;
+    front.listen = args.listen.map_or_else(|| config.telemetry_listen(), Ok).map_err(Usage)?;
+    let listener = http::bind(front.listen)?;
+    let recorder = telemetry::install()?;
+    let stop = shutdown::flag()?;
+    let site = Site::fleet(role, path, plan, config, kafka)?;
+    let node = Node::start(&site, &[part])?;
+    let router = telemetry::router(recorder.clone(), node.readiness());
+    let ended = || stop.load(Ordering::Relaxed) || node.failed();
+    let served = front::serve(listener, router, &front, recorder, ended, out);
+    // A stage that failed is why the rest did.
+    node.stop()?;
+    served
+}
