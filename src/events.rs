@@ -38,8 +38,8 @@ pub(crate) enum By {
     Recorded,
 }
 
-/// How often a consumer may say that nothing came before a partition counts as read.
-const IDLE_MAX: u32 = 20;
+/// How long a poll waits.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// Runs the command.
 pub(crate) fn execute(
@@ -129,14 +129,14 @@ impl Cursor {
 
     fn fill(&mut self) -> anyhow::Result<()> {
         let Some(consumer) = &mut self.consumer else { return Ok(()) };
-        let mut idle = 0;
-        while self.records.is_empty() && self.next < self.high && idle < IDLE_MAX {
-            match consumer.poll(1 << 20, Duration::from_millis(50))? {
+        while self.records.is_empty() && self.next < self.high {
+            match consumer.poll(1 << 20, WAIT)? {
                 Poll::Records { records, .. } => {
                     self.next = records.last().map_or(self.high, |last| last.offset + 1);
                     self.records.extend(records.into_iter().filter(|stored| stored.offset < self.high));
                 }
-                _ => idle += 1,
+                // All that was there has come: on Kafka the ends of transactions take offsets, too.
+                _ => self.next = self.high,
             }
         }
         if self.next >= self.high && self.records.is_empty() {

@@ -114,23 +114,7 @@ impl Data {
     /// Every record of the metric topics and the alerts, by key. Ticks too: with the number of their partition as key.
     pub(crate) fn sequences(&self) -> Sequences {
         let log = embedded::Embedded::open(self.path().join("log"), embedded::Config::default()).unwrap();
-        let mut sequences = Sequences::new();
-        for topic in log.topics().unwrap() {
-            if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
-                continue;
-            }
-            for partition in 0..topic.partitions {
-                for stored in records(log.as_ref(), &topic.name, partition) {
-                    let key = if stored.key == processor::topics::TICK_KEY {
-                        vec![u8::try_from(partition).unwrap()]
-                    } else {
-                        stored.key.to_vec()
-                    };
-                    let value = stored.value.map(|value| value.to_vec()).unwrap_or_default();
-                    sequences.entry((topic.name.clone(), key)).or_default().push(value);
-                }
-            }
-        }
+        let sequences = sequences(log.as_ref());
         assert!(sequences.keys().any(|(topic, _)| topic == "alerts.v1"), "no alert at all: the test shows too little");
         sequences
     }
@@ -198,11 +182,34 @@ fn show(cell: ValueRef<'_>) -> String {
     }
 }
 
+/// What a log has published.
+pub(crate) fn sequences(log: &dyn Log) -> Sequences {
+    let mut sequences = Sequences::new();
+    for topic in log.topics().unwrap() {
+        if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
+            continue;
+        }
+        for partition in 0..topic.partitions {
+            for record in records(log, &topic.name, partition) {
+                let key = if record.key == processor::topics::TICK_KEY {
+                    vec![u8::try_from(partition).unwrap()]
+                } else {
+                    record.key.to_vec()
+                };
+                let value = record.value.map(|value| value.to_vec()).unwrap_or_default();
+                sequences.entry((topic.name.clone(), key)).or_default().push(value);
+            }
+        }
+    }
+    sequences
+}
+
 fn is_ticks(topic: &str, values: &[Vec<u8>]) -> bool {
     topic != "alerts.v1" && matches!(MetricEntry::decode(values[0].as_slice()).unwrap().entry, Some(Entry::Tick(_)))
 }
 
-fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> {
+/// What a partition holds now.
+pub(crate) fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> {
     let marks = log.watermarks(topic, partition).unwrap();
     let mut records = Vec::new();
     if marks.low == marks.high {
@@ -216,6 +223,8 @@ fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> 
                 next = stored.last().unwrap().offset + 1;
                 records.extend(stored.into_iter().map(|stored| stored.record));
             }
+            // On Kafka the ends of transactions take offsets, too.
+            Poll::Idle => break,
             other => panic!("{topic} {partition} ends at {next} of {}: {other:?}", marks.high),
         }
     }

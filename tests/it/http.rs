@@ -146,6 +146,19 @@ pub(crate) fn interrupt(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
+/// The status of one request; none when the connection broke.
+pub(crate) fn post_once(address: SocketAddr, kind: &str, body: &[u8]) -> Option<u16> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
+    String::from_utf8(read(&mut stream)).ok()?.split(' ').nth(1)?.parse().ok()
+}
+
 /// Everything up to the end, or until the other side breaks off.
 pub(crate) fn read(stream: &mut TcpStream) -> Vec<u8> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     data::Data,
-    http::{Answer, Door, PATIENCE, interrupt, read},
+    http::{Answer, Door, interrupt, post_once, read},
 };
 
 const JSON: &str = "application/json";
@@ -119,7 +119,7 @@ fn what_was_acknowledged_survives_a_kill_and_counts_once() {
                             number += 3;
                             sent.lock().unwrap().extend(all.clone());
                             let events: Vec<_> = all.iter().map(|id| order(id)).collect();
-                            if post_once(address, &json!(events).to_string()) == Some(200) {
+                            if post_once(address, JSON, json!(events).to_string().as_bytes()) == Some(200) {
                                 acknowledged.lock().unwrap().extend(all);
                             }
                         }
@@ -147,19 +147,6 @@ fn what_was_acknowledged_survives_a_kill_and_counts_once() {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     let expected = sent.len() as f64;
     assert_eq!(value(&data, "orders", "1y"), Some(expected), "each counts once");
-}
-
-/// The status of one request; none when the connection broke.
-fn post_once(address: std::net::SocketAddr, body: &str) -> Option<u16> {
-    let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let head = format!(
-        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body.as_bytes()).ok()?;
-    String::from_utf8(read(&mut stream)).ok()?.split(' ').nth(1)?.parse().ok()
 }
 
 #[test]
@@ -220,7 +207,7 @@ fn the_slow_and_the_many_are_told() {
     let said = String::from_utf8(read(&mut more)).unwrap();
     assert!(said.starts_with("HTTP/1.1 429 ") && said.contains("retry-after: 1\r\n"), "{said:?}");
     drop(held);
-    let free = |door: &Door| post_once(door.address, &json!([order("1")]).to_string()) == Some(200);
+    let free = |door: &Door| post_once(door.address, JSON, json!([order("1")]).to_string().as_bytes()) == Some(200);
     door.until("free again", free);
     assert!(door.stop().success());
 }

@@ -3,12 +3,14 @@
 //! Invariants: a test starts from an empty directory and leaves nothing behind; randomness is seeded. What is compared:
 //! every record of every metric topic and of the alerts, by key and in order ([`data::Data::sequences`]), and every row
 //! of the store ([`data::Data::rows`]). Helpers: [`data`] runs the program, [`generated`] makes events,
-//! [`http`] talks to a live door.
+//! [`http`] talks to a live door, [`fleet`] runs processes on a real Kafka.
 
 #![cfg(test)]
 
 mod cdnow;
+mod chaos;
 mod data;
+mod fleet;
 mod generated;
 mod http;
 mod ingest;

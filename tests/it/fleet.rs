@@ -1,0 +1,288 @@
+//! A fleet on a Kafka of its own: processes and a broker that can be killed one by one, and what they have published.
+//!
+//! What is right is what one undisturbed process publishes from the same `events.v1`: [`Fleet::undisturbed`].
+
+use std::{
+    fs::{self, File, OpenOptions},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use eventlog::{
+    Cleanup, Commit, Log, Output, TopicSpec, embedded,
+    kafka::{self, Kafka, local},
+};
+
+use crate::{
+    data::{Data, Sequences, assert_same_rows, assert_same_sequences, records, sequences},
+    http::interrupt,
+};
+
+/// How long the fleet may take to have published everything after the last fault.
+const PATIENCE: Duration = Duration::from_secs(180);
+const EVENTS: &str = "events.v1";
+
+/// A real broker in a folder, which can be killed and started again.
+pub(crate) struct Broker {
+    folder: PathBuf,
+    /// `127.0.0.1:port`.
+    pub(crate) address: String,
+}
+
+impl Broker {
+    fn new(folder: PathBuf) -> Broker {
+        let address = Broker::start(&folder);
+        Broker { folder, address }
+    }
+
+    /// Returns its address when it answers.
+    fn start(folder: &Path) -> String {
+        let (out, err) = (folder.with_extension("out"), folder.with_extension("err"));
+        let status = script()
+            .arg("start")
+            .arg(folder)
+            .args(["--until-exit-of", &std::process::id().to_string()])
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .status();
+        assert!(status.unwrap().success(), "{}", fs::read_to_string(&err).unwrap());
+        fs::read_to_string(&out).unwrap().trim().to_owned()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
+        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+    }
+
+    /// With the data that it had.
+    pub(crate) fn start_again(&self) {
+        assert_eq!(Broker::start(&self.folder), self.address);
+    }
+}
+
+fn script() -> Command {
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kafka/broker.sh"));
+    script.stdin(Stdio::null());
+    script
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may be down already.
+        let _ = script().arg("stop").arg(&self.folder).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Processor,
+    Sink,
+    Door,
+}
+
+impl Role {
+    fn command(self) -> &'static str {
+        match self {
+            Role::Processor => "processor",
+            Role::Sink => "sink",
+            Role::Door => "ingest",
+        }
+    }
+}
+
+/// A process of the fleet; killed when dropped.
+struct Process {
+    role: Role,
+    child: Child,
+    out: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Processes on one data folder and one broker.
+pub(crate) struct Fleet {
+    pub(crate) data: Data,
+    pub(crate) broker: Broker,
+    log: Arc<Kafka>,
+    partitions: u32,
+    started: u32,
+    processes: Vec<Process>,
+}
+
+impl Fleet {
+    /// A broker with topics, and no process; `None` where there cannot be a broker.
+    pub(crate) fn new(who: &str, partitions: u32) -> Option<Fleet> {
+        // Says whether Java and Maven are here.
+        local::broker(who)?;
+        let data = Data::new();
+        let broker = Broker::new(data.path().with_file_name("broker"));
+        let checkpoints = data.path().with_file_name("checkpoints");
+        let data = data.config(&format!(
+            "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"2s\"\n\
+             transaction_timeout = \"6s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n"
+        ));
+        let made = data.run([
+            "topics",
+            "create",
+            "--brokers",
+            broker.address.as_str(),
+            "--partitions",
+            partitions.to_string().as_str(),
+        ]);
+        made.done();
+        let log = Kafka::connect(kafka::Config { brokers: vec![broker.address.clone()], ..kafka::Config::default() });
+        Some(Fleet { data, broker, log: log.unwrap(), partitions, started: 0, processes: Vec::new() })
+    }
+
+    /// Where checkpoints are.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.data.path().with_file_name("checkpoints")
+    }
+
+    /// Starts one more process of a role.
+    pub(crate) fn start(&mut self, role: Role) {
+        self.started += 1;
+        let name = format!("{}-{}", role.command(), self.started);
+        let [out, err] = ["out", "err"].map(|end| self.data.path().with_file_name(format!("{name}.{end}")));
+        let mut command = self.data.command([role.command(), "--listen", "127.0.0.1:0"]);
+        command.args(["--brokers", &self.broker.address]);
+        let said = OpenOptions::new().create(true).append(true).open(err).unwrap();
+        let child = command.stdout(File::create(&out).unwrap()).stderr(said).spawn().unwrap();
+        self.processes.push(Process { role, child, out });
+    }
+
+    /// How many processes of a role there are.
+    pub(crate) fn count(&self, role: Role) -> usize {
+        self.processes.iter().filter(|process| process.role == role).count()
+    }
+
+    fn place(&self, role: Role, nth: usize) -> usize {
+        let mut places = (0..self.processes.len()).filter(|at| self.processes[*at].role == role);
+        places.nth(nth).unwrap_or_else(|| panic!("there is no {role:?} {nth}"))
+    }
+
+    /// SIGKILL to the nth process of a role.
+    pub(crate) fn kill(&mut self, role: Role, nth: usize) {
+        let at = self.place(role, nth);
+        drop(self.processes.remove(at));
+    }
+
+    /// Sends a signal to the nth process of a role.
+    pub(crate) fn signal(&self, role: Role, nth: usize, signal: &str) {
+        interrupt(&self.processes[self.place(role, nth)].child, signal);
+    }
+
+    /// How the nth process of a role ended, if it has; then it is none of the fleet any more.
+    pub(crate) fn ended(&mut self, role: Role, nth: usize) -> Option<ExitStatus> {
+        let at = self.place(role, nth);
+        let status = self.processes[at].child.try_wait().unwrap()?;
+        self.processes.remove(at);
+        Some(status)
+    }
+
+    /// SIGTERM; they commit and flush.
+    pub(crate) fn stop(&mut self, role: Role) {
+        let (stopping, staying): (Vec<_>, Vec<_>) = self.processes.drain(..).partition(|process| process.role == role);
+        self.processes = staying;
+        stopping.iter().for_each(|process| interrupt(&process.child, "-TERM"));
+        for mut process in stopping {
+            let status = process.child.wait().unwrap();
+            assert!(status.success(), "{role:?}: {status}\n{}", self.said());
+        }
+    }
+
+    /// Where the doors listen that have started.
+    pub(crate) fn doors(&self) -> Vec<SocketAddr> {
+        let address = |process: &Process| {
+            let said = fs::read_to_string(&process.out).ok()?;
+            said.trim().strip_prefix("listening on http://")?.parse().ok()
+        };
+        self.processes.iter().filter(|process| process.role == Role::Door).filter_map(address).collect()
+    }
+
+    /// Folders of processors that no process sits in.
+    pub(crate) fn free_seats(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.data.path()).unwrap().map(|entry| entry.unwrap().path());
+        let seats = entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("processor-"));
+        seats.filter(|seat| File::open(seat.join("SEAT")).unwrap().try_lock().is_ok()).collect()
+    }
+
+    /// What all processes have said so far.
+    pub(crate) fn said(&self) -> String {
+        let folder = self.data.path().parent().unwrap().to_owned();
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "err")).collect();
+        files.sort();
+        let text = |path: &PathBuf| format!("{}\n{}", path.display(), fs::read_to_string(path).unwrap());
+        files.iter().map(text).collect()
+    }
+
+    /// How often a text was said.
+    pub(crate) fn times(&self, text: &str) -> usize {
+        self.said().matches(text).count()
+    }
+
+    /// Ids of the events in the log.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let lines = self.data.run(["events", "--brokers", self.broker.address.as_str()]).done().out;
+        let id =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        lines.lines().map(id).collect()
+    }
+
+    /// The same events, partition by partition, processed by one process that nothing disturbs.
+    pub(crate) fn undisturbed(&self) -> Data {
+        let data = Data::new().config(&format!("[log]\npartitions = {}\n", self.partitions));
+        {
+            let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
+            let spec = TopicSpec { name: EVENTS.to_owned(), partitions: self.partitions, cleanup: Cleanup::Keep };
+            log.create_topic(&spec).unwrap();
+            let (topic, mut producer): (Arc<str>, _) = (EVENTS.into(), log.producer("copy").unwrap());
+            for partition in 0..self.partitions {
+                let output = |record| Output { topic: topic.clone(), partition, record };
+                let outputs: Vec<Output> =
+                    records(self.log.as_ref(), EVENTS, partition).into_iter().map(output).collect();
+                for part in outputs.chunks(50_000) {
+                    producer.commit(Commit { outputs: part.to_vec(), offsets: Vec::new() }).unwrap();
+                }
+            }
+        }
+        data.run(["rebuild"]).done();
+        data
+    }
+
+    /// Waits until the fleet has published what the undisturbed process has, and stored it; fails at what differs. No
+    /// door may be open.
+    pub(crate) fn is_undisturbed(&self, context: &str) {
+        assert_eq!(self.count(Role::Door), 0);
+        let undisturbed = self.undisturbed();
+        let (expected, rows) = (undisturbed.sequences(), undisturbed.rows());
+        let records = |sequences: &Sequences| sequences.values().map(Vec::len).sum::<usize>();
+        let begun = Instant::now();
+        loop {
+            let found = sequences(self.log.as_ref());
+            let over = begun.elapsed() > PATIENCE || records(&found) > records(&expected);
+            if over || (found == expected && self.data.rows() == rows) {
+                if over {
+                    eprintln!("{}", self.said());
+                }
+                assert_same_sequences(&found, &expected, context);
+                assert_same_rows(&self.data.rows(), &rows, context);
+                return;
+            }
+            sleep(Duration::from_millis(500));
+        }
+    }
+}
