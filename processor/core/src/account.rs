@@ -15,6 +15,8 @@ use crate::{
 
 /// Version of the encoding.
 const VERSION: u8 = 1;
+/// The same, with sums by day before the ids.
+const WITH_DAILY: u8 = 2;
 
 /// What one account has bought so far in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Account {
     pub active: Vec<Time>,
     /// Sums by currency, in the order of first use.
     pub totals: Vec<Total>,
+    /// Sums by local day that are not published.
+    pub daily: Daily,
     /// Silence.
     pub silence: Silence,
     /// Local days whose silence was published and then taken back: what carries over them may still
@@ -74,6 +78,7 @@ impl Account {
             customer: Customer::default(),
             active: vec![Time::MIN; activities],
             totals: Vec::new(),
+            daily: Daily::default(),
             silence: Silence::default(),
             withdrawn: BTreeSet::new(),
             ids: Fingerprints::default(),
@@ -84,7 +89,7 @@ impl Account {
 
     /// Appends the encoding.
     pub fn encode(&self, profiles: &Profiles, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        out.push(if self.daily.days.is_empty() { VERSION } else { WITH_DAILY });
         // Times close to each other: differences to the latest event are short.
         let base = self.last;
         put_signed(out, base.into());
@@ -124,13 +129,16 @@ impl Account {
         put(out, self.withdrawn.len() as u128);
         self.withdrawn.iter().for_each(|day| put_signed(out, (*day).into()));
         put(out, self.events.into());
+        if !self.daily.days.is_empty() {
+            self.daily.encode(out);
+        }
         self.ids.encode(out);
     }
 
     /// Decodes; `None` if the bytes are damaged or of another version.
     pub fn decode(bytes: &[u8], profiles: &mut Profiles, traits: usize) -> Option<Account> {
         let (version, rest) = bytes.split_first()?;
-        if *version != VERSION {
+        if ![VERSION, WITH_DAILY].contains(version) {
             return None;
         }
         let mut from = Reader(rest);
@@ -163,6 +171,9 @@ impl Account {
             account.withdrawn.insert(Day::try_from(from.get_signed()?).ok()?);
         }
         account.events = u64::try_from(from.get()?).ok()?;
+        if *version == WITH_DAILY {
+            account.daily = Daily::decode(&mut from)?;
+        }
         account.ids = Fingerprints::decode(from.0)?;
         Some(account)
     }
@@ -194,6 +205,67 @@ fn get_profile(from: &mut Reader<'_>, profiles: &mut Profiles, traits: usize) ->
         0 => Some(0),
         1 => Some(profiles.number((0..traits).map(|_| from.get_text().map(Box::from)).collect::<Option<_>>()?)),
         _ => None,
+    }
+}
+
+/// Rows of integers by local day, in the order of days.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Daily {
+    days: Vec<Day>,
+    /// Row after row.
+    sums: Vec<i128>,
+}
+
+impl Daily {
+    /// The row of a day, `width` numbers as all are, to add to.
+    pub fn row(&mut self, day: Day, width: usize) -> &mut [i128] {
+        // Events come in order, or nearly so.
+        let after = self.days.iter().rposition(|known| *known <= day);
+        let place = match after {
+            Some(place) if self.days[place] == day => place,
+            _ => {
+                let place = after.map_or(0, |place| place + 1);
+                self.days.insert(place, day);
+                let at = place * width;
+                self.sums.splice(at..at, std::iter::repeat_n(0, width));
+                place
+            }
+        };
+        &mut self.sums[place * width..][..width]
+    }
+
+    /// Days with their rows.
+    pub fn rows(&self) -> impl Iterator<Item = (Day, &[i128])> {
+        self.days.iter().copied().zip(self.sums.chunks(self.width()))
+    }
+
+    fn width(&self) -> usize {
+        (self.sums.len() / self.days.len().max(1)).max(1)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put(out, self.days.len() as u128);
+        put(out, self.width() as u128);
+        let mut before = 0;
+        for (day, row) in self.rows() {
+            put_signed(out, (day - before).into());
+            row.iter().for_each(|value| put_signed(out, *value));
+            before = day;
+        }
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Option<Daily> {
+        let (count, width) = (from.get_count()?, from.get_count()?);
+        let mut daily = Daily::default();
+        let mut day: Day = 0;
+        for _ in 0..count {
+            day = day.checked_add(Day::try_from(from.get_signed()?).ok()?)?;
+            daily.days.push(day);
+            for _ in 0..width {
+                daily.sums.push(from.get_signed()?);
+            }
+        }
+        Some(daily)
     }
 }
 

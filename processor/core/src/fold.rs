@@ -88,6 +88,7 @@ impl Fold<'_> {
         if effect != Effect::Nothing {
             self.emit(plan.of_type(&event.kind), &fact);
         }
+        self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
             Effect::Nothing => {}
             Effect::Order(order) => self.order(account, event, order, fact),
@@ -294,6 +295,24 @@ impl Fold<'_> {
         for (profile, slice, delta) in changes {
             let series = self.profiles.series(*profile, bundle, "", self.plan, self.series);
             self.deltas.row(series, *slice, width)[column] += self.sign * delta;
+        }
+    }
+
+    /// Adds an event to the account's own sums of its day; of its type only if it counts as one.
+    fn daily(&mut self, account: &mut Account, event: &Event, fact: &Fact<'_>, of_type: bool) {
+        if self.plan.daily.is_empty() {
+            return;
+        }
+        let day = self.calendar.day(fact.time);
+        let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
+        let listens = |trigger: &Trigger| match trigger {
+            Trigger::Type(kind) => of_type && *kind == event.kind,
+            trigger => *trigger == Trigger::Event,
+        };
+        for (number, (trigger, field, filter)) in self.plan.daily.iter().enumerate() {
+            if listens(trigger) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+                account.daily.row(day, self.plan.daily.len())[number] += view.amount(field.as_ref());
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     calendar::{DAY, HOUR},
-    event::{Order, Refund, Usage},
+    catalog::{BUILT_IN, Catalog},
+    event::{Custom, Order, Refund, Usage},
     settings::Settings,
 };
 
@@ -43,10 +44,59 @@ impl Sums {
     }
 }
 
+/// The built-in catalog, and what is kept by account and day.
+fn plan() -> Arc<Plan> {
+    const KEPT: &str = "
+  - name: kept
+    title: Usage of a day
+    description: Not published.
+    unit: count
+    per: account
+    publish: false
+    windows: [1d]
+    measures:
+      events: {count: event}
+      used: {sum: usage.recorded, of: data.count}
+      amount: {sum: usage.recorded, of: data.custom.amount, where: data.count > 0}
+    value: events
+";
+    let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
+    Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
+}
+
+#[test]
+fn what_is_not_published_is_kept_by_account_and_day() {
+    let usage = |time, id, count, amount| {
+        let body = Body::Usage(Usage { user: "u".to_owned(), name: "n".to_owned(), count });
+        Event { custom: vec![("amount".to_owned(), Custom::Integer(amount))], ..event(time, id, None, body) }
+    };
+    let plan = plan();
+    assert!(plan.metrics.iter().all(|metric| metric.name != "kept"), "it has no topic");
+    let mut engine = Engine::new(plan, Time::MIN);
+    engine.load("a", None).unwrap();
+    let (first, second) = (usage(10 * DAY + HOUR, 1, 2, 5), usage(12 * DAY, 2, 3, -7));
+    engine.apply("a", &first, None);
+    engine.apply("a", &second, None);
+    engine.apply("a", &usage(12 * DAY + HOUR, 3, 0, 100), None);
+    // Late, so that the journal is folded again.
+    let late = usage(11 * DAY, 4, 1, 1);
+    let journal = vec![first, second, usage(12 * DAY + HOUR, 3, 0, 100)];
+    assert_eq!(engine.apply("a", &late, None), Outcome::NeedsJournal);
+    engine.apply("a", &late, Some(journal));
+    let rows: Vec<(Day, Vec<i128>)> =
+        engine.accounts["a"].account.daily.rows().map(|(day, row)| (day, row.to_vec())).collect();
+    // Measures are in the order of their names.
+    assert_eq!(rows, [(10, vec![5, 1, 2]), (11, vec![1, 1, 1]), (12, vec![-7, 2, 3])]);
+    let stored = engine.flush(0);
+    let (key, bytes) = &stored[0];
+    let before = engine.accounts.remove("a").map(|held| held.account.daily);
+    engine.load(key, Some(bytes)).unwrap();
+    assert_eq!(engine.accounts.remove("a").map(|held| held.account.daily), before, "it comes back from disk");
+}
+
 /// Runs events through an engine, with ticks at the given places, and a last tick.
 fn run(events: &[Event], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
-    let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
-    let mut engine = Engine::new(plan, Time::MIN);
+    let mut engine = Engine::new(plan(), Time::MIN);
     let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event>::new(), Vec::new());
     let mut tick = |engine: &mut Engine, timers: &mut Vec<(Time, Box<str>)>, at: Time| {
         while let Some(index) = timers.iter().position(|(due, _)| *due <= at) {
