@@ -18,4 +18,5 @@ mod messages;
 mod oracle;
 mod partitions;
 mod rebuild;
+mod subscribers;
 mod topics;
