@@ -20,7 +20,7 @@ use std::{
 
 use common::{Random, START, option, text};
 use eventlog::{
-    Assignment, Commit, Log, Output, Poll, Record, Stored,
+    Assignment, Cleanup, Commit, Log, Output, Poll, Record, Stored, TopicSpec,
     kafka::{Config, Kafka},
 };
 use ingest::partition;
@@ -108,6 +108,9 @@ impl Usage {
 }
 
 fn load(log: &dyn Log, events: usize) {
+    // Where Kafka Streams publishes.
+    let output_topic = TopicSpec { name: "streams".to_owned(), partitions: PARTITIONS, cleanup: Cleanup::Keep };
+    log.create_topic(&output_topic).unwrap();
     let topic: Arc<str> = topics::EVENTS.into();
     let mut producer = log.producer("peers").unwrap();
     let (mut usage, mut outputs) = (Usage::new(events), Vec::new());

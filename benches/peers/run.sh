@@ -28,10 +28,10 @@ finish() {
 }
 trap finish EXIT
 
-# CPU of the children that have ended, and of a process that runs, in milliseconds.
+# CPU in milliseconds: into `spent`, of the children that have ended (a subshell would have none); of one that runs.
 children() {
     times >"$work/times"
-    tail -1 "$work/times" | sed 's/[ms]/ /g' | awk '{ printf "%d", ($1 * 60 + $2 + $3 * 60 + $4) * 1000 }'
+    spent=$(tail -1 "$work/times" | sed 's/[ms]/ /g' | awk '{ printf "%d", ($1 * 60 + $2 + $3 * 60 + $4) * 1000 }')
 }
 of_process() { awk '{ sub(/.*\) /, ""); printf "%d", ($12 + $13) * 10 }' "/proc/$1/stat"; }
 now() { date +%s%3N; }
@@ -81,9 +81,11 @@ bench load
 echo "| peer | us of CPU an event | of the broker | seconds |"
 echo "| --- | ---: | ---: | ---: |"
 for peer in "${peers[@]}"; do
-    own=$(children) others=$(of_process "$broker") begun=$(now)
-    "$peer" || { tail -50 "$work/$peer.log" >&2; exit 1; }
-    row "$peer" $(($(children) - own)) $(($(of_process "$broker") - others)) $(($(now) - begun))
+    children
+    own=$spent others=$(of_process "$broker") begun=$(now)
+    "$peer" || { grep -m 20 -E 'ERROR|error|Caused' "$work/$peer.log" >&2; exit 1; }
+    children
+    row "$peer" $((spent - own)) $(($(of_process "$broker") - others)) $(($(now) - begun))
     if [ "$peer" != floor ]; then
         bench "check-$peer" >&2
     fi
