@@ -1,6 +1,6 @@
 //! The engine alone: events per CPU second, what its parts cost, and the bytes of an account.
 //!
-//!     cargo bench --workspace --bench engine -- [--events N] [--runs N] [--accounts N] [--loads-only]
+//!     cargo bench --workspace --bench engine -- [--events N] [--runs N] [--accounts N] [--loads-only] [--load N]
 //!
 //! Events are prepared; ticks come every 50,000 records and at midnights, timers ring.
 
@@ -10,9 +10,10 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
 
 use common::{Spread, Steps, Stream, median, option, resident, threads_cpu};
+use processor::wire;
 use processor_core::{
     calendar::{DAY, Time},
     catalog::{BUILT_IN, Catalog},
@@ -21,6 +22,7 @@ use processor_core::{
     plan::Plan,
     settings::Settings,
 };
+use proto::{Message, v1};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -77,7 +79,8 @@ fn bytes(plan: &Arc<Plan>, accounts: u64) {
     let before = resident();
     run.feed(&mut Stream::new(Spread::Each(accounts), events), events);
     let memory = resident() - before;
-    let encoded: usize = run.engine.flush(usize::MAX).iter().map(|(key, bytes)| key.len() + bytes.len()).sum();
+    let mut encoded = 0;
+    run.engine.flush(usize::MAX, |_, key, bytes, ids| encoded += key.len() + bytes.len() + ids.len() * 8);
     println!("\n| bytes an account, {accounts} accounts with ten events | |\n| --- | ---: |");
     println!("| encoded, with its key | {:.0} |", encoded as f64 / accounts as f64);
     println!("| in memory (growth of the resident set) | {:.0} |", memory as f64 / accounts as f64);
@@ -86,14 +89,14 @@ fn bytes(plan: &Arc<Plan>, accounts: u64) {
 struct Run {
     engine: Engine,
     steps: Steps,
-    timers: BTreeMap<(Time, Box<str>), ()>,
+    timers: BTreeSet<(Time, Box<str>)>,
     rows: usize,
     rung: usize,
 }
 
 impl Run {
     fn new(plan: Arc<Plan>) -> Run {
-        Run { engine: Engine::new(plan, Time::MIN), steps: Steps::default(), timers: BTreeMap::new(), rows: 0, rung: 0 }
+        Run { engine: Engine::new(plan, Time::MIN), steps: Steps::default(), timers: BTreeSet::new(), rows: 0, rung: 0 }
     }
 
     /// CPU time of all events, their preparation apart.
@@ -102,51 +105,59 @@ impl Run {
         let mut midnight = common::START + DAY;
         let mut left = events;
         while left > 0 {
-            let mut batch: Vec<(String, Event)> = Vec::new();
+            let mut batch: Vec<v1::Event> = Vec::new();
             while batch.len() < common::TICK_EVERY.min(left)
-                && batch.last().is_none_or(|(_, event)| event.time < midnight)
+                && batch.last().is_none_or(|event| event.time_us < midnight)
             {
-                batch.push(prepare(stream.event()));
+                batch.push(stream.event());
             }
             left -= batch.len();
-            let last = batch.last().map_or(0, |(_, event)| event.time);
+            let last = batch.last().map_or(0, |event| event.time_us);
             let clock = if last >= midnight { last + 1_000 } else { (last + 1_000).min(midnight) };
             midnight = if clock >= midnight { midnight + DAY } else { midnight };
+            let records: Vec<Vec<u8>> = batch.into_iter().map(encode).collect();
+            let events: Vec<(String, Event<'_>)> = records.iter().map(|record| prepare(record)).collect();
             let before = threads_cpu();
-            self.instant(&batch, clock);
+            self.instant(&events, clock);
             total += threads_cpu().saturating_sub(before);
         }
         total
     }
 
-    fn instant(&mut self, batch: &[(String, Event)], clock: Time) {
+    fn instant(&mut self, batch: &[(String, Event<'_>)], clock: Time) {
         let Run { engine, steps, timers, rows, rung } = self;
         steps.time("apply", || {
             for (key, event) in batch {
-                let mut outcome = engine.apply(key, event, None);
-                if outcome == Outcome::NeedsAccount {
-                    engine.load(key, None).unwrap();
-                    outcome = engine.apply(key, event, None);
-                }
+                let slot = engine.hot().find(key).unwrap_or_else(|| engine.load(key, &[], []).unwrap());
+                let outcome = engine.apply(slot, event, None);
                 assert!(matches!(outcome, Outcome::Applied { .. } | Outcome::NeedsJournal), "{outcome:?}");
             }
-            timers.extend(engine.take_timers().into_iter().map(|timer| (timer, ())));
+            timers.extend(engine.timers().map(|(due, key)| (due, key.into())));
         });
         steps.time("ring", || {
-            while let Some(((due, key), ())) =
-                timers.first_key_value().map(|(timer, ())| (timer.clone(), ())).filter(|((due, _), ())| *due <= clock)
+            while timers.first().is_some_and(|(due, _)| *due <= clock)
+                && let Some((due, key)) = timers.pop_first()
             {
-                timers.remove(&(due, key.clone()));
-                engine.ring(&key, due, clock);
+                let slot = engine.hot().find(&key).unwrap();
+                engine.ring(slot, due, clock);
                 *rung += 1;
-                timers.extend(engine.take_timers().into_iter().map(|timer| (timer, ())));
+                timers.extend(engine.timers().map(|(due, key)| (due, key.into())));
             }
         });
-        *rows += steps.time("close", || engine.close(clock)).0.len();
+        *rows += steps.time("close", || engine.close(clock, |_, change| _ = black_box(change))).len();
     }
 }
 
+fn encode(event: v1::Event) -> Vec<u8> {
+    v1::Entry { entry: Some(v1::entry::Entry::Event(event)) }.encode_to_vec()
+}
+
 /// The event as the engine takes it, with the key of its account.
-fn prepare(wire: proto::v1::Event) -> (String, Event) {
-    (processor::convert::key(&wire), processor::convert::event(wire))
+fn prepare(record: &[u8]) -> (String, Event<'_>) {
+    let wire::Entry::Event(subject, event) = wire::entry(record).unwrap() else {
+        unreachable!("it was encoded as one")
+    };
+    let mut key = String::new();
+    subject.write_key(&mut key);
+    (key, event)
 }

@@ -1,6 +1,6 @@
 //! The embedded pipeline, from append to committed metric topics: journal, fsync, all dimensions.
 //!
-//!     cargo bench --workspace --bench pipeline -- [--events N] [--runs N] [--loads-only]
+//!     cargo bench --workspace --bench pipeline -- [--events N] [--runs N] [--loads-only] [--load N]
 //!
 //! First whole: all tasks as in a node (accounts of four partitions, rollup, alerts), each on its
 //! thread, over a log in a temporary directory; CPU time of the whole process, the preparation of
@@ -59,8 +59,8 @@ fn main() {
         let micros = 1e6 / events as f64;
         println!("| {name} | {:.0} | {:.2} | {:.2} |", events as f64 / total / 1e3, total * micros, append * micros);
     }
-    if !common::flag("loads-only") {
-        by_step(events);
+    if let (false, Some((name, spread))) = (common::flag("loads-only"), common::loads().first()) {
+        by_step(name, spread, events);
     }
 }
 
@@ -83,7 +83,7 @@ impl Place {
     }
 
     fn state<F: Fold>(&self, name: &str) -> State {
-        State::open(&self.folder.path().join(name), F::TABLES, account::APPENDED, &self.memory).unwrap()
+        State::open(&self.folder.path().join(name), F::TABLES, &self.memory).unwrap()
     }
 
     fn accounts(&self, partition: u32, state: &State) -> Accounts {
@@ -172,8 +172,7 @@ fn run<F: Fold + 'static>(
 ) -> JoinHandle<()> {
     let (name, home) = (format!("{stage}-{partition}"), place.folder.path().to_owned());
     let partitions = Partitions::These(vec![partition]);
-    let config =
-        task::Config { appended: account::APPENDED, ..task::Config::new(stage, topic, partitions, name.clone(), home) };
+    let config = task::Config::new(stage, topic, partitions, name.clone(), home);
     let host = Host { memory: place.memory.clone(), checkpoints: None };
     let worker = Worker::open(config, open, host, place.log.clone()).unwrap();
     let stop = stop.clone();
@@ -182,9 +181,9 @@ fn run<F: Fold + 'static>(
 }
 
 /// One partition after the other on this thread, each step apart.
-fn by_step(events: usize) {
+fn by_step(name: &str, spread: &Spread, events: usize) {
     let place = Place::new();
-    let append = place.append(&Spread::zipf(10_000), events);
+    let append = place.append(spread, events);
     let mut steps = Steps::default();
     for partition in 0..PARTITIONS {
         let records = read(&place, topics::EVENTS, partition, "read", &mut steps);
@@ -197,7 +196,7 @@ fn by_step(events: usize) {
     let state = place.state::<Rollups>("rollup-0");
     let mut fold = Rollups::open(place.plan.clone(), PARTITIONS, &state, Arc::default()).unwrap();
     drive(&place, (topics::PARTIALS, 0), &mut fold, &state, &partials, &mut steps, &ROLLUP);
-    println!("\n| step, Zipf, 10 k | us / event |\n| --- | ---: |");
+    println!("\n| step, {name} | us / event |\n| --- | ---: |");
     println!("| append (door, encode, route, synced commit) | {:.2} |", append.as_secs_f64() * 1e6 / events as f64);
     for (step, what) in [
         ("read", "read"),

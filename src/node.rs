@@ -160,7 +160,6 @@ impl<'a> Node<'a> {
         let (name, host, folder) = (format!("{stage}-{}", place.number), self.site.host.clone(), self.site.states());
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         let config = task::Config {
-            appended: account::APPENDED,
             generation: self.site.plan.generation,
             ..task::Config::new(stage, topic, place.partitions, place.producer, folder)
         };

@@ -225,12 +225,14 @@ pub(crate) fn flag(name: &str) -> bool {
     std::env::args().any(|argument| argument == wanted)
 }
 
-/// The four loads: a name, and how accounts are drawn.
+/// The four loads, or the one of `--load NUMBER`, from 1 on: a name, and how accounts are drawn.
 pub(crate) fn loads() -> Vec<(&'static str, Spread)> {
-    vec![
+    let all = vec![
         ("Zipf, 10 k", Spread::zipf(10_000)),
         ("Zipf, 1 M", Spread::zipf(1_000_000)),
         ("uniform, 10 k", Spread::Uniform(10_000)),
         ("uniform, 1 M", Spread::Uniform(1_000_000)),
-    ]
+    ];
+    let only = option("load", 0);
+    all.into_iter().enumerate().filter(|(index, _)| only == 0 || index + 1 == only).map(|(_, load)| load).collect()
 }

@@ -4,42 +4,42 @@
 //! flush; a tick not after the clock changes nothing; at a tick the partials of the instant go out,
 //! then the mark that closes it. What cannot be applied goes to the dead letters with the instant.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use eventlog::{Output, Record, Stored};
 use processor_core::{
-    calendar::{DAY, Kind, Time, Window},
-    codec::{Reader, put, put_signed, put_text},
-    engine::{AccountChange, Engine, Outcome},
+    account::ids_apart,
+    calendar::Time,
+    codec::{Reader, put, put_signed},
+    engine::{Engine, Outcome},
     event::Event,
-    map::Map,
-    plan::{Metric, Plan},
-    rollup::{evaluate, frozen},
-    series::Rows,
+    hot::Slot,
+    plan::Plan,
 };
 use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
 
-use crate::{convert, dead, telemetry, topics};
+use crate::{
+    dead, telemetry, topics,
+    wire::{self, Entry},
+};
+
+mod journals;
+mod slices;
+mod timers;
+mod values;
+
+use journals::{IDS, JOURNAL, Journals};
+use slices::{SLICES, Slices};
+use timers::{TIMERS, Timers};
+use values::Values;
 
 const HOT: &str = "hot";
-const JOURNAL: &str = "journal";
-const SLICES: &str = "slices";
-const TIMERS: &str = "timers";
 const META: &str = "meta";
 const META_KEY: &[u8] = b"account";
-
-/// The tables whose values grow at their end.
-pub const APPENDED: &[&str] = &[JOURNAL];
-
-/// Slices of a partial entry.
-const ENTRY_SLICES: usize = 1_000;
 
 /// What became of the events of a partition so far; accepted is their sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,10 +113,8 @@ pub struct Accounts {
     config: Config,
     partition: u32,
     engine: Engine,
-    /// Events since the last flush, by account, as they go into its journal.
-    journals: Map<Box<str>, Vec<u8>>,
-    journal_bytes: usize,
-    slices: Map<(u32, Time), Slice>,
+    journals: Journals,
+    slices: Slices,
     timers: Timers,
     counters: Counters,
     reported: Counters,
@@ -124,30 +122,6 @@ pub struct Accounts {
     letters: Vec<Output>,
     metric_topics: Vec<Arc<str>>,
     partials: Arc<str>,
-    dirty_accounts: usize,
-    dirty_slices: usize,
-}
-
-#[derive(Debug)]
-struct Slice {
-    row: Box<[i128]>,
-    dirty: bool,
-}
-
-/// One record, decoded.
-#[derive(Debug)]
-pub enum Entry {
-    /// An event of the account `key`.
-    Event {
-        /// Key of the account.
-        key: String,
-        /// The event.
-        event: Box<Event>,
-    },
-    /// The clock.
-    Tick(Time),
-    /// What cannot be read, and why.
-    Poison(String),
 }
 
 impl Accounts {
@@ -173,87 +147,86 @@ impl Accounts {
             metric_topics: plan.metrics.iter().map(|metric| Arc::from(topics::metric(&metric.name))).collect(),
             partials: Arc::from(topics::PARTIALS),
             engine: Engine::new(plan, clock),
-            journals: Map::default(),
-            journal_bytes: 0,
-            slices: Map::default(),
+            journals: Journals::default(),
+            slices: Slices::default(),
             timers: Timers::default(),
             counters,
             reported: counters,
             shared,
             letters: Vec::new(),
-            dirty_accounts: 0,
-            dirty_slices: 0,
         })
     }
 
-    /// Loads the accounts that are not held.
-    fn prefetch<'a>(&mut self, keys: impl Iterator<Item = &'a str>, state: &State) -> Result<()> {
-        let mut missing: Vec<&str> = keys.filter(|key| !self.engine.holds(key)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        for (key, bytes) in missing.iter().zip(state.get_many(HOT, &missing)?) {
-            self.engine.load(key, bytes.as_deref()).map_err(|what| state.damaged(what))?;
+    /// The slot of each entry's account; those that are not held are loaded.
+    fn slots(&mut self, entries: &[std::result::Result<Entry<'_>, String>], state: &State) -> Result<Vec<Slot>> {
+        let mut slots = vec![Slot::MAX; entries.len()];
+        let mut missing: Vec<(String, usize)> = Vec::new();
+        let mut key = String::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let Ok(Entry::Event(subject, _)) = entry else { continue };
+            key.clear();
+            subject.write_key(&mut key);
+            match self.engine.hot().find(&key) {
+                Some(slot) => slots[index] = slot,
+                None => missing.push((key.clone(), index)),
+            }
         }
-        Ok(())
+        missing.sort_unstable();
+        let missing: Vec<&[(String, usize)]> = missing.chunk_by(|a, b| a.0 == b.0).collect();
+        let keys: Vec<&str> = missing.iter().map(|same| same[0].0.as_str()).collect();
+        for (slot, same) in self.load(&keys, state)?.into_iter().zip(missing) {
+            same.iter().for_each(|(_, index)| slots[*index] = slot);
+        }
+        Ok(slots)
     }
 
-    fn event(&mut self, stored: &Stored, key: &str, event: &Event, state: &State) -> Result<()> {
-        let mut outcome = self.engine.apply(key, event, None);
+    /// Loads accounts that are not held, or makes them.
+    fn load(&mut self, keys: &[&str], state: &State) -> Result<Vec<Slot>> {
+        let mut slots = Vec::with_capacity(keys.len());
+        for (key, bytes) in keys.iter().zip(state.get_many(HOT, keys)?) {
+            let bytes = bytes.unwrap_or_default();
+            let ids = if ids_apart(&bytes) { journals::ids(key, state)? } else { Vec::new() };
+            slots.push(self.engine.load(key, &bytes, ids).map_err(|what| state.damaged(what))?);
+        }
+        Ok(slots)
+    }
+
+    fn event(&mut self, stored: &Stored, slot: Slot, event: &Event<'_>, state: &State) -> Result<()> {
+        let mut outcome = self.engine.apply(slot, event, None);
         if outcome == Outcome::NeedsJournal {
-            let journal = self.journal(key, state)?;
             telemetry::refolded(1);
-            outcome = self.engine.apply(key, event, Some(journal));
+            outcome = self.again(slot, event, state)?;
         }
         match outcome {
             Outcome::Applied { late } => {
                 *(if late { &mut self.counters.late } else { &mut self.counters.on_time }) += 1;
-                self.keep(key, stored);
+                let value = stored.record.value.as_deref().unwrap_or_default();
+                self.journals.keep(slot, stored.offset, value);
             }
             Outcome::Duplicate => self.counters.duplicate += 1,
             Outcome::Ahead => {
                 self.quarantine(stored, "it is dated too long after it was recorded: check the sender's clock")
             }
-            Outcome::NeedsAccount | Outcome::NeedsJournal => {
-                return Err(state.damaged(format!("account {key:?} was not loaded")));
+            Outcome::NeedsJournal => {
+                return Err(state.damaged(format!("account {:?} does not decode", self.engine.hot().key(slot))));
             }
-        }
-        for (due, key) in self.engine.take_timers() {
-            self.timers.set(due, key);
         }
         Ok(())
     }
 
-    /// Appends the event, as it came, to what goes into its account's journal.
-    fn keep(&mut self, key: &str, stored: &Stored) {
-        let Some(value) = &stored.record.value else { return };
-        if !self.journals.contains_key(key) {
-            self.journals.insert(key.into(), Vec::new());
-            self.dirty_accounts += 1;
-        }
-        if let Some(journal) = self.journals.get_mut(key) {
-            put(journal, value.len() as u128);
-            journal.extend_from_slice(value);
-        }
-        self.journal_bytes += value.len() + 2;
+    /// Applies an event with the account's journal.
+    fn again(&mut self, slot: Slot, event: &Event<'_>, state: &State) -> Result<Outcome> {
+        let key = self.engine.hot().key(slot);
+        let bytes = self.journals.read(slot, key, state)?;
+        let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
+        let journal = journals::events(&bytes).ok_or_else(damaged)?;
+        Ok(self.engine.apply(slot, event, Some(journal)))
     }
 
-    fn journal(&self, key: &str, state: &State) -> Result<Vec<Event>> {
-        let mut bytes = state.get(JOURNAL, key.as_bytes())?.unwrap_or_default();
-        bytes.extend_from_slice(self.journals.get(key).map_or(&[], Vec::as_slice));
-        let mut from = Reader(&bytes);
-        let mut events = Vec::new();
-        while !from.0.is_empty() {
-            let entry = from.get_count().and_then(|length| from.0.split_at_checked(length));
-            let Some((entry, rest)) = entry else {
-                return Err(state.damaged(format!("the journal of {key:?} is cut off")));
-            };
-            from.0 = rest;
-            match v1::Entry::decode(entry).ok().and_then(|entry| entry.entry) {
-                Some(v1::entry::Entry::Event(event)) => events.push(convert::event(event)),
-                _ => return Err(state.damaged(format!("the journal of {key:?} does not decode"))),
-            }
+    fn set_timers(&mut self) {
+        for (due, key) in self.engine.timers() {
+            self.timers.set(due, key);
         }
-        Ok(events)
     }
 
     fn quarantine(&mut self, stored: &Stored, reason: &str) {
@@ -261,172 +234,71 @@ impl Accounts {
         self.letters.push(dead::letter(topics::EVENTS, self.partition, stored, "account", reason));
     }
 
-    /// Closes the instant: timers, partials, per-account metrics, the mark.
+    /// Closes the instant: timers, per-account metrics, partials, the mark.
     fn close(&mut self, clock: Time, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
-        let due = self.timers.due(clock, state)?;
-        self.prefetch(due.iter().map(|(_, key)| key.as_ref()), state)?;
-        for (at, key) in &due {
-            self.engine.ring(key, *at, clock);
-            self.dirty_accounts += 1;
-        }
-        for (due, key) in self.engine.take_timers() {
-            self.timers.set(due, key);
-        }
-        let previous = self.engine.clock();
-        let (rows, changes) = self.engine.close(clock);
+        self.set_timers();
+        self.ring(clock, state)?;
         outputs.append(&mut self.letters);
-        self.load_slices(rows.iter().map(|(key, _)| *key), state)?;
-        self.publish_partials(clock, rows, outputs);
-        for change in &changes {
-            self.publish_account(clock, previous, change, outputs);
-        }
-        self.tick_metrics(clock, previous, outputs);
-        Ok(())
-    }
-
-    /// Loads the slices that are not held; a missing one is zero.
-    fn load_slices(&mut self, keys: impl Iterator<Item = (u32, Time)>, state: &State) -> Result<()> {
-        let missing: Vec<(u32, Time)> = keys.filter(|key| !self.slices.contains_key(key)).collect();
-        let stored: Vec<Vec<u8>> = missing.iter().map(|(series, start)| self.slice_key(*series, *start)).collect();
-        for (key, bytes) in missing.into_iter().zip(state.get_many(SLICES, &stored)?) {
-            let width = self.engine.plan().bundles[self.engine.describe(key.0).0].columns.len();
-            let row = match bytes {
-                None => vec![0; width],
-                Some(bytes) => decode_row(&bytes, width).ok_or_else(|| state.damaged("a slice does not decode"))?,
-            };
-            self.slices.insert(key, Slice { row: row.into(), dirty: false });
-        }
-        Ok(())
-    }
-
-    fn slice_key(&self, series: u32, start: Time) -> Vec<u8> {
-        let (bundle, values) = self.engine.describe(series);
-        let mut key = self.engine.plan().bundles[bundle].hash.to_be_bytes().to_vec();
-        values.iter().for_each(|value| put_text(&mut key, value));
-        key.extend_from_slice(&ordered(start));
-        key
-    }
-
-    fn publish_partials(&mut self, clock: Time, rows: Rows, outputs: &mut Vec<Output>) {
         let plan = self.engine.plan().clone();
-        let entry = || v1::PartialEntry {
-            source: self.partition,
-            instant_us: clock,
-            generation: plan.generation,
-            series: Vec::new(),
-            closes: false,
+        let values = Values {
+            plan: &plan,
+            topics: &self.metric_topics,
+            partition: self.partition,
+            clock,
+            previous: self.engine.clock(),
+            shared: &self.shared,
         };
-        let mut entries = vec![entry()];
-        let (mut last_series, mut count) = (None, 0);
-        for ((series, start), delta) in rows {
-            let Some(slice) = self.slices.get_mut(&(series, start)) else { continue };
-            slice.row.iter_mut().zip(delta.iter()).for_each(|(sum, change)| *sum += change);
-            self.dirty_slices += usize::from(!slice.dirty);
-            slice.dirty = true;
-            if count == ENTRY_SLICES {
-                entries.push(entry());
-                (last_series, count) = (None, 0);
-            }
-            count += 1;
-            let last = entries.len() - 1;
-            if last_series != Some(series) {
-                let (bundle, values) = self.engine.describe(series);
-                let dimensions = values.into_iter().map(str::to_owned).collect();
-                entries[last].series.push(v1::SeriesPartial {
-                    bundle: plan.bundles[bundle].hash,
-                    dimensions,
-                    slices: Vec::new(),
-                });
-                last_series = Some(series);
-            }
-            if let Some(partial) = entries[last].series.last_mut() {
-                partial.slices.push(convert::slice(start, &slice.row));
-            }
+        let rows = self.engine.close(clock, |calendar, change| values.publish(calendar, &change, outputs));
+        values.tick(outputs);
+        self.slices.load(rows.iter().map(|(key, _)| *key), &self.engine, state)?;
+        for entry in self.slices.add(clock, self.partition, rows, &self.engine) {
+            outputs.push(output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock));
         }
-        if let Some(last) = entries.last_mut() {
-            last.closes = true;
-        }
-        outputs.extend(
-            entries.into_iter().map(|entry| output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock)),
-        );
+        Ok(())
     }
 
-    fn publish_account(&mut self, clock: Time, previous: Time, change: &AccountChange, outputs: &mut Vec<Output>) {
-        let plan = self.engine.plan().clone();
-        for (number, metric) in plan.metrics.iter().enumerate() {
-            let topic = self.metric_topics[number].clone();
-            if !metric.totals.is_empty() {
-                for snapshot in total_snapshots(&plan, metric, change, clock) {
-                    outputs.push(snapshot_output(&topic, self.partition, snapshot));
-                }
-            }
-            if !metric.silence.is_empty() {
-                for (day, silence) in &change.silence {
-                    let midnight = self.engine.calendar().midnight(*day);
-                    let window = self.engine.calendar().window(Kind::Day, midnight);
-                    if frozen(&window, clock) {
-                        self.shared.add_frozen(1);
-                        continue;
-                    }
-                    let corrected = previous >= window.end.saturating_add(plan.settings.allowed_lateness);
-                    let mut snapshot = account_snapshot(metric, &change.key, "", &window, clock);
-                    snapshot.corrected = corrected;
-                    snapshot.r#final = clock >= window.end.saturating_add(plan.settings.allowed_lateness);
-                    match silence {
-                        Some((silence, cause)) => {
-                            snapshot.value = Some(f64::from(silence.step));
-                            snapshot.since_us = Some(silence.since);
-                            snapshot.causes = cause
-                                .iter()
-                                .map(|id| v1::EventRef { source: id.source.clone(), id: id.id.clone() })
-                                .collect();
-                        }
-                        None => snapshot.value = Some(0.0),
-                    }
-                    outputs.push(snapshot_output(&topic, self.partition, snapshot));
-                }
+    fn ring(&mut self, clock: Time, state: &State) -> Result<()> {
+        let due = self.timers.due(clock, state)?;
+        let mut slots: Vec<Option<Slot>> = due.iter().map(|(_, key)| self.engine.hot().find(key)).collect();
+        let mut missing: Vec<&str> =
+            due.iter().zip(&slots).filter(|(_, slot)| slot.is_none()).map(|((_, key), _)| key.as_ref()).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        self.load(&missing, state)?;
+        for ((at, key), slot) in due.iter().zip(&mut slots) {
+            if let Some(slot) = slot.or_else(|| self.engine.hot().find(key)) {
+                self.engine.ring(slot, *at, clock);
             }
         }
-    }
-
-    /// Metric topics carry the first tick of each second.
-    fn tick_metrics(&self, clock: Time, previous: Time, outputs: &mut Vec<Output>) {
-        if clock.div_euclid(convert::MICROS) <= previous.div_euclid(convert::MICROS) {
-            return;
-        }
-        let plan = self.engine.plan();
-        for (metric, topic) in plan.metrics.iter().zip(&self.metric_topics) {
-            if metric.per == processor_core::catalog::Per::Account {
-                outputs.push(tick_output(topic, self.partition, clock));
-            }
-        }
+        self.set_timers();
+        Ok(())
     }
 }
 
 impl Fold for Accounts {
-    const TABLES: &'static [&'static str] = &[HOT, JOURNAL, SLICES, TIMERS, META];
+    const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, SLICES, TIMERS, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
-        let entries: Vec<Entry> = records.iter().map(decode).collect();
-        let keys = entries
-            .iter()
-            .filter_map(|entry| if let Entry::Event { key, .. } = entry { Some(key.as_str()) } else { None });
-        self.prefetch(keys, state)?;
+        let entries: Vec<_> = records.iter().map(decode).collect();
+        let slots = self.slots(&entries, state)?;
         let before = self.counters;
         let mut progress = Progress { applied: 0, closed: None };
-        for (stored, entry) in records.iter().zip(&entries) {
+        for ((stored, entry), slot) in records.iter().zip(&entries).zip(slots) {
             progress.applied += 1;
             match entry {
-                Entry::Event { key, event } => self.event(stored, key, event, state)?,
-                Entry::Poison(reason) => self.quarantine(stored, reason),
-                Entry::Tick(clock) if *clock > self.engine.clock() => {
+                Ok(Entry::Event(_, event)) => self.event(stored, slot, event, state)?,
+                Ok(Entry::Tick(clock)) if *clock > self.engine.clock() => {
                     self.close(*clock, state, outputs)?;
                     progress.closed = Some(stored.offset + 1);
                     if pause {
                         break;
                     }
                 }
-                Entry::Tick(_) => {}
+                Ok(Entry::Tick(_)) => {}
+                Ok(Entry::Unknown) => {
+                    self.quarantine(stored, "the record is neither an event nor a tick: a newer door wrote it")
+                }
+                Err(reason) => self.quarantine(stored, reason),
             }
         }
         self.shared.add(&self.counters, &before);
@@ -436,99 +308,36 @@ impl Fold for Accounts {
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
         telemetry::events(&self.counters, &self.reported);
         self.reported = self.counters;
-        for (key, bytes) in self.engine.flush(self.config.accounts) {
-            batch.put(HOT, key.as_bytes(), &bytes)?;
-        }
-        let mut journals: Vec<_> = self.journals.drain().collect();
-        journals.sort_unstable();
-        for (key, bytes) in journals {
-            batch.append(JOURNAL, key.as_bytes(), &bytes)?;
-        }
-        let mut dirty: Vec<(Vec<u8>, Vec<u8>)> = self
-            .slices
-            .iter()
-            .filter(|(_, slice)| slice.dirty)
-            .map(|((series, start), slice)| (self.slice_key(*series, *start), encode_row(&slice.row)))
-            .collect();
-        dirty.sort_unstable();
-        for (key, row) in dirty {
-            batch.put(SLICES, &key, &row)?;
-        }
-        self.slices.values_mut().for_each(|slice| slice.dirty = false);
-        if self.slices.len() > self.config.slices {
-            self.slices.clear();
-        }
+        let mut result = Ok(());
+        let journals = &self.journals;
+        self.engine.flush(self.config.accounts, |slot, key, encoding, ids| {
+            if result.is_ok() {
+                result = batch.put(HOT, key.as_bytes(), encoding).and_then(|()| journals.flush(slot, key, ids, batch));
+            }
+        });
+        result?;
+        self.journals.clear();
+        self.slices.flush(self.config.slices, &self.engine, batch)?;
         self.timers.flush(batch)?;
-        batch.put(META, META_KEY, &encode_meta(self.engine.clock(), &self.counters))?;
-        (self.journal_bytes, self.dirty_accounts, self.dirty_slices) = (0, 0, 0);
-        Ok(())
+        batch.put(META, META_KEY, &encode_meta(self.engine.clock(), &self.counters))
     }
 
     fn dirty(&self) -> usize {
-        self.journal_bytes + self.dirty_accounts * 300 + self.dirty_slices * 100
+        let (bytes, accounts) = self.journals.dirty();
+        bytes + accounts * 300 + self.slices.dirty() * 100
     }
 }
 
-/// What a record of `events.v1` says.
-pub fn decode(stored: &Stored) -> Entry {
-    let Some(value) = &stored.record.value else { return Entry::Poison("the record has no value".to_owned()) };
-    match v1::Entry::decode(value.clone()).map(|entry| entry.entry) {
-        Ok(Some(v1::entry::Entry::Tick(tick))) => Entry::Tick(tick.at_us),
-        Ok(Some(v1::entry::Entry::Event(event))) => {
-            let key = convert::key(&event);
-            Entry::Event { key, event: Box::new(convert::event(event)) }
-        }
-        Ok(None) => Entry::Poison("the record is neither an event nor a tick: a newer door wrote it".to_owned()),
-        Err(error) => Entry::Poison(format!("the record does not decode: {error}")),
-    }
-}
-
-/// Snapshots of the sums that changed, by currency.
-fn total_snapshots(plan: &Plan, metric: &Metric, change: &AccountChange, clock: Time) -> Vec<v1::Snapshot> {
-    let all = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
-    let mut currencies: BTreeSet<&str> = change.totals.iter().map(|total| total.currency.as_ref()).collect();
-    currencies.extend(change.totals_before.iter().map(|total| total.currency.as_ref()));
-    let of = |totals: &[processor_core::account::Total], currency: &str| {
-        let total = totals.iter().find(|total| *total.currency == *currency)?;
-        let numbers: Vec<i128> = metric.totals.iter().map(|column| total.columns[*column]).collect();
-        Some((evaluate(metric, plan, &numbers).value, total.since))
-    };
-    let mut snapshots = Vec::new();
-    for currency in currencies {
-        let (before, now) = (of(&change.totals_before, currency), of(&change.totals, currency));
-        if before == now {
-            continue;
-        }
-        let mut snapshot = account_snapshot(metric, &change.key, currency, &all, clock);
-        snapshot.value = Some(now.and_then(|(value, _)| value).unwrap_or_default());
-        snapshot.since_us = now.map(|(_, since)| since).filter(|since| *since != Time::MIN);
-        snapshots.push(snapshot);
-    }
-    snapshots
-}
-
-fn account_snapshot(metric: &Metric, key: &str, currency: &str, window: &Window, clock: Time) -> v1::Snapshot {
-    let mut parts = key.split(convert::SEPARATOR);
-    let tenant = parts.next().unwrap_or_default().to_owned();
-    let account = parts.nth(1).unwrap_or_default().to_owned();
-    let dimensions = match currency {
-        "" => Vec::new(),
-        currency => vec![v1::Dimension { name: "currency".to_owned(), value: currency.to_owned() }],
-    };
-    v1::Snapshot {
-        key: Some(v1::SnapshotKey {
-            tenant,
-            definition: metric.definition.clone(),
-            dimensions,
-            account: Some(account),
-            window: Some(convert::window(window)),
-        }),
-        metric: metric.name.clone(),
-        revision_us: clock,
-        unit: metric.unit.clone(),
-        currency: currency.to_owned(),
-        ..v1::Snapshot::default()
-    }
+/// What a record of `events.v1` says, or why it cannot be read.
+///
+/// # Errors
+/// The reason for the dead letters.
+pub fn decode(stored: &Stored) -> std::result::Result<Entry<'_>, String> {
+    let value = stored.record.value.as_deref().ok_or("the record has no value")?;
+    wire::entry(value).map_err(|_| match v1::Entry::decode(value) {
+        Err(error) => format!("the record does not decode: {error}"),
+        Ok(_) => "the record does not decode".to_owned(),
+    })
 }
 
 /// A snapshot as a record of its topic.
@@ -543,7 +352,7 @@ pub(crate) fn snapshot_output(topic: &Arc<str>, partition: u32, snapshot: v1::Sn
 pub(crate) fn tick_output(topic: &Arc<str>, partition: u32, clock: Time) -> Output {
     let tick = v1::MetricTick { at_us: clock };
     let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Tick(tick)) };
-    output(topic, partition, Vec::new(), entry.encode_to_vec(), clock)
+    output(topic, partition, topics::TICK_KEY.to_vec(), entry.encode_to_vec(), clock)
 }
 
 pub(crate) fn output(topic: &Arc<str>, partition: u32, key: Vec<u8>, value: Vec<u8>, clock: Time) -> Output {
@@ -582,87 +391,6 @@ fn decode_meta(bytes: &[u8]) -> Option<(Time, Counters)> {
     let clock = from.get_time()?;
     let mut count = || from.get().and_then(|count| u64::try_from(count).ok());
     Some((clock, Counters { on_time: count()?, late: count()?, duplicate: count()?, quarantined: count()? }))
-}
-
-/// Timers of the partition: those due before the horizon in memory, later ones on disk.
-#[derive(Debug)]
-struct Timers {
-    near: BTreeSet<(Time, Box<str>)>,
-    horizon: Time,
-    /// Set (true) and rung (false) since the last flush.
-    writes: BTreeMap<(Time, Box<str>), bool>,
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Timers { near: BTreeSet::new(), horizon: Time::MIN, writes: BTreeMap::new() }
-    }
-}
-
-impl Timers {
-    fn set(&mut self, due: Time, key: Box<str>) {
-        if due < self.horizon {
-            self.near.insert((due, key.clone()));
-        }
-        self.writes.insert((due, key), true);
-    }
-
-    /// Takes all that are due at `clock` or before, in (due, account) order.
-    fn due(&mut self, clock: Time, state: &State) -> Result<Vec<(Time, Box<str>)>> {
-        if clock >= self.horizon {
-            self.look_ahead(clock.saturating_add(DAY), state)?;
-        }
-        let later = self.near.split_off(&(clock.saturating_add(1), Box::from("")));
-        let due: Vec<_> = std::mem::replace(&mut self.near, later).into_iter().collect();
-        for timer in &due {
-            self.writes.insert(timer.clone(), false);
-        }
-        Ok(due)
-    }
-
-    fn look_ahead(&mut self, horizon: Time, state: &State) -> Result<()> {
-        let from = self.horizon;
-        let start: &[u8] = if from == Time::MIN { &[] } else { &ordered(from) };
-        let mut bad = false;
-        state.scan(TIMERS, start, |key, _| match parse_timer(key) {
-            Some((due, _)) if due >= horizon => false,
-            Some((due, account)) => {
-                self.near.insert((due, account.into()));
-                true
-            }
-            None => {
-                bad = true;
-                false
-            }
-        })?;
-        if bad {
-            return Err(state.damaged("a timer does not decode"));
-        }
-        for (timer, set) in self.writes.range((from, Box::from(""))..(horizon, Box::from(""))) {
-            match set {
-                true => self.near.insert(timer.clone()),
-                false => self.near.remove(timer),
-            };
-        }
-        self.horizon = horizon;
-        Ok(())
-    }
-
-    fn flush(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        for ((due, account), set) in std::mem::take(&mut self.writes) {
-            let key = [&ordered(due)[..], account.as_bytes()].concat();
-            match set {
-                true => batch.put(TIMERS, &key, &[])?,
-                false => batch.delete(TIMERS, &key)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn parse_timer(key: &[u8]) -> Option<(Time, &str)> {
-    let (due, account) = key.split_first_chunk::<8>()?;
-    Some(((u64::from_be_bytes(*due) ^ (1 << 63)).cast_signed(), std::str::from_utf8(account).ok()?))
 }
 
 /// An error about a record that every version must read.

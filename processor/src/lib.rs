@@ -10,3 +10,4 @@ mod dead;
 pub mod rollup;
 pub mod telemetry;
 pub mod topics;
+pub mod wire;

@@ -14,6 +14,10 @@ pub const ALERTS: &str = "alerts.v1";
 /// Records that could not be applied, as they came.
 pub const DEAD_LETTERS: &str = "dead-letters.v1";
 
+/// The key of ticks on topics that are compacted, of which the last one of a partition is kept. No snapshot has it: theirs
+/// is a protobuf message, and this is none.
+pub const TICK_KEY: &[u8] = b"tick";
+
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The topic of a metric.

@@ -224,7 +224,7 @@ impl Home<'_> {
     fn open(&self) -> Result<State> {
         let began = Instant::now();
         loop {
-            match State::open(&self.path(), self.tables, self.config.appended, &self.host.memory) {
+            match State::open(&self.path(), self.tables, &self.host.memory) {
                 Err(Error::Locked { .. }) if began.elapsed() < LOCK_MAX => thread::sleep(LOCK_LOOK),
                 opened => return opened,
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
+    IteratorMode, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
 };
 
 use crate::{Error, Result};
@@ -44,12 +44,11 @@ pub struct State {
 }
 
 impl State {
-    /// Opens or creates the state at `path` with these tables; values of those in `appended` are
-    /// appended to by [`Batch::append`].
+    /// Opens or creates the state at `path` with these tables.
     ///
     /// # Errors
     /// `Newer`, `Damaged`, or what the storage engine says.
-    pub fn open(path: &Path, tables: &[&str], appended: &[&str], memory: &Memory) -> Result<State> {
+    pub fn open(path: &Path, tables: &[&str], memory: &Memory) -> Result<State> {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -58,7 +57,7 @@ impl State {
         options.set_max_total_wal_size(512 << 20);
         options.set_keep_log_file_num(2);
         options.set_max_background_jobs(2);
-        let describe = |name: &str| ColumnFamilyDescriptor::new(name, table_options(appended.contains(&name), memory));
+        let describe = |name: &str| ColumnFamilyDescriptor::new(name, table_options(memory));
         let families = std::iter::once("default").chain(tables.iter().copied()).map(describe);
         let text = path.display().to_string();
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|source| match source.kind() {
@@ -208,7 +207,7 @@ impl Inside {
     }
 }
 
-fn table_options(appended: bool, memory: &Memory) -> Options {
+fn table_options(memory: &Memory) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
     blocks.set_bloom_filter(10.0, false);
@@ -217,17 +216,7 @@ fn table_options(appended: bool, memory: &Memory) -> Options {
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(64 << 20);
-    if appended {
-        options.set_merge_operator_associative("append", append);
-    }
     options
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the signature of a RocksDB merge operator")]
-fn append(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
-    let mut joined = existing.unwrap_or_default().to_vec();
-    operands.iter().for_each(|operand| joined.extend_from_slice(operand));
-    Some(joined)
 }
 
 /// Writes of one flush.
@@ -255,15 +244,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Appends to the value of a key, in a table opened for it.
-    ///
-    /// # Errors
-    /// When the table does not exist.
-    pub fn append(&mut self, table: &'static str, key: &[u8], value: &[u8]) -> Result<()> {
-        self.writes.merge_cf(self.state.table(table)?, key, value);
-        Ok(())
-    }
-
     /// Writes all of it with the new `next_offset`, or nothing.
     pub fn write(mut self, next_offset: u64) -> Result<()> {
         self.writes.put(OFFSET_KEY, next_offset.to_be_bytes());
@@ -280,15 +260,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(1 << 20, 1 << 20);
         {
-            let state = State::open(dir.path(), &["a", "j"], &["j"], &memory).unwrap();
+            let state = State::open(dir.path(), &["a", "j"], &memory).unwrap();
             assert_eq!(state.next_offset().unwrap(), None);
             let mut batch = state.batch();
             batch.put("a", b"k", b"v").unwrap();
-            batch.append("j", b"k", b"1").unwrap();
-            batch.append("j", b"k", b"2").unwrap();
+            batch.put("j", b"k", b"12").unwrap();
             batch.write(7).unwrap();
         }
-        let state = State::open(dir.path(), &["a", "j"], &["j"], &memory).unwrap();
+        let state = State::open(dir.path(), &["a", "j"], &memory).unwrap();
         assert_eq!(state.next_offset().unwrap(), Some(7));
         assert_eq!(state.get_many("j", &[b"k"]).unwrap(), [Some(b"12".to_vec())]);
     }
@@ -297,10 +276,10 @@ mod tests {
     fn a_checkpoint_says_where_it_is_while_the_state_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(1 << 20, 1 << 20);
-        let state = State::open(&dir.path().join("state"), &["j"], &["j"], &memory).unwrap();
+        let state = State::open(&dir.path().join("state"), &["j"], &memory).unwrap();
         state.set_generation(5).unwrap();
         let mut batch = state.batch();
-        batch.append("j", b"k", b"1").unwrap();
+        batch.put("j", b"k", b"1").unwrap();
         batch.write(7).unwrap();
         let checkpoint = dir.path().join("checkpoint");
         state.checkpoint(&checkpoint).unwrap();
@@ -316,8 +295,8 @@ mod tests {
     fn a_newer_state_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(1 << 20, 1 << 20);
-        State::open(dir.path(), &[], &[], &memory).unwrap().db.put(FORMAT_KEY, 9_u64.to_be_bytes()).unwrap();
-        let message = State::open(dir.path(), &[], &[], &memory).err().unwrap().to_string();
+        State::open(dir.path(), &[], &memory).unwrap().db.put(FORMAT_KEY, 9_u64.to_be_bytes()).unwrap();
+        let message = State::open(dir.path(), &[], &memory).err().unwrap().to_string();
         assert!(
             message.ends_with("was written by a newer version (format 9, this one reads up to 1); use that version"),
             "{message}"

@@ -52,8 +52,6 @@ pub struct Config {
     pub generation: u64,
     /// The folder with a state for each task.
     pub home: PathBuf,
-    /// Tables of the state whose values are appended to.
-    pub appended: &'static [&'static str],
     /// Commit at the latest this long after the first output, when more records wait.
     pub commit_every: Duration,
     /// Flush the state of a task this often.
@@ -74,7 +72,6 @@ impl Config {
             producer,
             generation: 0,
             home,
-            appended: &[],
             commit_every: Duration::from_millis(100),
             flush_every: Duration::from_secs(5),
             flush_bytes: 256 << 20,

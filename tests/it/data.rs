@@ -121,7 +121,7 @@ impl Data {
             }
             for partition in 0..topic.partitions {
                 for stored in records(log.as_ref(), &topic.name, partition) {
-                    let key = if stored.key.is_empty() {
+                    let key = if stored.key == processor::topics::TICK_KEY {
                         vec![u8::try_from(partition).unwrap()]
                     } else {
                         stored.key.to_vec()

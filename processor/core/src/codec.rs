@@ -2,6 +2,14 @@
 
 /// Appends an unsigned integer, seven bits a byte.
 pub fn put(out: &mut Vec<u8>, mut value: u128) {
+    // Nearly all fit 64 bits, where shifts are cheap.
+    if let Ok(mut short) = u64::try_from(value) {
+        while short >= 0x80 {
+            out.push(short.to_le_bytes()[0] | 0x80);
+            short >>= 7;
+        }
+        return out.push(short.to_le_bytes()[0]);
+    }
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
@@ -27,6 +35,18 @@ pub struct Reader<'a>(pub &'a [u8]);
 impl<'a> Reader<'a> {
     /// The next unsigned integer.
     pub fn get(&mut self) -> Option<u128> {
+        let mut short = 0_u64;
+        for (index, byte) in self.0.iter().take(9).enumerate() {
+            short |= u64::from(byte & 0x7f) << (index * 7);
+            if byte & 0x80 == 0 {
+                self.0 = &self.0[index + 1..];
+                return Some(short.into());
+            }
+        }
+        self.get_long()
+    }
+
+    fn get_long(&mut self) -> Option<u128> {
         let mut value = 0_u128;
         for shift in (0..128).step_by(7) {
             let (first, rest) = self.0.split_first()?;
@@ -53,6 +73,13 @@ impl<'a> Reader<'a> {
     /// The next count, which cannot be larger than what is left.
     pub fn get_count(&mut self) -> Option<usize> {
         usize::try_from(self.get()?).ok().filter(|count| *count <= self.0.len())
+    }
+
+    /// Passes over the next text, whatever its bytes.
+    pub fn skip_text(&mut self) -> Option<()> {
+        let length = self.get_count()?;
+        self.0 = self.0.get(length..)?;
+        Some(())
     }
 
     /// The next text.

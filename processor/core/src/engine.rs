@@ -2,24 +2,26 @@
 //! accounts out.
 //!
 //! Invariants: pure; an event in order advances hot state alone; every other (late, suspected
-//! duplicate, `corrects`, `retracted`, cancelled, refunded) folds the account's journal again and
-//! adds the difference. What it needs and does not hold it asks for ([`Outcome::NeedsAccount`],
-//! [`Outcome::NeedsJournal`]) and the caller tries again: it never reads storage.
+//! duplicate, `corrects`, `retracted`, cancelled, refunded) asks for the account's journal, and
+//! unless that shows that it stands alone folds it again and adds the difference. What the engine
+//! needs and does not hold it asks for ([`Outcome::NeedsJournal`]) and the caller tries again: it
+//! never reads storage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
-    account::{Account, Silence, Total},
+    account::{Account, Silence, Totals},
+    aggregate::group::Groups,
     calendar::{Calendar, Day, SECOND, Time},
-    event::{Body, Event, EventId},
+    event::{Body, Cause, Event, EventId},
     fold::{Fold, SilenceChange},
+    hot::{Hot, Open, Slot},
     lifecycle::journal::{Effect, resolve},
-    map::Map,
     plan::Plan,
-    series::{Deltas, Profiles, Rows, Series},
+    series::{Deltas, Meaning, Names, Profiles, Rows, Series},
 };
 
 /// An event dated this long before the clock is late.
@@ -37,63 +39,34 @@ pub enum Outcome {
     Duplicate,
     /// Dated too far after its `recorded_at`: not applied.
     Ahead,
-    /// Load the account's hot state with [`Engine::load`], then try again.
-    NeedsAccount,
     /// Try again with the account's journal.
     NeedsJournal,
 }
 
 /// Silence at the end of local days, with the event that ended it; `None` where there is none any more.
-pub type SilenceByDay = BTreeMap<Day, Option<(Silence, Option<EventId>)>>;
+pub type SilenceByDay = BTreeMap<Day, Option<(Silence, Option<Cause>)>>;
 
 /// What one account shows after an instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountChange {
-    /// Key of the account.
-    pub key: Box<str>,
-    /// Sums before the instant.
-    pub totals_before: Vec<Total>,
-    /// Sums now.
-    pub totals: Vec<Total>,
-    /// Silence at the end of each local day that changed; `None` where the account no longer has any.
-    pub silence: SilenceByDay,
-}
-
-/// An account in memory.
 #[derive(Debug)]
-struct Held {
-    account: Account,
-    /// Whether it changed since the last flush.
-    dirty: bool,
-    /// What it showed before this instant, if the instant touched it.
-    touched: Option<Box<Touched>>,
-}
-
-impl Held {
-    /// Notes the silences of an instant by their day.
-    fn note(&mut self, calendar: &mut Calendar, silences: Vec<SilenceChange>) {
-        let Some(touched) = &mut self.touched else { return };
-        for change in silences {
-            touched.silence.insert(calendar.day(change.now.since), Some((change.now, change.cause)));
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Touched {
-    totals_before: Vec<Total>,
-    silence: SilenceByDay,
+pub struct AccountChange<'a> {
+    /// Key of the account.
+    pub key: &'a str,
+    /// Sums before the instant.
+    pub before: &'a Totals,
+    /// Sums now.
+    pub totals: &'a Totals,
+    /// Silence at the end of each local day that changed; `None` where the account no longer has any.
+    pub silence: &'a SilenceByDay,
+    /// Texts of the currencies.
+    pub names: &'a Names,
 }
 
 /// The engine of one partition.
 #[derive(Debug)]
 pub struct Engine {
     tools: Tools,
-    accounts: Map<Box<str>, Held>,
-    /// Keys of the accounts that are dirty, and touched.
-    dirty: Vec<Box<str>>,
-    touched: Vec<Box<str>>,
-    timers: Vec<(Time, Box<str>)>,
+    hot: Hot,
+    timers: Vec<(Time, Slot)>,
     clock: Time,
 }
 
@@ -101,22 +74,35 @@ pub struct Engine {
 #[derive(Debug)]
 struct Tools {
     plan: Arc<Plan>,
+    groups: Groups,
     calendar: Calendar,
     profiles: Profiles,
+    names: Names,
     series: Series,
     deltas: Deltas,
+    silences: Vec<SilenceChange>,
 }
 
 impl Tools {
-    fn fold<'a>(&'a mut self, sign: i128, silences: &'a mut Vec<SilenceChange>) -> Fold<'a> {
+    /// A fold that adds (1) or takes back (-1), and leaves silences in `silences`.
+    fn fold(&mut self, sign: i128) -> Fold<'_> {
+        self.silences.clear();
         Fold {
             plan: &self.plan,
+            groups: &self.groups,
             calendar: &mut self.calendar,
             profiles: &mut self.profiles,
-            series: &mut self.series,
+            names: &mut self.names,
             deltas: &mut self.deltas,
             sign,
-            silences,
+            silences: &mut self.silences,
+        }
+    }
+
+    /// Notes the silences of the last fold by their day.
+    fn note(&mut self, open: &mut Open) {
+        for change in self.silences.drain(..) {
+            open.silence.insert(self.calendar.day(change.now.since), Some((change.now, change.cause)));
         }
     }
 }
@@ -126,15 +112,16 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, clock: Time) -> Engine {
         Engine {
             tools: Tools {
+                groups: Groups::new(&plan),
                 calendar: Calendar::new(plan.settings.zone.clone()),
                 profiles: Profiles::new(&plan),
+                names: Names::default(),
                 series: Series::default(),
                 deltas: Deltas::default(),
+                silences: Vec::new(),
                 plan,
             },
-            accounts: Map::default(),
-            dirty: Vec::new(),
-            touched: Vec::new(),
+            hot: Hot::default(),
             timers: Vec::new(),
             clock,
         }
@@ -150,130 +137,114 @@ impl Engine {
         self.clock
     }
 
-    /// Whether the account's hot state is here.
-    pub fn holds(&self, key: &str) -> bool {
-        self.accounts.contains_key(key)
+    /// The accounts in memory.
+    pub fn hot(&self) -> &Hot {
+        &self.hot
     }
 
-    /// Number of accounts held.
-    pub fn held(&self) -> usize {
-        self.accounts.len()
-    }
-
-    /// Takes an account's hot state from storage; `None` for a new one.
+    /// Takes an account's hot state from storage, empty for a new one, with the ids kept apart.
     ///
     /// # Errors
     /// The key, if the bytes are damaged.
-    pub fn load(&mut self, key: &str, bytes: Option<&[u8]>) -> Result<(), String> {
-        let account = match bytes {
-            None => Account::new(self.tools.plan.activities.len()),
-            Some(bytes) => Account::decode(bytes, &mut self.tools.profiles, self.tools.plan.traits.len())
-                .filter(|account| account.active.len() == self.tools.plan.activities.len())
-                .ok_or_else(|| format!("the state of account {key:?} does not decode"))?,
-        };
-        self.accounts.insert(key.into(), Held { account, dirty: false, touched: None });
-        Ok(())
+    pub fn load(&mut self, key: &str, bytes: &[u8], ids: impl IntoIterator<Item = u64>) -> Result<Slot, String> {
+        let (activities, tools) = (self.tools.plan.activities.len(), &mut self.tools);
+        let mut account = Account::new(activities);
+        let whole = bytes.is_empty() || account.decode(bytes, &mut tools.profiles, &mut tools.names).is_some();
+        if !whole || account.active.len() != activities {
+            return Err(format!("the state of account {key:?} does not decode"));
+        }
+        Ok(self.hot.insert(key, bytes, ids))
     }
 
-    /// Applies one event of the account `key`; `journal` is all its earlier events, in any order.
-    pub fn apply(&mut self, key: &str, event: &Event, journal: Option<Vec<Event>>) -> Outcome {
+    /// Applies one event of an account; `journal` is all its earlier events, in any order.
+    pub fn apply<'e>(&mut self, slot: Slot, event: &Event<'e>, journal: Option<Vec<Event<'e>>>) -> Outcome {
         if event.time.saturating_sub(event.recorded_at) > self.tools.plan.settings.max_ahead {
             return Outcome::Ahead;
         }
-        let Some(Held { account, .. }) = self.accounts.get(key) else { return Outcome::NeedsAccount };
+        let Some(index) = self.open(slot) else { return Outcome::NeedsJournal };
         let (prints, count) = prints(event);
         let prints = &prints[..count];
-        let plain = matches!(event.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other)
-            && event.corrects.is_none();
+        let late = event.time < self.clock.saturating_sub(LATE);
+        let account = &self.hot.opened(index).account;
         // What was published and taken back lies behind an event in order, too.
         let settled = account.withdrawn.last().is_none_or(|day| self.tools.calendar.day(event.time) > *day);
         let in_order = event.time > account.last && event.time > account.fired && settled;
-        let unknown = !prints.iter().any(|print| account.ids.may_hold(*print));
-        let late = event.time < self.clock.saturating_sub(LATE);
-        let straight = account.events == 0 || (plain && in_order && unknown);
-        match (straight, journal) {
-            (true, _) => self.advance(key, event, prints),
-            (false, None) => return Outcome::NeedsJournal,
-            (false, Some(journal)) if journal.iter().any(|known| known.id == event.id) => return Outcome::Duplicate,
-            (false, Some(journal)) => self.refold(key, event, journal, prints),
+        let empty = account.events == 0;
+        let unknown = !prints.iter().any(|print| self.hot.may_hold(index, *print));
+        if empty || (in_order && unknown && event.is_plain()) {
+            self.advance(index, event, event.alone(), prints);
+            return Outcome::Applied { late };
+        }
+        let Some(journal) = journal else { return Outcome::NeedsJournal };
+        if journal.iter().any(|known| known.id == event.id) {
+            return Outcome::Duplicate;
+        }
+        match event.after(&journal) {
+            Some(effect) if in_order => self.advance(index, event, effect, prints),
+            _ => self.refold(index, event, journal, prints),
         }
         Outcome::Applied { late }
     }
 
+    fn open(&mut self, slot: Slot) -> Option<usize> {
+        let Tools { plan, profiles, names, .. } = &mut self.tools;
+        self.hot.open(slot, plan.activities.len(), profiles, names)
+    }
+
     /// The common case: the event comes after everything known.
-    fn advance(&mut self, key: &str, event: &Event, prints: &[u32]) {
-        let Some(held) = self.accounts.get_mut(key) else { return };
-        touch(&mut self.touched, key, held);
-        let mut silences = Vec::new();
-        let effect = match &event.body {
-            Body::Order(order) => Effect::Order(order),
-            Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
-            _ => Effect::Nothing,
-        };
-        let mut fold = self.tools.fold(1, &mut silences);
-        fold.apply(&mut held.account, event, effect);
+    fn advance(&mut self, index: usize, event: &Event<'_>, effect: Effect<'_>, prints: &[u64]) {
+        let open = self.hot.opened(index);
+        open.touch();
+        let mut fold = self.tools.fold(1);
+        fold.apply(&mut open.account, event, effect);
         // A late event may bring due times that the clock has passed.
-        fold.advance(&mut held.account, self.clock, true);
-        held.note(&mut self.tools.calendar, silences);
-        self.settle(key, prints);
+        fold.advance(&mut open.account, self.clock, true);
+        self.tools.note(open);
+        self.settle(index, prints);
     }
 
     /// Every other case: the difference between the journal with and without the event.
-    fn refold(&mut self, key: &str, event: &Event, mut journal: Vec<Event>, prints: &[u32]) {
+    fn refold<'e>(&mut self, index: usize, event: &Event<'e>, mut journal: Vec<Event<'e>>, prints: &[u64]) {
         journal.sort_by(|a, b| a.order().cmp(&b.order()));
         let (_, before) = self.replay(&journal, -1);
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let (mut folded, after) = self.replay(&journal, 1);
-        let mut withdrawn =
-            self.accounts.get_mut(key).map(|held| std::mem::take(&mut held.account.withdrawn)).unwrap_or_default();
+        let mut withdrawn = std::mem::take(&mut self.hot.opened(index).account.withdrawn);
         let changes = self.difference(&before, &after, &mut withdrawn);
         folded.withdrawn = withdrawn;
-        let Some(held) = self.accounts.get_mut(key) else { return };
-        touch(&mut self.touched, key, held);
-        folded.ids = std::mem::take(&mut held.account.ids);
-        folded.events = held.account.events;
-        folded.timer = held.account.timer;
-        held.account = folded;
-        if let Some(touched) = &mut held.touched {
-            touched.silence.extend(changes);
-        }
-        self.settle(key, prints);
+        let open = self.hot.opened(index);
+        open.touch();
+        folded.ids = std::mem::take(&mut open.account.ids);
+        folded.events = open.account.events;
+        folded.timer = open.account.timer;
+        open.account = folded;
+        open.silence.extend(changes);
+        self.settle(index, prints);
     }
 
     /// Folds a whole journal up to the clock.
-    fn replay(&mut self, journal: &[Event], sign: i128) -> (Account, Vec<SilenceChange>) {
+    fn replay(&mut self, journal: &[Event<'_>], sign: i128) -> (Account, Vec<SilenceChange>) {
         let mut account = Account::new(self.tools.plan.activities.len());
-        let mut silences = Vec::new();
         let clock = self.clock;
-        let mut fold = self.tools.fold(sign, &mut silences);
+        let mut fold = self.tools.fold(sign);
         for (event, effect) in journal.iter().zip(resolve(journal)) {
             fold.apply(&mut account, event, effect);
         }
         fold.advance(&mut account, clock, true);
-        (account, silences)
+        (account, std::mem::take(&mut self.tools.silences))
     }
 
     /// Ends a step: keeps the new ids, and sets the timer if it has to ring earlier.
-    fn settle(&mut self, key: &str, prints: &[u32]) {
-        let Some(held) = self.accounts.get_mut(key) else { return };
-        let account = &mut held.account;
-        for print in prints {
-            if !account.ids.may_hold(*print) {
-                account.ids.insert(*print);
-            }
-        }
+    fn settle(&mut self, index: usize, prints: &[u64]) {
+        prints.iter().for_each(|print| self.hot.note(index, *print));
+        let Open { slot, account, .. } = self.hot.opened(index);
         account.events += u64::from(!prints.is_empty());
-        let mut none = Vec::new();
-        if let Some(due) = self.tools.fold(1, &mut none).due(account)
+        if let Some(due) = self.tools.fold(1).due(account)
             && due < account.timer
         {
             account.timer = due;
-            self.timers.push((due, key.into()));
-        }
-        if !held.dirty {
-            held.dirty = true;
-            self.dirty.push(key.into());
+            self.timers.push((due, *slot));
         }
     }
 
@@ -304,43 +275,37 @@ impl Engine {
         history.iter().map(|change| (self.tools.calendar.day(change.now.since), change.clone())).collect()
     }
 
-    /// A timer set for `due` rings as the clock comes to `clock`. The account must be loaded.
-    pub fn ring(&mut self, key: &str, due: Time, clock: Time) {
-        let Some(held) = self.accounts.get_mut(key).filter(|held| held.account.timer == due) else { return };
-        touch(&mut self.touched, key, held);
-        held.account.timer = Time::MAX;
-        let mut silences = Vec::new();
-        self.tools.fold(1, &mut silences).advance(&mut held.account, clock, true);
-        held.note(&mut self.tools.calendar, silences);
-        self.settle(key, &[]);
+    /// A timer set for `due` rings as the clock comes to `clock`.
+    pub fn ring(&mut self, slot: Slot, due: Time, clock: Time) {
+        let Some(index) = self.open(slot) else { return };
+        let open = self.hot.opened(index);
+        if open.account.timer != due {
+            return;
+        }
+        open.touch();
+        open.account.timer = Time::MAX;
+        self.tools.fold(1).advance(&mut open.account, clock, true);
+        self.tools.note(open);
+        self.settle(index, &[]);
     }
 
-    /// Timers set since the last call: (due, account), in the order in which they were set.
-    pub fn take_timers(&mut self) -> Vec<(Time, Box<str>)> {
-        std::mem::take(&mut self.timers)
+    /// Timers set since the last call, in the order in which they were set.
+    pub fn timers(&mut self) -> impl Iterator<Item = (Time, &str)> {
+        self.timers.drain(..).map(|(due, slot)| (due, self.hot.key(slot)))
     }
 
-    /// Closes the instant: moves the clock and gives what changed since the last one.
-    pub fn close(&mut self, clock: Time) -> (Rows, Vec<AccountChange>) {
+    /// Closes the instant: moves the clock, hands out the accounts that changed since the last one
+    /// in the order in which they were first touched, and gives the changes of slices.
+    pub fn close(&mut self, clock: Time, mut each: impl FnMut(&mut Calendar, AccountChange<'_>)) -> Rows {
         self.clock = clock;
-        let mut changes: Vec<AccountChange> = self
-            .touched
-            .drain(..)
-            .filter_map(|key| {
-                let held = self.accounts.get_mut(&key)?;
-                let touched = held.touched.take()?;
-                let totals = &held.account.totals;
-                let changed = *totals != touched.totals_before || !touched.silence.is_empty();
-                changed.then(|| AccountChange {
-                    totals: totals.clone(),
-                    key,
-                    totals_before: touched.totals_before,
-                    silence: touched.silence,
-                })
-            })
-            .collect();
-        changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        (self.tools.deltas.take(), changes)
+        let Tools { plan, groups, calendar, profiles, names, series, deltas, .. } = &mut self.tools;
+        self.hot.close(profiles, names, |key, open| {
+            let Open { account: Account { totals, .. }, before, silence, .. } = open;
+            if totals != before || !silence.is_empty() {
+                each(calendar, AccountChange { key, before, totals, silence, names });
+            }
+        });
+        deltas.take(Meaning { plan, groups, profiles, names }, series)
     }
 
     /// Bundle and dimension values of a series of [`Rows`].
@@ -348,25 +313,14 @@ impl Engine {
         self.tools.series.describe(series)
     }
 
-    /// The encodings of all accounts changed since the last call, sorted by key. With more than
-    /// `keep` accounts held, all are let go afterwards.
-    pub fn flush(&mut self, keep: usize) -> Vec<(Box<str>, Vec<u8>)> {
-        let mut keys = std::mem::take(&mut self.dirty);
-        keys.sort_unstable();
-        let encoded = keys
-            .into_iter()
-            .filter_map(|key| {
-                let held = self.accounts.get_mut(&key)?;
-                held.dirty = false;
-                let mut bytes = Vec::with_capacity(160);
-                held.account.encode(&self.tools.profiles, &mut bytes);
-                Some((key, bytes))
-            })
-            .collect();
-        if self.accounts.len() > keep {
-            self.accounts.retain(|_, held| held.touched.is_some());
+    /// Hands out all accounts changed since the last call, in the order of keys: slot, key, encoding,
+    /// and what to add to the ids kept apart. With more than `keep` accounts held, all are let go
+    /// afterwards, and with them their slots.
+    pub fn flush(&mut self, keep: usize, each: impl FnMut(Slot, &str, &[u8], &[u64])) {
+        self.hot.flush(each);
+        if self.hot.len() > keep {
+            self.hot.forget();
         }
-        encoded
     }
 
     /// The local day of an instant.
@@ -375,38 +329,84 @@ impl Engine {
     }
 }
 
-/// Remembers what the account showed before this instant.
-fn touch(keys: &mut Vec<Box<str>>, key: &str, held: &mut Held) {
-    if held.touched.is_none() {
-        held.touched = Some(Box::new(Touched { totals_before: held.account.totals.clone(), silence: BTreeMap::new() }));
-        keys.push(key.into());
+impl<'e> Event<'e> {
+    /// Whether it is about no other event.
+    fn is_plain(&self) -> bool {
+        let of_itself = matches!(self.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other);
+        of_itself && self.corrects.is_none()
+    }
+
+    /// What it does where no other event has to do with it.
+    fn alone(&self) -> Effect<'_> {
+        match &self.body {
+            Body::Order(order) => Effect::Order(order),
+            Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
+            Body::Refund(_) | Body::Cancelled(_) | Body::Retracted(_) => Effect::Nothing,
+        }
+    }
+
+    /// What it does after a journal that it does not change: one where it is about no other event
+    /// (a fingerprint was mistaken), or the first refund of an order. `None` if that cannot be said
+    /// without resolving the journal.
+    fn after<'j>(&'j self, journal: &'j [Event<'e>]) -> Option<Effect<'j>> {
+        let mends = |known: &Event<'_>| known.corrects.is_some() || matches!(known.body, Body::Retracted(_));
+        if self.corrects.is_some() || journal.iter().any(mends) {
+            return None;
+        }
+        match &self.body {
+            Body::Order(order) => {
+                let about = |known: &Event<'_>| match &known.body {
+                    Body::Order(other) => other.order == order.order,
+                    Body::Cancelled(other) => *other == order.order,
+                    Body::Refund(refund) => refund.order == order.order,
+                    _ => false,
+                };
+                (!journal.iter().any(about)).then_some(Effect::Order(order))
+            }
+            Body::Refund(refund) => {
+                let about = |known: &Event<'_>| match &known.body {
+                    Body::Refund(other) => other.refund == refund.refund,
+                    Body::Cancelled(order) => *order == refund.order,
+                    _ => false,
+                };
+                if journal.iter().any(about) {
+                    return None;
+                }
+                let named =
+                    |known: &&Event<'_>| matches!(&known.body, Body::Order(order) if order.order == refund.order);
+                let first = journal.iter().filter(named).min_by_key(|known| known.order())?;
+                let Body::Order(order) = &first.body else { return None };
+                Some(Effect::Refund(refund, order))
+            }
+            Body::Traits(_) | Body::Usage(_) | Body::Other => Some(Effect::Plain),
+            Body::Cancelled(_) | Body::Retracted(_) => None,
+        }
     }
 }
 
 /// Fingerprints of everything that a later event may have to find this one by, and their number.
-fn prints(event: &Event) -> ([u32; 4], usize) {
-    let of = |id: &EventId| Some(print("e", &id.source, &id.id));
+fn prints(event: &Event<'_>) -> ([u64; 4], usize) {
+    let of = |id: EventId<'_>| Some(print("e", id.source, id.id));
     let order = |order: &str| Some(print("o", "", order));
     let (first, second) = match &event.body {
-        Body::Order(body) => (order(&body.order), None),
+        Body::Order(body) => (order(body.order), None),
         Body::Cancelled(cancelled) => (order(cancelled), None),
-        Body::Refund(refund) => (order(&refund.order), Some(print("r", "", &refund.refund))),
-        Body::Retracted(target) => (of(target), None),
+        Body::Refund(refund) => (order(refund.order), Some(print("r", "", refund.refund))),
+        Body::Retracted(target) => (of(*target), None),
         Body::Traits(_) | Body::Usage(_) | Body::Other => (None, None),
     };
     let mut prints = [0; 4];
     let mut count = 0;
-    for print in [of(&event.id), event.corrects.as_ref().and_then(of), first, second].into_iter().flatten() {
+    for print in [of(event.id), event.corrects.and_then(of), first, second].into_iter().flatten() {
         prints[count] = print;
         count += 1;
     }
     (prints, count)
 }
 
-fn print(kind: &str, source: &str, id: &str) -> u32 {
+fn print(kind: &str, source: &str, id: &str) -> u64 {
     let seed = xxh3_64(source.as_bytes()) ^ u64::from(kind.as_bytes()[0]);
-    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(id.as_bytes(), seed);
-    u32::try_from(hash >> 32).unwrap_or(0)
+    xxh3_64_with_seed(id.as_bytes(), seed)
 }
 
 #[cfg(test)]

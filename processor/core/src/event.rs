@@ -1,47 +1,64 @@
 //! An event as the engine sees it: the wire twin is converted at the edge.
+//!
+//! Invariant: it borrows its text from the record that it came in, so that reading one copies nothing.
 
 use crate::calendar::Time;
 
 /// Identity of an event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct EventId {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct EventId<'a> {
     /// Who sent it.
-    pub source: String,
+    pub source: &'a str,
     /// Unique within the source.
-    pub id: String,
+    pub id: &'a str,
+}
+
+/// Identity of the event behind a change, kept beyond its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Who sent it.
+    pub source: Box<str>,
+    /// Unique within the source.
+    pub id: Box<str>,
+}
+
+impl From<EventId<'_>> for Cause {
+    fn from(id: EventId<'_>) -> Cause {
+        Cause { source: id.source.into(), id: id.id.into() }
+    }
 }
 
 /// One customer-interaction event of one subject.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub struct Event<'a> {
     /// When it happened.
     pub time: Time,
     /// Its identity.
-    pub id: EventId,
+    pub id: EventId<'a>,
     /// When a door accepted it.
     pub recorded_at: Time,
     /// Type, as in the vocabulary.
-    pub kind: String,
+    pub kind: &'a str,
     /// The event that it replaces.
-    pub corrects: Option<EventId>,
+    pub corrects: Option<EventId<'a>>,
     /// Its content.
-    pub body: Body,
+    pub body: Body<'a>,
     /// `data.custom`.
-    pub custom: Vec<(String, Custom)>,
+    pub custom: Vec<(&'a str, Custom<'a>)>,
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// Order of facts: (time, source, id), bytewise.
-    pub fn order(&self) -> (Time, &str, &str) {
-        (self.time, &self.id.source, &self.id.id)
+    pub fn order(&self) -> (Time, &'a str, &'a str) {
+        (self.time, self.id.source, self.id.id)
     }
 }
 
 /// Value of a custom field.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Custom {
+pub enum Custom<'a> {
     /// Text, or the text of what filters do not look into.
-    Text(String),
+    Text(&'a str),
     /// A whole number.
     Integer(i64),
     /// A decimal, as its shortest text.
@@ -52,43 +69,43 @@ pub enum Custom {
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Body {
+pub enum Body<'a> {
     /// `order.completed`.
-    Order(Order),
+    Order(Order<'a>),
     /// `order.cancelled`: the order's id.
-    Cancelled(String),
+    Cancelled(&'a str),
     /// `payment.refunded` of an order.
-    Refund(Refund),
+    Refund(Refund<'a>),
     /// `account.updated`: names with values, `None` unsets.
-    Traits(Vec<(String, Option<String>)>),
+    Traits(Vec<(&'a str, Option<&'a str>)>),
     /// `usage.recorded`.
-    Usage(Usage),
+    Usage(Usage<'a>),
     /// `retracted`.
-    Retracted(EventId),
+    Retracted(EventId<'a>),
     /// A type without a lifecycle: it counts as an event, no more.
     Other,
 }
 
 /// An order; amounts in minor units of `currency`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Order {
+pub struct Order<'a> {
     /// Unique within the account.
-    pub order: String,
+    pub order: &'a str,
     /// Before discount.
     pub gross: i64,
     /// Off the gross.
     pub discount: i64,
     /// ISO 4217.
-    pub currency: String,
+    pub currency: &'a str,
     /// Empty if absent.
-    pub channel: String,
+    pub channel: &'a str,
     /// Empty if absent.
-    pub source: String,
+    pub source: &'a str,
     /// Products with amounts before discount.
-    pub lines: Vec<(String, i64)>,
+    pub lines: Vec<(&'a str, i64)>,
 }
 
-impl Order {
+impl Order<'_> {
     /// Gross less discount.
     pub fn net(&self) -> i128 {
         i128::from(self.gross) - i128::from(self.discount)
@@ -96,25 +113,25 @@ impl Order {
 }
 
 /// A refund of an order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refund {
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Refund<'a> {
     /// Unique within the account.
-    pub refund: String,
+    pub refund: &'a str,
     /// The order.
-    pub order: String,
+    pub order: &'a str,
     /// Minor units.
     pub amount: i64,
     /// ISO 4217.
-    pub currency: String,
+    pub currency: &'a str,
 }
 
 /// Use of the product.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Usage {
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Usage<'a> {
     /// Who.
-    pub user: String,
+    pub user: &'a str,
     /// What.
-    pub name: String,
+    pub name: &'a str,
     /// How often; 0 is no usage.
     pub count: i64,
 }

@@ -5,19 +5,20 @@
 //! before it, whatever the clock: the event itself shows that the time has passed.
 
 use crate::{
-    account::{Account, Silence, Total},
+    account::{Account, Silence},
     aggregate::{
         cohort::{self, Change, Standing},
-        fact::{self, Fact},
+        fact::{self, Emitter, Fact},
+        group::{Facts, Groups},
     },
     calendar::{Calendar, DAY, Kind, Time},
-    event::{Body, Event, EventId, Order, Refund},
+    event::{Body, Cause, Event, Order, Refund},
     lifecycle::{
         customer::{Run, prune},
         journal::Effect,
     },
-    plan::{Column, Emission, Plan, Trigger},
-    series::{Deltas, Profiles, Series},
+    plan::{Column, Plan, Trigger},
+    series::{Deltas, Names, Profiles},
 };
 
 /// A step of silence reached or left, and the event that left it.
@@ -26,19 +27,21 @@ pub struct SilenceChange {
     /// The new silence.
     pub now: Silence,
     /// The event that ended it; none for a step reached.
-    pub cause: Option<EventId>,
+    pub cause: Option<Cause>,
 }
 
 /// Everything that a step reads and writes beside the account.
 pub struct Fold<'a> {
     /// What is measured.
     pub plan: &'a Plan,
+    /// Where it goes.
+    pub groups: &'a Groups,
     /// Slices and windows.
     pub calendar: &'a mut Calendar,
     /// Traits by number.
     pub profiles: &'a mut Profiles,
-    /// Series by number.
-    pub series: &'a mut Series,
+    /// Texts by number.
+    pub names: &'a mut Names,
     /// Where changes go.
     pub deltas: &'a mut Deltas,
     /// 1 to add, -1 to take back.
@@ -72,9 +75,9 @@ impl Fold<'_> {
     }
 
     /// Applies the next event in the order of facts.
-    pub fn apply(&mut self, account: &mut Account, event: &Event, effect: Effect<'_>) {
+    pub fn apply(&mut self, account: &mut Account, event: &Event<'_>, effect: Effect<'_>) {
         self.advance(account, event.time, false);
-        let plan = self.plan;
+        let groups = self.groups;
         let fact = Fact {
             time: event.time,
             profile: account.traits.now(),
@@ -82,11 +85,15 @@ impl Fold<'_> {
             order: None,
             refund: 0,
             currency: "",
+            money: 0,
             first: false,
         };
-        self.emit(plan.emissions(&Trigger::Event), &fact);
-        if effect != Effect::Nothing {
-            self.emit(plan.of_type(&event.kind), &fact);
+        self.emit(&groups.event, &fact);
+        if effect != Effect::Nothing
+            && !groups.types.is_empty()
+            && let Some(facts) = groups.types.get(event.kind)
+        {
+            self.emit(facts, &fact);
         }
         self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
@@ -98,7 +105,7 @@ impl Fold<'_> {
         account.last = account.last.max(event.time);
     }
 
-    fn plain(&mut self, account: &mut Account, event: &Event) {
+    fn plain(&mut self, account: &mut Account, event: &Event<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
         match &event.body {
             Body::Traits(traits) => self.set_traits(account, event.time, traits),
@@ -108,73 +115,73 @@ impl Fold<'_> {
         self.active(account, event, false, was);
     }
 
-    fn order(&mut self, account: &mut Account, event: &Event, order: &Order, fact: Fact<'_>) {
+    fn order(&mut self, account: &mut Account, event: &Event<'_>, order: &Order<'_>, fact: Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
         let first = !account.customer.ever();
         if !was.0 {
             self.start(account, Fact { first, ..fact });
         }
         account.customer.last_order = Some(event.time);
-        let fact = Fact { order: Some(order), currency: &order.currency, first, ..fact };
-        let plan = self.plan;
-        self.emit(plan.emissions(&Trigger::Order), &fact);
+        let money = self.names.number(order.currency);
+        let fact = Fact { order: Some(order), currency: order.currency, money, first, ..fact };
+        self.emit(&self.groups.order, &fact);
         self.total(account, &Trigger::Order, &fact);
         self.active(account, event, true, was);
     }
 
-    fn refund(&mut self, account: &mut Account, refund: &Refund, order: &Order, fact: Fact<'_>) {
-        let fact = Fact { order: Some(order), currency: &refund.currency, refund: refund.amount, ..fact };
-        let plan = self.plan;
-        self.emit(plan.emissions(&Trigger::Refund), &fact);
+    fn refund(&mut self, account: &mut Account, refund: &Refund<'_>, order: &Order<'_>, fact: Fact<'_>) {
+        let money = self.names.number(refund.currency);
+        let fact = Fact { order: Some(order), currency: refund.currency, money, refund: refund.amount, ..fact };
+        self.emit(&self.groups.refund, &fact);
         self.total(account, &Trigger::Refund, &fact);
     }
 
     /// The account becomes a customer.
     fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
-        let (plan, at) = (self.plan, fact.time);
+        let at = fact.time;
         if let Some(ended) = account.customer.runs.last().copied() {
-            for column in plan.cohorts.iter().filter(|cohort| cohort.what == Column::Churned) {
+            for (_, kind, group) in self.groups.cohorts.iter().filter(|(what, ..)| *what == Column::Churned) {
                 let mut changes = Vec::new();
                 let (customer, traits) = (&account.customer, &account.traits);
-                cohort::returned(self.calendar, column.kind, at, &ended, customer, traits, |change| {
-                    changes.push(change)
-                });
-                self.cohort(column.bundle, column.column, &changes);
+                cohort::returned(self.calendar, *kind, at, &ended, customer, traits, |change| changes.push(change));
+                self.cohort(*group, &changes);
             }
         }
         account.customer.runs.reserve_exact(1);
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
-        self.emit(plan.emissions(&Trigger::Started), &fact);
+        self.emit(&self.groups.started, &fact);
         self.level(fact.profile, at, 1);
     }
 
     /// The account stops being a customer at `due`.
     fn lose(&mut self, account: &mut Account, due: Time) {
-        let plan = self.plan;
         let now = account.traits.now();
         if let Some(run) = account.customer.runs.last_mut() {
             run.end = due;
         }
         let profile = account.traits.before(due);
-        let fact = Fact { time: due, profile, event: None, order: None, refund: 0, currency: "", first: false };
-        self.emit(plan.emissions(&Trigger::Lost), &fact);
+        let fact =
+            Fact { time: due, profile, event: None, order: None, refund: 0, currency: "", money: 0, first: false };
+        self.emit(&self.groups.lost, &fact);
         self.level(now, due, -1);
-        for column in &plan.cohorts {
+        for (what, kind, group) in &self.groups.cohorts {
             let mut changes = Vec::new();
             let (customer, traits) = (&account.customer, &account.traits);
-            cohort::lost(self.calendar, column.kind, &column.what, customer, traits, |change| changes.push(change));
-            self.cohort(column.bundle, column.column, &changes);
+            cohort::lost(self.calendar, *kind, what, customer, traits, |change| changes.push(change));
+            self.cohort(*group, &changes);
         }
-        self.engaged(account, due, (true, now), |_| None);
+        for number in 0..account.active.len() {
+            self.engaged(account, number, due, (true, now), None);
+        }
     }
 
-    fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(String, Option<String>)]) {
+    fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(&str, Option<&str>)]) {
         let old = account.traits.now();
         let mut values: Vec<Box<str>> = self.profiles.values(old).to_vec();
         for (name, value) in traits {
             if let Some(number) = self.plan.traits.iter().position(|known| known == name) {
-                values[number] = value.as_deref().unwrap_or_default().into();
+                values[number] = value.unwrap_or_default().into();
             }
         }
         let new = self.profiles.number(values.into());
@@ -191,64 +198,50 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
-        let kinds = self
-            .plan
-            .engaged
-            .iter()
-            .flatten()
-            .map(|(kind, _)| kind)
-            .chain(self.plan.cohorts.iter().map(|cohort| &cohort.kind));
-        let longest = kinds.map(|kind| if let Kind::Trailing(days) = kind { i32::from(*days) } else { 0 }).max();
         let day = self.calendar.day(now);
-        let trailing = self.calendar.midnight(day - longest.unwrap_or(0) - 1);
+        let trailing = self.calendar.midnight(day - self.groups.longest - 1);
         let horizon = self.calendar.window(Kind::Year, now).start.min(trailing);
         prune(&mut account.customer, &mut account.traits, horizon);
     }
 
     /// Notes an event for the activities that it belongs to; `was` is (customer, profile) before it.
-    fn active(&mut self, account: &mut Account, event: &Event, order: bool, was: (bool, u32)) {
+    fn active(&mut self, account: &mut Account, event: &Event<'_>, order: bool, was: (bool, u32)) {
         let plan = self.plan;
         let hits = |number: usize| {
             plan.activities[number].triggers.iter().any(|trigger| match trigger {
                 Trigger::Order => order,
                 Trigger::Event => true,
-                Trigger::Type(kind) => *kind == event.kind,
+                Trigger::Type(kind) => kind == event.kind,
                 _ => false,
             })
         };
-        self.engaged(account, event.time, was, |number| hits(number).then_some(event.time));
         for number in 0..account.active.len() {
-            if hits(number) {
-                account.active[number] = event.time;
-            }
+            let new = hits(number).then_some(event.time);
+            self.engaged(account, number, event.time, was, new);
+            account.active[number] = new.unwrap_or(account.active[number]);
         }
         if account.silence.step > 0 && hits(0) {
             account.silence = Silence { step: 0, since: event.time };
-            self.silences.push(SilenceChange { now: account.silence, cause: Some(event.id.clone()) });
+            self.silences.push(SilenceChange { now: account.silence, cause: Some(event.id.into()) });
         }
     }
 
-    /// Moves the account in and out of the active accounts of windows; `new` gives the new time of
-    /// an activity.
-    fn engaged(&mut self, account: &Account, at: Time, was: (bool, u32), new: impl Fn(usize) -> Option<Time>) {
-        let plan = self.plan;
+    /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
+    /// activity.
+    fn engaged(&mut self, account: &Account, number: usize, at: Time, was: (bool, u32), new: Option<Time>) {
+        let everybody = !self.plan.activities[number].among_customers;
         let is = (account.customer.is_one(), account.traits.now());
-        for (number, kinds) in plan.engaged.iter().enumerate() {
-            let everybody = !plan.activities[number].among_customers;
-            let active = account.active[number];
-            let before = Standing { counts: everybody || was.0, profile: was.1, active };
-            let after = Standing { counts: everybody || is.0, profile: is.1, active: new(number).unwrap_or(active) };
-            for (kind, columns) in kinds {
-                let mut changes = [(0, 0, 0); 4];
-                let mut count = 0;
-                cohort::engaged(self.calendar, *kind, at, before, after, |change| {
-                    changes[count] = change;
-                    count += 1;
-                });
-                for (bundle, column) in columns {
-                    self.cohort(*bundle, *column, &changes[..count]);
-                }
-            }
+        let active = account.active[number];
+        let before = Standing { counts: everybody || was.0, profile: was.1, active };
+        let after = Standing { counts: everybody || is.0, profile: is.1, active: new.unwrap_or(active) };
+        for (kind, group) in &self.groups.engaged[number] {
+            let mut changes = [(0, 0, 0); 4];
+            let mut count = 0;
+            cohort::engaged(self.calendar, *kind, at, before, after, |change| {
+                changes[count] = change;
+                count += 1;
+            });
+            self.cohort(*group, &changes[..count]);
         }
     }
 
@@ -256,25 +249,18 @@ impl Fold<'_> {
         if !account.customer.ever() {
             return None;
         }
-        let steps = self
-            .plan
-            .metrics
-            .iter()
-            .find(|metric| !metric.silence.is_empty())
-            .map_or(&[][..], |metric| &metric.silence);
-        let step = *steps.iter().find(|step| **step > account.silence.step)?;
+        let step = *self.groups.steps.iter().find(|step| **step > account.silence.step)?;
         let last = account.active.first().copied().filter(|at| *at != Time::MIN)?;
         Some((last.saturating_add(i64::from(step) * DAY), step))
     }
 
-    fn emit(&mut self, emissions: &[Emission], fact: &Fact<'_>) {
-        if emissions.is_empty() {
+    fn emit(&mut self, facts: &Facts, fact: &Fact<'_>) {
+        if facts.terms.is_empty() {
             return;
         }
-        let place = (self.slice(fact.time), self.sign);
-        for emission in emissions {
-            fact::emit(self.plan, self.profiles, self.series, self.deltas, emission, fact, place);
-        }
+        let slice = self.slice(fact.time);
+        let Fold { plan, groups, profiles, names, deltas, .. } = self;
+        Emitter { plan, groups, profiles, names, deltas }.emit(facts, fact, slice, self.sign);
     }
 
     /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
@@ -283,35 +269,33 @@ impl Fold<'_> {
     }
 
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
-        let slice = self.slice(at);
-        for (bundle, column) in &self.plan.levels {
-            let series = self.profiles.series(profile, *bundle, "", self.plan, self.series);
-            self.deltas.row(series, slice, self.plan.bundles[*bundle].columns.len())[*column] += self.sign * delta;
+        if let Some(group) = self.groups.level {
+            let slice = self.slice(at);
+            self.cohort(group, &[(profile, slice, delta)]);
         }
     }
 
-    fn cohort(&mut self, bundle: usize, column: usize, changes: &[Change]) {
-        let width = self.plan.bundles[bundle].columns.len();
+    fn cohort(&mut self, group: usize, changes: &[Change]) {
         for (profile, slice, delta) in changes {
-            let series = self.profiles.series(*profile, bundle, "", self.plan, self.series);
-            self.deltas.row(series, *slice, width)[column] += self.sign * delta;
+            let set = self.deltas.set(group, 0, *profile, std::iter::empty());
+            self.deltas.row(set, *slice, 1)[0] += self.sign * delta;
         }
     }
 
     /// Adds an event to the account's own sums of its day; of its type only if it counts as one.
-    fn daily(&mut self, account: &mut Account, event: &Event, fact: &Fact<'_>, of_type: bool) {
+    fn daily(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>, of_type: bool) {
         if self.plan.daily.is_empty() {
             return;
         }
-        let day = self.calendar.day(fact.time);
+        let sums = account.daily.of(self.calendar.day(fact.time), self.plan.daily.len());
         let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
         let listens = |trigger: &Trigger| match trigger {
             Trigger::Type(kind) => of_type && *kind == event.kind,
             trigger => *trigger == Trigger::Event,
         };
-        for (number, (trigger, field, filter)) in self.plan.daily.iter().enumerate() {
+        for (sum, (trigger, field, filter)) in sums.iter_mut().zip(&self.plan.daily) {
             if listens(trigger) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
-                account.daily.row(day, self.plan.daily.len())[number] += view.amount(field.as_ref());
+                *sum += view.amount(field.as_ref());
             }
         }
     }
@@ -321,18 +305,12 @@ impl Fold<'_> {
         if self.plan.totals.is_empty() {
             return;
         }
-        let index = account.totals.iter().position(|total| *total.currency == *fact.currency).unwrap_or_else(|| {
-            let columns = vec![0; self.plan.totals.len()];
-            account.totals.reserve_exact(1);
-            account.totals.push(Total { currency: fact.currency.into(), columns, since: Time::MIN });
-            account.totals.len() - 1
-        });
-        let total = &mut account.totals[index];
+        let (since, columns) = account.totals.of(fact.money, self.plan.totals.len());
         let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
-        for (number, (listens, field, filter)) in self.plan.totals.iter().enumerate() {
+        for (column, (listens, field, filter)) in columns.iter_mut().zip(&self.plan.totals) {
             if listens == trigger && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
-                total.columns[number] += view.amount(field.as_ref());
-                total.since = total.since.max(fact.time);
+                *column += view.amount(field.as_ref());
+                *since = (*since).max(fact.time);
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod event;
 pub mod expr;
 pub mod fold;
+pub mod hot;
 pub mod lifecycle;
 pub mod map;
 pub mod plan;

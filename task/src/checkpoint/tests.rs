@@ -36,7 +36,7 @@ fn id() -> Identity {
 }
 
 fn open(path: &Path) -> State {
-    State::open(path, &TABLES, &["j"], &Memory::new(8 << 20, 8 << 20)).unwrap()
+    State::open(path, &TABLES, &Memory::new(8 << 20, 8 << 20)).unwrap()
 }
 
 /// Everything that a state says.
@@ -91,7 +91,7 @@ impl Fixture {
         for n in 0..200_u64 {
             let key = (self.offset * 31 + n * 7).to_be_bytes();
             batch.put("a", &key, format!("value {} {n}", self.offset).as_bytes()).unwrap();
-            batch.append("j", &(n % 50).to_be_bytes(), &key).unwrap();
+            batch.put("j", &(n % 50).to_be_bytes(), &key).unwrap();
         }
         self.offset += 200;
         batch.write(self.offset).unwrap();

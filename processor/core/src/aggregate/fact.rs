@@ -1,13 +1,14 @@
 //! Counts and sums: a fact adds 1, or one of its fields, to the slice of its time.
 
+use super::group::{Facts, Groups};
 use crate::{
     calendar::Time,
     event::{Body, Custom, Event, Order},
     expr::{Value, Values},
     lifecycle::order::{Share, shares},
-    plan::{Dim, Emission, Field, Plan},
+    plan::{Dim, Field, Plan},
     rational::Rational,
-    series::{Deltas, Profiles, Series},
+    series::{Deltas, Names, Profiles},
 };
 
 /// One dated fact; amounts in minor units.
@@ -18,13 +19,15 @@ pub struct Fact<'a> {
     /// Traits as of it.
     pub profile: u32,
     /// The event behind it, unless time brought it about.
-    pub event: Option<&'a Event>,
+    pub event: Option<&'a Event<'a>>,
     /// The order that it is about.
-    pub order: Option<&'a Order>,
+    pub order: Option<&'a Order<'a>>,
     /// Amount of the refund, if it is one.
     pub refund: i64,
     /// ISO 4217; empty without money.
     pub currency: &'a str,
+    /// Its number.
+    pub money: u32,
     /// Whether it makes the account a customer for the first time.
     pub first: bool,
 }
@@ -69,19 +72,19 @@ impl View<'_> {
         let body = self.fact.event.map(|event| &event.body);
         match (field, body) {
             (Field::Currency, _) => self.fact.currency,
-            (Field::Order, _) => order.map_or("", |order| &order.order),
-            (Field::Channel, _) => order.map_or("", |order| &order.channel),
-            (Field::Source, _) => order.map_or("", |order| &order.source),
-            (Field::Type, _) => self.fact.event.map_or("", |event| &event.kind),
-            (Field::User, Some(Body::Usage(usage))) => &usage.user,
-            (Field::Name, Some(Body::Usage(usage))) => &usage.name,
+            (Field::Order, _) => order.map_or("", |order| order.order),
+            (Field::Channel, _) => order.map_or("", |order| order.channel),
+            (Field::Source, _) => order.map_or("", |order| order.source),
+            (Field::Type, _) => self.fact.event.map_or("", |event| event.kind),
+            (Field::User, Some(Body::Usage(usage))) => usage.user,
+            (Field::Name, Some(Body::Usage(usage))) => usage.name,
             (Field::Trait(number), _) => &self.profiles.values(self.fact.profile)[*number],
             _ => "",
         }
     }
 
-    fn custom(&self, name: &str) -> Option<&Custom> {
-        self.fact.event?.custom.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    fn custom(&self, name: &str) -> Option<&Custom<'_>> {
+        self.fact.event?.custom.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The value of a dimension; empty if absent.
@@ -92,7 +95,8 @@ impl View<'_> {
             Dim::Source => self.text(&Field::Source),
             Dim::Product => self.share.product,
             Dim::Custom(name) => match self.custom(name) {
-                Some(Custom::Text(text) | Custom::Decimal(text)) => text,
+                Some(Custom::Text(text)) => text,
+                Some(Custom::Decimal(text)) => text,
                 Some(Custom::Flag(true)) => "true",
                 Some(Custom::Flag(false)) => "false",
                 Some(Custom::Integer(_)) | None => "",
@@ -126,42 +130,52 @@ pub fn whole<'a>(fact: &Fact<'a>) -> Share<'a> {
     Share { product: "", gross, discount, refund: fact.refund.into() }
 }
 
-/// Adds everything that one emission adds to the slice that begins at `slice`, times `sign`.
-pub fn emit(
-    plan: &Plan,
-    profiles: &mut Profiles,
-    series: &mut Series,
-    deltas: &mut Deltas,
-    emission: &Emission,
-    fact: &Fact<'_>,
-    (slice, sign): (Time, i128),
-) {
-    let bundle = &plan.bundles[emission.bundle];
-    let currency = if bundle.money { fact.currency } else { "" };
-    let mut add = |number: u32, view: &View<'_>| {
-        let row = deltas.row(number, slice, bundle.columns.len());
-        columns(view, emission, |column, amount| row[column] += sign * amount);
-    };
-    if bundle.of_traits() {
-        let number = profiles.series(fact.profile, emission.bundle, currency, plan, series);
-        return add(number, &View { fact: *fact, share: whole(fact), plan, profiles });
-    }
-    let mut of_share = |share: Share<'_>| {
-        let view = View { fact: *fact, share, plan, profiles };
-        let dims = bundle.dims.iter().map(|dim| view.dimension(dim));
-        let number = series.number(emission.bundle, dims.chain(bundle.money.then_some(currency)));
-        add(number, &view);
-    };
-    match fact.order {
-        Some(order) if bundle.dims.contains(&Dim::Product) => shares(order, fact.refund).into_iter().for_each(of_share),
-        _ => of_share(whole(fact)),
-    }
+/// Where facts go.
+pub struct Emitter<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its groups.
+    pub groups: &'a Groups,
+    /// Values of the traits.
+    pub profiles: &'a Profiles,
+    /// Texts of dimensions.
+    pub names: &'a mut Names,
+    /// Rows.
+    pub deltas: &'a mut Deltas,
 }
 
-fn columns(view: &View<'_>, emission: &Emission, mut add: impl FnMut(usize, i128)) {
-    for (column, field, filter) in &emission.columns {
-        if filter.is_none_or(|number| view.plan.filters[number].holds(view)) {
-            add(*column, view.amount(field.as_ref()));
+impl Emitter<'_> {
+    /// Adds all that a fact adds to the slice that begins at `slice`, times `sign`.
+    pub fn emit(&mut self, facts: &Facts, fact: &Fact<'_>, slice: Time, sign: i128) {
+        if !facts.whole.is_empty() {
+            self.add(facts, &facts.whole, fact, whole(fact), (slice, sign));
+        }
+        match fact.order {
+            _ if facts.by_product.is_empty() => {}
+            Some(order) => {
+                for share in shares(order, fact.refund) {
+                    self.add(facts, &facts.by_product, fact, share, (slice, sign));
+                }
+            }
+            None => self.add(facts, &facts.by_product, fact, whole(fact), (slice, sign)),
+        }
+    }
+
+    fn add(&mut self, facts: &Facts, groups: &[usize], fact: &Fact<'_>, share: Share<'_>, at: (Time, i128)) {
+        let (slice, sign) = at;
+        let view = View { fact: *fact, share, plan: self.plan, profiles: self.profiles };
+        for number in groups {
+            let group = &self.groups.list[*number];
+            let currency = if group.money { fact.money } else { 0 };
+            let profile = if group.by_traits { fact.profile } else { 0 };
+            let values = group.dims.iter().map(|dim| self.names.number(view.dimension(dim)));
+            let set = self.deltas.set(*number, currency, profile, values);
+            let row = self.deltas.row(set, slice, facts.terms.len());
+            for ((field, filter), sum) in facts.terms.iter().zip(row) {
+                if filter.is_none_or(|number| self.plan.filters[number].holds(&view)) {
+                    *sum += sign * view.amount(field.as_ref());
+                }
+            }
         }
     }
 }

@@ -20,15 +20,15 @@ pub enum Effect<'a> {
     /// Nothing but being an event: withdrawn, replaced, a second opening, waiting.
     Nothing,
     /// An order that counts.
-    Order(&'a Order),
+    Order(&'a Order<'a>),
     /// A refund of an order that counts.
-    Refund(&'a Refund, &'a Order),
+    Refund(&'a Refund<'a>, &'a Order<'a>),
     /// What its body says (traits, usage).
     Plain,
 }
 
 /// The effect of each event; `events` are sorted by the order of facts.
-pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
+pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
     let standing = standing(events);
     let mut cancelled: Set<&str> = Set::default();
     let mut orders: Map<&str, usize> = Map::default();
@@ -39,7 +39,7 @@ pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
                 cancelled.insert(order);
             }
             Body::Order(order) => {
-                orders.entry(&order.order).or_insert(index);
+                orders.entry(order.order).or_insert(index);
             }
             _ => {}
         }
@@ -48,9 +48,9 @@ pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
     let mut effects = vec![Effect::Nothing; events.len()];
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
         effects[index] = match &event.body {
-            Body::Order(order) if counted(&order.order) == Some(index) => Effect::Order(order),
-            Body::Refund(refund) if refunds.insert(&refund.refund) => {
-                match counted(&refund.order).map(|at| &events[at].body) {
+            Body::Order(order) if counted(order.order) == Some(index) => Effect::Order(order),
+            Body::Refund(refund) if refunds.insert(refund.refund) => {
+                match counted(refund.order).map(|at| &events[at].body) {
                     Some(Body::Order(order)) => Effect::Refund(refund, order),
                     _ => Effect::Nothing,
                 }
@@ -63,21 +63,21 @@ pub fn resolve(events: &[Event]) -> Vec<Effect<'_>> {
 }
 
 /// Which events are neither withdrawn nor replaced.
-fn standing(events: &[Event]) -> Vec<bool> {
-    let plain = |event: &Event| event.corrects.is_none() && !matches!(event.body, Body::Retracted(_));
+fn standing(events: &[Event<'_>]) -> Vec<bool> {
+    let plain = |event: &Event<'_>| event.corrects.is_none() && !matches!(event.body, Body::Retracted(_));
     if events.iter().all(plain) {
         return vec![true; events.len()];
     }
-    let retracted: Set<&EventId> =
-        events.iter().filter_map(|event| if let Body::Retracted(id) = &event.body { Some(id) } else { None }).collect();
-    let index: Map<&EventId, usize> = events.iter().enumerate().map(|(index, event)| (&event.id, index)).collect();
+    let retracted: Set<EventId<'_>> =
+        events.iter().filter_map(|event| if let Body::Retracted(id) = event.body { Some(id) } else { None }).collect();
+    let index: Map<EventId<'_>, usize> = events.iter().enumerate().map(|(index, event)| (event.id, index)).collect();
     let withdrawn: Vec<bool> =
-        (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(id))).collect();
+        (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(&id))).collect();
     // Of the corrections of one event the greatest that is not withdrawn; events come in order.
-    let mut winner: Map<&EventId, usize> = Map::default();
-    let mut replaced: Set<&EventId> = Set::default();
+    let mut winner: Map<EventId<'_>, usize> = Map::default();
+    let mut replaced: Set<EventId<'_>> = Set::default();
     for (at, event) in events.iter().enumerate() {
-        if let Some(target) = event.corrects.as_ref().filter(|target| **target != event.id) {
+        if let Some(target) = event.corrects.filter(|target| *target != event.id) {
             replaced.insert(target);
             if !withdrawn[at] {
                 winner.insert(target, at);
@@ -85,56 +85,60 @@ fn standing(events: &[Event]) -> Vec<bool> {
         }
     }
     let wins = |at: usize| {
-        events[at].corrects.as_ref().is_none_or(|target| *target == events[at].id || winner.get(target) == Some(&at))
+        events[at].corrects.is_none_or(|target| target == events[at].id || winner.get(&target) == Some(&at))
     };
     (0..events.len())
         .map(|at| {
-            let chain_wins = chain(events, &index, at).filter_map(|id| index.get(id)).all(|link| wins(*link));
+            let chain_wins = chain(events, &index, at).filter_map(|id| index.get(&id)).all(|link| wins(*link));
             !withdrawn[at] && !replaced.contains(&events[at].id) && chain_wins
         })
         .collect()
 }
 
 /// The ids from an event through what it corrects, as far as a chain of this many can go.
-fn chain<'a>(events: &'a [Event], index: &'a Map<&'a EventId, usize>, at: usize) -> impl Iterator<Item = &'a EventId> {
-    let next = |id: &&'a EventId| index.get(*id).and_then(|at| events[*at].corrects.as_ref());
-    std::iter::successors(Some(&events[at].id), next).take(events.len())
+fn chain<'a>(
+    events: &'a [Event<'a>],
+    index: &'a Map<EventId<'a>, usize>,
+    at: usize,
+) -> impl Iterator<Item = EventId<'a>> {
+    let next = |id: &EventId<'a>| index.get(id).and_then(|at| events[*at].corrects);
+    std::iter::successors(Some(events[at].id), next).take(events.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event(time: i64, id: &str, corrects: &str, body: Body) -> Event {
-        let name = |id: &str| EventId { source: "s".to_owned(), id: id.to_owned() };
+    fn event<'a>(time: i64, id: &'a str, corrects: &'a str, body: Body<'a>) -> Event<'a> {
+        let name = |id: &'a str| EventId { source: "s", id };
         Event {
             time,
             id: name(id),
             recorded_at: time,
-            kind: String::new(),
+            kind: "",
             corrects: (!corrects.is_empty()).then(|| name(corrects)),
             body,
             custom: Vec::new(),
         }
     }
 
-    fn order(id: &str) -> Body {
-        Body::Order(Order { order: id.to_owned(), gross: 100, ..Order::default() })
+    fn order(id: &str) -> Body<'_> {
+        Body::Order(Order { order: id, gross: 100, ..Order::default() })
     }
 
-    fn retract(id: &str) -> Body {
-        Body::Retracted(EventId { source: "s".to_owned(), id: id.to_owned() })
+    fn retract(id: &str) -> Body<'_> {
+        Body::Retracted(EventId { source: "s", id })
     }
 
-    fn refund(id: &str, order: &str) -> Body {
-        Body::Refund(Refund { refund: id.to_owned(), order: order.to_owned(), amount: 10, currency: "USD".to_owned() })
+    fn refund<'a>(id: &'a str, order: &'a str) -> Body<'a> {
+        Body::Refund(Refund { refund: id, order, amount: 10, currency: "USD" })
     }
 
-    fn holding(mut events: Vec<Event>) -> String {
+    fn holding(mut events: Vec<Event<'_>>) -> String {
         events.sort_by(|a, b| a.order().cmp(&b.order()));
         let effects = resolve(&events);
         let held = events.iter().zip(effects).filter(|(_, effect)| *effect != Effect::Nothing);
-        held.map(|(event, _)| event.id.id.as_str()).collect::<Vec<_>>().join(" ")
+        held.map(|(event, _)| event.id.id).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -142,11 +146,7 @@ mod tests {
         let none = "";
         for (case, events, expected) in [
             ("second opening", vec![event(1, "a", none, order("1")), event(2, "b", none, order("1"))], "a"),
-            (
-                "cancelled",
-                vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1".to_owned()))],
-                "",
-            ),
+            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1"))], ""),
             ("corrected", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1"))], "b"),
             (
                 "greater correction",

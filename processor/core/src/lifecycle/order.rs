@@ -19,55 +19,61 @@ pub struct Share<'a> {
 }
 
 /// The shares of an order, and of `refund` in it, one a product, in the order of first lines.
-pub fn shares(order: &Order, refund: i64) -> Vec<Share<'_>> {
-    let mut amounts: Vec<(&str, i64)> =
-        order.lines.iter().map(|(product, amount)| (product.as_str(), *amount)).collect();
-    let rest = amounts.iter().fold(i128::from(order.gross), |rest, (_, amount)| rest - i128::from(*amount));
-    if rest > 0 || amounts.is_empty() {
-        amounts.push(("", i64::try_from(rest).unwrap_or(0)));
+pub fn shares<'a>(order: &Order<'a>, refund: i64) -> Vec<Share<'a>> {
+    let share = |product, gross: i64| Share { product, gross: gross.into(), discount: 0, refund: 0 };
+    let mut lines: Vec<Share<'_>> = Vec::with_capacity(order.lines.len() + 1);
+    lines.extend(order.lines.iter().map(|(product, amount)| share(product, *amount)));
+    let rest = lines.iter().fold(i128::from(order.gross), |rest, line| rest - line.gross);
+    if rest > 0 || lines.is_empty() {
+        lines.push(share("", i64::try_from(rest).unwrap_or(0)));
     }
-    let weights: Vec<i64> = amounts.iter().map(|(_, amount)| *amount).collect();
-    let discounts = spread(order.discount, &weights);
-    let refunds = spread(refund, &weights);
-    let mut shares: Vec<Share<'_>> = Vec::with_capacity(amounts.len());
-    for (index, (product, amount)) in amounts.into_iter().enumerate() {
-        let (gross, discount, refund) = (i128::from(amount), discounts[index], refunds[index]);
-        match shares.iter_mut().find(|share| share.product == product) {
-            Some(share) => {
-                share.gross += gross;
-                share.discount += discount;
-                share.refund += refund;
+    spread(order.discount, &mut lines, |line| line.gross, |line, part| line.discount = part);
+    spread(refund, &mut lines, |line| line.gross, |line, part| line.refund = part);
+    // Lines of the same product become one.
+    let mut at = 1;
+    while at < lines.len() {
+        match lines[..at].iter().position(|known| known.product == lines[at].product) {
+            None => at += 1,
+            Some(first) => {
+                let line = lines.remove(at);
+                lines[first].gross += line.gross;
+                lines[first].discount += line.discount;
+                lines[first].refund += line.refund;
             }
-            None => shares.push(Share { product, gross, discount, refund }),
         }
     }
-    shares
+    lines
 }
 
-/// `total` in whole units by `weights`: largest remainder, ties to the earlier. Without any weight
-/// the first takes all.
-pub fn spread(total: i64, weights: &[i64]) -> Vec<i128> {
-    let total = i128::from(total);
-    let sum: i128 = weights.iter().map(|weight| i128::from((*weight).max(0))).sum();
-    let mut parts = vec![0_i128; weights.len()];
-    if sum == 0 {
-        if let Some(first) = parts.first_mut() {
-            *first = total;
-        }
-        return parts;
+/// `total` in whole units over `items` by weight: largest remainder, ties to the earlier. Without
+/// any weight the first takes all.
+pub fn spread<T>(total: i64, items: &mut [T], weight: impl Fn(&T) -> i128, mut give: impl FnMut(&mut T, i128)) {
+    if total == 0 {
+        return;
     }
-    let mut remainders = Vec::with_capacity(weights.len());
-    for (index, weight) in weights.iter().enumerate() {
-        let exact = total * i128::from((*weight).max(0));
-        parts[index] = exact.div_euclid(sum);
-        remainders.push((exact.rem_euclid(sum), index));
+    let weight = |item: &T| weight(item).max(0);
+    let (total, sum) = (i128::from(total), items.iter().map(weight).sum::<i128>());
+    if sum == 0 || items.len() == 1 {
+        return items.first_mut().into_iter().for_each(|first| give(first, total));
     }
-    let left = total - parts.iter().sum::<i128>();
-    remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    for (_, index) in remainders.into_iter().take(usize::try_from(left).unwrap_or(0)) {
-        parts[index] += 1;
+    let mut parts: Vec<(i128, i128, usize)> = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let (part, remainder) = divide(total * weight(item), sum);
+        parts.push((remainder, part, index));
     }
-    parts
+    let left = total - parts.iter().map(|(_, part, _)| part).sum::<i128>();
+    parts.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.2.cmp(&b.2)));
+    for (place, (_, part, index)) in (0_i128..).zip(parts) {
+        give(&mut items[index], part + i128::from(place < left));
+    }
+}
+
+/// Euclidean quotient and remainder; nearly all fit 64 bits, where a division is cheap.
+fn divide(number: i128, by: i128) -> (i128, i128) {
+    match (i64::try_from(number), i64::try_from(by)) {
+        (Ok(number), Ok(by)) => (number.div_euclid(by).into(), number.rem_euclid(by).into()),
+        _ => (number.div_euclid(by), number.rem_euclid(by)),
+    }
 }
 
 #[cfg(test)]
@@ -75,16 +81,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn parts(total: i64, weights: &[i64]) -> Vec<i128> {
+        let mut items: Vec<(i64, i128)> = weights.iter().map(|weight| (*weight, 0)).collect();
+        spread(total, &mut items, |item| item.0.into(), |item, part| item.1 = part);
+        items.into_iter().map(|item| item.1).collect()
+    }
+
     #[test]
     fn discount_goes_by_largest_remainder() {
-        assert_eq!(spread(100, &[1, 1, 1]), [34, 33, 33]);
-        assert_eq!(spread(5, &[10, 20, 30]), [1, 2, 2]);
-        assert_eq!(spread(7, &[0, 0]), [7, 0]);
+        assert_eq!(parts(100, &[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(parts(5, &[10, 20, 30]), [1, 2, 2]);
+        assert_eq!(parts(7, &[0, 0]), [7, 0]);
     }
 
     #[test]
     fn an_order_counts_once_in_each_product() {
-        let lines = vec![("a".to_owned(), 300), ("b".to_owned(), 500), ("a".to_owned(), 100)];
+        let lines = vec![("a", 300), ("b", 500), ("a", 100)];
         let order = Order { gross: 1000, discount: 100, lines, ..Order::default() };
         let shares = shares(&order, 0);
         let shown: Vec<_> = shares.iter().map(|s| (s.product, s.gross, s.discount)).collect();
@@ -94,7 +106,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_lost_in_spreading(total in -10_000_i64..10_000, weights in proptest::collection::vec(0_i64..1000, 1..8)) {
-            prop_assert_eq!(spread(total, &weights).iter().sum::<i128>(), i128::from(total));
+            prop_assert_eq!(parts(total, &weights).iter().sum::<i128>(), i128::from(total));
         }
     }
 }

@@ -1,0 +1,254 @@
+//! The accounts of a partition in memory: each at rest in one packed buffer, those that an instant
+//! touches open.
+//!
+//! ```text
+//!     key -> hash -> slot -> [ key | encoding ]      at rest: one allocation
+//!                         -> Open { Account, .. }    from the first event of an instant to its end
+//! ```
+//!
+//! Invariants: a slot is good until [`Hot::forget`]; an account at rest is its encoding, so that a
+//! flush copies bytes. It does not know what events do.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::{
+    account::{Account, Totals},
+    engine::SilenceByDay,
+    map::{Map, Set},
+    series::{Names, Profiles},
+};
+
+/// Number of an account in memory.
+pub type Slot = u32;
+
+/// Not open, as flushed.
+const CLEAN: u32 = u32::MAX;
+/// Not open, changed since the last flush.
+const DIRTY: u32 = u32::MAX - 1;
+
+#[derive(Debug)]
+struct Resting {
+    /// The key, then the encoding; empty for a new account, which has none.
+    bytes: Box<[u8]>,
+    key: u32,
+    /// Where it is open, or [`CLEAN`] or [`DIRTY`].
+    open: u32,
+}
+
+impl Resting {
+    fn key(&self) -> &[u8] {
+        &self.bytes[..self.key as usize]
+    }
+
+    fn encoding(&self) -> &[u8] {
+        &self.bytes[self.key as usize..]
+    }
+}
+
+/// An account that this instant has touched, or looked at.
+#[derive(Debug)]
+pub struct Open {
+    /// Its slot.
+    pub slot: Slot,
+    /// The account.
+    pub account: Account,
+    /// Whether the instant changed it.
+    pub touched: bool,
+    /// What it had bought before the instant.
+    pub before: Totals,
+    /// Its silences of the instant.
+    pub silence: SilenceByDay,
+    /// Whether it was dirty before.
+    dirty: bool,
+}
+
+impl Open {
+    /// Remembers what the account showed before this instant.
+    pub fn touch(&mut self) {
+        if !self.touched {
+            self.touched = true;
+            self.before.copy(&self.account.totals);
+        }
+    }
+}
+
+/// Fingerprints of an account beyond those in its state.
+#[derive(Debug, Default)]
+struct Ids {
+    all: Set<u64>,
+    /// Since the last flush.
+    new: Vec<u64>,
+}
+
+/// The accounts.
+#[derive(Debug, Default)]
+pub struct Hot {
+    hasher: FixedState,
+    slots: HashTable<Slot>,
+    resting: Vec<Resting>,
+    open: Vec<Open>,
+    /// Memory of accounts that were open.
+    spare: Vec<Open>,
+    ids: Map<Slot, Ids>,
+    dirty: Vec<Slot>,
+    scratch: Vec<u8>,
+}
+
+impl Hot {
+    /// The slot of an account.
+    pub fn find(&self, key: &str) -> Option<Slot> {
+        let is = |slot: &Slot| self.resting[*slot as usize].key() == key.as_bytes();
+        self.slots.find(self.hasher.hash_one(key.as_bytes()), is).copied()
+    }
+
+    /// The key of an account.
+    pub fn key(&self, slot: Slot) -> &str {
+        std::str::from_utf8(self.resting[slot as usize].key()).unwrap_or_default()
+    }
+
+    /// Number of accounts.
+    pub(crate) fn len(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Takes in an account that is not there: its encoding, empty for a new one, and the
+    /// fingerprints kept apart.
+    pub fn insert(&mut self, key: &str, encoding: &[u8], ids: impl IntoIterator<Item = u64>) -> Slot {
+        let slot = Slot::try_from(self.resting.len()).unwrap_or(Slot::MAX);
+        let bytes = [key.as_bytes(), encoding].concat().into();
+        self.resting.push(Resting { bytes, key: u32::try_from(key.len()).unwrap_or(0), open: CLEAN });
+        let (hasher, resting) = (&self.hasher, &self.resting);
+        let hash = |slot: &Slot| hasher.hash_one(resting[*slot as usize].key());
+        self.slots.insert_unique(hasher.hash_one(key.as_bytes()), slot, hash);
+        let all: Set<u64> = ids.into_iter().collect();
+        if !all.is_empty() {
+            self.ids.insert(slot, Ids { all, new: Vec::new() });
+        }
+        slot
+    }
+
+    /// Opens an account; `None` if its encoding is damaged.
+    pub fn open(&mut self, slot: Slot, activities: usize, profiles: &mut Profiles, names: &mut Names) -> Option<usize> {
+        let resting = &mut self.resting[slot as usize];
+        if resting.open < DIRTY {
+            return Some(resting.open as usize);
+        }
+        let mut open = self.spare.pop().unwrap_or_else(|| Open {
+            slot,
+            account: Account::new(activities),
+            touched: false,
+            before: Totals::default(),
+            silence: SilenceByDay::default(),
+            dirty: false,
+        });
+        match resting.encoding() {
+            [] => open.account = Account::new(activities),
+            bytes => open.account.decode(bytes, profiles, names)?,
+        }
+        (open.slot, open.touched, open.dirty) = (slot, false, resting.open == DIRTY);
+        resting.open = u32::try_from(self.open.len()).unwrap_or(0);
+        self.open.push(open);
+        Some(self.open.len() - 1)
+    }
+
+    /// An open account.
+    pub fn opened(&mut self, index: usize) -> &mut Open {
+        &mut self.open[index]
+    }
+
+    /// Whether an open account may have an event, order or refund with this fingerprint.
+    pub fn may_hold(&self, index: usize, print: u64) -> bool {
+        let Open { slot, account, .. } = &self.open[index];
+        account.ids.may_hold(print)
+            || (account.ids.apart() && self.ids.get(slot).is_some_and(|ids| ids.all.contains(&print)))
+    }
+
+    /// Adds a fingerprint, unless it is there.
+    pub fn note(&mut self, index: usize, print: u64) {
+        if self.may_hold(index, print) {
+            return;
+        }
+        let Open { slot, account, .. } = &mut self.open[index];
+        if !account.ids.insert(print) {
+            let ids = self.ids.entry(*slot).or_default();
+            ids.all.insert(print);
+            ids.new.push(print);
+        }
+    }
+
+    /// Ends an instant: hands out the accounts that were open, in the order in which they were
+    /// opened, and packs them.
+    pub fn close(&mut self, profiles: &Profiles, names: &Names, mut each: impl FnMut(&str, &Open)) {
+        for mut open in self.open.drain(..) {
+            let resting = &mut self.resting[open.slot as usize];
+            resting.open = if open.dirty { DIRTY } else { CLEAN };
+            if open.touched {
+                if !open.dirty {
+                    self.dirty.push(open.slot);
+                    resting.open = DIRTY;
+                }
+                each(std::str::from_utf8(resting.key()).unwrap_or_default(), &open);
+                self.scratch.clear();
+                open.account.encode(profiles, names, &mut self.scratch);
+                if resting.encoding().len() == self.scratch.len() {
+                    resting.bytes[resting.key as usize..].copy_from_slice(&self.scratch);
+                } else {
+                    resting.bytes = [resting.key(), &self.scratch].concat().into();
+                }
+            }
+            open.silence.clear();
+            self.spare.push(open);
+        }
+    }
+
+    /// Hands out the accounts that changed since the last call, in the order of keys: key, encoding,
+    /// fingerprints to add to those kept apart.
+    pub fn flush(&mut self, mut each: impl FnMut(Slot, &str, &[u8], &[u64])) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.sort(&mut dirty);
+        for slot in dirty {
+            let resting = &mut self.resting[slot as usize];
+            if resting.open == DIRTY {
+                resting.open = CLEAN;
+            } else if let Some(open) = self.open.get_mut(resting.open as usize) {
+                open.dirty = false;
+            }
+            let key = std::str::from_utf8(resting.key()).unwrap_or_default();
+            let ids = if self.ids.is_empty() { None } else { self.ids.get_mut(&slot) };
+            let new = ids.map(|ids| std::mem::take(&mut ids.new)).unwrap_or_default();
+            each(slot, key, resting.encoding(), &new);
+        }
+    }
+
+    /// Sorts slots by key: by the eight bytes after what all keys have in common, which is mostly
+    /// enough.
+    pub fn sort(&self, slots: &mut [Slot]) {
+        let key = |slot: Slot| self.resting[slot as usize].key();
+        let Some(first) = slots.first().map(|slot| key(*slot)) else { return };
+        let same = |other: &[u8]| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+        let common = slots.iter().map(|slot| same(key(*slot))).min().unwrap_or(0);
+        let mut keyed: Vec<(u64, Slot)> = slots.iter().map(|slot| (eight(&key(*slot)[common..]), *slot)).collect();
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
+        slots.iter_mut().zip(keyed).for_each(|(slot, (_, sorted))| *slot = sorted);
+    }
+
+    /// Lets all accounts go, which must be flushed; slots mean nothing any more. Does nothing while
+    /// an instant is open.
+    pub fn forget(&mut self) {
+        if self.open.is_empty() && self.dirty.is_empty() {
+            self.slots.clear();
+            self.resting.clear();
+            self.ids.clear();
+        }
+    }
+}
+
+/// The first eight bytes as a number in their order.
+fn eight(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(first)
+}

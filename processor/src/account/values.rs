@@ -1,0 +1,138 @@
+//! Metrics of accounts: the snapshots of an account that changed in an instant, and ticks.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use eventlog::Output;
+use processor_core::{
+    account::{Silence, Totals},
+    calendar::{Calendar, Day, Kind, Time, Window},
+    catalog::Per,
+    engine::AccountChange,
+    event::Cause,
+    plan::{Metric, Plan},
+    rollup::{evaluate, frozen},
+};
+use proto::v1;
+
+use super::{Shared, snapshot_output, tick_output};
+use crate::{convert, wire};
+
+/// An instant that is being published.
+pub(super) struct Values<'a> {
+    pub(super) plan: &'a Plan,
+    /// One a metric.
+    pub(super) topics: &'a [Arc<str>],
+    pub(super) partition: u32,
+    pub(super) clock: Time,
+    /// The clock before it.
+    pub(super) previous: Time,
+    pub(super) shared: &'a Shared,
+}
+
+impl Values<'_> {
+    /// Publishes what an account shows.
+    pub(super) fn publish(&self, calendar: &mut Calendar, change: &AccountChange<'_>, outputs: &mut Vec<Output>) {
+        for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
+            if !metric.totals.is_empty() {
+                for snapshot in self.totals(metric, change) {
+                    outputs.push(snapshot_output(topic, self.partition, snapshot));
+                }
+            }
+            if !metric.silence.is_empty() {
+                for (day, silence) in change.silence {
+                    match self.silence(calendar, metric, change.key, *day, silence.as_ref()) {
+                        Some(snapshot) => outputs.push(snapshot_output(topic, self.partition, snapshot)),
+                        None => self.shared.add_frozen(1),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Topics of metrics of accounts carry the first tick of each second.
+    pub(super) fn tick(&self, outputs: &mut Vec<Output>) {
+        if self.clock.div_euclid(convert::MICROS) <= self.previous.div_euclid(convert::MICROS) {
+            return;
+        }
+        for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
+            if metric.per == Per::Account {
+                outputs.push(tick_output(topic, self.partition, self.clock));
+            }
+        }
+    }
+
+    /// The sums that changed, by currency.
+    fn totals(&self, metric: &Metric, change: &AccountChange<'_>) -> Vec<v1::Snapshot> {
+        let all = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
+        let both = change.totals.iter().chain(change.before.iter());
+        let currencies: BTreeSet<(&str, u32)> = both.map(|(number, ..)| (change.names.text(number), number)).collect();
+        let of = |totals: &Totals, currency: u32| {
+            let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
+            let numbers: Vec<i128> = metric.totals.iter().map(|column| columns[*column]).collect();
+            Some((evaluate(metric, self.plan, &numbers).value, since))
+        };
+        let mut snapshots = Vec::new();
+        for (currency, number) in currencies {
+            let (before, now) = (of(change.before, number), of(change.totals, number));
+            if before == now {
+                continue;
+            }
+            let mut snapshot = self.snapshot(metric, change.key, currency, &all);
+            snapshot.value = Some(now.and_then(|(value, _)| value).unwrap_or_default());
+            snapshot.since_us = now.map(|(_, since)| since).filter(|since| *since != Time::MIN);
+            snapshots.push(snapshot);
+        }
+        snapshots
+    }
+
+    /// The silence at the end of a day; `None` past its keep.
+    fn silence(
+        &self,
+        calendar: &mut Calendar,
+        metric: &Metric,
+        key: &str,
+        day: Day,
+        silence: Option<&(Silence, Option<Cause>)>,
+    ) -> Option<v1::Snapshot> {
+        let midnight = calendar.midnight(day);
+        let window = calendar.window(Kind::Day, midnight);
+        if frozen(&window, self.clock) {
+            return None;
+        }
+        let complete = window.end.saturating_add(self.plan.settings.allowed_lateness);
+        let mut snapshot = self.snapshot(metric, key, "", &window);
+        snapshot.corrected = self.previous >= complete;
+        snapshot.r#final = self.clock >= complete;
+        snapshot.value = Some(silence.map_or(0.0, |(silence, _)| f64::from(silence.step)));
+        if let Some((silence, cause)) = silence {
+            snapshot.since_us = Some(silence.since);
+            let reference = |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string() };
+            snapshot.causes = cause.iter().map(reference).collect();
+        }
+        Some(snapshot)
+    }
+
+    fn snapshot(&self, metric: &Metric, key: &str, currency: &str, window: &Window) -> v1::Snapshot {
+        let mut parts = key.split(wire::SEPARATOR);
+        let tenant = parts.next().unwrap_or_default().to_owned();
+        let account = parts.nth(1).unwrap_or_default().to_owned();
+        let dimensions = match currency {
+            "" => Vec::new(),
+            currency => vec![v1::Dimension { name: "currency".to_owned(), value: currency.to_owned() }],
+        };
+        v1::Snapshot {
+            key: Some(v1::SnapshotKey {
+                tenant,
+                definition: metric.definition.clone(),
+                dimensions,
+                account: Some(account),
+                window: Some(convert::window(window)),
+            }),
+            metric: metric.name.clone(),
+            revision_us: self.clock,
+            unit: metric.unit.clone(),
+            currency: currency.to_owned(),
+            ..v1::Snapshot::default()
+        }
+    }
+}
