@@ -104,7 +104,7 @@ pub enum Cleanup {
         retention: Duration,
     },
     /// The latest record of each key, and everything younger than the lag or (embedded only) still to be read by a
-    /// group. The empty key is none: those records are kept (on Kafka the latest only, as of any key).
+    /// group. Records without a key are kept; Kafka refuses them.
     Compact {
         /// `min.compaction.lag.ms`.
         min_lag: Duration,

@@ -117,11 +117,12 @@ impl Writer {
     /// Hands one record over; while the buffer is full, waits for what is in it.
     fn send(&self, topic: &str, output: &Output) -> Result<(), Failure> {
         let Record { key, value, headers, timestamp_us } = &output.record;
-        // An empty key is one, too: a compacted topic takes nothing without any.
         let mut record = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(number(output.partition)?)
-            .key(key)
             .timestamp(timestamp_us.div_euclid(1000));
+        if !key.is_empty() {
+            record = record.key(key);
+        }
         if let Some(value) = value {
             record = record.payload(value);
         }
