@@ -55,7 +55,7 @@ fn publish(broker: &str) -> String {
         snapshot("pro", revision, Some(1.0)),
         snapshot("", revision, None),
         snapshot("pro", revision + 2, Some(3.0)),
-        (Vec::new(), Entry::Tick(MetricTick { at_us: revision + 3 })),
+        (b"tick".to_vec(), Entry::Tick(MetricTick { at_us: revision + 3 })),
         snapshot("pro", revision + 1, Some(2.0)),
     ];
     let output = |(key, entry): (Vec<u8>, Entry)| {
