@@ -61,6 +61,10 @@ impl Spread {
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -69,7 +73,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
@@ -77,7 +81,7 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
         words[self.below(words.len() as u64) as usize]
     }
 }
@@ -207,6 +211,12 @@ pub(crate) fn option(name: &str, default: usize) -> usize {
     let wanted = format!("--{name}");
     let mut arguments = std::env::args().skip_while(|argument| *argument != wanted).skip(1);
     arguments.next().and_then(|value| value.replace('_', "").parse().ok()).unwrap_or(default)
+}
+
+/// The text after `--name`, or nothing.
+pub(crate) fn text(name: &str) -> String {
+    let wanted = format!("--{name}");
+    std::env::args().skip_while(|argument| *argument != wanted).nth(1).unwrap_or_default()
 }
 
 /// Whether `--name` is given.

@@ -20,4 +20,5 @@ mod messages;
 mod oracle;
 mod partitions;
 mod rebuild;
+mod subscribers;
 mod topics;

@@ -15,6 +15,8 @@ use crate::{
 
 /// Version of the encoding. Version 1 was never released.
 const VERSION: u8 = 2;
+/// The same, with sums by day after the number of events.
+const WITH_DAILY: u8 = 3;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +52,72 @@ impl Totals {
     }
 }
 
+/// Sums by local day, that are not published: days follow each other, as facts do, and only the latest is added to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Daily {
+    /// Those before, encoded: day, number of sums, sums.
+    past: Vec<u8>,
+    day: Day,
+    /// Empty before the first.
+    row: Vec<i128>,
+}
+
+impl Daily {
+    /// The sums of a day, not before the latest.
+    pub fn of(&mut self, day: Day, width: usize) -> &mut [i128] {
+        if self.row.is_empty() || day != self.day {
+            put_day(&mut self.past, self.day, &self.row);
+            self.day = day;
+            self.row.clear();
+            self.row.resize(width, 0);
+        }
+        &mut self.row
+    }
+
+    /// All days with their sums; those that do not decode are left out.
+    pub fn rows(&self) -> Vec<(Day, Vec<i128>)> {
+        let mut from = Reader(&self.past);
+        let mut rows: Vec<_> = std::iter::from_fn(|| get_day(&mut from)).collect();
+        rows.push((self.day, self.row.clone()));
+        rows.retain(|(_, row)| !row.is_empty());
+        rows
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put(out, self.past.len() as u128);
+        out.extend_from_slice(&self.past);
+        put_day(out, self.day, &self.row);
+    }
+
+    fn decode(&mut self, from: &mut Reader<'_>) -> Option<()> {
+        let length = from.get_count()?;
+        let (past, rest) = from.0.split_at_checked(length)?;
+        from.0 = rest;
+        self.past.extend_from_slice(past);
+        (self.day, self.row) = get_day(from)?;
+        Some(())
+    }
+
+    fn clear(&mut self) {
+        self.past.clear();
+        self.row.clear();
+    }
+}
+
+fn put_day(out: &mut Vec<u8>, day: Day, row: &[i128]) {
+    if !row.is_empty() {
+        put_signed(out, day.into());
+        put(out, row.len() as u128);
+        row.iter().for_each(|value| put_signed(out, *value));
+    }
+}
+
+fn get_day(from: &mut Reader<'_>) -> Option<(Day, Vec<i128>)> {
+    let day = Day::try_from(from.get_signed()?).ok()?;
+    let row = (0..from.get_count()?).map(|_| from.get_signed()).collect::<Option<_>>()?;
+    Some((day, row))
+}
+
 /// Silence as last published: a step in days, reached or left at `since`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Silence {
@@ -74,6 +142,8 @@ pub struct Account {
     pub active: Vec<Time>,
     /// Sums by currency.
     pub totals: Totals,
+    /// Sums by day.
+    pub daily: Daily,
     /// Silence.
     pub silence: Silence,
     /// Local days whose silence was published and then taken back: what carries over them may still
@@ -98,6 +168,7 @@ impl Account {
             customer: Customer::default(),
             active: vec![Time::MIN; activities],
             totals: Totals::default(),
+            daily: Daily::default(),
             silence: Silence::default(),
             withdrawn: BTreeSet::new(),
             ids: Fingerprints::default(),
@@ -108,7 +179,7 @@ impl Account {
 
     /// Appends the encoding.
     pub fn encode(&self, profiles: &Profiles, names: &Names, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        out.push(if self.daily.row.is_empty() { VERSION } else { WITH_DAILY });
         put(out, self.ids.more.into());
         // Times close to each other: differences to the latest event are short.
         let base = self.last;
@@ -149,6 +220,9 @@ impl Account {
         put(out, self.withdrawn.len() as u128);
         self.withdrawn.iter().for_each(|day| put_signed(out, (*day).into()));
         put(out, self.events.into());
+        if !self.daily.row.is_empty() {
+            self.daily.encode(out);
+        }
         self.ids.few.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
 
@@ -156,7 +230,7 @@ impl Account {
     /// another version.
     pub fn decode(&mut self, bytes: &[u8], profiles: &mut Profiles, names: &mut Names) -> Option<()> {
         let (version, rest) = bytes.split_first()?;
-        if *version != VERSION {
+        if ![VERSION, WITH_DAILY].contains(version) {
             return None;
         }
         let mut from = Reader(rest);
@@ -189,6 +263,10 @@ impl Account {
             self.withdrawn.insert(Day::try_from(from.get_signed()?).ok()?);
         }
         self.events = u64::try_from(from.get()?).ok()?;
+        self.daily.clear();
+        if *version == WITH_DAILY {
+            self.daily.decode(from)?;
+        }
         let ids = from.0.chunks_exact(4);
         if !ids.remainder().is_empty() || ids.len() > FEW {
             return None;
@@ -219,7 +297,7 @@ impl Account {
 
 /// Whether an encoded account has ids that are kept apart.
 pub fn ids_apart(bytes: &[u8]) -> bool {
-    let more = bytes.split_first().filter(|(version, _)| **version == VERSION);
+    let more = bytes.split_first().filter(|(version, _)| [VERSION, WITH_DAILY].contains(version));
     more.and_then(|(_, rest)| Reader(rest).get()).is_some_and(|more| more > 0)
 }
 

@@ -52,6 +52,9 @@ pub struct Metric {
     /// Per tenant (aggregate) or per account.
     #[serde(default)]
     pub per: Per,
+    /// Whether anybody sees it; else it is kept with the state of each account, by local day.
+    #[serde(default = "yes")]
+    pub publish: bool,
     /// A row for every window since the first event, changed or not.
     #[serde(default)]
     pub every_window: bool,
@@ -115,6 +118,10 @@ pub struct Measure {
 
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn total() -> Vec<Vec<Spanned<String>>> {

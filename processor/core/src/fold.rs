@@ -95,6 +95,7 @@ impl Fold<'_> {
         {
             self.emit(facts, &fact);
         }
+        self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
             Effect::Nothing => {}
             Effect::Order(order) => self.order(account, event, order, fact),
@@ -278,6 +279,24 @@ impl Fold<'_> {
         for (profile, slice, delta) in changes {
             let set = self.deltas.set(group, 0, *profile, std::iter::empty());
             self.deltas.row(set, *slice, 1)[0] += self.sign * delta;
+        }
+    }
+
+    /// Adds an event to the account's own sums of its day; of its type only if it counts as one.
+    fn daily(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>, of_type: bool) {
+        if self.plan.daily.is_empty() {
+            return;
+        }
+        let sums = account.daily.of(self.calendar.day(fact.time), self.plan.daily.len());
+        let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
+        let listens = |trigger: &Trigger| match trigger {
+            Trigger::Type(kind) => of_type && *kind == event.kind,
+            trigger => *trigger == Trigger::Event,
+        };
+        for (sum, (trigger, field, filter)) in sums.iter_mut().zip(&self.plan.daily) {
+            if listens(trigger) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+                *sum += view.amount(field.as_ref());
+            }
         }
     }
 

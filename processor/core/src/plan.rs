@@ -309,6 +309,10 @@ pub struct Plan {
     pub hourly: bool,
     /// Sums kept for each account and currency: trigger, field, filter.
     pub totals: Vec<(Trigger, Option<Field>, Option<usize>)>,
+    /// Sums kept for each account and local day, and not published.
+    pub daily: Vec<(Trigger, Option<Field>, Option<usize>)>,
+    /// Definitions of the metrics behind [`Plan::daily`].
+    kept: Vec<String>,
     /// Hash of everything that numbers depend on.
     pub generation: u64,
 }
@@ -324,10 +328,14 @@ impl Plan {
         builder.plan.activities.push(Activity { triggers, among_customers: true });
         for written in &catalog.metrics {
             let metric = builder.metric(written)?;
-            if builder.plan.metrics.iter().any(|other| other.name == metric.name) {
+            let of_name = catalog.metrics.iter().filter(|other| other.name.value == metric.name);
+            if of_name.count() > 1 {
                 return Err(Error::at(&written.name, format!("the metric `{}` is defined twice", metric.name)));
             }
-            builder.plan.metrics.push(metric);
+            match written.publish {
+                true => builder.plan.metrics.push(metric),
+                false => builder.plan.kept.push(metric.definition),
+            }
         }
         Ok(builder.finish())
     }
@@ -399,6 +407,8 @@ impl Builder {
                 engaged: Vec::new(),
                 hourly: false,
                 totals: Vec::new(),
+                daily: Vec::new(),
+                kept: Vec::new(),
                 generation: 0,
             },
             filters: Vec::new(),
@@ -461,6 +471,7 @@ impl Builder {
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
         };
         match written.per {
+            _ if !written.publish => self.daily(written, &metric, &measures)?,
             Per::Tenant => self.views(written, &mut metric, &measures, money)?,
             Per::Account => self.per_account(written, &mut metric, &measures)?,
         }
@@ -561,11 +572,31 @@ impl Builder {
             else {
                 return Err(Error::at(&written.name, "a metric of each account sums or counts `order` and `refund`"));
             };
-            let filter = filter.as_ref().and_then(|text| self.filters.iter().position(|known| known == text));
             metric.totals.push(self.plan.totals.len());
-            self.plan.totals.push((trigger.clone(), amount.clone(), filter));
+            self.plan.totals.push((trigger.clone(), amount.clone(), self.filter_number(filter.as_ref())));
         }
         Ok(())
+    }
+
+    /// What is kept by account and day, and not published.
+    fn daily(&mut self, written: &Written, metric: &Metric, measures: &[Lowered]) -> Result<(), Error> {
+        if written.per != Per::Account || metric.kinds != [Kind::Day] || !metric.silence.is_empty() {
+            let message = "`publish: false` is for sums `per: account`, with the window `1d` only";
+            return Err(Error::at(&written.name, message));
+        }
+        for measure in measures {
+            let Column::Fact { trigger: trigger @ (Trigger::Event | Trigger::Type(_)), amount, filter } =
+                &measure.column
+            else {
+                return Err(Error::at(&written.name, "what is not published sums or counts events"));
+            };
+            self.plan.daily.push((trigger.clone(), amount.clone(), self.filter_number(filter.as_ref())));
+        }
+        Ok(())
+    }
+
+    fn filter_number(&self, text: Option<&String>) -> Option<usize> {
+        self.filters.iter().position(|known| Some(known) == text)
     }
 
     fn dim(&mut self, name: &Spanned<String>) -> Result<Dim, Error> {
@@ -638,7 +669,7 @@ impl Builder {
             (Some(of), true) => {
                 let path: Vec<&str> = of.value.split('.').collect();
                 let (field, kind) = self.field(&trigger, &path).map_err(|message| Error::at(of, message))?;
-                if kind != Type::Number {
+                if kind != Type::Number && !matches!(field, Field::Custom(_)) {
                     return Err(Error::at(of, format!("`{}` is not a number that can be summed", of.value)));
                 }
                 Some(field)
@@ -744,6 +775,7 @@ impl Builder {
         for metric in &self.plan.metrics {
             generation.push_str(&metric.render());
         }
+        self.plan.kept.iter().for_each(|definition| generation.push_str(definition));
         self.plan.generation = xxh3_64(generation.as_bytes());
         self.plan.hourly = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
         self.plan.engaged = vec![Vec::new(); self.plan.activities.len()];

@@ -57,6 +57,11 @@ impl View<'_> {
                 Some(Body::Usage(usage)) => usage.count.into(),
                 _ => 0,
             },
+            // Whole numbers only: what is summed is exact.
+            Some(Field::Custom(name)) => match self.custom(name) {
+                Some(Custom::Integer(number)) => (*number).into(),
+                _ => 0,
+            },
             Some(_) => 0,
         }
     }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     calendar::{DAY, HOUR},
-    event::{Order, Refund, Usage},
+    catalog::{BUILT_IN, Catalog},
+    event::{Custom, Order, Refund, Usage},
     settings::Settings,
 };
 
@@ -48,10 +49,63 @@ impl Sums {
     }
 }
 
+/// The built-in catalog, and what is kept by account and day.
+fn plan() -> Arc<Plan> {
+    const KEPT: &str = "
+  - name: kept
+    title: Usage of a day
+    description: Not published.
+    unit: count
+    per: account
+    publish: false
+    windows: [1d]
+    measures:
+      events: {count: event}
+      used: {sum: usage.recorded, of: data.count}
+      amount: {sum: usage.recorded, of: data.custom.amount, where: data.count > 0}
+    value: events
+";
+    let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
+    Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
+}
+
+#[test]
+fn what_is_not_published_is_kept_by_account_and_day() {
+    let usage = |time, id, count, amount| {
+        let body = Body::Usage(Usage { user: "u", name: "n", count });
+        Event { custom: vec![("amount", Custom::Integer(amount))], ..event(time, id, None, body) }
+    };
+    let plan = plan();
+    assert!(plan.metrics.iter().all(|metric| metric.name != "kept"), "it has no topic");
+    let mut engine = Engine::new(plan, Time::MIN);
+    let slot = engine.load("a", &[], []).unwrap();
+    let in_order =
+        vec![usage(10 * DAY + HOUR, 1, 2, 5), usage(12 * DAY, 2, 3, -7), usage(12 * DAY + HOUR, 3, 0, 100)];
+    for event in &in_order {
+        assert_eq!(engine.apply(slot, event, None), Outcome::Applied { late: false });
+    }
+    // Late, so that the journal is folded again.
+    let late = usage(11 * DAY, 4, 1, 1);
+    assert_eq!(engine.apply(slot, &late, None), Outcome::NeedsJournal);
+    engine.apply(slot, &late, Some(in_order));
+    // Measures are in the order of their names.
+    let rows = [(10, vec![5, 1, 2]), (11, vec![1, 1, 1]), (12, vec![-7, 2, 3])];
+    assert_eq!(daily(&mut engine, slot), rows);
+    engine.close(13 * DAY, |_, _| {});
+    let mut stored = Vec::new();
+    engine.flush(0, |_, _, bytes, _| stored = bytes.to_vec());
+    let slot = engine.load("a", &stored, []).unwrap();
+    assert_eq!(daily(&mut engine, slot), rows, "it comes back from disk");
+}
+
+fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {
+    let index = engine.open(slot).unwrap();
+    engine.hot.opened(index).account.daily.rows()
+}
+
 /// Runs events through an engine, with ticks at the given places, and a last tick.
 fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
-    let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
-    let mut engine = Engine::new(plan, Time::MIN);
+    let mut engine = Engine::new(plan(), Time::MIN);
     let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event<'_>>::new(), Vec::new());
     let set = |engine: &mut Engine, timers: &mut Vec<Time>| timers.extend(engine.timers().map(|(due, _)| due));
     let slot = engine.load("a", &[], []).unwrap();
