@@ -79,8 +79,7 @@ fn what_is_not_published_is_kept_by_account_and_day() {
     assert!(plan.metrics.iter().all(|metric| metric.name != "kept"), "it has no topic");
     let mut engine = Engine::new(plan, Time::MIN);
     let slot = engine.load("a", &[], []).unwrap();
-    let in_order =
-        vec![usage(10 * DAY + HOUR, 1, 2, 5), usage(12 * DAY, 2, 3, -7), usage(12 * DAY + HOUR, 3, 0, 100)];
+    let in_order = vec![usage(10 * DAY + HOUR, 1, 2, 5), usage(12 * DAY, 2, 3, -7), usage(12 * DAY + HOUR, 3, 0, 100)];
     for event in &in_order {
         assert_eq!(engine.apply(slot, event, None), Outcome::Applied { late: false });
     }
