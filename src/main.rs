@@ -89,6 +89,12 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
+    // Tests end the process where it hurts most.
+    if let Ok(place) = std::env::var("VITALS_ABORT_AT")
+        && let Err(problem) = eventlog::failpoint::arm(&place)
+    {
+        tracing::warn!("VITALS_ABORT_AT: {problem}");
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let done = run(&cli, &mut out);
     match done.and_then(|()| Ok(out.flush()?)) {

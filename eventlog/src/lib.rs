@@ -18,6 +18,7 @@ use bytes::Bytes;
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod failpoint;
 pub mod kafka;
 pub mod telemetry;
 

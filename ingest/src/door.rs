@@ -21,8 +21,8 @@ use crate::{
 
 /// How far back the last tick can be: [`ROWS_MAX`] rows over all partitions, and slack.
 const TAIL_MAX: u64 = ROWS_MAX + 10_000;
-/// How often a consumer may say that nothing came before the tail counts as read.
-const IDLE_MAX: u32 = 20;
+/// How long a poll waits.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// Settings of a door.
 #[derive(Debug, Clone)]
@@ -204,14 +204,8 @@ pub fn each(
         return Ok(());
     }
     let mut consumer = log.consumer(topic, Assignment::Manual(vec![(partition, from)]))?;
-    let mut idle = 0;
-    // Control records may be the last of a partition on Kafka: then nothing more comes.
-    while idle < IDLE_MAX {
-        let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::from_millis(50))? else {
-            idle += 1;
-            continue;
-        };
-        idle = 0;
+    // Nothing more comes once it is idle: on Kafka the ends of transactions take offsets, too.
+    while let Poll::Records { records, .. } = consumer.poll(1 << 20, WAIT)? {
         for stored in &records {
             if stored.offset >= high {
                 return Ok(());

@@ -19,6 +19,7 @@ use std::{
 
 use eventlog::{
     Assignment, Commit, Committed, Consumer, GroupOffsets, Header, Log, Output, Poll, Producer, Record, Stored,
+    failpoint,
 };
 use prost::Message as _;
 use proto::v1;
@@ -116,6 +117,7 @@ impl Writer {
         if !gathered.batch.is_empty() {
             self.store.write(&gathered.batch)?;
         }
+        failpoint::pass(failpoint::STORED);
         telemetry::batch(gathered.records, gathered.dead.len());
         let mut offsets: Vec<GroupOffsets> = Vec::new();
         for position in gathered.offsets {

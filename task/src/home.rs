@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use eventlog::failpoint;
+
 use crate::{
     Error, Result, State,
     checkpoint::{Checkpoints, Identity, Key, Progress, Uploads},
@@ -80,6 +82,7 @@ impl Saver {
         self.due = Instant::now() + self.policy.every;
         // One that a killed process left behind.
         let made = remove(&self.folder).and_then(|()| state.checkpoint(&self.folder));
+        failpoint::pass(failpoint::AFTER_CHECKPOINT);
         match made {
             Ok(()) => self.policy.uploads.offer(self.id.clone(), self.folder.clone()),
             Err(error) => {
@@ -208,6 +211,7 @@ impl Home<'_> {
         };
         match policy.store.restore(id, &self.path(), &mut watch) {
             Ok(Some(manifest)) => {
+                failpoint::pass(failpoint::AFTER_RESTORE);
                 telemetry::restored(task, manifest.size(), began.elapsed());
                 let (offset, bytes, took) = (manifest.next_offset, manifest.size(), began.elapsed());
                 tracing::info!(task, offset, bytes, ?took, "restored from a checkpoint");

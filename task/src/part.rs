@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventlog::{Log, Output, Stored};
+use eventlog::{Log, Output, Stored, failpoint};
 
 use crate::{
     Error, Fold, Result, State,
@@ -166,7 +166,9 @@ impl<F: Fold> Part<F> {
         }
         let mut batch = self.state.batch();
         self.fold.flush(&self.state, &mut batch)?;
+        failpoint::pass(failpoint::BEFORE_STATE);
         batch.write(self.closed)?;
+        failpoint::pass(failpoint::AFTER_STATE);
         self.flushed_at = self.closed;
         telemetry::flushed(&self.name, begun.elapsed());
         eventlog::telemetry::rocksdb(&self.name, |property| self.state.figure(property));

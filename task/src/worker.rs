@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored};
+use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
 
 use crate::{
     Error, Fold, Result, State,
@@ -191,7 +191,10 @@ impl<F: Fold + 'static> Worker<F> {
             Poll::Assigned(partitions) => self.assigned(&partitions)?,
             Poll::Revoked(partitions) => self.revoked(&partitions)?,
             Poll::Lost(partitions) => self.lost(&partitions),
-            Poll::Records { partition, records } => self.apply(partition, &records)?,
+            Poll::Records { partition, records } => {
+                failpoint::pass(failpoint::AFTER_POLL);
+                self.apply(partition, &records)?;
+            }
             Poll::Idle => idle = true,
         }
         let due = self.first_output.is_some_and(|first| first.elapsed() >= self.config.commit_every);
@@ -265,6 +268,7 @@ impl<F: Fold + 'static> Worker<F> {
         for (partition, part) in self.parts.iter_mut().filter(|(_, part)| wanted(part)) {
             if let Some(at) = part.flush()? {
                 self.flushed.insert(*partition, at);
+                failpoint::pass(failpoint::BETWEEN_TASKS);
             }
         }
         Ok(())
@@ -330,6 +334,7 @@ impl<F: Fold + 'static> Worker<F> {
     /// The group takes these back: they go with the next poll, so commit now.
     fn revoked(&mut self, partitions: &[u32]) -> Result<()> {
         self.rest()?;
+        failpoint::pass(failpoint::IN_REBALANCE);
         for partition in partitions {
             if let Some(part) = self.parts.remove(partition) {
                 self.resting.insert(*partition, part);

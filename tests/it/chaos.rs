@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -19,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use eventlog::failpoint;
 use serde_json::Value;
 
 use crate::{
@@ -49,6 +51,7 @@ enum Fault {
     Storm,
     KillBroker,
     BrokerAway,
+    AbortAt(&'static str),
 }
 
 const FAULTS: [Fault; 11] = [
@@ -192,8 +195,34 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             sleep(TAKE_OVER);
             fleet.broker.start_again();
         }
+        Fault::AbortAt(name) => abort_at(name, fleet),
     }
     fill(fleet, ledger);
+}
+
+/// One process is alone in its role, so that all goes through it, until it ends at the failpoint.
+fn abort_at(name: &str, fleet: &mut Fleet) {
+    let (role, times) = passer(name);
+    (0..fleet.count(role)).for_each(|_| fleet.kill(role, 0));
+    if [failpoint::IN_DOWNLOAD, failpoint::AFTER_RESTORE].contains(&name) {
+        fleet.free_seats().iter().flat_map(|seat| states(seat)).for_each(|state| fs::remove_dir_all(state).unwrap());
+    }
+    fleet.start_with(role, Some(&format!("{name}:{times}")));
+    let begun = Instant::now();
+    let mut other = false;
+    let status = loop {
+        if let Some(status) = fleet.ended(role, 0) {
+            break status;
+        }
+        // Somebody joins, so that partitions are taken from it.
+        if name == failpoint::IN_REBALANCE && !other && begun.elapsed() > TAKE_OVER {
+            other = true;
+            fleet.start(role);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not passed\n{}", fleet.said());
+        sleep(Duration::from_millis(50));
+    };
+    assert_eq!(status.signal(), Some(6), "{name}: {status}\n{}", fleet.said());
 }
 
 /// Folders of states in a seat.
@@ -278,7 +307,9 @@ fn survive(
         done.len(),
         acknowledged.len()
     );
-    assert!(replays > 0 && restores > 0 && discarded > 0 && refused > 0, "the faults did not happen");
+    assert!(replays > 0 && restores > 0, "the faults did not happen");
+    assert!(!done.contains(&Fault::DamageState) || discarded > 0, "no damage was met");
+    assert!(!done.contains(&Fault::KillBroker) || refused > 0, "the broker was never away");
 }
 
 #[test]
@@ -286,6 +317,23 @@ fn a_fleet_under_every_fault_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet under faults", 6) else { return };
     let mut faults = FAULTS.into_iter();
     survive(&mut fleet, &generated::events(4, 40_000, 300, 60), Duration::ZERO, 4, |_| faults.next());
+}
+
+/// Which process passes a failpoint, and after how many times it ends there: some are first passed at rest.
+fn passer(name: &str) -> (Role, u32) {
+    match name {
+        failpoint::STORED => (Role::Sink, 1),
+        failpoint::IN_COLLECTION | failpoint::IN_DOWNLOAD | failpoint::AFTER_RESTORE => (Role::Processor, 0),
+        _ => (Role::Processor, 2),
+    }
+}
+
+#[test]
+fn a_fleet_aborted_at_every_failpoint_publishes_what_an_undisturbed_one_does() {
+    let Some(mut fleet) = Fleet::new("the fleet and its failpoints", 4) else { return };
+    let mut names = failpoint::NAMES.into_iter();
+    let events = generated::events(5, 60_000, 300, 60);
+    survive(&mut fleet, &events, Duration::ZERO, 5, |_| names.next().map(Fault::AbortAt));
 }
 
 /// `make chaos`: `VITALS_CHAOS_SEED`, `VITALS_CHAOS_MINUTES`, `VITALS_CHAOS_EVENTS` (imported before the faults begin).

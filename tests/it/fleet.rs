@@ -153,11 +153,19 @@ impl Fleet {
 
     /// Starts one more process of a role.
     pub(crate) fn start(&mut self, role: Role) {
+        self.start_with(role, None);
+    }
+
+    /// The same, to be aborted at a failpoint.
+    pub(crate) fn start_with(&mut self, role: Role, abort_at: Option<&str>) {
         self.started += 1;
         let name = format!("{}-{}", role.command(), self.started);
         let [out, err] = ["out", "err"].map(|end| self.data.path().with_file_name(format!("{name}.{end}")));
         let mut command = self.data.command([role.command(), "--listen", "127.0.0.1:0"]);
         command.args(["--brokers", &self.broker.address]);
+        if let Some(place) = abort_at {
+            command.env("VITALS_ABORT_AT", place);
+        }
         let said = OpenOptions::new().create(true).append(true).open(err).unwrap();
         let child = command.stdout(File::create(&out).unwrap()).stderr(said).spawn().unwrap();
         self.processes.push(Process { role, child, out });

@@ -32,7 +32,7 @@ use rdkafka::{
 };
 
 use super::{Context, DELETED, Shared, config::Sasl, errors, native, number};
-use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, telemetry};
+use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, failpoint, telemetry};
 
 /// As Kafka's `offset.metadata.max.bytes`.
 const METADATA_BYTES: usize = 4096;
@@ -104,12 +104,14 @@ impl Writer {
             let topic = full.entry(&*output.topic).or_insert_with(|| self.log.full(&output.topic));
             self.send(topic, output)?;
         }
+        failpoint::pass(failpoint::AFTER_PRODUCE);
         for group in &commit.offsets {
             let list = self.positions(group)?;
             let metadata = self.metadata(&group.group)?;
             self.client.send_offsets_to_transaction(&list, &metadata, self.log.config.transaction_timeout)?;
         }
         self.flush()?;
+        failpoint::pass(failpoint::AFTER_OFFSETS);
         // The time that is left to the transaction bounds it.
         self.client.commit_transaction(Timeout::Never).map_err(Failure::Commit)
     }
@@ -284,6 +286,7 @@ impl Producer for Writer {
         // Takes what waits there: log lines, the wish for a token.
         self.client.poll(Duration::ZERO);
         self.write(&commit).map_err(|failure| self.settle(failure))?;
+        failpoint::pass(failpoint::AFTER_COMMIT);
         let size = |output: &Output| output.record.key.len() + output.record.value.as_ref().map_or(0, |v| v.len());
         telemetry::committed(1, commit.outputs.len() as u64, commit.outputs.iter().map(size).sum());
         Ok(())

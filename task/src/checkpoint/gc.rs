@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use eventlog::failpoint;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::{
@@ -74,6 +75,7 @@ pub(super) async fn collect(store: &Store, id: &Identity, retention: &Retention)
     for key in &garbage.manifests {
         store.delete(&place.manifest(*key)).await?;
     }
+    failpoint::pass(failpoint::IN_COLLECTION);
     let delete = |hash: &Hash| {
         let key = place.object(*hash);
         async move { store.delete(&key).await }

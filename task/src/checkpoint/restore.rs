@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use eventlog::failpoint;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -154,6 +155,7 @@ impl Restore<'_> {
         out.sync_all().map_err(|source| disk(&part, source))?;
         let path = dir.join(&file.name);
         fs::rename(&part, &path).map_err(|source| disk(&path, source))?;
+        failpoint::pass(failpoint::IN_DOWNLOAD);
         self.contents.written(&path, file.hash).map_err(|source| disk(&path, source))?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use eventlog::failpoint;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::{
@@ -66,6 +67,7 @@ pub(super) async fn save(
     let uploaded = upload.iter().map(|file| file.size).sum();
     let put = |file: &&File| {
         let (key, path, size) = (place.object(file.hash), dir.join(&file.name), file.size);
+        failpoint::pass(failpoint::BEFORE_UPLOAD);
         async move { store.put_file(&key, &path, size).await }
     };
     let puts = futures_util::stream::iter(upload.iter().map(put)).buffer_unordered(PARALLEL);
@@ -78,7 +80,9 @@ pub(super) async fn save(
         bytes_total: 0,
     };
     let manifest = Manifest::new(id, next_offset, files);
+    failpoint::pass(failpoint::BEFORE_MANIFEST);
     publish(store, &place, id, &manifest).await?;
+    failpoint::pass(failpoint::AFTER_MANIFEST);
     Ok(Saved { bytes_total: manifest.size(), ..saved })
 }
 

@@ -1,0 +1,75 @@
+//! Places where a test may end the process: a crash there must cost nothing.
+//!
+//! Passing one costs about as much as a look into an empty map, and they stand at commits, flushes and files, never at
+//! records. [`NAMES`] has them all, and a test of a fleet aborts at each.
+
+/// Every place.
+pub const NAMES: [&str; 16] = [
+    AFTER_POLL,
+    IN_REBALANCE,
+    AFTER_PRODUCE,
+    AFTER_OFFSETS,
+    AFTER_COMMIT,
+    BEFORE_STATE,
+    AFTER_STATE,
+    BETWEEN_TASKS,
+    AFTER_CHECKPOINT,
+    BEFORE_UPLOAD,
+    BEFORE_MANIFEST,
+    AFTER_MANIFEST,
+    IN_COLLECTION,
+    IN_DOWNLOAD,
+    AFTER_RESTORE,
+    STORED,
+];
+
+/// A worker has records that it has not applied.
+pub const AFTER_POLL: &str = "after-poll";
+/// A worker handles partitions that are given or taken.
+pub const IN_REBALANCE: &str = "in-rebalance";
+/// Records of a transaction are sent.
+pub const AFTER_PRODUCE: &str = "after-produce";
+/// Offsets of a transaction are sent; its end is not.
+pub const AFTER_OFFSETS: &str = "after-offsets";
+/// A transaction is over.
+pub const AFTER_COMMIT: &str = "after-commit";
+/// Outputs are committed, and state is to be written.
+pub const BEFORE_STATE: &str = "before-state";
+/// State is written.
+pub const AFTER_STATE: &str = "after-state";
+/// The state of one task of a worker is written, and of others not.
+pub const BETWEEN_TASKS: &str = "between-tasks";
+/// A checkpoint is made and not saved.
+pub const AFTER_CHECKPOINT: &str = "after-checkpoint";
+/// An object of a checkpoint is to be uploaded, others may be there.
+pub const BEFORE_UPLOAD: &str = "before-upload";
+/// All objects are there, the manifest is not.
+pub const BEFORE_MANIFEST: &str = "before-manifest";
+/// The manifest is there.
+pub const AFTER_MANIFEST: &str = "after-manifest";
+/// Manifests of old checkpoints are deleted, their objects are not.
+pub const IN_COLLECTION: &str = "in-collection";
+/// A file of a restore is downloaded, others may not be.
+pub const IN_DOWNLOAD: &str = "in-download";
+/// A state is restored and not opened yet.
+pub const AFTER_RESTORE: &str = "after-restore";
+/// A sink has stored a batch and not committed its offsets.
+pub const STORED: &str = "stored";
+
+/// Aborts the process if [`arm`] asked for it.
+pub fn pass(name: &str) {
+    fail::fail_point!(name, |_| std::process::abort());
+}
+
+/// Aborts the process when it has passed a place so many times: `NAME` or `NAME:TIMES`.
+///
+/// # Errors
+/// What cannot be understood.
+pub fn arm(text: &str) -> Result<(), String> {
+    let (name, times) = text.split_once(':').unwrap_or((text, "0"));
+    let times: u32 = times.parse().map_err(|_| format!("{text}: expected NAME:TIMES"))?;
+    if !NAMES.contains(&name) {
+        return Err(format!("{name}: expected one of {}", NAMES.join(", ")));
+    }
+    fail::cfg(name, &if times == 0 { "return".to_owned() } else { format!("{times}*off->return") })
+}
