@@ -238,12 +238,12 @@ fn retention_that_passed_a_position_is_an_exact_error() {
 #[test]
 fn a_member_that_slept_cannot_commit() {
     let Some(harness) = Harness::new("a member that slept") else { return };
-    let short = Duration::from_secs(2);
-    let log = &Kafka::connect(Config { session_timeout: short, poll_interval: short, ..harness.config }).unwrap();
+    let log = harness.kafka();
     topic(log, Cleanup::Keep);
     let mut sleeper = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
-    assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
+    // First, since it may take so long on a busy machine that the sleeper sleeps already.
     let mut zombie = sleeper.producer("zombie").unwrap();
+    assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
     zombie.commit(position("g", 1)).unwrap();
     let mut successor = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
     let slept = Instant::now();
@@ -268,12 +268,19 @@ fn a_change_of_cleanup_leaves_the_settings_of_others() {
     let full = format!("{}{T}", harness.config.prefix);
     let theirs = AlterConfig::new(ResourceSpecifier::Topic(&full)).set("segment.bytes", "2000000");
     pollster::block_on(admin.alter_configs([&theirs], &AdminOptions::new())).unwrap().remove(0).unwrap();
+    let value = |key: &str| {
+        let resource = [ResourceSpecifier::Topic(&full)];
+        let found = pollster::block_on(admin.describe_configs(&resource, &AdminOptions::new()));
+        let found = found.unwrap().remove(0).unwrap();
+        found.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default()
+    };
+    let begun = Instant::now();
+    while value("segment.bytes") != "2000000" {
+        assert!(begun.elapsed() < WAIT, "their setting is not seen");
+    }
     let cleanup = Cleanup::Compact { min_lag: Duration::from_secs(60) };
     topic(log, cleanup);
     assert_eq!(log.topics().unwrap(), [TopicSpec { name: T.to_owned(), partitions: 1, cleanup }]);
-    let resource = [ResourceSpecifier::Topic(&full)];
-    let found = pollster::block_on(admin.describe_configs(&resource, &AdminOptions::new())).unwrap().remove(0).unwrap();
-    let value = |key: &str| found.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
     assert_eq!([value("segment.bytes"), value("compression.type")], ["2000000", "lz4"]);
     let outcome = log.producer("p").unwrap().commit(outputs([record("", "a record without a key")]));
     assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Fatal), "{outcome:?}");

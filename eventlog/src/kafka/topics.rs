@@ -143,7 +143,25 @@ fn change(log: &Shared, spec: &TopicSpec) -> Result<()> {
     for (key, value) in &wanted {
         change = change.set(key, value);
     }
-    admin.alter(change).map_err(fail)
+    admin.alter(change).map_err(fail)?;
+    await_settings(log, &admin, &full, &wanted)
+}
+
+/// A broker answers before it has heard itself of what the controller did.
+fn await_settings(log: &Shared, admin: &Admin, full: &str, wanted: &[(&str, String)]) -> Result<()> {
+    let deadline = Instant::now() + log.config.request_timeout;
+    loop {
+        let described = admin.describe(&[full.to_owned()]);
+        let described = described.map_err(|error| errors::broker(format!("settings of topic {full}"), &error))?;
+        let value = |key: &str| described.first()?.get(key)?.value.as_ref();
+        if wanted.iter().all(|(key, wanted)| value(key) == Some(wanted)) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::Broker { what: format!("topic {full}: its new settings are not seen"), retry: true });
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A broker answers before all of them know the topic.
