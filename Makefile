@@ -6,11 +6,15 @@ CARGO ?= cargo
 WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test build lint bench check chaos prepare
+.PHONY: demo demo-kafka test build lint bench check chaos prepare
 
 # A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
 demo: build
 	$(TARGET)/release/vitals demo $(ARGS)
+
+# The same by a fleet on a real Kafka (Java 17 and Maven): three processors, a sink, two doors.
+demo-kafka: build
+	deploy/kafka/demo.sh $(TARGET)/release/vitals $(ARGS)
 
 # Every test of every crate, and the oracle's.
 test: prepare

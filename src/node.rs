@@ -23,7 +23,7 @@ use processor::{
 use processor_core::catalog::Per;
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, State, Worker};
+use task::{Fold, Standby, State, Worker};
 
 use crate::{
     lag::Lag,
@@ -91,6 +91,9 @@ pub(crate) struct Node<'a> {
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
     recovered: Vec<Arc<AtomicBool>>,
+    /// Stages and their partitions.
+    stages: Vec<(String, u32)>,
+    _standby: Option<Standby>,
     /// (group, topic, partition), in the order in which records pass.
     waits: Vec<(String, String, u32)>,
 }
@@ -104,6 +107,8 @@ impl<'a> Node<'a> {
             threads: Vec::new(),
             counters: Arc::default(),
             recovered: Vec::new(),
+            stages: Vec::new(),
+            _standby: None,
             waits: Vec::new(),
         };
         for part in parts {
@@ -111,6 +116,9 @@ impl<'a> Node<'a> {
                 Part::Processor => node.start_processor()?,
                 Part::Sink => node.start_sink()?,
             }
+        }
+        if let Some((policy, folder)) = site.warm() {
+            node._standby = Some(Standby::start(policy, folder, site.plan.generation, node.stages.clone())?);
         }
         node.start_cleaner()?;
         node.start_lag()?;
@@ -147,6 +155,7 @@ impl<'a> Node<'a> {
     ) -> anyhow::Result<()> {
         let waits = (0..partitions).map(|partition| (stage.to_owned(), topic.to_owned(), partition));
         self.waits.extend(waits);
+        self.stages.push((stage.to_owned(), partitions));
         for place in self.site.places(stage, partitions)? {
             self.start_worker(stage, topic, place, open.clone())?;
         }

@@ -239,8 +239,7 @@ fn retention_that_passed_a_position_is_an_exact_error() {
 fn a_member_that_slept_cannot_commit() {
     let Some(harness) = Harness::new("a member that slept") else { return };
     let short = Duration::from_secs(2);
-    let log =
-        &Kafka::connect(Config { session_timeout: short, poll_interval: short, ..harness.config.clone() }).unwrap();
+    let log = &Kafka::connect(Config { session_timeout: short, poll_interval: short, ..harness.config }).unwrap();
     topic(log, Cleanup::Keep);
     let mut sleeper = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
     assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
