@@ -54,11 +54,12 @@ struct Checkpoints {
     every: String,
     keep: usize,
     grace: String,
+    standby: bool,
 }
 
 impl Default for Checkpoints {
     fn default() -> Self {
-        Checkpoints { store: String::new(), every: "1m".to_owned(), keep: 3, grace: "1h".to_owned() }
+        Checkpoints { store: String::new(), every: "1m".to_owned(), keep: 3, grace: "1h".to_owned(), standby: false }
     }
 }
 
@@ -236,7 +237,16 @@ impl Config {
         let (every, grace) = (time("checkpoints", "every", &set.every)?, time("checkpoints", "grace", &set.grace)?);
         anyhow::ensure!(set.keep > 0, "[checkpoints] keep: is 0, expected at least 1");
         let store = (!set.store.is_empty()).then(|| set.store.clone());
+        anyhow::ensure!(
+            store.is_some() || !set.standby,
+            "[checkpoints] standby: is true, but store is empty, expected the place of the checkpoints to follow"
+        );
         Ok(store.map(|store| (store, every, Retention { keep: set.keep, grace })))
+    }
+
+    /// Whether a processor of a fleet follows the checkpoints of the others.
+    pub(crate) fn standby(&self) -> bool {
+        self.checkpoints.standby
     }
 
     /// Where processors and sinks answer.
@@ -319,6 +329,7 @@ mod tests {
             ("[ingest]\nlisten = \"8080\"", "[ingest] listen: is \"8080\", expected an address such as 127.0.0.1:8080"),
             ("[ingest]\ntick = \"fast\"", "[ingest] tick: is \"fast\", expected a duration"),
             ("[ingest]\nqueue = 0", "[ingest] queue: is 0, expected at least 1"),
+            ("[checkpoints]\nstandby = true", "[checkpoints] standby: is true, but store is empty"),
             ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),
         ] {
             let found = Config::parse(text).unwrap_err().to_string();

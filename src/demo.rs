@@ -1,16 +1,20 @@
-//! `vitals demo`: a simulated shop, its past year at accelerated time, then live.
+//! `vitals demo`: a simulated shop, its past year at accelerated time, then live; in one process, or by a fleet of its
+//! own on Kafka.
 //!
 //! Invariants: its events pass a [`Door`] and every stage like anybody's, and what is shown is read from the store;
 //! a day is one commit with the midnight that ends it, so a demo that was stopped goes on without a gap or a
-//! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves.
+//! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves. The doors of
+//! a fleet open when the year is over: they tick the time of the wall, after which the year would be late.
 //!
 //! The data directory holds, besides what every one does, `demo`: seed, accounts and first day of the shop.
 
+mod fleet;
 mod screen;
 mod shop;
 
 use std::{
     io::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -25,6 +29,7 @@ use ingest::{
     ticks::{Grid, STEP_US},
 };
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use proto::v1::Event;
 
 use crate::{
     Usage,
@@ -33,7 +38,8 @@ use crate::{
     shutdown,
     site::Site,
 };
-use screen::{Place, Screen, Stage};
+use fleet::Fleet;
+use screen::{Passed, Place, Screen, Stage};
 use shop::{Course, Dice, Shop};
 
 const SECOND_US: i64 = 1_000_000;
@@ -48,6 +54,11 @@ const SEED: u64 = 7;
 const ACCOUNTS: u64 = 2_000;
 /// Longest sleep of the loop: how soon it looks at the screen, the store and the signals.
 const NAP: Duration = Duration::from_millis(20);
+/// Processors and doors of a fleet.
+const PROCESSORS: usize = 3;
+const DOORS: usize = 2;
+/// How long what a fleet accepted may take to be stored at the end; the next start goes on from there.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Where a folder remembers its shop.
 const FILE: &str = "demo";
 
@@ -93,19 +104,40 @@ impl Identity {
     }
 }
 
-/// Runs the command; without a folder, in a new one among the temporary files.
-pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Where the command runs.
+pub(crate) struct Where<'a> {
+    /// Without a folder: in a new one among the temporary files.
+    pub(crate) path: Option<&'a Path>,
+    /// A log on Kafka.
+    pub(crate) brokers: Option<&'a str>,
+    /// The settings, as every process of a fleet reads them.
+    pub(crate) file: Option<&'a Path>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
     let started = Instant::now();
-    let path = path.map_or_else(|| fresh(now_us()), Path::to_owned);
+    let path = place.path.map_or_else(|| fresh(now_us()), Path::to_owned);
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
-    let site = Site::embedded(&path, plan, config)?;
+    let kafka = crate::kafka::settings(config, place.brokers).map_err(Usage)?;
+    let brokers = kafka.as_ref().map(|kafka| kafka.brokers.join(","));
+    let site = match kafka {
+        Some(kafka) => Site::fleet("demo", &path, plan, config, kafka)?,
+        None => Site::embedded(&path, plan, config)?,
+    };
     let grid = Grid::new(zone.clone(), GRID_US)?;
-    let door =
-        Door::open(site.log.as_ref(), door::Config { producer: "demo".to_owned(), ..door::Config::default() }, grid)?;
+    let door = Door::open(
+        site.log.as_ref(),
+        door::Config { producer: site.producer("demo"), ..door::Config::default() },
+        grid,
+    )?;
     let identity = identity(args, &path, door.schedule().clock().at.is_some(), &zone)?;
     let stop = shutdown::flag()?;
-    let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
+    let engine = match &brokers {
+        Some(brokers) => Engine::Fleet(fleet(&path, brokers, place.file, out)?),
+        None => Engine::Here(Node::start(&site, &[Part::Processor, Part::Sink])?),
+    };
     let title = format!(
         "Vitals demo: a shop of {} accounts, seed {}, data in {}",
         screen::grouped(&identity.accounts.to_string()),
@@ -114,14 +146,24 @@ pub(crate) fn run(args: &Args, config: &Config, path: Option<&Path>, out: &mut d
     );
     let screen = Screen::open(out, title, &path, zone.clone(), started)?;
     let course = Course::new(Shop::new(identity.seed, identity.accounts), identity.from, zone)?;
-    let mut demo = Demo { identity, node: &node, door, course, screen, stop };
+    let mut demo = Demo { identity, engine, door, course, screen, stop, sent: 0, reached_us: i64::MIN };
     let year = demo.year();
     let lived = year.and_then(|()| if args.once { Ok(()) } else { demo.live(args.pace) });
     let closed = lived.and_then(|()| demo.close());
     // A stage that failed is why the rest did.
-    node.stop()?;
+    demo.engine.stop()?;
     let first = closed?;
-    farewell(out, &path, first, started.elapsed())
+    farewell(out, &path, brokers.is_some(), first, started.elapsed())
+}
+
+/// Processors and a sink on the folder.
+fn fleet(path: &Path, brokers: &str, file: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<Fleet> {
+    let mut fleet = Fleet::new(path, brokers, file)?;
+    fleet.start("processor", PROCESSORS)?;
+    fleet.start("sink", 1)?;
+    write!(out, " the log is on Kafka, at {brokers}\n{}", fleet.settle()?)?;
+    out.flush()?;
+    Ok(fleet)
 }
 
 /// A folder that is not there yet.
@@ -161,7 +203,13 @@ fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyh
     Ok(known)
 }
 
-fn farewell(out: &mut dyn Write, path: &Path, first: Option<Duration>, all: Duration) -> anyhow::Result<()> {
+fn farewell(
+    out: &mut dyn Write,
+    path: &Path,
+    fleet: bool,
+    first: Option<Duration>,
+    all: Duration,
+) -> anyhow::Result<()> {
     if let Some(first) = first {
         writeln!(
             out,
@@ -172,25 +220,62 @@ fn farewell(out: &mut dyn Write, path: &Path, first: Option<Duration>, all: Dura
     }
     let path = path.display();
     writeln!(out, "Everything is stored. Ask for more, or go on with the same shop:")?;
-    for command in ["query customers", "query net_revenue --by plan", "alerts --state firing", "metrics", "demo"] {
+    for command in ["query customers", "query net_revenue --by plan", "alerts --state firing", "metrics"] {
         writeln!(out, "  vitals {command} --data {path}")?;
     }
+    if fleet {
+        writeln!(out, "  make demo-kafka ARGS=\"--data {path}\"")?;
+    } else {
+        writeln!(out, "  vitals demo --data {path}")?;
+    }
     Ok(())
+}
+
+/// Who computes.
+enum Engine<'a> {
+    /// This process.
+    Here(Node<'a>),
+    /// Others.
+    Fleet(Fleet),
+}
+
+impl Engine<'_> {
+    fn failed(&mut self) -> bool {
+        match self {
+            Engine::Here(node) => node.failed(),
+            Engine::Fleet(fleet) => fleet.check().is_err(),
+        }
+    }
+
+    fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Engine::Here(node) => node.stop(),
+            Engine::Fleet(mut fleet) => {
+                let whole = fleet.check();
+                fleet.stop()?;
+                whole
+            }
+        }
+    }
 }
 
 /// A demo that runs.
 struct Demo<'a> {
     identity: Identity,
-    node: &'a Node<'a>,
+    engine: Engine<'a>,
     door: Door,
     course: Course,
     screen: Screen<'a>,
     stop: Arc<AtomicBool>,
+    /// Events that were handed in.
+    sent: u64,
+    /// The last of them at this time.
+    reached_us: i64,
 }
 
 impl Demo<'_> {
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.node.failed()
+    fn stopped(&mut self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.engine.failed()
     }
 
     /// From the first day, or where the log ends, until now.
@@ -212,6 +297,7 @@ impl Demo<'_> {
         let (until_us, arrivals) = self.course.towards(now_us)?;
         for (_, event) in arrivals.into_iter().filter(|(at_us, _)| *at_us >= from_us) {
             self.door.append(event);
+            self.sent += 1;
         }
         Ok(until_us)
     }
@@ -264,6 +350,9 @@ impl Demo<'_> {
     fn live(&mut self, a_minute: u64) -> anyhow::Result<()> {
         let mut dice = Dice::new(self.identity.seed ^ now_us().unsigned_abs());
         let gap_us = 60 * SECOND_US / i64::try_from(a_minute)?;
+        if let Engine::Fleet(_) = self.engine {
+            return self.live_at_doors(&mut dice, gap_us);
+        }
         let mut next_us = now_us();
         while !self.stopped() {
             let now_us = now_us();
@@ -285,8 +374,53 @@ impl Demo<'_> {
         Ok(())
     }
 
+    /// The same through the doors of the fleet, which stamp and tick by themselves.
+    fn live_at_doors(&mut self, dice: &mut Dice, gap_us: i64) -> anyhow::Result<()> {
+        self.open_doors()?;
+        let (mut waiting, mut next_us): (Vec<Event>, _) = (Vec::new(), now_us());
+        while !self.stopped() {
+            let now_us = now_us();
+            while self.course.at_us() < now_us {
+                let (_, arrivals) = self.course.towards(now_us)?;
+                waiting.extend(arrivals.into_iter().map(|(_, event)| event));
+            }
+            if now_us >= next_us {
+                waiting.extend(self.course.now(now_us, dice));
+                next_us = now_us + dice.between(1, 2 * gap_us);
+            }
+            if let Engine::Fleet(fleet) = &mut self.engine
+                && !waiting.is_empty()
+                && fleet.post(&waiting)
+            {
+                self.sent += waiting.len() as u64;
+                self.reached_us = now_us;
+                waiting.clear();
+            }
+            self.show(Place::Live)?;
+            std::thread::sleep(NAP);
+        }
+        Ok(())
+    }
+
+    fn open_doors(&mut self) -> anyhow::Result<()> {
+        let Engine::Fleet(fleet) = &mut self.engine else { return Ok(()) };
+        fleet.start("ingest", DOORS)?;
+        let lines = fleet.settle()?;
+        let curl = fleet.door().map(by_hand).unwrap_or_default();
+        self.screen.say(&format!("{lines}{curl}"))
+    }
+
     fn show(&mut self, place: Place) -> anyhow::Result<()> {
-        self.screen.show(Stage { place, counters: self.node.counters() })
+        let stage = self.stage(place);
+        self.screen.show(stage)
+    }
+
+    fn stage(&mut self, place: Place) -> Stage {
+        let passed = match &mut self.engine {
+            Engine::Here(node) => Passed::Counted(node.counters()),
+            Engine::Fleet(fleet) => Passed::Sent { events: self.sent, alive: fleet.alive() },
+        };
+        Stage { place, passed }
     }
 
     fn in_year(&self) -> anyhow::Result<Place> {
@@ -294,11 +428,40 @@ impl Demo<'_> {
     }
 
     /// Lets the stages finish what is in the log, and shows the end.
-    fn close(self) -> anyhow::Result<Option<Duration>> {
-        self.node.drain(&AtomicBool::new(false))?;
-        let stage = Stage { place: Place::Done, counters: self.node.counters() };
+    fn close(&mut self) -> anyhow::Result<Option<Duration>> {
+        match &mut self.engine {
+            Engine::Here(node) => node.drain(&AtomicBool::new(false))?,
+            Engine::Fleet(fleet) => {
+                fleet.end("ingest")?;
+                self.drain()?;
+            }
+        }
+        let stage = self.stage(Place::Done);
         self.screen.close(stage)
     }
+
+    /// Waits until the fleet has stored what was handed in.
+    fn drain(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let target_us = self.door.schedule().clock().at.unwrap_or(i64::MIN).max(self.reached_us);
+        while self.screen.clock_us()?.is_some_and(|at_us| at_us < target_us) {
+            if self.engine.failed() || began.elapsed() > DRAIN_MAX {
+                return Ok(());
+            }
+            std::thread::sleep(NAP);
+        }
+        Ok(())
+    }
+}
+
+/// How to hand in an order at this door.
+fn by_hand(door: SocketAddr) -> String {
+    let id = format!("hand-{}", now_us());
+    format!(
+        " an order by hand; kill a process, and the others go on:\n  curl http://{door}/v1/events -H 'content-type: \
+         application/json' -d '{{\"id\":\"{id}\",\"type\":\"order.completed\",\"account\":\"me\",\"data\":\
+         {{\"order\":\"{id}\",\"gross\":1000000,\"currency\":\"EUR\"}}}}'\n"
+    )
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ enum Command {
     Tail(tail::Args),
     /// Topics on a Kafka cluster.
     Topics(topics::Args),
-    /// A simulated shop: its past year, then live.
+    /// A simulated shop: its past year, then live; with --brokers by a fleet of processes.
     Demo(demo::Args),
 }
 
@@ -125,7 +125,10 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Checkpoints(args) => checkpoints::run(args, data, out),
         Command::Events(args) => events::execute(args, &config()?, brokers, data, out),
         Command::Topics(args) => topics::run(args, &config()?, brokers, out),
-        Command::Demo(args) => demo::run(args, &config()?, cli.data.as_deref(), out),
+        Command::Demo(args) => {
+            let place = demo::Where { path: cli.data.as_deref(), brokers, file: cli.config.as_deref() };
+            demo::run(args, &config()?, &place, out)
+        }
     }
 }
 

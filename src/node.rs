@@ -23,7 +23,7 @@ use processor::{
 use processor_core::catalog::Per;
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, State, Worker};
+use task::{Fold, Standby, State, Worker};
 
 use crate::{
     lag::Lag,
@@ -39,6 +39,9 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// How long the stages of a fleet may take to end.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// How soon a sleeping thread notices that the node stops.
 const NAP: Duration = Duration::from_millis(50);
@@ -88,6 +91,9 @@ pub(crate) struct Node<'a> {
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
     recovered: Vec<Arc<AtomicBool>>,
+    /// Stages and their partitions.
+    stages: Vec<(String, u32)>,
+    _standby: Option<Standby>,
     /// (group, topic, partition), in the order in which records pass.
     waits: Vec<(String, String, u32)>,
 }
@@ -101,6 +107,8 @@ impl<'a> Node<'a> {
             threads: Vec::new(),
             counters: Arc::default(),
             recovered: Vec::new(),
+            stages: Vec::new(),
+            _standby: None,
             waits: Vec::new(),
         };
         for part in parts {
@@ -108,6 +116,9 @@ impl<'a> Node<'a> {
                 Part::Processor => node.start_processor()?,
                 Part::Sink => node.start_sink()?,
             }
+        }
+        if let Some((policy, folder)) = site.warm() {
+            node._standby = Some(Standby::start(policy, folder, site.plan.generation, node.stages.clone())?);
         }
         node.start_cleaner()?;
         node.start_lag()?;
@@ -144,6 +155,7 @@ impl<'a> Node<'a> {
     ) -> anyhow::Result<()> {
         let waits = (0..partitions).map(|partition| (stage.to_owned(), topic.to_owned(), partition));
         self.waits.extend(waits);
+        self.stages.push((stage.to_owned(), partitions));
         for place in self.site.places(stage, partitions)? {
             self.start_worker(stage, topic, place, open.clone())?;
         }
@@ -319,6 +331,14 @@ impl<'a> Node<'a> {
     /// Stops every stage after its commit and flush; says what failed.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.common.stop.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + STOP_MAX;
+        // Brokers that are away may keep a thread for as long as they like.
+        while self.site.own_log().is_none() && self.threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() > deadline {
+                bail!("the log does not answer: what is not committed is done again at the next start");
+            }
+            std::thread::sleep(LOOK);
+        }
         for thread in self.threads {
             if thread.join().is_err() {
                 bail!("a stage panicked: this is a defect, please report it with the log");

@@ -53,6 +53,12 @@ pub(crate) fn execute(
     let recorder = telemetry::install()?;
     let stop = shutdown::flag()?;
     let site = Site::fleet(role, path, plan, config, kafka)?;
+    if part == Part::Processor && site.host.checkpoints.is_none() {
+        tracing::warn!(
+            "[checkpoints] store is empty: a lost state is made again from the whole log, and where retention passed \
+             its beginning only `vitals rebuild` helps"
+        );
+    }
     let node = Node::start(&site, &[part])?;
     let router = telemetry::router(recorder.clone(), node.readiness());
     let ended = || stop.load(Ordering::Relaxed) || node.failed();

@@ -51,7 +51,7 @@ enum Kind {
     /// The only process.
     Embedded(Arc<Embedded>),
     /// One of a fleet.
-    Fleet { settings: Box<kafka::Config>, seat: Seat, workers: usize },
+    Fleet { settings: Box<kafka::Config>, seat: Seat, workers: usize, standby: bool },
 }
 
 /// Where one worker of a stage reads and writes.
@@ -113,7 +113,7 @@ impl Site {
             plan: Arc::new(plan),
             partitions: events.partitions,
             host: host(config)?,
-            kind: Kind::Fleet { settings: Box::new(settings), seat, workers },
+            kind: Kind::Fleet { settings: Box::new(settings), seat, workers, standby: config.standby() },
         })
     }
 
@@ -130,6 +130,14 @@ impl Site {
         match &self.kind {
             Kind::Embedded(_) => self.path.join("state"),
             Kind::Fleet { seat, .. } => seat.folder.clone(),
+        }
+    }
+
+    /// Where this process keeps warm copies of what others own, if it shall.
+    pub(crate) fn warm(&self) -> Option<(Arc<Policy>, PathBuf)> {
+        match (&self.kind, &self.host.checkpoints) {
+            (Kind::Fleet { seat, standby: true, .. }, Some(policy)) => Some((policy.clone(), seat.folder.clone())),
+            _ => None,
         }
     }
 
@@ -154,7 +162,7 @@ impl Site {
                 };
                 return Ok((0..partitions).map(place).collect());
             }
-            Kind::Fleet { settings, seat, workers } => (settings, seat, *workers),
+            Kind::Fleet { settings, seat, workers, .. } => (settings, seat, *workers),
         };
         let place = |number: u32| {
             let member = seat.member(number);

@@ -1,7 +1,7 @@
 //! What the demo shows: the metrics of this month and the last, and where the simulation is.
 //!
-//! Every number of the table is asked of the store, as `vitals query` would; only the counters of the engine
-//! (late, duplicate, quarantined) come from the process. On a terminal the block is redrawn in place; elsewhere
+//! Every number of the table is asked of the store, as `vitals query` would; only what became of the events (late,
+//! duplicate, quarantined) comes from the process, where it computes, too. On a terminal the block is redrawn in place; elsewhere
 //! each one is printed below the last. It does not know how the shop works.
 
 use std::{
@@ -66,8 +66,41 @@ pub(crate) enum Place {
 pub(crate) struct Stage {
     /// Where it is.
     pub(crate) place: Place,
-    /// Counters of the engine.
-    pub(crate) counters: Counters,
+    /// What passed.
+    pub(crate) passed: Passed,
+}
+
+/// Events so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Passed {
+    /// As the engine of this process counts them.
+    Counted(Counters),
+    /// As they were handed to a fleet.
+    Sent {
+        /// Handed in.
+        events: u64,
+        /// How many of each role live.
+        alive: [(&'static str, usize); 3],
+    },
+}
+
+impl Passed {
+    fn events(self) -> u64 {
+        match self {
+            Passed::Counted(counters) => counters.on_time + counters.late + counters.duplicate + counters.quarantined,
+            Passed::Sent { events, .. } => events,
+        }
+    }
+
+    fn line(self) -> String {
+        let number = |count: u64| grouped(&count.to_string());
+        match self {
+            Passed::Counted(Counters { late, duplicate, quarantined, .. }) => {
+                format!("{} late, {} duplicate, {quarantined} quarantined", number(late), number(duplicate))
+            }
+            Passed::Sent { alive, .. } => alive.map(|(role, count)| format!("{count} {role}")).join(", "),
+        }
+    }
 }
 
 /// The screen.
@@ -119,8 +152,18 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// Prints lines that stay, above what is drawn next.
+    pub(crate) fn say(&mut self, lines: &str) -> anyhow::Result<()> {
+        if self.lines > 0 {
+            write!(self.out, "\x1b[{}A\r\x1b[J", std::mem::take(&mut self.lines))?;
+        }
+        self.drawn = None;
+        write!(self.out, "{lines}")?;
+        Ok(self.out.flush()?)
+    }
+
     /// Draws the last time, and gives the cursor back.
-    pub(crate) fn close(mut self, stage: Stage) -> anyhow::Result<Option<Duration>> {
+    pub(crate) fn close(&mut self, stage: Stage) -> anyhow::Result<Option<Duration>> {
         self.draw(stage)?;
         if self.terminal {
             self.out.write_all(b"\x1b[?25h")?;
@@ -179,8 +222,7 @@ impl<'a> Screen<'a> {
             let least = ColumnConstraint::LowerBoundary(Width::Fixed(width));
             table.column_mut(at).map(|column| column.set_constraint(least));
         }
-        let counters = stage.counters;
-        let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
+        let events = stage.passed.events();
         let per_second = self.per_second(events);
         let place = match stage.place {
             Place::Year { from_us, to_us } => bar(from_us, clock_us, to_us),
@@ -190,11 +232,9 @@ impl<'a> Screen<'a> {
         let day = self.date(clock_us, "%a %d %b %Y %H:%M:%S %Z");
         let (title, alerts) = (&self.title, self.alerts()?);
         Ok(Some(format!(
-            " {title}\n {day}   {place}\n{table}\n {} events: {} late, {} duplicate, {} quarantined; {} a second\n {alerts}\n",
+            " {title}\n {day}   {place}\n{table}\n {} events: {}; {} a second\n {alerts}\n",
             grouped(&events.to_string()),
-            grouped(&counters.late.to_string()),
-            grouped(&counters.duplicate.to_string()),
-            counters.quarantined,
+            stage.passed.line(),
             grouped(&format!("{per_second:.0}")),
         )))
     }

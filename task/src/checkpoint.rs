@@ -26,7 +26,7 @@ mod restore;
 mod save;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod uploads;
 
 pub use error::{Error, Kind, Result};
@@ -40,6 +40,9 @@ use store::{Listed, Patience, Store};
 
 /// Transfers at the same time; each holds at most 8 MiB.
 const PARALLEL: usize = 4;
+
+/// How soon it is noticed that somebody gave up.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Whose state it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,27 +221,37 @@ impl Checkpoints {
     }
 
     /// Keeps the newest whole checkpoint beside `target`, where [`Checkpoints::restore`] finds it; to be
-    /// called again and again while another owner runs. Only what is new is downloaded.
+    /// called again and again while another owner runs. Only what is new is downloaded. Not while it is restored; soon
+    /// after it is `given_up` it ends with `Stopped`.
     ///
     /// # Errors
     /// As [`Checkpoints::restore`].
-    pub fn follow(
-        &self,
-        id: &Identity,
-        target: &Path,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Option<Manifest>> {
+    pub fn follow(&self, id: &Identity, target: &Path, given_up: &dyn Fn() -> bool) -> Result<Option<Manifest>> {
         let restore = self.restoring(id)?;
-        self.run(restore.newest(&restore::warm(target), progress))
+        let (warm, mut watch) = (restore::warm(target), |_| ControlFlow::Continue(()));
+        self.run_unless(given_up, restore.newest(&warm, &mut watch))
     }
 
-    /// The newest checkpoint of the partition, of whatever definitions, whole or not.
+    /// Deletes what [`Checkpoints::follow`] keeps beside `target`.
+    ///
+    /// # Errors
+    /// `File`.
+    pub fn forget(&self, target: &Path) -> Result<()> {
+        let warm = restore::warm(target);
+        match std::fs::remove_dir_all(&warm) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(store::disk(&warm, source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest checkpoint of the partition, of whatever definitions, whole or not; soon after it is `given_up` it
+    /// ends with `Stopped`.
     ///
     /// # Errors
     /// `Store` and `Silent`.
-    pub fn newest(&self, id: &Identity) -> Result<Option<Key>> {
+    pub fn newest(&self, id: &Identity, given_up: &dyn Fn() -> bool) -> Result<Option<Key>> {
         let place = Place::of(id)?;
-        Ok(self.run(place.manifests(&self.store))?.last().map(|(key, _)| *key))
+        Ok(self.run_unless(given_up, place.manifests(&self.store))?.last().map(|(key, _)| *key))
     }
 
     fn restoring<'a>(&'a self, id: &'a Identity) -> Result<Restore<'a>> {
@@ -297,6 +310,21 @@ impl Checkpoints {
     /// Ends what is under way, on whatever thread, with `Stopped`; and whatever is asked later.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
+    }
+
+    fn run_unless<T>(&self, given_up: &dyn Fn() -> bool, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let waits = async {
+            while !given_up() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        self.run(async {
+            tokio::select! {
+                biased;
+                () = waits => Err(Error::Stopped),
+                done = work => done,
+            }
+        })
     }
 
     fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

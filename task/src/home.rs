@@ -18,6 +18,7 @@ use eventlog::failpoint;
 use crate::{
     Error, Result, State,
     checkpoint::{Checkpoints, Identity, Key, Progress, Uploads},
+    standby::{Claims, Owned},
     state::Memory,
     telemetry,
     worker::Config,
@@ -51,6 +52,7 @@ pub struct Policy {
     uploads: Uploads,
     every: Duration,
     tenant: String,
+    claims: Claims,
 }
 
 impl Policy {
@@ -61,8 +63,30 @@ impl Policy {
     pub fn new(store: Checkpoints, every: Duration, tenant: &str) -> std::io::Result<Policy> {
         let store = Arc::new(store);
         let uploads = Uploads::start(store.clone())?;
-        Ok(Policy { store, uploads, every, tenant: tenant.to_owned() })
+        Ok(Policy { store, uploads, every, tenant: tenant.to_owned(), claims: Claims::default() })
     }
+
+    pub(crate) fn store(&self) -> &Checkpoints {
+        &self.store
+    }
+
+    pub(crate) fn every(&self) -> Duration {
+        self.every
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Of the checkpoints of a partition, for whoever reads them.
+    pub(crate) fn identity(&self, stage: &str, partition: u32, generation: u64) -> Identity {
+        Identity { tenant: self.tenant.clone(), task: stage.to_owned(), partition, generation, epoch: 0 }
+    }
+}
+
+/// Name of the task of a partition, and of its folder.
+pub(crate) fn name(stage: &str, partition: u32) -> String {
+    format!("{stage}-{partition}")
 }
 
 /// Saves the checkpoints of one task.
@@ -93,8 +117,19 @@ impl Saver {
     }
 }
 
-/// The state of a partition's task, and who saves its checkpoints.
-pub(crate) fn open(config: &Config, partition: u32, tables: &[&str], host: &Host) -> Result<(State, Option<Saver>)> {
+/// What a task lives in.
+pub(crate) struct Opened {
+    /// Its state.
+    pub(crate) state: State,
+    /// Who saves its checkpoints, if anybody.
+    pub(crate) saver: Option<Saver>,
+    /// Keeps the standby away.
+    pub(crate) owned: Option<Owned>,
+}
+
+/// The home of a partition's task.
+pub(crate) fn open(config: &Config, partition: u32, tables: &[&str], host: &Host) -> Result<Opened> {
+    let owned = host.checkpoints.as_ref().map(|policy| policy.claims.take(&config.stage, partition));
     let home = Home { config, tables, host, name: config.task(partition), partition };
     let (id, newest) = home.identify();
     let state = match home.existing(newest)? {
@@ -112,13 +147,14 @@ pub(crate) fn open(config: &Config, partition: u32, tables: &[&str], host: &Host
         id,
         policy,
     });
-    Ok((state, saver))
+    Ok(Opened { state, saver, owned })
 }
 
-/// Marks the state as one to discard: its damage was met while it was open.
-pub(crate) fn condemn(path: &Path) {
-    if let Err(error) = fs::write(path.join(MARK), "") {
-        tracing::warn!(path = %path.display(), %error, "a damaged state cannot be marked; delete it");
+/// Marks a state whose damage was met while it was open as one to discard.
+pub(crate) fn condemn(error: &Error) {
+    let Error::Damaged { path, .. } = error else { return };
+    if let Err(error) = fs::write(Path::new(path).join(MARK), "") {
+        tracing::warn!(path, %error, "a damaged state cannot be marked; delete it");
     }
 }
 
@@ -139,14 +175,8 @@ impl Home<'_> {
     /// cannot be read: then nothing is restored or saved until the task is opened again.
     fn identify(&self) -> (Option<Identity>, Option<Key>) {
         let Some(policy) = &self.host.checkpoints else { return (None, None) };
-        let mut id = Identity {
-            tenant: policy.tenant.clone(),
-            task: self.config.stage.clone(),
-            partition: self.partition,
-            generation: self.config.generation,
-            epoch: 0,
-        };
-        match policy.store.newest(&id) {
+        let mut id = policy.identity(&self.config.stage, self.partition, self.config.generation);
+        match policy.store.newest(&id, &|| false) {
             Ok(newest) => {
                 id.epoch = newest.map_or(1, |newest| newest.epoch + 1);
                 (Some(id), newest)
@@ -170,7 +200,10 @@ impl Home<'_> {
         } else {
             match self.open() {
                 Ok(state) => match self.fault(&state, newest)? {
-                    None => return Ok(Some(state)),
+                    None => {
+                        self.forget_copy();
+                        return Ok(Some(state));
+                    }
                     Some(why) => why,
                 },
                 Err(error @ Error::Damaged { .. }) => error.to_string(),
@@ -196,6 +229,14 @@ impl Home<'_> {
         }
         state.set_generation(self.config.generation)?;
         Ok(None)
+    }
+
+    /// A warm copy has served, or is not needed.
+    fn forget_copy(&self) {
+        let Some(policy) = &self.host.checkpoints else { return };
+        if let Err(error) = policy.store.forget(&self.path()) {
+            tracing::warn!(task = self.name, %error, "a warm copy is left behind");
+        }
     }
 
     /// Puts the newest whole checkpoint where the state shall be; without one the log makes it.

@@ -17,6 +17,7 @@ pub mod checkpoint;
 mod error;
 mod home;
 mod part;
+mod standby;
 pub mod state;
 pub mod telemetry;
 mod worker;
@@ -24,6 +25,7 @@ mod worker;
 pub use error::{Error, Kind, Result};
 pub use home::{Host, Policy};
 pub use part::state_group;
+pub use standby::Standby;
 pub use state::{Batch, State};
 pub use worker::{Config, Open, Partitions, Worker};
 

@@ -16,7 +16,8 @@ use eventlog::{Log, Output, Stored, failpoint};
 
 use crate::{
     Error, Fold, Result, State,
-    home::{self, Host, Saver},
+    home::{self, Host, Opened, Saver},
+    standby::Owned,
     telemetry,
     worker::{Config, Open},
 };
@@ -32,6 +33,7 @@ pub(crate) struct Part<F> {
     fold: F,
     state: State,
     saver: Option<Saver>,
+    _owned: Option<Owned>,
     /// Offset after the last record applied.
     position: u64,
     /// Offset after the last instant closed.
@@ -51,7 +53,9 @@ impl<F: Fold> Part<F> {
     /// Opens state and fold, and decides where to begin.
     pub(crate) fn open(config: &Config, partition: u32, open: &Open<F>, host: &Host, log: &dyn Log) -> Result<Part<F>> {
         let (name, begun) = (config.task(partition), Instant::now());
-        let (state, saver) = home::open(config, partition, F::TABLES, host)?;
+        // First of all: who is not one of us discards no state of ours.
+        published(&name, config, partition, log)?;
+        let Opened { state, saver, owned } = home::open(config, partition, F::TABLES, host)?;
         let fold = open(partition, &state)?;
         let from = state.next_offset()?;
         let mut part = Part {
@@ -59,6 +63,7 @@ impl<F: Fold> Part<F> {
             fold,
             state,
             saver,
+            _owned: owned,
             position: from.unwrap_or(0),
             closed: from.unwrap_or(0),
             committed: 0,
@@ -80,11 +85,8 @@ impl<F: Fold> Part<F> {
     }
 
     fn join(&mut self, config: &Config, partition: u32, own: Option<u64>, log: &dyn Log) -> Result<()> {
-        let group = log.committed(&config.stage, &config.topic, partition)?;
-        if let Some(group) = &group {
-            same_definitions(&self.name, &group.metadata, config.generation)?;
-        }
-        self.committed = decide(&self.name, own, group.map(|group| group.offset))?;
+        let group = published(&self.name, config, partition, log)?;
+        self.committed = decide(&self.name, own, group)?;
         let low = log.watermarks(&config.topic, partition)?.low;
         if self.position < low {
             return Err(Error::Retained { task: self.name.clone(), from: self.position, low });
@@ -182,6 +184,13 @@ impl<F: Fold> Part<F> {
 /// A generation as the metadata of a committed offset.
 pub(crate) fn metadata(generation: u64) -> String {
     format!("{generation:016x}")
+}
+
+/// The group's position, if what it has published is of our definitions.
+fn published(task: &str, config: &Config, partition: u32, log: &dyn Log) -> Result<Option<u64>> {
+    let Some(group) = log.committed(&config.stage, &config.topic, partition)? else { return Ok(None) };
+    same_definitions(task, &group.metadata, config.generation)?;
+    Ok(Some(group.offset))
 }
 
 /// What a group has published is of the definitions that its committed offsets name.

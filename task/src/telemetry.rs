@@ -37,9 +37,11 @@ pub const CHECKPOINT_SUCCESS: &str = "vitals_checkpoint_last_success_timestamp_s
 pub const CHECKPOINT_FAILURES: &str = "vitals_checkpoint_failures_total";
 /// Checkpoints that a restore had to pass over.
 pub const CHECKPOINT_REFUSED: &str = "vitals_checkpoint_refused_total";
+/// Partitions of others whose newest checkpoint is kept here.
+pub const WARM: &str = "vitals_checkpoint_warm_copies";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     SUPPRESSED,
     OUTPUTS,
     COMMIT,
@@ -55,6 +57,7 @@ pub const NAMES: [&str; 15] = [
     CHECKPOINT_SUCCESS,
     CHECKPOINT_FAILURES,
     CHECKPOINT_REFUSED,
+    WARM,
 ];
 
 /// Describes the telemetry of this crate to the recorder.
@@ -78,6 +81,7 @@ pub fn describe() {
     );
     describe_counter!(CHECKPOINT_FAILURES, Unit::Count, "Checkpoints not saved, or old ones not deleted");
     describe_counter!(CHECKPOINT_REFUSED, Unit::Count, "Checkpoints that a restore had to pass over");
+    describe_gauge!(WARM, Unit::Count, "Partitions of others whose newest checkpoint is kept here");
 }
 
 pub(crate) fn suppressed(task: &str, outputs: usize) {
@@ -128,6 +132,10 @@ pub(crate) fn checkpoint_failed(task: &str, partition: u32) {
 
 pub(crate) fn checkpoint_refused(task: &str, partition: u32) {
     counter!(CHECKPOINT_REFUSED, labels(task, partition).iter()).increment(1);
+}
+
+pub(crate) fn warm(copies: usize) {
+    gauge!(WARM).set(copies as f64);
 }
 
 fn labels(task: &str, partition: u32) -> [Label; 2] {

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -81,7 +81,7 @@ impl Config {
 
     /// Name of the task of a partition.
     pub fn task(&self, partition: u32) -> String {
-        format!("{}-{partition}", self.stage)
+        home::name(&self.stage, partition)
     }
 }
 
@@ -130,7 +130,8 @@ impl<F: Fold + 'static> Worker<F> {
             Partitions::OfGroup => Assignment::Group(config.stage.clone()),
             Partitions::These(partitions) => {
                 for partition in partitions {
-                    parts.insert(*partition, Part::open(&config, *partition, &open, &host, log.as_ref())?);
+                    let part = Part::open(&config, *partition, &open, &host, log.as_ref());
+                    parts.insert(*partition, part.inspect_err(home::condemn)?);
                 }
                 Assignment::Manual(parts.iter().map(|(partition, part)| (*partition, part.position())).collect())
             }
@@ -160,12 +161,8 @@ impl<F: Fold + 'static> Worker<F> {
     pub fn run(mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
         let ended = self.turn_until(stop, recovered);
         recovered.store(false, Ordering::Relaxed);
-        if let Err(Error::Damaged { path, .. }) = &ended {
-            // Closed first.
-            drop(self);
-            home::condemn(Path::new(path));
-        }
-        ended
+        drop(self);
+        ended.inspect_err(home::condemn)
     }
 
     fn turn_until(&mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
@@ -362,3 +359,6 @@ impl Config {
         (self.topic.clone(), partition, Some(Committed { offset, metadata: part::metadata(self.generation) }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 mod cdnow;
 mod chaos;
 mod data;
+mod demo;
 mod fleet;
 mod generated;
 mod http;

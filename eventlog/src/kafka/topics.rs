@@ -268,10 +268,13 @@ fn fewest_copies(topic: &MetadataTopic) -> usize {
 
 /// What a cleanup is in Kafka's words, and when a record counts as written.
 fn settings(cleanup: Cleanup, replication: Option<u16>) -> Vec<(&'static str, String)> {
+    // Where records go after a time, it counts from when they were written: the instants of a history that is imported
+    // today are old, and what was published of them a moment ago is not.
+    let time = if cleanup == Cleanup::Keep { "CreateTime" } else { "LogAppendTime" };
     // Old record times are usual here, and those of doors with a fast clock are the door's business.
     let mut settings = vec![
         ("compression.type", "lz4".to_owned()),
-        ("message.timestamp.type", "CreateTime".to_owned()),
+        ("message.timestamp.type", time.to_owned()),
         ("message.timestamp.after.max.ms", i64::MAX.to_string()),
     ];
     let (policy, more) = match cleanup {

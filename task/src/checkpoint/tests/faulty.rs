@@ -14,7 +14,7 @@ use object_store::{
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// As with a status of 500.
     Error,
     /// It is done, and the reply is lost.
@@ -24,23 +24,23 @@ pub(super) enum Fault {
 }
 
 /// Decides from the operation ("put", "get", "list", "delete") and its key.
-pub(super) type Rule = Box<dyn FnMut(&str, &str) -> Option<Fault> + Send>;
+pub(crate) type Rule = Box<dyn FnMut(&str, &str) -> Option<Fault> + Send>;
 
 /// The store.
 #[derive(Clone)]
-pub(super) struct Faulty {
-    pub(super) inner: Arc<InMemory>,
+pub(crate) struct Faulty {
+    pub(crate) inner: Arc<InMemory>,
     rule: Arc<Mutex<Rule>>,
 }
 
 impl Faulty {
     /// One that does not fail yet.
-    pub(super) fn new() -> Faulty {
+    pub(crate) fn new() -> Faulty {
         Faulty { inner: Arc::default(), rule: Arc::new(Mutex::new(Box::new(|_, _| None))) }
     }
 
     /// Fails like this from now on.
-    pub(super) fn fail(&self, rule: impl FnMut(&str, &str) -> Option<Fault> + Send + 'static) {
+    pub(crate) fn fail(&self, rule: impl FnMut(&str, &str) -> Option<Fault> + Send + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
     }
 

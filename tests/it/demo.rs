@@ -1,0 +1,43 @@
+//! The demo by a fleet on a real Kafka: the numbers are those of the demo in one process, and nothing stays behind.
+
+use std::process::Command;
+
+use eventlog::kafka::local;
+
+use crate::data::Data;
+
+/// A shop small enough for a test.
+const SHOP: [&str; 4] = ["demo", "--once", "--accounts", "60"];
+
+/// Rows of a metric that are there to stay: all months but the one that goes on.
+fn past(data: &Data, metric: &str) -> Vec<String> {
+    let rows = data.run(["query", metric, "--window", "1mo", "--format", "csv"]).done().out;
+    let mut lines: Vec<String> = rows.lines().map(str::to_owned).collect();
+    assert!(lines.len() > 12, "{rows}");
+    lines.pop();
+    lines
+}
+
+#[test]
+fn a_fleet_makes_the_numbers_of_one_process_and_ends() {
+    let Some(brokers) = local::broker("the demo by a fleet") else { return };
+    let prefix = local::prefix();
+    let fleet =
+        Data::new().config(&format!("[kafka]\nprefix = {prefix:?}\nreplication = 1\n[processor]\nworkers = 1\n"));
+    fleet.run(["topics", "create", "--brokers", brokers.as_str(), "--partitions", "4"]).done();
+    let run = fleet.run(SHOP.into_iter().chain(["--brokers", brokers.as_str()])).done();
+    run.says(&["processor-2", "sink-0", "3 processors, 1 sink", "The first metric was there after"]);
+
+    let pids: Vec<&str> = run.out.lines().filter_map(|line| line.split_once(" pid ")?.1.split(' ').next()).collect();
+    assert_eq!(pids.len(), 4, "{}", run.out);
+    for pid in pids {
+        let alive = Command::new("kill").args(["-0", pid]).output().unwrap().status.success();
+        assert!(!alive, "process {pid} is left");
+    }
+
+    let alone = Data::new();
+    alone.run(SHOP).done();
+    for metric in ["orders", "net_revenue", "customers", "events"] {
+        assert_eq!(past(&fleet, metric), past(&alone, metric), "{metric}");
+    }
+}
