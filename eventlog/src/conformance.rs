@@ -411,6 +411,7 @@ fn out_of_range_is_an_error(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
     append(&*harness, 0, record("k", "v"))?;
+    harness.settle()?;
     let high = log.watermarks(T, 0)?.high;
     let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, high)]))?;
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "the end is in range");
