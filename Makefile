@@ -6,7 +6,7 @@ CARGO ?= cargo
 WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-kafka test build lint bench check prepare
+.PHONY: demo demo-kafka test build lint bench check chaos prepare
 
 # A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
 demo: build
@@ -31,6 +31,11 @@ bench: prepare
 lint: prepare
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
+
+# Faults on a real fleet, for as long as you like: `make chaos SEED=7 MINUTES=10 EVENTS=200000`
+chaos: prepare
+	VITALS_CHAOS_SEED=$(or $(SEED),1) VITALS_CHAOS_MINUTES=$(or $(MINUTES),5) VITALS_CHAOS_EVENTS=$(or $(EVENTS),200000) \
+		$(CARGO) test $(WHOLE) --test it -- --ignored --nocapture chaos_for_minutes
 
 # Compilers, headers, and Java for a real Kafka: installs them on Debian and Ubuntu, else says how.
 prepare:

@@ -137,7 +137,7 @@ mod tests {
         check(
             "    measure: {big: {count: order}}\n",
             expect![[r#"
-                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, version, unit, per, every_window, windows, by, measures, value, null_when, silence
+                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, version, unit, per, publish, every_window, windows, by, measures, value, null_when, silence
                   × unknown field `measure`
                    ╭─[catalog.yaml:8:5]
                  7 │     windows: [1d]
@@ -145,8 +145,8 @@ mod tests {
                    ·     ───┬───
                    ·        ╰── here
                    ╰────
-                  help: there are name, title, description, version, unit, per, every_window, windows, by,
-                        measures, value, null_when, silence
+                  help: there are name, title, description, version, unit, per, publish, every_window, windows,
+                        by, measures, value, null_when, silence
             "#]],
         );
     }

@@ -40,6 +40,9 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// How long the stages of a fleet may take to end.
+const STOP_MAX: Duration = Duration::from_secs(20);
+
 /// How soon a sleeping thread notices that the node stops.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -328,6 +331,14 @@ impl<'a> Node<'a> {
     /// Stops every stage after its commit and flush; says what failed.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.common.stop.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + STOP_MAX;
+        // Brokers that are away may keep a thread for as long as they like.
+        while self.site.own_log().is_none() && self.threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() > deadline {
+                bail!("the log does not answer: what is not committed is done again at the next start");
+            }
+            std::thread::sleep(LOOK);
+        }
         for thread in self.threads {
             if thread.join().is_err() {
                 bail!("a stage panicked: this is a defect, please report it with the log");

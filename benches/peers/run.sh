@@ -7,7 +7,7 @@
 # The job: usage of 100,000 accounts over 30 days on 4 partitions, a tick every 100 ms of a log recorded at 400,000 events
 # a second; count and sum per account and day, in state only, and per (type, plan, segment) and day, published: exactly
 # once, committed every 100 ms. What was published is compared with the truth. The topic is loaded once and read
-# from its beginning by each, so this is how fast each catches up. Needs Java, Maven, and a built workspace.
+# from its beginning by each, so this is how fast each catches up. Needs Linux, a JDK, Maven, and a built workspace.
 # Everything is in a temporary folder (TMPDIR), and gone at the end.
 set -euo pipefail
 

@@ -124,7 +124,7 @@ pub enum Error {
         what: String,
     },
     /// A newer producer of this name exists.
-    #[error("producer {name} was fenced by a newer one; this one stops")]
+    #[error("producer {name} was fenced, by a newer one or because its transaction took too long; start it again")]
     Fenced {
         /// Name of the producer.
         name: String,

@@ -218,7 +218,7 @@ pub(crate) fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlo
     let mut consumer = log.consumer(topic, Assignment::Manual(vec![(partition, marks.low)])).unwrap();
     let mut next = marks.low;
     while next < marks.high {
-        match consumer.poll(1 << 20, Duration::from_secs(10)).unwrap() {
+        match consumer.poll(1 << 20, Duration::from_millis(20)).unwrap() {
             Poll::Records { records: stored, .. } => {
                 next = stored.last().unwrap().offset + 1;
                 records.extend(stored.into_iter().map(|stored| stored.record));

@@ -200,6 +200,15 @@ impl Fleet {
         Some(status)
     }
 
+    /// Forgets the processes of a role that have ended by themselves; what was fenced has.
+    pub(crate) fn reap(&mut self, role: Role) {
+        for at in (0..self.count(role)).rev() {
+            if let Some(status) = self.ended(role, at) {
+                assert_eq!(status.code(), Some(1), "{role:?}: {status}\n{}", self.said());
+            }
+        }
+    }
+
     /// SIGTERM; they commit and flush.
     pub(crate) fn stop(&mut self, role: Role) {
         let (stopping, staying): (Vec<_>, Vec<_>) = self.processes.drain(..).partition(|process| process.role == role);
@@ -273,7 +282,7 @@ impl Fleet {
 
     /// Waits until the fleet has published what the undisturbed process has, and stored it; fails at what differs. No
     /// door may be open.
-    pub(crate) fn is_undisturbed(&self, context: &str) {
+    pub(crate) fn is_undisturbed(&mut self, context: &str) {
         assert_eq!(self.count(Role::Door), 0);
         let undisturbed = self.undisturbed();
         let (expected, rows) = (undisturbed.sequences(), undisturbed.rows());
@@ -291,6 +300,11 @@ impl Fleet {
                 return;
             }
             sleep(Duration::from_millis(500));
+            for role in [Role::Processor, Role::Sink] {
+                let wanted = self.count(role);
+                self.reap(role);
+                (self.count(role)..wanted).for_each(|_| self.start(role));
+            }
         }
     }
 }

@@ -37,20 +37,16 @@ enum Outcome {
 /// # Panics
 /// When the broker does not start, or a tool is missing in CI.
 pub fn broker(who: &str) -> Option<String> {
-    match BROKER.get_or_init(start) {
-        Outcome::Runs { address } => Some(address.clone()),
-        Outcome::ToolIsMissing(missing) => {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{who} needs a real Kafka: {missing}");
-            let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-            // Not captured, as what tests print is.
-            let told = writeln!(io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {missing}");
-            told.ok().and(None)
-        }
-        Outcome::Failed(what) => {
-            assert!(what.is_empty(), "{who} needs a real Kafka, which does not start: {what}");
-            None
-        }
-    }
+    let (problem, skips) = match BROKER.get_or_init(start) {
+        Outcome::Runs { address } => return Some(address.clone()),
+        Outcome::ToolIsMissing(which) => (which, std::env::var("CI").as_deref() != Ok("true")),
+        Outcome::Failed(what) => (what, false),
+    };
+    assert!(skips, "{who} needs a real Kafka: {problem}");
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    // Not captured, as what tests print is.
+    let told = writeln!(io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {problem}");
+    told.ok().and(None)
 }
 
 /// A prefix that nobody else has on the broker.
