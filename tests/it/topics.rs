@@ -34,6 +34,7 @@ fn topics_are_made_compared_and_repaired() {
     assert_eq!(
         rows,
         [
+            r#"{"is":"LogAppendTime","setting":"message.timestamp.type","should_be":"CreateTime","topic":"events.v1"}"#,
             r#"{"is":"86400000","setting":"retention.ms","should_be":"-1","topic":"events.v1"}"#,
             r#"{"is":"2","setting":"partitions","should_be":"1","topic":"alerts.v1"}"#,
         ],
