@@ -41,6 +41,9 @@ const HOT: &str = "hot";
 const META: &str = "meta";
 const META_KEY: &[u8] = b"account";
 
+/// Records that are decoded together: they stay in the cache of the processor until they are applied.
+const TOGETHER: usize = 512;
+
 /// What became of the events of a partition so far; accepted is their sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -191,6 +194,38 @@ impl Accounts {
         Ok(slots)
     }
 
+    /// Applies records in order; with `pause` up to the first that closes an instant.
+    fn part(
+        &mut self,
+        records: &[Stored],
+        state: &State,
+        progress: &mut Progress,
+        outputs: &mut Vec<Output>,
+        pause: bool,
+    ) -> Result<()> {
+        let entries: Vec<_> = records.iter().map(decode).collect();
+        let slots = self.slots(&entries, state)?;
+        for ((stored, entry), slot) in records.iter().zip(&entries).zip(slots) {
+            progress.applied += 1;
+            match entry {
+                Ok(Entry::Event(_, event)) => self.event(stored, slot, event, state)?,
+                Ok(Entry::Tick(clock)) if *clock > self.engine.clock() => {
+                    self.close(*clock, state, outputs)?;
+                    progress.closed = Some(stored.offset + 1);
+                    if pause {
+                        break;
+                    }
+                }
+                Ok(Entry::Tick(_)) => {}
+                Ok(Entry::Unknown) => {
+                    self.quarantine(stored, "the record is neither an event nor a tick: a newer door wrote it")
+                }
+                Err(reason) => self.quarantine(stored, reason),
+            }
+        }
+        Ok(())
+    }
+
     fn event(&mut self, stored: &Stored, slot: Slot, event: &Event<'_>, state: &State) -> Result<()> {
         let mut outcome = self.engine.apply(slot, event, None);
         if outcome == Outcome::NeedsJournal {
@@ -279,26 +314,12 @@ impl Fold for Accounts {
     const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, SLICES, TIMERS, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
-        let entries: Vec<_> = records.iter().map(decode).collect();
-        let slots = self.slots(&entries, state)?;
         let before = self.counters;
         let mut progress = Progress { applied: 0, closed: None };
-        for ((stored, entry), slot) in records.iter().zip(&entries).zip(slots) {
-            progress.applied += 1;
-            match entry {
-                Ok(Entry::Event(_, event)) => self.event(stored, slot, event, state)?,
-                Ok(Entry::Tick(clock)) if *clock > self.engine.clock() => {
-                    self.close(*clock, state, outputs)?;
-                    progress.closed = Some(stored.offset + 1);
-                    if pause {
-                        break;
-                    }
-                }
-                Ok(Entry::Tick(_)) => {}
-                Ok(Entry::Unknown) => {
-                    self.quarantine(stored, "the record is neither an event nor a tick: a newer door wrote it")
-                }
-                Err(reason) => self.quarantine(stored, reason),
+        for part in records.chunks(TOGETHER) {
+            self.part(part, state, &mut progress, outputs, pause)?;
+            if pause && progress.closed.is_some() {
+                break;
             }
         }
         self.shared.add(&self.counters, &before);

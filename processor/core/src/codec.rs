@@ -3,13 +3,17 @@
 /// Appends an unsigned integer, seven bits a byte.
 pub fn put(out: &mut Vec<u8>, mut value: u128) {
     // Nearly all fit 64 bits, where shifts are cheap.
-    if let Ok(mut short) = u64::try_from(value) {
-        while short >= 0x80 {
-            out.push(short.to_le_bytes()[0] | 0x80);
-            short >>= 7;
-        }
-        return out.push(short.to_le_bytes()[0]);
+    if let Ok(short) = u64::try_from(value) {
+        return put_short(out, short);
     }
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+fn put_short(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
@@ -19,6 +23,9 @@ pub fn put(out: &mut Vec<u8>, mut value: u128) {
 
 /// Appends a signed integer.
 pub fn put_signed(out: &mut Vec<u8>, value: i128) {
+    if let Ok(short) = i64::try_from(value) {
+        return put_short(out, ((short << 1) ^ (short >> 63)).cast_unsigned());
+    }
     put(out, ((value << 1) ^ (value >> 127)).cast_unsigned());
 }
 
@@ -35,15 +42,20 @@ pub struct Reader<'a>(pub &'a [u8]);
 impl<'a> Reader<'a> {
     /// The next unsigned integer.
     pub fn get(&mut self) -> Option<u128> {
+        if let Some(short) = self.get_short() { Some(short.into()) } else { self.get_long() }
+    }
+
+    /// The next unsigned integer, if it is no longer than nine bytes; else nothing is read.
+    fn get_short(&mut self) -> Option<u64> {
         let mut short = 0_u64;
         for (index, byte) in self.0.iter().take(9).enumerate() {
             short |= u64::from(byte & 0x7f) << (index * 7);
             if byte & 0x80 == 0 {
                 self.0 = &self.0[index + 1..];
-                return Some(short.into());
+                return Some(short);
             }
         }
-        self.get_long()
+        None
     }
 
     fn get_long(&mut self) -> Option<u128> {
@@ -61,6 +73,9 @@ impl<'a> Reader<'a> {
 
     /// The next signed integer.
     pub fn get_signed(&mut self) -> Option<i128> {
+        if let Some(short) = self.get_short() {
+            return Some(((short >> 1).cast_signed() ^ -((short & 1).cast_signed())).into());
+        }
         let raw = self.get()?;
         Some((raw >> 1).cast_signed() ^ -((raw & 1).cast_signed()))
     }

@@ -1,23 +1,27 @@
-//! The accounts of a partition in memory: each at rest in one packed buffer, those that an instant
+//! The accounts of a partition in memory: each at rest as bytes in an arena, those that an instant
 //! touches open.
 //!
 //! ```text
-//!     key -> hash -> slot -> [ key | encoding ]      at rest: one allocation
+//!     key -> hash -> slot -> [ key | encoding ]      at rest
 //!                         -> Open { Account, .. }    from the first event of an instant to its end
 //! ```
 //!
 //! Invariants: a slot is good until [`Hot::forget`]; an account at rest is its encoding, so that a
 //! flush copies bytes. It does not know what events do.
 
+mod arena;
+
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use arena::{Arena, Place, small};
+
 use crate::{
     account::{Account, Totals},
     engine::SilenceByDay,
-    map::{Map, Set},
+    map::Map,
     series::{Names, Profiles},
 };
 
@@ -29,22 +33,26 @@ const CLEAN: u32 = u32::MAX;
 /// Not open, changed since the last flush.
 const DIRTY: u32 = u32::MAX - 1;
 
-#[derive(Debug)]
+/// An account at rest.
+#[derive(Debug, Clone, Copy)]
 struct Resting {
-    /// The key, then the encoding; empty for a new account, which has none.
-    bytes: Box<[u8]>,
+    place: Place,
+    /// Length of the key.
     key: u32,
+    /// Length of key and encoding; a new account has no encoding.
+    length: u32,
     /// Where it is open, or [`CLEAN`] or [`DIRTY`].
     open: u32,
 }
 
 impl Resting {
-    fn key(&self) -> &[u8] {
-        &self.bytes[..self.key as usize]
+    /// Key and encoding.
+    fn parts<'a>(&self, arena: &'a Arena) -> (&'a [u8], &'a [u8]) {
+        arena.get(self.place, self.length as usize).split_at(self.key as usize)
     }
 
-    fn encoding(&self) -> &[u8] {
-        &self.bytes[self.key as usize..]
+    fn key<'a>(&self, arena: &'a Arena) -> &'a [u8] {
+        arena.get(self.place, self.key as usize)
     }
 }
 
@@ -75,12 +83,25 @@ impl Open {
     }
 }
 
-/// Fingerprints of an account beyond those in its state.
+/// Memory of so many open accounts is kept for the next instant.
+const SPARE: usize = 4_096;
+
+/// Fingerprints of an account beyond those in its state; each is its own hash.
 #[derive(Debug, Default)]
 struct Ids {
-    all: Set<u64>,
+    all: HashTable<u64>,
     /// Since the last flush.
     new: Vec<u64>,
+}
+
+impl Ids {
+    fn has(&self, print: u64) -> bool {
+        self.all.find(print, |known| *known == print).is_some()
+    }
+
+    fn insert(&mut self, print: u64) {
+        self.all.insert_unique(print, print, |known| *known);
+    }
 }
 
 /// The accounts.
@@ -89,6 +110,7 @@ pub struct Hot {
     hasher: FixedState,
     slots: HashTable<Slot>,
     resting: Vec<Resting>,
+    arena: Arena,
     open: Vec<Open>,
     /// Memory of accounts that were open.
     spare: Vec<Open>,
@@ -100,13 +122,13 @@ pub struct Hot {
 impl Hot {
     /// The slot of an account.
     pub fn find(&self, key: &str) -> Option<Slot> {
-        let is = |slot: &Slot| self.resting[*slot as usize].key() == key.as_bytes();
+        let is = |slot: &Slot| self.resting[*slot as usize].key(&self.arena) == key.as_bytes();
         self.slots.find(self.hasher.hash_one(key.as_bytes()), is).copied()
     }
 
     /// The key of an account.
     pub fn key(&self, slot: Slot) -> &str {
-        std::str::from_utf8(self.resting[slot as usize].key()).unwrap_or_default()
+        text(self.resting[slot as usize].key(&self.arena))
     }
 
     /// Number of accounts.
@@ -114,18 +136,23 @@ impl Hot {
         self.resting.len()
     }
 
+    /// Bytes reserved for the accounts at rest, fingerprints that are kept apart not counted.
+    pub fn reserved(&self) -> usize {
+        self.arena.reserved() + self.resting.capacity() * size_of::<Resting>() + self.slots.allocation_size()
+    }
+
     /// Takes in an account that is not there: its encoding, empty for a new one, and the
     /// fingerprints kept apart.
     pub fn insert(&mut self, key: &str, encoding: &[u8], ids: impl IntoIterator<Item = u64>) -> Slot {
-        let slot = Slot::try_from(self.resting.len()).unwrap_or(Slot::MAX);
-        let bytes = [key.as_bytes(), encoding].concat().into();
-        self.resting.push(Resting { bytes, key: u32::try_from(key.len()).unwrap_or(0), open: CLEAN });
-        let (hasher, resting) = (&self.hasher, &self.resting);
-        let hash = |slot: &Slot| hasher.hash_one(resting[*slot as usize].key());
+        let slot = small(self.resting.len());
+        let bytes = [key.as_bytes(), encoding].concat();
+        let place = self.arena.add(slot, &bytes);
+        self.resting.push(Resting { place, key: small(key.len()), length: small(bytes.len()), open: CLEAN });
+        let (hasher, resting, arena) = (&self.hasher, &self.resting, &self.arena);
+        let hash = |slot: &Slot| hasher.hash_one(resting[*slot as usize].key(arena));
         self.slots.insert_unique(hasher.hash_one(key.as_bytes()), slot, hash);
-        let all: Set<u64> = ids.into_iter().collect();
-        if !all.is_empty() {
-            self.ids.insert(slot, Ids { all, new: Vec::new() });
+        for print in ids {
+            self.ids.entry(slot).or_default().insert(print);
         }
         slot
     }
@@ -144,12 +171,12 @@ impl Hot {
             silence: SilenceByDay::default(),
             dirty: false,
         });
-        match resting.encoding() {
+        match resting.parts(&self.arena).1 {
             [] => open.account = Account::new(activities),
             bytes => open.account.decode(bytes, profiles, names)?,
         }
         (open.slot, open.touched, open.dirty) = (slot, false, resting.open == DIRTY);
-        resting.open = u32::try_from(self.open.len()).unwrap_or(0);
+        resting.open = small(self.open.len());
         self.open.push(open);
         Some(self.open.len() - 1)
     }
@@ -162,8 +189,7 @@ impl Hot {
     /// Whether an open account may have an event, order or refund with this fingerprint.
     pub fn may_hold(&self, index: usize, print: u64) -> bool {
         let Open { slot, account, .. } = &self.open[index];
-        account.ids.may_hold(print)
-            || (account.ids.apart() && self.ids.get(slot).is_some_and(|ids| ids.all.contains(&print)))
+        account.ids.may_hold(print) || (account.ids.apart() && self.ids.get(slot).is_some_and(|ids| ids.has(print)))
     }
 
     /// Adds a fingerprint, unless it is there.
@@ -174,7 +200,7 @@ impl Hot {
         let Open { slot, account, .. } = &mut self.open[index];
         if !account.ids.insert(print) {
             let ids = self.ids.entry(*slot).or_default();
-            ids.all.insert(print);
+            ids.insert(print);
             ids.new.push(print);
         }
     }
@@ -190,18 +216,23 @@ impl Hot {
                     self.dirty.push(open.slot);
                     resting.open = DIRTY;
                 }
-                each(std::str::from_utf8(resting.key()).unwrap_or_default(), &open);
+                let key = resting.key(&self.arena);
+                each(text(key), &open);
                 self.scratch.clear();
+                self.scratch.extend_from_slice(key);
                 open.account.encode(profiles, names, &mut self.scratch);
-                if resting.encoding().len() == self.scratch.len() {
-                    resting.bytes[resting.key as usize..].copy_from_slice(&self.scratch);
-                } else {
-                    resting.bytes = [resting.key(), &self.scratch].concat().into();
+                resting.length = small(self.scratch.len());
+                if !self.arena.set(resting.place, &self.scratch) {
+                    self.arena.free(resting.place);
+                    resting.place = self.arena.add(open.slot, &self.scratch);
                 }
             }
             open.silence.clear();
-            self.spare.push(open);
+            if self.spare.len() < SPARE {
+                self.spare.push(open);
+            }
         }
+        self.arena.sweep(|slot, place| self.resting[slot as usize].place = place);
     }
 
     /// Hands out the accounts that changed since the last call, in the order of keys: key, encoding,
@@ -216,17 +247,17 @@ impl Hot {
             } else if let Some(open) = self.open.get_mut(resting.open as usize) {
                 open.dirty = false;
             }
-            let key = std::str::from_utf8(resting.key()).unwrap_or_default();
+            let (key, encoding) = resting.parts(&self.arena);
             let ids = if self.ids.is_empty() { None } else { self.ids.get_mut(&slot) };
             let new = ids.map(|ids| std::mem::take(&mut ids.new)).unwrap_or_default();
-            each(slot, key, resting.encoding(), &new);
+            each(slot, text(key), encoding, &new);
         }
     }
 
     /// Sorts slots by key: by the eight bytes after what all keys have in common, which is mostly
     /// enough.
     pub fn sort(&self, slots: &mut [Slot]) {
-        let key = |slot: Slot| self.resting[slot as usize].key();
+        let key = |slot: Slot| self.resting[slot as usize].key(&self.arena);
         let Some(first) = slots.first().map(|slot| key(*slot)) else { return };
         let same = |other: &[u8]| first.iter().zip(other).take_while(|(a, b)| a == b).count();
         let common = slots.iter().map(|slot| same(key(*slot))).min().unwrap_or(0);
@@ -241,9 +272,15 @@ impl Hot {
         if self.open.is_empty() && self.dirty.is_empty() {
             self.slots.clear();
             self.resting.clear();
+            self.arena = Arena::default();
             self.ids.clear();
         }
     }
+}
+
+/// Keys go in as text.
+fn text(key: &[u8]) -> &str {
+    std::str::from_utf8(key).unwrap_or_default()
 }
 
 /// The first eight bytes as a number in their order.

@@ -1,6 +1,6 @@
 //! Metrics of accounts: the snapshots of an account that changed in an instant, and ticks.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use eventlog::Output;
 use processor_core::{
@@ -65,24 +65,31 @@ impl Values<'_> {
     fn totals(&self, metric: &Metric, change: &AccountChange<'_>) -> Vec<v1::Snapshot> {
         let all = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
         let both = change.totals.iter().chain(change.before.iter());
-        let currencies: BTreeSet<(&str, u32)> = both.map(|(number, ..)| (change.names.text(number), number)).collect();
-        let of = |totals: &Totals, currency: u32| {
-            let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
-            let numbers: Vec<i128> = metric.totals.iter().map(|column| columns[*column]).collect();
-            Some((evaluate(metric, self.plan, &numbers).value, since))
-        };
+        let mut currencies: Vec<(&str, u32)> = both.map(|(number, ..)| (change.names.text(number), number)).collect();
+        currencies.sort_unstable();
+        currencies.dedup();
         let mut snapshots = Vec::new();
         for (currency, number) in currencies {
-            let (before, now) = (of(change.before, number), of(change.totals, number));
-            if before == now {
+            let (before, now) =
+                (Self::total(metric, change.before, number), Self::total(metric, change.totals, number));
+            // Most have a later order than before: that is a change whatever the sums.
+            let (was, is) = (before.as_ref().map(|total| total.0), now.as_ref().map(|total| total.0));
+            let value = now.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers).value);
+            if was == is && before.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers).value) == value {
                 continue;
             }
             let mut snapshot = self.snapshot(metric, change.key, currency, &all);
-            snapshot.value = Some(now.and_then(|(value, _)| value).unwrap_or_default());
-            snapshot.since_us = now.map(|(_, since)| since).filter(|since| *since != Time::MIN);
+            snapshot.value = Some(value.unwrap_or_default());
+            snapshot.since_us = is.filter(|since| *since != Time::MIN);
             snapshots.push(snapshot);
         }
         snapshots
+    }
+
+    /// When a currency was last used, and the sums that a metric reads.
+    fn total(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<i128>)> {
+        let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
+        Some((since, metric.totals.iter().map(|column| columns[*column]).collect()))
     }
 
     /// The silence at the end of a day; `None` past its keep.

@@ -3,9 +3,10 @@
 //! Invariants: every record is judged alone, so any record is a place to commit; transitions are
 //! published once, in the order of snapshots.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use eventlog::{Output, Record, Stored};
+use foldhash::fast::FixedState;
 use proto::{
     Message,
     v1::{MetricEntry, Snapshot, metric_entry::Entry},
@@ -23,29 +24,41 @@ const KEPT: usize = 1_000_000;
 pub struct Alerts {
     rule: Rule,
     topic: Arc<str>,
-    series: BTreeMap<Vec<u8>, Option<State>>,
-    dirty: BTreeMap<Vec<u8>, State>,
+    series: HashMap<Vec<u8>, Held, FixedState>,
+    /// Keys of the series that changed since the last flush.
+    dirty: Vec<Vec<u8>>,
+}
+
+/// What is known of a series.
+#[derive(Default)]
+struct Held {
+    state: Option<State>,
+    dirty: bool,
 }
 
 impl Alerts {
     /// The fold of `rule`, with transitions going to `topic`.
     pub fn new(rule: Rule, topic: &str) -> Alerts {
-        Alerts { rule, topic: topic.into(), series: BTreeMap::new(), dirty: BTreeMap::new() }
+        Alerts { rule, topic: topic.into(), series: HashMap::default(), dirty: Vec::new() }
     }
 
-    fn prefetch(&mut self, keys: Vec<Vec<u8>>, state: &task::State) -> task::Result<()> {
-        let missing: Vec<Vec<u8>> = keys.into_iter().filter(|key| !self.series.contains_key(key)).collect();
+    fn prefetch<'a>(&mut self, keys: impl Iterator<Item = &'a Vec<u8>>, state: &task::State) -> task::Result<()> {
+        let mut missing: Vec<&Vec<u8>> = keys.filter(|key| !self.series.contains_key(*key)).collect();
+        missing.sort_unstable();
+        missing.dedup();
         for (key, bytes) in missing.iter().zip(state.get_many(SERIES, &missing)?) {
             let found = bytes.map(|bytes| State::decode(&bytes)).transpose();
             let found = found.map_err(|error| state.damaged(error.to_string()))?;
-            self.series.insert(key.clone(), found);
+            self.series.insert((*key).clone(), Held { state: found, dirty: false });
         }
         Ok(())
     }
 
     fn judge(&mut self, key: Vec<u8>, snapshot: &Snapshot, outputs: &mut Vec<Output>) {
-        let before = self.series.get(&key).copied().flatten();
-        let (now, transition) = apply(&self.rule, before, snapshot);
+        let Some(held) = self.series.get_mut(&key) else { return };
+        let (now, transition) = apply(&self.rule, held.state, snapshot);
+        held.state = Some(now);
+        let clean = !std::mem::replace(&mut held.dirty, true);
         if let Some(transition) = transition {
             let record = Record {
                 key: key.clone().into(),
@@ -55,8 +68,9 @@ impl Alerts {
             };
             outputs.push(Output { topic: self.topic.clone(), partition: 0, record });
         }
-        self.series.insert(key.clone(), Some(now));
-        self.dirty.insert(key, now);
+        if clean {
+            self.dirty.push(key);
+        }
     }
 }
 
@@ -84,7 +98,7 @@ impl Fold for Alerts {
                 snapshots.push((key(&self.rule, &snapshot).encode_to_vec(), snapshot));
             }
         }
-        self.prefetch(snapshots.iter().map(|(key, _)| key.clone()).collect(), state)?;
+        self.prefetch(snapshots.iter().map(|(key, _)| key), state)?;
         for (key, snapshot) in snapshots {
             self.judge(key, &snapshot, outputs);
         }
@@ -92,8 +106,13 @@ impl Fold for Alerts {
     }
 
     fn flush(&mut self, _state: &task::State, batch: &mut Batch<'_>) -> task::Result<()> {
-        for (key, series) in std::mem::take(&mut self.dirty) {
-            batch.put(SERIES, &key, &series.encode())?;
+        self.dirty.sort_unstable();
+        for key in self.dirty.drain(..) {
+            let Some(held) = self.series.get_mut(&key) else { continue };
+            held.dirty = false;
+            if let Some(series) = held.state {
+                batch.put(SERIES, &key, &series.encode())?;
+            }
         }
         if self.series.len() > KEPT {
             self.series.clear();
