@@ -13,6 +13,12 @@ pub(crate) fn late_events(seed: u64, events: usize, accounts: u64, days: i64, la
     made(&generate::Config { seed, events, accounts, start, days, late_days, ..generate::Config::default() })
 }
 
+/// Events of the days up to `now_us`, as a live door gets them: what is years late changes every day since then.
+pub(crate) fn recent(seed: u64, events: usize, accounts: u64, days: i64, now_us: i64) -> Vec<u8> {
+    let start = now_us - days * 86_400_000_000;
+    made(&generate::Config { seed, events, accounts, start, days, ..generate::Config::default() })
+}
+
 fn made(config: &generate::Config) -> Vec<u8> {
     let mut bytes = Vec::new();
     generate::write(config, &mut bytes).unwrap();
