@@ -131,7 +131,7 @@ impl Fleet {
         let checkpoints = data.path().with_file_name("checkpoints");
         let data = data.config(&format!(
             "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"2s\"\n\
-             transaction_timeout = \"6s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n"
+             transaction_timeout = \"6s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n"
         ));
         let made = data.run([
             "topics",
