@@ -36,7 +36,7 @@ use processor::{
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan, settings::Settings};
 use proto::v1;
 use sink::alert::task::Alerts;
-use task::{Fold, Host, Partitions, State, Worker, state::Memory};
+use task::{Fold, Host, Partitions, State, Status, Worker, state::Memory};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -177,7 +177,7 @@ fn run<F: Fold + 'static>(
     let worker = Worker::open(config, open, host, place.log.clone()).unwrap();
     let stop = stop.clone();
     waits.push((stage.to_owned(), topic.to_owned(), partition));
-    std::thread::Builder::new().name(name).spawn(move || worker.run(&stop, &AtomicBool::default()).unwrap()).unwrap()
+    std::thread::Builder::new().name(name).spawn(move || worker.run(&stop, &Status::default()).unwrap()).unwrap()
 }
 
 /// One partition after the other on this thread, each step apart.

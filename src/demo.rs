@@ -430,7 +430,7 @@ impl Demo<'_> {
     /// Lets the stages finish what is in the log, and shows the end.
     fn close(&mut self) -> anyhow::Result<Option<Duration>> {
         match &mut self.engine {
-            Engine::Here(node) => node.drain(&AtomicBool::new(false))?,
+            Engine::Here(node) => drop(node.drain(&AtomicBool::new(false))?),
             Engine::Fleet(fleet) => {
                 fleet.end("ingest")?;
                 self.drain()?;

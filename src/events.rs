@@ -3,10 +3,10 @@
 //!
 //! Ticks, on request, are lines `{"tick":TIME,"partition":N}`, which the import does not read.
 
-use std::{collections::VecDeque, io::Write, sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc};
 
 use clap::ValueEnum;
-use eventlog::{Assignment, Consumer, Log, Poll};
+use eventlog::{Log, Past};
 use ingest::{
     cloudevents::{Position, render},
     door, render_rfc3339,
@@ -37,9 +37,6 @@ pub(crate) enum By {
     /// Recorded time, events before ticks
     Recorded,
 }
-
-/// How long a poll waits.
-const WAIT: Duration = Duration::from_millis(50);
 
 /// Runs the command.
 pub(crate) fn execute(
@@ -95,29 +92,19 @@ pub(crate) fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Wr
 /// Reads one partition up to where it ended when opened.
 struct Cursor {
     partition: u32,
-    high: u64,
-    next: u64,
-    consumer: Option<Box<dyn Consumer>>,
-    records: VecDeque<eventlog::Stored>,
+    past: Past,
     head: Option<(u64, Entry)>,
 }
 
 impl Cursor {
     fn open(log: &dyn Log, topic: &str, partition: u32) -> anyhow::Result<Self> {
-        let marks = log.watermarks(topic, partition)?;
-        let consumer = if marks.low < marks.high {
-            Some(log.consumer(topic, Assignment::Manual(vec![(partition, marks.low)]))?)
-        } else {
-            None
-        };
-        Ok(Self { partition, high: marks.high, next: marks.low, consumer, records: VecDeque::new(), head: None })
+        Ok(Self { partition, past: eventlog::past(log, topic, partition, 0)?, head: None })
     }
 
     /// (recorded time, tick or not) of the next entry.
     fn key(&mut self, topic: &str) -> anyhow::Result<Option<(i64, bool)>> {
         if self.head.is_none() {
-            self.fill()?;
-            let Some(stored) = self.records.pop_front() else { return Ok(None) };
+            let Some(stored) = self.past.next().transpose()? else { return Ok(None) };
             self.head = Some((stored.offset, door::decode(topic, self.partition, &stored)?));
         }
         Ok(self.head.as_ref().map(|(_, entry)| match &entry.entry {
@@ -125,23 +112,5 @@ impl Cursor {
             Some(entry::Entry::Tick(tick)) => (tick.at_us, true),
             None => (i64::MIN, false),
         }))
-    }
-
-    fn fill(&mut self) -> anyhow::Result<()> {
-        let Some(consumer) = &mut self.consumer else { return Ok(()) };
-        while self.records.is_empty() && self.next < self.high {
-            match consumer.poll(1 << 20, WAIT)? {
-                Poll::Records { records, .. } => {
-                    self.next = records.last().map_or(self.high, |last| last.offset + 1);
-                    self.records.extend(records.into_iter().filter(|stored| stored.offset < self.high));
-                }
-                // All that was there has come: on Kafka the ends of transactions take offsets, too.
-                _ => self.next = self.high,
-            }
-        }
-        if self.next >= self.high && self.records.is_empty() {
-            self.consumer = None;
-        }
-        Ok(())
     }
 }

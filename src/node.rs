@@ -20,10 +20,10 @@ use processor::{
     rollup::Rollups,
     topics,
 };
-use processor_core::catalog::Per;
+use processor_core::plan::Metric;
 use sink::alert::task::Alerts;
 use store::Write as _;
-use task::{Fold, Standby, State, Worker};
+use task::{Fold, Standby, State, Status, Worker};
 
 use crate::{
     lag::Lag,
@@ -90,7 +90,8 @@ pub(crate) struct Node<'a> {
     common: Common,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
-    recovered: Vec<Arc<AtomicBool>>,
+    /// Of each worker, by stage.
+    statuses: Vec<(String, Arc<Status>)>,
     /// Stages and their partitions.
     stages: Vec<(String, u32)>,
     _standby: Option<Standby>,
@@ -106,7 +107,7 @@ impl<'a> Node<'a> {
             common: Common::default(),
             threads: Vec::new(),
             counters: Arc::default(),
-            recovered: Vec::new(),
+            statuses: Vec::new(),
             stages: Vec::new(),
             _standby: None,
             waits: Vec::new(),
@@ -138,7 +139,7 @@ impl<'a> Node<'a> {
         for rule in sink::alert::built_in() {
             let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
             let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
-            let partitions = if metric.per == Per::Account { site.partitions } else { 1 };
+            let partitions = topics::partitions(metric, site.partitions);
             let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
             self.start_stage(&stage, &topic, partitions, Arc::new(open))?;
         }
@@ -175,10 +176,10 @@ impl<'a> Node<'a> {
             generation: self.site.plan.generation,
             ..task::Config::new(stage, topic, place.partitions, place.producer, folder)
         };
-        let recovered: Arc<AtomicBool> = Arc::default();
-        self.recovered.push(recovered.clone());
+        let status: Arc<Status> = Arc::default();
+        self.statuses.push((stage.to_owned(), status.clone()));
         let open = move || Worker::open(config.clone(), open.clone(), host.clone(), place.log.clone());
-        let run = move |worker: Worker<F>, stop: &AtomicBool| worker.run(stop, &recovered);
+        let run = move |worker: Worker<F>, stop: &AtomicBool| worker.run(stop, &status);
         self.supervise(name, open, run)
     }
 
@@ -187,20 +188,17 @@ impl<'a> Node<'a> {
         let file = site.path.join(store::sqlite::FILE);
         store::sqlite::Writer::open(&file)?
             .describe(&crate::describe::catalog(&site.plan), &crate::describe::settings(&site.plan))?;
-        let mut inputs: Vec<sink::Topic> = Vec::new();
-        for metric in &site.plan.metrics {
-            let partitions = if metric.per == Per::Account { site.partitions } else { 1 };
-            inputs.push(sink::Topic { name: topics::metric(&metric.name), partitions });
-        }
-        inputs.push(sink::Topic { name: topics::ALERTS.to_owned(), partitions: 1 });
-        for input in &inputs {
-            let waits = (0..input.partitions).map(|part| (sink::group(&input.name), input.name.clone(), part));
-            self.waits.extend(waits);
+        let metric = |metric: &Metric| (topics::metric(&metric.name), topics::partitions(metric, site.partitions));
+        let inputs = site.plan.metrics.iter().map(metric).chain([(topics::ALERTS.to_owned(), 1)]);
+        let mut names = Vec::new();
+        for (topic, partitions) in inputs {
+            self.waits.extend((0..partitions).map(|partition| (sink::group(&topic), topic.clone(), partition)));
+            names.push(topic);
         }
         let (log, producer) = (site.log.clone(), site.producer("sink"));
         let open = move || {
             let store = Box::new(store::sqlite::Writer::open(&file)?);
-            sink::Writer::open(log.clone(), store, &inputs, &producer)
+            sink::Writer::open(log.clone(), store, &names, &producer)
         };
         self.supervise("sink".to_owned(), open, sink::Writer::run)
     }
@@ -282,13 +280,13 @@ impl<'a> Node<'a> {
 
     /// Answers whether the stages are running, and have replayed what they had published before.
     pub(crate) fn readiness(&self) -> impl Fn() -> Result<(), String> + Clone + Send + Sync + 'static {
-        let (common, recovered) = (self.common.clone(), self.recovered.clone());
+        let (common, statuses) = (self.common.clone(), self.statuses.clone());
         move || {
-            let replaying = recovered.iter().filter(|flag| !flag.load(Ordering::Relaxed)).count();
+            let replaying = statuses.iter().filter(|(_, status)| !status.recovered()).count();
             if common.stop.load(Ordering::Relaxed) {
                 Err("the stages are stopping".to_owned())
             } else if replaying > 0 {
-                Err(format!("{replaying} of {} workers are replaying", recovered.len()))
+                Err(format!("{replaying} of {} workers are replaying", statuses.len()))
             } else {
                 Ok(())
             }
@@ -305,22 +303,31 @@ impl<'a> Node<'a> {
         self.counters.frozen()
     }
 
-    /// Waits until everything in the log is processed and stored, or a stage failed, or `stop`.
-    pub(crate) fn drain(&self, stop: &AtomicBool) -> anyhow::Result<()> {
+    /// Waits until everything in the log is processed and stored as far as its ticks go, or a stage failed, or `stop`;
+    /// answers how many events no tick follows yet: they are published at the next one. Alone on the log only.
+    pub(crate) fn drain(&self, stop: &AtomicBool) -> anyhow::Result<u64> {
+        let mut open = 0;
         for (group, topic, partition) in &self.waits {
             loop {
                 if self.common.stop.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
-                    return Ok(());
+                    return Ok(open);
                 }
                 let high = self.site.log.watermarks(topic, *partition)?.high;
                 let done = self.site.log.committed(group, topic, *partition)?.map_or(0, |position| position.offset);
-                if done >= high {
+                if done.max(self.settled(group, *partition)) >= high {
+                    open += if topic == topics::EVENTS { high.saturating_sub(done) } else { 0 };
                     break;
                 }
                 std::thread::sleep(LOOK);
             }
         }
-        Ok(())
+        Ok(open)
+    }
+
+    /// Up to where a stage can do no more; sinks commit all that they read.
+    fn settled(&self, stage: &str, partition: u32) -> u64 {
+        let own = self.statuses.iter().filter(|(name, _)| name == stage);
+        own.map(|(_, status)| status.settled(partition)).max().unwrap_or(0)
     }
 
     /// Whether a stage failed.

@@ -33,10 +33,16 @@ pub(crate) fn run(config: &Config, brokers: Option<&str>, path: &Path, out: &mut
     site.reset()?;
     let stop = shutdown::flag()?;
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
-    node.drain(&stop)?;
+    let open = node.drain(&stop)?;
     let counters = node.counters();
     node.stop()?;
     let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
     writeln!(out, "{events} events applied again")?;
+    if open > 0 {
+        writeln!(
+            out,
+            "{open} of them follow the last tick of their partition: the next import or ingest publishes what they change"
+        )?;
+    }
     Ok(())
 }

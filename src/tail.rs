@@ -3,12 +3,7 @@
 //! It follows the log: another process may write. A line may come again after a crash of that process; the highest
 //! revision of a key holds.
 
-use std::{
-    io::Write,
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{io::Write, path::Path, sync::atomic::Ordering, time::Duration};
 
 use eventlog::{Assignment, Log, Poll, Stored};
 use ingest::parse_rfc3339;
@@ -43,8 +38,7 @@ pub(crate) fn execute(
 ) -> anyhow::Result<()> {
     let from_us = args.from.as_deref().map(revision).transpose()?;
     let log = site::follow(config, brokers, path)?;
-    let stop = shutdown::flag()?;
-    run(args, from_us, log.as_ref(), &stop, out)
+    run(args, from_us, log.as_ref(), out)
 }
 
 fn revision(text: &str) -> anyhow::Result<i64> {
@@ -52,7 +46,7 @@ fn revision(text: &str) -> anyhow::Result<i64> {
     Ok(parse_rfc3339(text).ok_or_else(wrong).map_err(Usage)?)
 }
 
-fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, stop: &AtomicBool, out: &mut dyn Write) -> anyhow::Result<()> {
+fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, out: &mut dyn Write) -> anyhow::Result<()> {
     let topic = match args.topic.strip_prefix("metrics.") {
         Some(name) => topics::metric(name),
         None if args.topic == "alerts" => topics::ALERTS.to_owned(),
@@ -63,27 +57,28 @@ fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, stop: &AtomicBool, out:
             Usage(anyhow::anyhow!("{}: is not in the log; `vitals metrics` lists the metrics", args.topic)).into()
         );
     };
-    let marks =
-        (0..spec.partitions).map(|partition| log.watermarks(&topic, partition)).collect::<Result<Vec<_>, _>>()?;
-    let all = from_us.is_some() || args.once;
-    let mut next: Vec<u64> = marks.iter().map(|marks| if all { marks.low } else { marks.high }).collect();
-    let mut consumer = log.consumer(&topic, Assignment::Manual((0..).zip(next.iter().copied()).collect()))?;
-    while !stop.load(Ordering::Relaxed) {
-        if args.once && next.iter().zip(&marks).all(|(next, marks)| *next >= marks.high) {
-            return Ok(());
-        }
-        match consumer.poll(POLL_BYTES, WAIT)? {
-            Poll::Records { partition, records } => {
-                let at = usize::try_from(partition)?;
-                for stored in records.iter().filter(|stored| !args.once || stored.offset < marks[at].high) {
-                    print(&topic, partition, stored, from_us.unwrap_or(i64::MIN), out)?;
-                }
-                next[at] = records.last().map_or(next[at], |last| last.offset + 1);
-                out.flush()?;
+    let since = from_us.unwrap_or(i64::MIN);
+    if args.once {
+        for partition in 0..spec.partitions {
+            for stored in eventlog::past(log, &topic, partition, 0)? {
+                print(&topic, partition, &stored?, since, out)?;
             }
-            // What compaction took from the end never comes.
-            _ if args.once => return Ok(()),
-            _ => {}
+        }
+        return Ok(out.flush()?);
+    }
+    let begin = |partition| {
+        let marks = log.watermarks(&topic, partition)?;
+        Ok((partition, if from_us.is_some() { marks.low } else { marks.high }))
+    };
+    let begins = (0..spec.partitions).map(begin).collect::<eventlog::Result<_>>()?;
+    let mut consumer = log.consumer(&topic, Assignment::Manual(begins))?;
+    let stop = shutdown::flag()?;
+    while !stop.load(Ordering::Relaxed) {
+        if let Poll::Records { partition, records } = consumer.poll(POLL_BYTES, WAIT)? {
+            for stored in &records {
+                print(&topic, partition, stored, since, out)?;
+            }
+            out.flush()?;
         }
     }
     Ok(())

@@ -20,9 +20,11 @@ pub mod embedded;
 mod error;
 pub mod failpoint;
 pub mod kafka;
+mod past;
 pub mod telemetry;
 
 pub use error::{Error, Kind, Result};
+pub use past::{Past, past};
 
 /// A header of a record: name and raw bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

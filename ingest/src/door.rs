@@ -5,9 +5,9 @@
 //! on where batches end. The clock is read back from the tail of the log, so the log alone says where to go on.
 //! It does not validate.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use eventlog::{Assignment, Commit, GroupOffsets, Log, Output, Poll, Producer, Record, Stored};
+use eventlog::{Commit, GroupOffsets, Log, Output, Producer, Record, Stored};
 use proto::{
     Message,
     bytes::Bytes,
@@ -21,9 +21,6 @@ use crate::{
 
 /// How far back the last tick can be: [`ROWS_MAX`] rows over all partitions, and slack.
 const TAIL_MAX: u64 = ROWS_MAX + 10_000;
-/// How long a poll waits.
-const WAIT: Duration = Duration::from_millis(50);
-
 /// Settings of a door.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -163,7 +160,7 @@ fn tail(log: &dyn Log, topic: &str, partition: u32) -> Result<Clock> {
     let mut back = 256;
     loop {
         let from = marks.high.saturating_sub(back).max(marks.low);
-        let clock = scan(log, topic, partition, from, marks.high)?;
+        let clock = scan(log, topic, partition, from)?;
         if clock.at.is_some() || from == marks.low || back >= TAIL_MAX {
             return Ok(clock);
         }
@@ -171,10 +168,10 @@ fn tail(log: &dyn Log, topic: &str, partition: u32) -> Result<Clock> {
     }
 }
 
-fn scan(log: &dyn Log, topic: &str, partition: u32, from: u64, high: u64) -> Result<Clock> {
+fn scan(log: &dyn Log, topic: &str, partition: u32, from: u64) -> Result<Clock> {
     let mut clock = Clock::default();
-    each(log, topic, partition, from, high, |stored| {
-        match decode(topic, partition, stored)?.entry {
+    for stored in eventlog::past(log, topic, partition, from)? {
+        match decode(topic, partition, &stored?)?.entry {
             Some(entry::Entry::Tick(tick)) => clock = Clock { at: clock.at.max(Some(tick.at_us)), ..Clock::default() },
             Some(entry::Entry::Event(event)) => {
                 let at = event.recorded_at_us;
@@ -183,40 +180,8 @@ fn scan(log: &dyn Log, topic: &str, partition: u32, from: u64, high: u64) -> Res
             }
             None => {}
         }
-        Ok(())
-    })?;
+    }
     Ok(clock)
-}
-
-/// Reads what a partition of the events topic holds in `[from, high)`, in order.
-///
-/// # Errors
-/// When the log cannot be read, or `visit` fails.
-pub fn each(
-    log: &dyn Log,
-    topic: &str,
-    partition: u32,
-    from: u64,
-    high: u64,
-    mut visit: impl FnMut(&Stored) -> Result<()>,
-) -> Result<()> {
-    if from >= high {
-        return Ok(());
-    }
-    let mut consumer = log.consumer(topic, Assignment::Manual(vec![(partition, from)]))?;
-    // Nothing more comes once it is idle: on Kafka the ends of transactions take offsets, too.
-    while let Poll::Records { records, .. } = consumer.poll(1 << 20, WAIT)? {
-        for stored in &records {
-            if stored.offset >= high {
-                return Ok(());
-            }
-            visit(stored)?;
-        }
-        if records.last().is_some_and(|last| last.offset + 1 >= high) {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 /// The time of a record that is a tick.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use eventlog::{Cleanup, Log, TopicSpec};
-use processor_core::{catalog::Per, plan::Plan};
+use processor_core::{
+    catalog::Per,
+    plan::{Metric, Plan},
+};
 
 /// Events and ticks: the source of truth, kept for ever.
 pub const EVENTS: &str = "events.v1";
@@ -25,7 +28,12 @@ pub fn metric(name: &str) -> String {
     format!("metrics.{name}.v1")
 }
 
-/// All topics of a plan; per-account metrics have as many partitions as events.
+/// Partitions of a metric's topic: as many as of the events if it is per account.
+pub fn partitions(metric: &Metric, events: u32) -> u32 {
+    if metric.per == Per::Account { events } else { 1 }
+}
+
+/// All topics of a plan.
 pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
     let compact = Cleanup::Compact { min_lag: WEEK };
     let spec = |name: &str, partitions, cleanup| TopicSpec { name: name.to_owned(), partitions, cleanup };
@@ -35,11 +43,7 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
         spec(ALERTS, 1, Cleanup::Keep),
         spec(DEAD_LETTERS, 1, Cleanup::Keep),
     ];
-    topics.extend(
-        plan.metrics
-            .iter()
-            .map(|m| spec(&metric(&m.name), if m.per == Per::Account { partitions } else { 1 }, compact)),
-    );
+    topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), self::partitions(m, partitions), compact)));
     topics
 }
 

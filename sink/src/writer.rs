@@ -47,19 +47,9 @@ const POLL_BYTES: usize = 1 << 20;
 const BATCH_RECORDS: usize = 20_000;
 const WAIT: Duration = Duration::from_millis(100);
 
-/// A topic that the sink reads: `[PREFIX.]metrics.NAME.v1` or `[PREFIX.]alerts.v1`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: String,
-    /// Its number of partitions.
-    pub partitions: u32,
-}
-
 struct Source {
     topic: Arc<str>,
     alerts: bool,
-    partitions: u32,
     consumer: Box<dyn Consumer>,
 }
 
@@ -91,12 +81,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Joins the groups of the topics; each partition is read on from the group's committed offset, or from the first
+    /// Joins the groups of the topics, `[PREFIX.]metrics.NAME.v1` and `[PREFIX.]alerts.v1`; each partition is read on from the group's committed offset, or from the first
     /// kept record. `name` is that of the producer: a newer sink of this name fences this one.
     ///
     /// # Errors
     /// `Fatal` if a topic is missing.
-    pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[Topic], name: &str) -> Result<Self> {
+    pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[String], name: &str) -> Result<Self> {
         let producer = log.producer(name)?;
         let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
         Ok(Self { log, store, producer, sources })
@@ -142,26 +132,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Everything that the topics hold is in the store, and committed.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn drained(&self) -> Result<bool> {
-        for source in &self.sources {
-            for partition in 0..source.partitions {
-                let marks = self.log.watermarks(&source.topic, partition)?;
-                let done = self
-                    .log
-                    .committed(&group(&source.topic), &source.topic, partition)?
-                    .map_or(marks.low, |at| at.offset);
-                if done < marks.high {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
     fn gather(&mut self, wait: Duration) -> Result<Gathered> {
         let mut gathered = Gathered::default();
         let log = self.log.clone();
@@ -194,10 +164,10 @@ impl Writer {
 }
 
 impl Source {
-    fn open(log: &dyn Log, topic: &Topic) -> Result<Self> {
-        let alerts = topic.name == "alerts.v1" || topic.name.ends_with(".alerts.v1");
-        let consumer = log.consumer(&topic.name, Assignment::Group(group(&topic.name)))?;
-        Ok(Self { topic: topic.name.as_str().into(), alerts, partitions: topic.partitions, consumer })
+    fn open(log: &dyn Log, topic: &str) -> Result<Self> {
+        let alerts = topic == "alerts.v1" || topic.ends_with(".alerts.v1");
+        let consumer = log.consumer(topic, Assignment::Group(group(topic)))?;
+        Ok(Self { topic: topic.into(), alerts, consumer })
     }
 
     /// Polls once.

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -85,6 +85,27 @@ impl Config {
     }
 }
 
+/// How a worker is doing, for others to see.
+#[derive(Debug, Default)]
+pub struct Status {
+    recovered: AtomicBool,
+    settled: Mutex<BTreeMap<u32, u64>>,
+}
+
+impl Status {
+    /// Whether no task replays.
+    pub fn recovered(&self) -> bool {
+        self.recovered.load(Ordering::Relaxed)
+    }
+
+    /// Offset before which all records of a partition are applied, and all instants that they close committed; 0 for a
+    /// partition that is not the worker's. Past the committed offset lie records that no tick follows yet.
+    pub fn settled(&self, partition: u32) -> u64 {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.get(&partition).copied().unwrap_or(0)
+    }
+}
+
 /// Outputs waiting for a commit are kept below about this many records.
 const OUTPUTS_MAX: usize = 20_000;
 
@@ -153,24 +174,26 @@ impl<F: Fold + 'static> Worker<F> {
         })
     }
 
-    /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes. `recovered` is true
-    /// while no task replays.
+    /// The whole loop: read, apply, commit, flush, until told to stop; then commits and flushes.
     ///
     /// # Errors
     /// The first failure; what was committed stays, the rest is replayed by the next worker.
-    pub fn run(mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
-        let ended = self.turn_until(stop, recovered);
-        recovered.store(false, Ordering::Relaxed);
+    pub fn run(mut self, stop: &AtomicBool, status: &Status) -> Result<()> {
+        let ended = self.turn_until(stop, status);
+        status.recovered.store(false, Ordering::Relaxed);
         drop(self);
         ended.inspect_err(home::condemn)
     }
 
-    fn turn_until(&mut self, stop: &AtomicBool, recovered: &AtomicBool) -> Result<()> {
+    fn turn_until(&mut self, stop: &AtomicBool, status: &Status) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             self.step()?;
             let replaying = self.replaying();
-            recovered.store(replaying == 0, Ordering::Relaxed);
+            status.recovered.store(replaying == 0, Ordering::Relaxed);
             telemetry::replaying(&self.config.producer, replaying);
+            let settled = self.parts.iter().filter(|(_, part)| part.waiting().is_none());
+            *status.settled.lock().unwrap_or_else(PoisonError::into_inner) =
+                settled.map(|(partition, part)| (*partition, part.position())).collect();
         }
         self.rest()
     }

@@ -6,10 +6,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
-use eventlog::{Assignment, Log, Poll, embedded};
+use eventlog::{Log, embedded};
 use proto::{
     Message,
     v1::{MetricEntry, metric_entry::Entry},
@@ -121,9 +120,7 @@ impl Data {
 
     /// The snapshots and alerts among them.
     pub(crate) fn snapshots(&self) -> Sequences {
-        let mut sequences = self.sequences();
-        sequences.retain(|(topic, _), values| !is_ticks(topic, values));
-        sequences
+        without_ticks(self.sequences())
     }
 
     /// The ticks among them.
@@ -204,31 +201,19 @@ pub(crate) fn sequences(log: &dyn Log) -> Sequences {
     sequences
 }
 
+/// The snapshots and alerts among them.
+pub(crate) fn without_ticks(mut sequences: Sequences) -> Sequences {
+    sequences.retain(|(topic, _), values| !is_ticks(topic, values));
+    sequences
+}
+
 fn is_ticks(topic: &str, values: &[Vec<u8>]) -> bool {
     topic != "alerts.v1" && matches!(MetricEntry::decode(values[0].as_slice()).unwrap().entry, Some(Entry::Tick(_)))
 }
 
 /// What a partition holds now.
 pub(crate) fn records(log: &dyn Log, topic: &str, partition: u32) -> Vec<eventlog::Record> {
-    let marks = log.watermarks(topic, partition).unwrap();
-    let mut records = Vec::new();
-    if marks.low == marks.high {
-        return records;
-    }
-    let mut consumer = log.consumer(topic, Assignment::Manual(vec![(partition, marks.low)])).unwrap();
-    let mut next = marks.low;
-    while next < marks.high {
-        match consumer.poll(1 << 20, Duration::from_millis(20)).unwrap() {
-            Poll::Records { records: stored, .. } => {
-                next = stored.last().unwrap().offset + 1;
-                records.extend(stored.into_iter().map(|stored| stored.record));
-            }
-            // On Kafka the ends of transactions take offsets, too.
-            Poll::Idle => break,
-            other => panic!("{topic} {partition} ends at {next} of {}: {other:?}", marks.high),
-        }
-    }
-    records
+    eventlog::past(log, topic, partition, 0).unwrap().map(|stored| stored.unwrap().record).collect()
 }
 
 /// Fails at the first key that does not have the same values in the same order.

@@ -7,8 +7,14 @@ use std::{
     time::Duration,
 };
 
+use eventlog::{Commit, Log as _, Output, Record, embedded};
+use proto::{
+    Message as _,
+    v1::{Entry, Event, entry},
+};
+
 use crate::{
-    data::{Data, assert_same_rows, assert_same_sequences},
+    data::{Data, assert_same_rows, assert_same_sequences, records},
     generated::{self, Random},
 };
 
@@ -48,6 +54,33 @@ fn a_rebuild_publishes_the_same() {
     assert_same_sequences(&data.sequences(), &sequences, "rebuilt");
     assert_same_rows(&data.rows(), &rows, "rebuilt");
     assert_same_rows(&data.clocks(), &clocks, "rebuilt");
+}
+
+#[test]
+fn a_rebuild_ends_where_no_tick_follows_and_the_next_tick_publishes_the_rest() {
+    let data = imported(2, 700);
+    append_without_tick(&data);
+    let before = data.rows();
+    data.run(["rebuild"]).done().says(&["1 of them follow the last tick of their partition"]);
+    assert_same_rows(&data.rows(), &before, "rebuilt without the tick");
+    let nothing = data.file("nothing.ndjson", "");
+    data.import(&nothing, &["--until", "2024-07-16T00:00:00Z"]).done();
+    assert_ne!(data.rows(), before);
+}
+
+/// An order, as a door leaves it that is killed before its tick.
+fn append_without_tick(data: &Data) {
+    let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
+    let order = |record: &Record| match Entry::decode(record.value.clone().unwrap()).unwrap().entry {
+        Some(entry::Entry::Event(event)) if event.r#type == "order.completed" => Some(event),
+        _ => None,
+    };
+    let mut records = records(log.as_ref(), "events.v1", 0).into_iter();
+    let (record, event) = records.find_map(|record| Some((record.clone(), order(&record)?))).unwrap();
+    let event = Event { id: "after the last tick".to_owned(), ..event };
+    let value = Some(Entry { entry: Some(entry::Entry::Event(event)) }.encode_to_vec().into());
+    let outputs = vec![Output { topic: "events.v1".into(), partition: 0, record: Record { value, ..record } }];
+    log.producer("killed").unwrap().commit(Commit { outputs, offsets: Vec::new() }).unwrap();
 }
 
 #[test]

@@ -67,17 +67,13 @@ fn event(id: &str) -> Event {
 /// What the partitions hold: (id or tick, stamp).
 fn entries(log: &dyn Log) -> Vec<Vec<(String, i64)>> {
     let read = |partition| {
-        let mut found = Vec::new();
-        let high = log.watermarks(crate::EVENTS, partition).unwrap().high;
-        door::each(log, crate::EVENTS, partition, 0, high, |stored| {
-            found.push(match door::decode(crate::EVENTS, partition, stored)?.entry.unwrap() {
-                Entry::Event(event) => (event.id, event.recorded_at_us),
-                Entry::Tick(tick) => ("tick".to_owned(), tick.at_us),
-            });
-            Ok(())
-        })
-        .unwrap();
-        found
+        let past = eventlog::past(log, crate::EVENTS, partition, 0).unwrap();
+        let entry = |stored| door::decode(crate::EVENTS, partition, &stored).unwrap().entry.unwrap();
+        let shown = |entry| match entry {
+            Entry::Event(event) => (event.id, event.recorded_at_us),
+            Entry::Tick(tick) => ("tick".to_owned(), tick.at_us),
+        };
+        past.map(|stored| shown(entry(stored.unwrap()))).collect()
     };
     (0..PARTITIONS).map(read).collect()
 }

@@ -483,10 +483,10 @@ fn damage_ends_the_worker_of_a_group_and_the_next_one_goes_on() {
     fixture.append(0, &[2, TICK]);
     let scene = fixture.member("a");
     scene.script.lock().unwrap().push_back(Poll::Assigned(vec![0]));
-    let (never, recovered) = (AtomicBool::new(false), AtomicBool::new(true));
-    let error = scene.worker.run(&never, &recovered).unwrap_err();
+    let (never, status) = (AtomicBool::new(false), Status::default());
+    let error = scene.worker.run(&never, &status).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
-    assert!(!recovered.load(Ordering::Relaxed));
+    assert!(!status.recovered());
     let mut scene = fixture.member("a");
     scene.given(&[0]);
     scene.works();
