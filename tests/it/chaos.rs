@@ -9,6 +9,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Write as _,
     net::SocketAddr,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use std::{
 };
 
 use eventlog::failpoint;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fleet::{Fleet, Role},
@@ -40,8 +41,31 @@ const TAKE_OVER: Duration = Duration::from_secs(5);
 /// Between two requests, where not everything shall be over before the last fault.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Lines between two that make an alert fire, or take it back.
+const ALERT_EVERY: usize = 250;
+
+/// Events up to now, and in between accounts that come back after a hundred days of silence.
 fn recent(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
-    generated::recent(seed, events, accounts, days, jiff::Timestamp::now().as_microsecond())
+    let now = jiff::Timestamp::now();
+    let events = generated::recent(seed, events, accounts, days, now.as_microsecond());
+    let order = |number: usize, at: jiff::Timestamp| {
+        let at = at.to_string();
+        let data = json!({"order": at, "gross": 100, "currency": "EUR"});
+        let (account, id) = (format!("silent-{number}"), format!("silent-{number}-{at}"));
+        json!({"id": id, "source": "shop", "type": "order.completed", "time": at, "account": account, "data": data})
+    };
+    let mut bytes = Vec::new();
+    for (number, lines) in
+        events.split_inclusive(|byte| *byte == b'\n').collect::<Vec<_>>().chunks(ALERT_EVERY).enumerate()
+    {
+        let came = order(number, now - Duration::from_secs(100 * 86_400));
+        writeln!(bytes, "{came}").unwrap();
+        lines.iter().for_each(|line| bytes.extend_from_slice(line));
+        if number % 2 == 0 {
+            writeln!(bytes, "{}", order(number, now)).unwrap();
+        }
+    }
+    bytes
 }
 
 /// What the nemesis does.
@@ -322,7 +346,7 @@ fn survive(
 fn a_fleet_under_every_fault_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet under faults", 6) else { return };
     let mut faults = FAULTS.into_iter();
-    survive(&mut fleet, &recent(4, 20_000, 300, 30), PAUSE, 4, |_| faults.next());
+    survive(&mut fleet, &recent(4, 30_000, 300, 30), PAUSE, 4, |_| faults.next());
 }
 
 /// Which process passes a failpoint, and after how many times it ends there: some are first passed at rest.
@@ -339,7 +363,7 @@ fn passer(name: &str) -> (Role, u32) {
 fn a_fleet_aborted_at_every_failpoint_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet and its failpoints", 4) else { return };
     let mut names = failpoint::NAMES.into_iter();
-    let events = recent(5, 20_000, 300, 30);
+    let events = recent(5, 26_000, 300, 30);
     survive(&mut fleet, &events, PAUSE, 5, |_| names.next().map(Fault::AbortAt));
 }
 
