@@ -268,4 +268,8 @@ pub trait Producer: Send {
     /// `Fatal` when fenced, when a topic or partition is unknown, or when the outcome is not known: then the owner
     /// starts again from its state; `Retry` when the outcome is known to be "nothing written" and trying again may help.
     fn commit(&mut self, commit: Commit) -> Result<()>;
+
+    /// Takes what waits beside commits: log lines, statistics, the wish for a new token. Owners call it now and then
+    /// while they have nothing to commit. Kafka: `rd_kafka_poll`.
+    fn tend(&mut self) {}
 }

@@ -102,6 +102,7 @@ impl Writer {
             gathered = self.await_first(wait)?;
         }
         if gathered.records == 0 {
+            self.producer.tend();
             return Ok(0);
         }
         if !gathered.batch.is_empty() {

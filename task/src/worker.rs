@@ -223,6 +223,7 @@ impl<F: Fold + 'static> Worker<F> {
             self.commit()?;
         }
         if idle {
+            self.producer.tend();
             self.flush(|part| part.wants_flush())?;
         }
         Ok(())

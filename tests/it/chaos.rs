@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     fleet::{Fleet, Role},
     generated::{self, Random},
-    http::post_once,
+    http::{get, post_once},
 };
 
 const LINES: &str = "application/x-ndjson";
@@ -39,7 +39,7 @@ const BATCH: usize = 20;
 const TAKE_OVER: Duration = Duration::from_secs(5);
 
 /// Between two requests, where not everything shall be over before the last fault.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// Lines between two that make an alert fire, or take it back.
 const ALERT_EVERY: usize = 250;
@@ -312,6 +312,13 @@ fn survive(
             eprintln!("{fault:?}, {} acknowledged", ledger.acknowledged.lock().unwrap().len());
             act(fault, fleet, &ledger, &mut random);
             done.push(fault);
+        }
+        // The last fault is over, too, when the doors accept events again.
+        let ready = |door: &SocketAddr| get(*door, "/readyz").is_some_and(|answer| answer.status == 200);
+        let begun = Instant::now();
+        while !fleet.doors().iter().all(ready) {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the doors stay closed\n{}", fleet.said());
+            sleep(Duration::from_millis(100));
         }
         ledger.stop.store(true, Ordering::Relaxed);
         sender.join().unwrap();

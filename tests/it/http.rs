@@ -82,7 +82,7 @@ impl Door {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.raw(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+        get(self.address, path).expect("the door listens")
     }
 
     /// Sends bytes while it reads the answer: it may come before all is sent.
@@ -144,6 +144,15 @@ impl Drop for Door {
 /// Sends a signal.
 pub(crate) fn interrupt(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// One `GET`; none when the connection broke.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    let bytes = read(&mut stream);
+    (!bytes.is_empty()).then(|| Answer::parse(&bytes))
 }
 
 /// The status of one request; none when the connection broke.

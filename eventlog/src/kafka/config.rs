@@ -110,6 +110,12 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What clients without a name of their own call themselves.
+const CLIENT: &str = "vitals";
+
+/// How often a client says how it is.
+const STATISTICS_EVERY: Duration = Duration::from_secs(5);
+
 impl Config {
     /// Refuses what is not safe or cannot work.
     pub(super) fn check(&self) -> Result<()> {
@@ -134,7 +140,7 @@ impl Config {
     pub(super) fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.brokers.join(","));
-        client.set("client.id", "vitals");
+        client.set("client.id", CLIENT);
         client.set_log_level(RDKafkaLogLevel::Info);
         client.set("socket.keepalive.enable", "true");
         client.set("security.protocol", self.protocol());
@@ -154,6 +160,13 @@ impl Config {
             (Some(_), None) => "ssl",
             (Some(_), Some(_)) => "sasl_ssl",
         }
+    }
+
+    /// The settings of a client that is polled for as long as it lives, which then says how it is under this name.
+    pub(super) fn observed(mut settings: ClientConfig, name: &str) -> ClientConfig {
+        settings.set("client.id", name);
+        settings.set("statistics.interval.ms", millis(STATISTICS_EVERY));
+        settings
     }
 
     /// A consumer. The group is only a name unless it subscribes.

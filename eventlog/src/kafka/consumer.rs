@@ -29,6 +29,7 @@ use rdkafka::{
 
 use super::{
     Context, Shared,
+    config::Config,
     context::Rebalance,
     errors, native, number, offset,
     producer::{Membership, Writer},
@@ -48,6 +49,8 @@ pub(super) struct Reader {
     giving_back: bool,
     /// Read one record too far: it belongs to another partition.
     ahead: Option<(u32, Batch)>,
+    /// It was said that reading waits for the brokers.
+    waits: bool,
     /// What went wrong after records were read that are delivered first.
     failed: Option<Error>,
 }
@@ -79,7 +82,10 @@ impl Reader {
         let full = log.full(topic);
         let (settings, group, manual) = match assignment {
             Assignment::Manual(all) => (log.config.consumer(&log.full("reader")), None, all),
-            Assignment::Group(group) => (log.config.member(&log.full(&group), topic), Some(group), Vec::new()),
+            Assignment::Group(group) => {
+                let name = log.full(&group);
+                (Config::observed(log.config.member(&name, topic), &name), Some(group), Vec::new())
+            }
         };
         for (partition, _) in &manual {
             log.check(topic, *partition)?;
@@ -92,7 +98,18 @@ impl Reader {
         let cursors: BTreeMap<_, _> = manual.into_iter().map(|(p, offset)| (p, Cursor::at(offset))).collect();
         let moved = !cursors.is_empty();
         let (client, topic) = (Arc::new(client), topic.to_owned());
-        Ok(Self { log, topic, client, group, cursors, moved, giving_back: false, ahead: None, failed: None })
+        Ok(Self {
+            log,
+            topic,
+            client,
+            group,
+            cursors,
+            moved,
+            giving_back: false,
+            ahead: None,
+            waits: false,
+            failed: None,
+        })
     }
 
     /// Handles one rebalance that was noted; none where nothing changes for the owner.
@@ -157,8 +174,18 @@ impl Reader {
         let client = self.client.clone();
         match client.poll(wait) {
             None => Ok(None),
-            Some(Ok(message)) => Ok(self.take(&message)),
+            Some(Ok(message)) => {
+                self.answered();
+                Ok(self.take(&message))
+            }
             Some(Err(error)) => self.sort_out(&error).map(|()| None),
+        }
+    }
+
+    /// The brokers are there.
+    fn answered(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            tracing::info!(topic = self.topic, "kafka: reading goes on");
         }
     }
 
@@ -181,6 +208,7 @@ impl Reader {
             if let Some(cursor) = cursor {
                 cursor.until = 0;
             }
+            self.answered();
             return Ok(());
         }
         match (error, errors::code(error)) {
@@ -197,7 +225,10 @@ impl Reader {
                 Err(Error::Unknown { topic: self.topic.clone(), partition })
             }
             (_, Some(code)) if errors::is_transient(code) => {
-                tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
+                // Comes with every poll while they are away.
+                if !std::mem::replace(&mut self.waits, true) {
+                    tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
+                }
                 Ok(())
             }
             _ => Err(self.fail(error)),

@@ -10,6 +10,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use rdkafka::{
@@ -20,6 +21,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::DeliveryResult,
     producer::{NoCustomPartitioner, ProducerContext},
+    statistics::{Broker, Statistics},
     types::RDKafkaRespErr,
 };
 
@@ -27,6 +29,7 @@ use super::{
     config::{Config, Sasl},
     token,
 };
+use crate::telemetry;
 
 /// A change of what a member of a group owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,7 @@ pub(super) struct Context {
     owner: AtomicBool,
     rebalances: Mutex<VecDeque<Rebalance>>,
     failure: Mutex<Option<Code>>,
+    statistics: Mutex<telemetry::Client>,
 }
 
 impl Context {
@@ -56,6 +60,7 @@ impl Context {
             owner: AtomicBool::new(false),
             rebalances: Mutex::default(),
             failure: Mutex::default(),
+            statistics: Mutex::default(),
         }
     }
 
@@ -106,6 +111,25 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         // Comes with every end of a partition, too, and with whatever a poll returns.
         tracing::debug!(%error, "kafka: {reason}");
+    }
+
+    fn stats(&self, said: Statistics) {
+        let brokers = || said.brokers.values();
+        let total = |of: fn(&Broker) -> u64| brokers().map(of).sum();
+        let partitions = said.topics.values().flat_map(|topic| topic.partitions.values());
+        let fetched: u64 = partitions.map(|partition| u64::try_from(partition.fetchq_cnt).unwrap_or(0)).sum();
+        let slowest = brokers().filter_map(|broker| broker.rtt.as_ref()).map(|rtt| rtt.p99).max();
+        let now = telemetry::Client {
+            sent_bytes: total(|broker| broker.txbytes),
+            received_bytes: total(|broker| broker.rxbytes),
+            errors: total(|broker| broker.txerrs + broker.rxerrs + broker.req_timeouts),
+            queued_records: said.msg_cnt + fetched,
+            connected: brokers().filter(|broker| broker.state == "UP").count(),
+            round_trip: Duration::from_micros(u64::try_from(slowest.unwrap_or(0)).unwrap_or(0)),
+        };
+        let mut before = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        telemetry::client(&said.client_id, &before, &now);
+        *before = now;
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {

@@ -31,7 +31,11 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{Context, DELETED, Shared, config::Sasl, errors, native, number};
+use super::{
+    Context, DELETED, Shared,
+    config::{Config, Sasl},
+    errors, native, number,
+};
 use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, failpoint, telemetry};
 
 /// As Kafka's `offset.metadata.max.bytes`.
@@ -63,7 +67,7 @@ struct Stopped {
 impl Writer {
     pub(super) fn new(log: Arc<Shared>, name: &str, membership: Option<Membership>) -> Result<Self> {
         let fail = |error| errors::broker(format!("producer {name}"), &error);
-        let settings = log.config.producer(&log.full(name));
+        let settings = Config::observed(log.config.producer(&log.full(name)), &log.full(name));
         let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
         if matches!(log.config.sasl, Some(Sasl::OauthBearer { .. })) {
             // It asks for its token in a poll only, and nothing polls while it opens.
@@ -283,13 +287,16 @@ impl Producer for Writer {
             return Ok(());
         }
         self.check(&commit)?;
-        // Takes what waits there: log lines, the wish for a token.
-        self.client.poll(Duration::ZERO);
+        self.tend();
         self.write(&commit).map_err(|failure| self.settle(failure))?;
         failpoint::pass(failpoint::AFTER_COMMIT);
         let size = |output: &Output| output.record.key.len() + output.record.value.as_ref().map_or(0, |v| v.len());
         telemetry::committed(1, commit.outputs.len() as u64, commit.outputs.iter().map(size).sum());
         Ok(())
+    }
+
+    fn tend(&mut self) {
+        self.client.poll(Duration::ZERO);
     }
 }
 
