@@ -5,6 +5,7 @@
 #   broker.sh start DIR [PORT] [--until-exit-of PID]   starts it, prints its address, returns when it answers
 #   broker.sh stop DIR                                 ends it, by the process id that `start` wrote
 #   broker.sh status DIR                               prints its address, if it runs
+#   broker.sh tool DIR CLASS ARGUMENT...               runs one of Kafka's tools on it, as TopicCommand --list
 #   broker.sh fetch                                    only fetches the jars
 #
 # DIR holds everything that a broker writes; delete it to forget the data. A broker started again in the same DIR
@@ -148,10 +149,23 @@ watch_over() {
     rm -rf "$dir"
 }
 
-usage() { sed -n '5,8s/^# *//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+tool() {
+    local address
+    address=$(status "$1")
+    java -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" \
+        "org.apache.kafka.tools.$2" --bootstrap-server "$address" "${@:3}"
+}
+
+usage() { sed -n '5,9s/^# *//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
 command=${1:-}
 [ $# -gt 0 ] && shift
+if [ "$command" = tool ]; then
+    [ $# -gt 1 ] || usage
+    needs
+    tool "$@"
+    exit
+fi
 owner=
 args=()
 while [ $# -gt 0 ]; do

@@ -2,7 +2,8 @@
 //!
 //! While events are sent, processes are killed and stopped, states and checkpoints are wiped and damaged, the broker dies.
 //! Then the faults end, and: every acknowledged event is in the log, none is invented (O1, O2); topics and store are those
-//! of one undisturbed process over the same `events.v1` (O3, O5, O7); and the faults did happen (O10).
+//! of one undisturbed process over the same `events.v1`, and the oracle's (O3, O5, O7), no transaction is open (O8), a probe
+//! went through (O9), a rebuild gives the same (O12); and the faults did happen (O10).
 //!
 //! `make chaos` runs them: each fault once, an abort at every failpoint, and `SEED=7 MINUTES=10` of faults at random.
 
@@ -28,6 +29,7 @@ use crate::{
     fleet::{Fleet, Role},
     generated::{self, Random},
     http::{get, post_once},
+    oracle,
 };
 
 const LINES: &str = "application/x-ndjson";
@@ -76,25 +78,43 @@ enum Fault {
     KillDoor,
     KillAll,
     StopAndTakeOver,
+    KillRecovering,
     WipeState,
-    DamageState,
+    DamageState(Damage),
     DamageCheckpoint,
     Storm,
+    RestartBroker,
     KillBroker,
     BrokerAway,
     AbortAt(&'static str),
 }
 
-const FAULTS: [Fault; 11] = [
+/// What happens to a file of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    FlipTable,
+    TruncateTable,
+    DeleteTable,
+    TearLog,
+    SpoilManifest,
+}
+
+const FAULTS: [Fault; 17] = [
     Fault::KillProcessor,
     Fault::KillSink,
     Fault::StopAndTakeOver,
     Fault::WipeState,
     Fault::KillDoor,
-    Fault::DamageState,
+    Fault::DamageState(Damage::FlipTable),
+    Fault::KillRecovering,
+    Fault::DamageState(Damage::TruncateTable),
     Fault::KillAll,
+    Fault::DamageState(Damage::DeleteTable),
     Fault::Storm,
+    Fault::DamageState(Damage::TearLog),
     Fault::DamageCheckpoint,
+    Fault::DamageState(Damage::SpoilManifest),
+    Fault::RestartBroker,
     Fault::KillBroker,
     Fault::BrokerAway,
 ];
@@ -140,6 +160,18 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// One event more, which the first door has to take.
+    fn probe(&self) {
+        let event = json!({"id": "probe", "source": "probe", "type": "order.completed", "account": "probe",
+            "data": {"order": "probe", "gross": 1, "currency": "EUR"}});
+        let door = self.doors.lock().unwrap()[0];
+        assert_eq!(post_once(door, LINES, format!("{event}\n").as_bytes()), Some(200), "the probe is not taken");
+        self.sent.lock().unwrap().insert("probe".to_owned());
+        self.acknowledged.lock().unwrap().insert("probe".to_owned());
+    }
+}
+
 /// Stops the sender when dropped.
 struct Stop<'a>(&'a AtomicBool);
 
@@ -153,20 +185,19 @@ fn id(line: &[u8]) -> String {
     serde_json::from_slice::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
 }
 
-/// Brings the fleet to its strength.
-fn fill(fleet: &mut Fleet, ledger: &Ledger) {
-    for (role, wanted) in [(Role::Processor, PROCESSORS), (Role::Sink, 1), (Role::Door, DOORS)] {
+/// Brings the fleet to its strength; waits until so many doors listen.
+fn fill(fleet: &mut Fleet, doors: usize) {
+    for (role, wanted) in [(Role::Processor, PROCESSORS), (Role::Sink, 1), (Role::Door, doors)] {
         fleet.reap(role);
         for _ in fleet.count(role)..wanted {
             fleet.start(role);
         }
     }
     let begun = Instant::now();
-    while fleet.doors().len() < DOORS {
+    while fleet.doors().len() < doors {
         assert!(begun.elapsed() < Duration::from_secs(60), "the doors do not open\n{}", fleet.said());
         sleep(Duration::from_millis(20));
     }
-    *ledger.doors.lock().unwrap() = fleet.doors();
 }
 
 /// Whoever was fenced has ended: another starts in its seat.
@@ -187,26 +218,26 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             fleet.signal(Role::Processor, processor, "-CONT");
             sleep(Duration::from_secs(1));
         }
+        Fault::KillRecovering => {
+            (0..PROCESSORS).for_each(|_| fleet.kill(Role::Processor, 0));
+            for _ in 0..3 {
+                fleet.start(Role::Processor);
+                sleep(Duration::from_millis(300 + random.below(1_500)));
+                fleet.kill(Role::Processor, 0);
+            }
+        }
         Fault::WipeState => {
             fleet.kill(Role::Processor, processor);
-            fleet
-                .free_seats()
-                .iter()
-                .flat_map(|seat| states(seat))
-                .for_each(|state| fs::remove_dir_all(state).unwrap());
+            wipe(fleet);
         }
-        Fault::DamageState => {
+        Fault::DamageState(what) => {
             fleet.kill(Role::Processor, processor);
-            fleet.free_seats().iter().flat_map(|seat| states(seat)).for_each(|state| damage(&state, "sst"));
+            fleet.free_seats().iter().flat_map(|seat| states(seat)).for_each(|state| damage(&state, what));
         }
         Fault::DamageCheckpoint => {
             fleet.kill(Role::Processor, processor);
             damage_newest(&fleet.checkpoints());
-            fleet
-                .free_seats()
-                .iter()
-                .flat_map(|seat| states(seat))
-                .for_each(|state| fs::remove_dir_all(state).unwrap());
+            wipe(fleet);
         }
         Fault::Storm => {
             for _ in 0..3 {
@@ -214,6 +245,10 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
                 sleep(Duration::from_millis(700));
                 fleet.kill(Role::Processor, 0);
             }
+        }
+        Fault::RestartBroker => {
+            fleet.broker.stop();
+            fleet.broker.start_again();
         }
         Fault::KillBroker => {
             fleet.broker.kill();
@@ -226,7 +261,8 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
         }
         Fault::AbortAt(name) => abort_at(name, fleet),
     }
-    fill(fleet, ledger);
+    fill(fleet, DOORS);
+    *ledger.doors.lock().unwrap() = fleet.doors();
 }
 
 /// One process is alone in its role, so that all goes through it, until it ends at the failpoint.
@@ -234,7 +270,7 @@ fn abort_at(name: &str, fleet: &mut Fleet) {
     let (role, times) = passer(name);
     (0..fleet.count(role)).for_each(|_| fleet.kill(role, 0));
     if [failpoint::IN_DOWNLOAD, failpoint::AFTER_RESTORE].contains(&name) {
-        fleet.free_seats().iter().flat_map(|seat| states(seat)).for_each(|state| fs::remove_dir_all(state).unwrap());
+        wipe(fleet);
     }
     fleet.start_with(role, Some(&format!("{name}:{times}")));
     let begun = Instant::now();
@@ -260,15 +296,31 @@ fn states(seat: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.join("CURRENT").exists()).collect()
 }
 
-/// Flips a bit in the middle of the first file of this kind.
-fn damage(state: &Path, kind: &str) {
+/// Deletes the states that no process has.
+fn wipe(fleet: &Fleet) {
+    let states = fleet.free_seats().into_iter().flat_map(|seat| states(&seat));
+    states.for_each(|state| fs::remove_dir_all(state).unwrap());
+}
+
+/// Damages the newest file of its kind, if there is one.
+fn damage(state: &Path, what: Damage) {
+    let of_kind = |path: &PathBuf| match what {
+        Damage::FlipTable | Damage::TruncateTable | Damage::DeleteTable => path.extension() == Some("sst".as_ref()),
+        Damage::TearLog => path.extension() == Some("log".as_ref()),
+        Damage::SpoilManifest => path.file_name().unwrap().to_string_lossy().starts_with("MANIFEST"),
+    };
     let mut files: Vec<PathBuf> = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|end| end == kind));
-    files.sort();
-    let Some(file) = files.first() else { return };
+    files.retain(of_kind);
+    let Some(file) = files.iter().max() else { return };
     let mut bytes = fs::read(file).unwrap();
     let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
+    match what {
+        Damage::DeleteTable => return fs::remove_file(file).unwrap(),
+        Damage::TruncateTable => bytes.truncate(middle),
+        Damage::TearLog => bytes.truncate(bytes.len().saturating_sub(7)),
+        Damage::FlipTable => bytes[middle] ^= 0x10,
+        Damage::SpoilManifest => bytes[middle..].fill(0xA5),
+    }
     fs::write(file, bytes).unwrap();
 }
 
@@ -301,7 +353,8 @@ fn survive(
     mut next: impl FnMut(&mut Random) -> Option<Fault>,
 ) {
     let (ledger, mut random) = (Ledger::default(), Random(seed));
-    fill(fleet, &ledger);
+    fill(fleet, DOORS);
+    *ledger.doors.lock().unwrap() = fleet.doors();
     let mut done: Vec<Fault> = Vec::new();
     thread::scope(|scope| {
         let sender = scope.spawn(|| ledger.send(events, pause));
@@ -323,12 +376,22 @@ fn survive(
         ledger.stop.store(true, Ordering::Relaxed);
         sender.join().unwrap();
     });
+    ledger.probe();
     fleet.stop(Role::Door);
     let (acknowledged, sent) = (ledger.acknowledged.into_inner().unwrap(), ledger.sent.into_inner().unwrap());
     let found: BTreeSet<String> = fleet.ids().into_iter().collect();
     assert!(acknowledged.is_subset(&found), "lost: {:?}", acknowledged.difference(&found).collect::<Vec<_>>());
     assert!(found.is_subset(&sent), "invented: {:?}", found.difference(&sent).collect::<Vec<_>>());
-    fleet.is_undisturbed(&format!("seed {seed}, after {done:?}"));
+    let context = format!("seed {seed}, after {done:?}");
+    let undisturbed = fleet.undisturbed();
+    let compared = oracle::assert_true(&undisturbed, &context);
+    fleet.is(&undisturbed, &context);
+    // Computed again from the first event, it is the same once more.
+    [Role::Processor, Role::Sink].into_iter().for_each(|role| fleet.stop(role));
+    assert_eq!(fleet.broker.open_transactions(), Vec::<String>::new(), "{context}");
+    fleet.rebuild();
+    fill(fleet, 0);
+    fleet.is(&undisturbed, &format!("{context}, rebuilt"));
     let seen = |text: &str| fleet.times(text);
     let (replays, restores, discarded, restarts) = (
         seen("replaying with outputs suppressed"),
@@ -338,13 +401,13 @@ fn survive(
     );
     let refused = ledger.refused.load(Ordering::Relaxed);
     eprintln!(
-        "{} faults, {} events acknowledged, {replays} replays, {restores} restores, {discarded} states discarded, \
+        "{} faults, {} events acknowledged, {compared} rows equal to the oracle's, {replays} replays, {restores} restores, {discarded} states discarded, \
          {restarts} restarts, {refused} requests sent again",
         done.len(),
         acknowledged.len()
     );
     assert!(replays > 0 && restores > 0, "the faults did not happen");
-    assert!(!done.contains(&Fault::DamageState) || discarded > 0, "no damage was met");
+    assert!(!done.contains(&Fault::DamageState(Damage::SpoilManifest)) || discarded > 0, "no damage was met");
     assert!(!done.contains(&Fault::KillBroker) || refused > 0, "the broker was never away");
 }
 

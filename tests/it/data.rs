@@ -201,10 +201,28 @@ pub(crate) fn sequences(log: &dyn Log) -> Sequences {
     sequences
 }
 
-/// The snapshots and alerts among them.
+/// The snapshots and alerts among them. None of a key is published twice, nor after a later one.
+#[track_caller]
 pub(crate) fn without_ticks(mut sequences: Sequences) -> Sequences {
     sequences.retain(|(topic, _), values| !is_ticks(topic, values));
+    for ((topic, _), values) in &sequences {
+        let revisions: Vec<(i64, &Vec<u8>)> = values.iter().map(|value| (revision(topic, value), value)).collect();
+        // Alerts may fire and be resolved within a second.
+        let follows = |a: &(i64, _), b: &(i64, _)| a.0 < b.0 || topic == "alerts.v1" && a.0 == b.0 && a.1 != b.1;
+        let shown = || values.iter().map(|value| describe(topic, value)).collect::<Vec<_>>().join("\n  ");
+        assert!(revisions.is_sorted_by(follows), "{topic}\n  {}", shown());
+    }
     sequences
+}
+
+fn revision(topic: &str, value: &[u8]) -> i64 {
+    if topic == "alerts.v1" {
+        return proto::v1::AlertTransition::decode(value).unwrap().at_us;
+    }
+    match MetricEntry::decode(value).unwrap().entry {
+        Some(Entry::Snapshot(snapshot)) => snapshot.revision_us,
+        other => panic!("{topic}: {other:?}"),
+    }
 }
 
 fn is_ticks(topic: &str, values: &[Vec<u8>]) -> bool {

@@ -25,6 +25,8 @@ use crate::{
 /// How long the fleet may take to have published everything after the last fault.
 const PATIENCE: Duration = Duration::from_secs(180);
 const EVENTS: &str = "events.v1";
+/// Of the fleet's producers.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A real broker in a folder, which can be killed and started again.
 pub(crate) struct Broker {
@@ -57,6 +59,27 @@ impl Broker {
     pub(crate) fn kill(&self) {
         let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
         assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+    }
+
+    /// SIGTERM.
+    pub(crate) fn stop(&self) {
+        assert!(script().arg("stop").arg(&self.folder).status().unwrap().success());
+    }
+
+    /// Transactions that nobody ends, though their time is over.
+    pub(crate) fn open_transactions(&self) -> Vec<String> {
+        let begun = Instant::now();
+        loop {
+            let mut list = script();
+            list.arg("tool").arg(&self.folder).args(["TransactionsCommand", "list"]);
+            let said = list.output().unwrap();
+            let text = String::from_utf8_lossy(&said.stdout);
+            assert!(said.status.success() && text.contains("TransactionState"), "{said:?}");
+            let open: Vec<String> = text.lines().filter(|line| line.contains("Ongoing")).map(str::to_owned).collect();
+            if open.is_empty() || begun.elapsed() > 5 * TRANSACTION_TIMEOUT {
+                return open;
+            }
+        }
     }
 
     /// With the data that it had.
@@ -131,7 +154,8 @@ impl Fleet {
         let checkpoints = data.path().with_file_name("checkpoints");
         let data = data.config(&format!(
             "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"2s\"\n\
-             transaction_timeout = \"6s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n"
+             transaction_timeout = \"{}s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n",
+            TRANSACTION_TIMEOUT.as_secs()
         ));
         let made = data.run([
             "topics",
@@ -276,15 +300,20 @@ impl Fleet {
                 }
             }
         }
-        data.run(["rebuild"]).done();
+        let events = self.ids().len();
+        data.run(["rebuild"]).done().says(&[&format!("{events} events applied again")]);
         data
+    }
+
+    /// Forgets all but the events; nobody may be at work.
+    pub(crate) fn rebuild(&self) {
+        self.data.run(["rebuild", "--brokers", self.broker.address.as_str()]).done();
     }
 
     /// Waits until the fleet has published what the undisturbed process has, and stored it; fails at what differs. No
     /// door may be open.
-    pub(crate) fn is_undisturbed(&mut self, context: &str) {
+    pub(crate) fn is(&mut self, undisturbed: &Data, context: &str) {
         assert_eq!(self.count(Role::Door), 0);
-        let undisturbed = self.undisturbed();
         // Not ticks: whoever takes over tells the time once more within the same second.
         let (expected, rows) = (undisturbed.snapshots(), undisturbed.rows());
         let records = |sequences: &Sequences| sequences.values().map(Vec::len).sum::<usize>();

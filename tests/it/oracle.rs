@@ -48,7 +48,7 @@ pub(crate) fn answers(data: &Data) -> (String, usize) {
 
 /// Fails unless every answer is the oracle's; returns how many rows were compared.
 #[track_caller]
-fn assert_true(data: &Data, context: &str) -> usize {
+pub(crate) fn assert_true(data: &Data, context: &str) -> usize {
     assert_equal(data, &expected(data, &Settings::default()), context)
 }
 

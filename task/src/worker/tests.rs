@@ -347,6 +347,20 @@ fn revoked_partitions_are_committed_and_flushed_before_they_go() {
 }
 
 #[test]
+fn no_state_is_written_before_its_outputs() {
+    let fixture = Fixture::new();
+    let flushing = Config { flush_every: Duration::ZERO, ..fixture.config("a", Partitions::These(vec![0])) };
+    let mut worker = fixture.open(flushing).unwrap();
+    fixture.append(0, &[1, TICK]);
+    // A newer worker of this name is there: nothing that this one commits is taken.
+    let _newer = fixture.log.producer("a").unwrap();
+    let failed = (0..4).find_map(|_| worker.step().err());
+    assert!(matches!(failed, Some(Error::Log(eventlog::Error::Fenced { .. }))), "{failed:?}");
+    drop(worker);
+    assert_eq!((fixture.committed(0), fixture.flushed("a", 0)), (None, None));
+}
+
+#[test]
 fn a_partition_that_comes_back_goes_on_from_memory() {
     let fixture = Fixture::new();
     fixture.append(0, &[1, TICK, 2]);
