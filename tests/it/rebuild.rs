@@ -153,7 +153,7 @@ fn a_terminated_import_ends_well_and_goes_on() {
         while !data.path().join(store::sqlite::FILE).exists() {
             sleep(Duration::from_millis(1));
         }
-        sleep(Duration::from_millis(random.below(600)));
+        sleep(Duration::from_millis(random.below(150)));
         let killed =
             Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
         let output = child.wait_with_output().unwrap();
