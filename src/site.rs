@@ -308,8 +308,8 @@ fn instance_of(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The log, for reading: on Kafka, or of a data directory that another process may write.
-pub(crate) fn follow(config: &Config, brokers: Option<&str>, path: &Path) -> anyhow::Result<Arc<dyn Log>> {
-    if let Some(settings) = crate::kafka::settings(config, brokers).map_err(Usage)? {
+pub(crate) fn follow(config: &Config, path: &Path) -> anyhow::Result<Arc<dyn Log>> {
+    if let Some(settings) = crate::kafka::settings(config).map_err(Usage)? {
         return Ok(Kafka::connect(settings)?);
     }
     let folder = path.join("log");
