@@ -65,6 +65,16 @@ pub(crate) struct Data {
     config: Option<PathBuf>,
 }
 
+impl Drop for Data {
+    /// What a test failed on can be looked at.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept: {}", self.folder.path().display());
+        }
+    }
+}
+
 impl Data {
     pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap(), config: None }
