@@ -10,7 +10,8 @@
 //!   ends in a refusal, and whoever sends the same ids again is recognised as a duplicate;
 //! - a tick T comes after the records that this door stamped <= T, and before those that it stamped > T;
 //! - several doors may write to one log, each under a producer name of its own. A tick that is not after the log's clock
-//!   changes nothing, so they need not agree;
+//!   changes nothing, so they need not agree. The last tick of a door that closes is after all that others told before:
+//!   it may be the last of all;
 //! - while the log is away, or the clock cannot be believed, nothing is kept: everything is refused.
 //!
 //! The clock is its one input beside requests. It does not know HTTP, and not what an event means.
@@ -24,6 +25,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -49,6 +51,9 @@ const DAY_US: i64 = 86_400_000_000;
 const NAP_MAX: Duration = Duration::from_millis(200);
 /// How often the log is asked for the ticks of other doors.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How long a door that closes looks for the ticks of others, and how often.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
+const CLOSING_NAP: Duration = Duration::from_millis(5);
 /// Pauses between attempts to open a log that is away.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -297,12 +302,29 @@ impl Open {
             }
             self.door.append_at(event, now.wall_us);
         }
-        if closing && let Some(last_us) = self.door.schedule().last() {
+        let last_us = closing.then(|| self.door.schedule().closing()).flatten();
+        if let Some(last_us) = last_us {
             self.door.tick(last_us);
         }
         if !self.door.is_empty() {
             self.door.commit(Vec::new())?;
             telemetry::committed(started.elapsed());
+        }
+        last_us.map_or(Ok(()), |last_us| self.close_after(last_us))
+    }
+
+    /// A tick after that of a door which was ahead of ours: else ours closes nothing, and no other may ever come.
+    fn close_after(&mut self, own_us: i64) -> Result<()> {
+        let begun = Instant::now();
+        let mut greatest = None;
+        // Once our own is read, all that came before it is.
+        while greatest.is_none_or(|at_us| at_us < own_us) && begun.elapsed() < CLOSING_MAX {
+            greatest = greatest.max(self.watch.look()?);
+            thread::sleep(CLOSING_NAP);
+        }
+        if let Some(at_us) = greatest.filter(|at_us| *at_us > own_us) {
+            self.door.tick(at_us.saturating_add(1_000));
+            self.door.commit(Vec::new())?;
         }
         Ok(())
     }

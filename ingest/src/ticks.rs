@@ -149,6 +149,11 @@ impl Schedule {
         Some(greatest.max(self.clock.next()))
     }
 
+    /// The tick of a door that goes: after all that is known. None where there was none yet.
+    pub fn closing(&self) -> Option<i64> {
+        self.last().or_else(|| self.clock.at.map(|_| self.clock.next()))
+    }
+
     /// The next tick on the way to `until_us`, which is one itself.
     pub fn towards(&self, until_us: i64) -> Option<i64> {
         let at = self.clock.at.filter(|at| *at < until_us)?;

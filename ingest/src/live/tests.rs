@@ -106,6 +106,12 @@ impl Turned {
         self.live.turn(&mut self.open)
     }
 
+    fn close(self) {
+        let Self { mut live, mut open, handle } = self;
+        drop(handle);
+        assert!(!live.turn(&mut open).unwrap(), "it goes on");
+    }
+
     /// Hands in events and turns once.
     fn send(&mut self, events: Vec<Event>) -> Answer {
         let mut answer = self.handle.submit(events)?;
@@ -228,6 +234,24 @@ fn two_doors_write_to_one_log() {
         let clock = ticks_of(partition).into_iter().max().unwrap();
         assert!(partition.iter().all(|(_, at)| *at <= clock), "something is not closed by a tick");
     }
+}
+
+#[test]
+fn a_door_that_closes_behind_the_clock_of_another_closes_its_events() {
+    let (_dir, log) = log();
+    let mut ahead = Turned::new("ahead", log.clone(), Hand::at(NOON + 30 * MS));
+    let mut behind = Turned::new("behind", log.clone(), Hand::at(NOON + 10 * MS));
+    behind.turn().unwrap();
+    ahead.turn().unwrap();
+    ahead.send(vec![event("1")]).unwrap();
+    ahead.close();
+    behind.send(vec![event("2")]).unwrap();
+    behind.close();
+    let greatest = |entries: &[(String, i64)]| entries.iter().filter(|(id, _)| id == "tick").map(|(_, at)| *at).max();
+    let of =
+        |entries: &Vec<(String, i64)>| entries.iter().position(|(id, _)| id == "2").map(|at| (entries.clone(), at));
+    let (entries, at) = entries(log.as_ref()).iter().find_map(of).unwrap();
+    assert!(greatest(&entries[at..]) > greatest(&entries[..at]), "{entries:?}");
 }
 
 fn ticks_of(partition: &[(String, i64)]) -> Vec<i64> {

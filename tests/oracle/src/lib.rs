@@ -15,7 +15,7 @@
 //! - Identity is (subject, source, id): the same (source, id) sent for two accounts is two events, since the accounts
 //!   may live on two partitions and values must not depend on that.
 //! - An event dated more than `max_ahead` after its `recordedat` is quarantined: it is nowhere, and holds no identity.
-//!   Events recorded after the last tick are not published yet and left out.
+//!   Events that no later tick of their partition follows are not published yet and left out.
 //! - A correction takes its own (time, source, id) in the order of facts; the default refund id of a corrected
 //!   refund is the id of the correction.
 //! - A correction or retraction that matches nothing (unknown event or another subject; a stage cannot tell these

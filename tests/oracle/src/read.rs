@@ -4,7 +4,7 @@
 
 use crate::{Error, Micros, settings};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 /// Whose journal an event belongs to.
@@ -33,6 +33,8 @@ pub struct Event {
     pub time: Micros,
     /// When a door stamped it.
     pub recorded: Option<Micros>,
+    /// The clock of its partition where it stands: the instants after this include it. Of a log with partitions only.
+    pub after: Option<Micros>,
     /// Source and id of the event that it replaces.
     pub corrects: Option<(String, String)>,
     /// The payload.
@@ -83,6 +85,8 @@ pub struct Log {
     pub events: Vec<Event>,
     /// The ticks.
     pub ticks: BTreeSet<Micros>,
+    /// How far each partition has come.
+    clocks: BTreeMap<u64, Micros>,
 }
 
 /// Reads a whole log.
@@ -100,12 +104,18 @@ pub fn log(input: impl BufRead) -> Result<Log, Error> {
 
 fn push(log: &mut Log, line: &str) -> Result<(), Error> {
     let value: Value = serde_json::from_str(line).map_err(|e| Error(e.to_string()))?;
+    let partition = value.get("partition").and_then(Value::as_u64);
     if let Some(tick) = value.get("tick") {
         let at = settings::instant(tick.as_str().unwrap_or_default())?;
         log.ticks.insert(at);
+        if let Some(partition) = partition {
+            let clock = log.clocks.entry(partition).or_insert(at);
+            *clock = at.max(*clock);
+        }
         return Ok(());
     }
-    log.events.push(event(value)?);
+    let after = partition.map(|partition| log.clocks.get(&partition).copied().unwrap_or(Micros::MIN));
+    log.events.push(Event { after, ..event(value)? });
     Ok(())
 }
 
@@ -118,7 +128,8 @@ fn event(mut value: Value) -> Result<Event, Error> {
     let account = text("account");
     let data = value.get_mut("data").map(Value::take).unwrap_or_default();
     let subject = subject(&kind, account, &data);
-    let event = Event { subject, source, id, kind, time: settings::instant(&time)?, recorded, corrects, data };
+    let event =
+        Event { subject, source, id, kind, time: settings::instant(&time)?, recorded, after: None, corrects, data };
     validate(&event)?;
     Ok(event)
 }

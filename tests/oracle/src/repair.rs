@@ -8,14 +8,17 @@ use std::collections::{HashMap, HashSet};
 /// (subject, source, id).
 type Identity<'a> = (&'a Subject, &'a str, &'a str);
 
-/// The events that take part: recorded up to the clock, not quarantined, each identity once, the first in the log.
+/// The events that take part: before the tick of this time in their partition, not quarantined, each identity once, the first in the log.
 pub fn distinct<'l>(log: &'l Log, settings: &Settings, clock: Micros) -> Vec<&'l Event> {
     let mut seen: HashSet<Identity<'_>> = HashSet::new();
     let mut kept = Vec::new();
     for event in &log.events {
         let recorded = event.recorded.unwrap_or(event.time);
         let ahead = event.recorded.is_some() && event.time > recorded + settings.max_ahead;
-        let later = event.recorded.is_some() && recorded > clock;
+        let later = match event.after {
+            Some(after) => clock <= after,
+            None => event.recorded.is_some() && recorded > clock,
+        };
         if !ahead && !later && seen.insert((&event.subject, &event.source, &event.id)) {
             kept.push(event);
         }
