@@ -163,7 +163,7 @@ impl Reader {
     }
 
     fn fail(&self, error: &KafkaError) -> Error {
-        errors::broker(format!("consumer of topic {}", self.topic), error)
+        errors::unreached(format!("consumer of topic {}", self.topic), error, self.client.context())
     }
 
     /// The next record, with its partition; `None` when a rebalance, an end or the deadline comes first.
@@ -186,6 +186,13 @@ impl Reader {
     fn answered(&mut self) {
         if std::mem::take(&mut self.waits) {
             tracing::info!(topic = self.topic, "kafka: reading goes on");
+        }
+    }
+
+    /// They are not: comes with every poll.
+    fn wait(&mut self, code: Code) {
+        if !std::mem::replace(&mut self.waits, true) {
+            tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
         }
     }
 
@@ -225,10 +232,11 @@ impl Reader {
                 Err(Error::Unknown { topic: self.topic.clone(), partition })
             }
             (_, Some(code)) if errors::is_transient(code) => {
-                // Comes with every poll while they are away.
-                if !std::mem::replace(&mut self.waits, true) {
-                    tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
-                }
+                self.wait(code);
+                Ok(())
+            }
+            (_, Some(code @ (Code::Authentication | Code::SSL))) if !self.client.context().is_refused() => {
+                self.wait(code);
                 Ok(())
             }
             _ => Err(self.fail(error)),

@@ -31,15 +31,14 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{
-    Context, DELETED, Shared,
-    config::{Config, Sasl},
-    errors, native, number,
-};
+use super::{Context, DELETED, Shared, config::Config, errors, native, number};
 use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, failpoint, telemetry};
 
 /// As Kafka's `offset.metadata.max.bytes`.
 const METADATA_BYTES: usize = 4096;
+
+/// How long one attempt to open takes.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// The member of a group by which a producer commits the offsets of that group.
 pub(super) struct Membership {
@@ -64,16 +63,30 @@ struct Stopped {
     what: String,
 }
 
+/// Takes the name from whoever had it. In parts, since it asks for its token in a poll only.
+fn open(client: &BaseProducer<Context>, wait: Duration) -> Result<(), KafkaError> {
+    let begun = Instant::now();
+    loop {
+        client.poll(Duration::from_millis(5));
+        let error = match client.init_transactions(OPENING.min(wait)) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let goes_on = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+        client.poll(Duration::from_millis(5));
+        if !goes_on || client.context().is_refused() || begun.elapsed() >= wait {
+            return Err(error);
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn new(log: Arc<Shared>, name: &str, membership: Option<Membership>) -> Result<Self> {
         let fail = |error| errors::broker(format!("producer {name}"), &error);
         let settings = Config::observed(log.config.producer(&log.full(name)), &log.full(name));
         let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
-        if matches!(log.config.sasl, Some(Sasl::OauthBearer { .. })) {
-            // It asks for its token in a poll only, and nothing polls while it opens.
-            client.poll(Duration::from_millis(100));
-        }
-        client.init_transactions(log.config.request_timeout).map_err(fail)?;
+        open(&client, log.config.request_timeout)
+            .map_err(|error| errors::unreached(format!("producer {name}"), &error, client.context()))?;
         let (name, outside) = (name.to_owned(), HashMap::new());
         Ok(Self { log, name, client, membership, outside, stopped: None })
     }
@@ -226,7 +239,10 @@ impl Writer {
         }
         match reported {
             Some(code) if errors::has_left(code) => self.left(code),
-            Some(code) => errors::broker(format!("producer {}", self.name), &KafkaError::Global(code)),
+            Some(code) => {
+                let error = KafkaError::Global(code);
+                errors::unreached(format!("producer {}", self.name), &error, self.client.context())
+            }
             None => errors::broker(format!("producer {}", self.name), &error),
         }
     }
@@ -289,6 +305,7 @@ impl Producer for Writer {
         self.check(&commit)?;
         self.tend();
         self.write(&commit).map_err(|failure| self.settle(failure))?;
+        self.client.context().reached();
         failpoint::pass(failpoint::AFTER_COMMIT);
         let size = |output: &Output| output.record.key.len() + output.record.value.as_ref().map_or(0, |v| v.len());
         telemetry::committed(1, commit.outputs.len() as u64, commit.outputs.iter().map(size).sum());
@@ -297,6 +314,7 @@ impl Producer for Writer {
 
     fn tend(&mut self) {
         self.client.poll(Duration::ZERO);
+        self.log.serve();
     }
 }
 

@@ -13,6 +13,8 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
+mod security;
+
 use super::{Config, Kafka, local};
 use crate::{
     Assignment, Cleanup, Commit, Committed, Error, GroupOffsets, Kind, Log, Output, Poll, Record, Result, TopicSpec,
