@@ -40,6 +40,7 @@ mod errors;
 pub mod local;
 mod native;
 mod producer;
+mod repeats;
 mod token;
 mod topics;
 mod trouble;

@@ -33,6 +33,7 @@ use super::{
     context::Rebalance,
     errors, native, number, offset,
     producer::{Membership, Writer},
+    repeats,
 };
 use crate::{Assignment, Consumer, Error, Header, Poll, Producer, Record, Result, Stored};
 
@@ -184,15 +185,19 @@ impl Reader {
 
     /// The brokers are there.
     fn answered(&mut self) {
-        if std::mem::take(&mut self.waits) {
-            tracing::info!(topic = self.topic, "kafka: reading goes on");
+        if std::mem::take(&mut self.waits)
+            && let Some(left_out) = repeats::of_process("reading goes on".to_owned())
+        {
+            tracing::info!(topic = self.topic, left_out, "kafka: reading goes on");
         }
     }
 
     /// They are not: comes with every poll.
     fn wait(&mut self, code: Code) {
-        if !std::mem::replace(&mut self.waits, true) {
-            tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
+        if !std::mem::replace(&mut self.waits, true)
+            && let Some(left_out) = repeats::of_process(format!("reading waits: {code}"))
+        {
+            tracing::warn!(topic = self.topic, %code, left_out, "kafka: reading waits for the brokers");
         }
     }
 

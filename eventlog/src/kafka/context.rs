@@ -27,7 +27,7 @@ use rdkafka::{
 
 use super::{
     config::{Config, Sasl},
-    token,
+    repeats, token,
     trouble::Trouble,
 };
 use crate::telemetry;
@@ -131,13 +131,15 @@ impl ClientContext for Context {
         if facility == "FAIL" {
             self.note(Trouble::told(message));
         }
+        let said = repeats::without_thread(message);
+        let Some(left_out) = repeats::of_process(repeats::kind(said)) else { return };
         match level {
             Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
-                tracing::error!(facility, "kafka: {message}");
+                tracing::error!(facility, left_out, "kafka: {said}");
             }
-            Level::Warning => tracing::warn!(facility, "kafka: {message}"),
-            Level::Notice | Level::Info => tracing::info!(facility, "kafka: {message}"),
-            Level::Debug => tracing::debug!(facility, "kafka: {message}"),
+            Level::Warning => tracing::warn!(facility, left_out, "kafka: {said}"),
+            Level::Notice | Level::Info => tracing::info!(facility, left_out, "kafka: {said}"),
+            Level::Debug => tracing::debug!(facility, left_out, "kafka: {said}"),
         }
     }
 
@@ -168,7 +170,9 @@ impl ClientContext for Context {
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         match &self.sasl {
             Some(Sasl::OauthBearer { token_file }) => Ok(read_token(token_file).inspect_err(|what| {
-                tracing::warn!("kafka: {what}");
+                if let Some(left_out) = repeats::of_process(repeats::kind(what)) {
+                    tracing::warn!(left_out, "kafka: {what}");
+                }
                 self.note(Trouble { refused: false, what: what.clone() });
             })?),
             _ => Err("no token is configured".into()),
