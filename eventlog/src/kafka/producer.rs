@@ -28,7 +28,6 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
-    util::Timeout,
 };
 
 use super::{Context, DELETED, Shared, config::Config, errors, native, number};
@@ -59,8 +58,19 @@ pub(super) struct Writer {
 }
 
 struct Stopped {
-    fenced: bool,
+    why: Why,
     what: String,
+}
+
+/// Why a producer does nothing more.
+#[derive(Clone, Copy)]
+enum Why {
+    /// A newer one of its name is there.
+    Fenced,
+    /// The brokers did not answer: another one takes back what it left.
+    Away,
+    /// Anything else.
+    Unusable,
 }
 
 /// Takes the name from whoever had it. In parts, since it asks for its token in a poll only.
@@ -129,8 +139,8 @@ impl Writer {
         }
         self.flush()?;
         failpoint::pass(failpoint::AFTER_OFFSETS);
-        // The time that is left to the transaction bounds it.
-        self.client.commit_transaction(Timeout::Never).map_err(Failure::Commit)
+        // Without a time-out of ours it waits for brokers that are away as long as they are.
+        self.client.commit_transaction(self.log.config.transaction_timeout).map_err(Failure::Commit)
     }
 
     /// Hands one record over; while the buffer is full, waits for what is in it.
@@ -229,7 +239,7 @@ impl Writer {
         }
         if unsettled {
             let what = errors::code(&error).map_or_else(|| error.to_string(), |code| code.to_string());
-            self.stopped = Some(Stopped { fenced: false, what: what.clone() });
+            self.stopped = Some(Stopped { why: Why::Unusable, what: what.clone() });
             return Error::Indefinite { name: self.name.clone(), what };
         }
         // A failed delivery says more than the failed transaction.
@@ -261,7 +271,8 @@ impl Writer {
         }
         let code = first.as_ref().map(|(code, _)| *code).or_else(|| errors::code(error));
         let what = first.map_or_else(|| error.to_string(), |(code, text)| format!("{code}: {text}"));
-        self.stopped = Some(Stopped { fenced: code.is_some_and(errors::is_fenced), what });
+        let why = if code.is_some_and(errors::is_fenced) { Why::Fenced } else { Why::Unusable };
+        self.stopped = Some(Stopped { why, what });
         self.check_alive().err()
     }
 
@@ -281,15 +292,18 @@ impl Writer {
         if let Some(fatal) = self.fatal(&error) {
             return Err(fatal);
         }
-        self.stopped = Some(Stopped { fenced: false, what: format!("a transaction was not taken back: {error}") });
+        // Whoever opens it again takes it back.
+        let why = if errors::code(&error).is_some_and(errors::is_transient) { Why::Away } else { Why::Unusable };
+        self.stopped = Some(Stopped { why, what: format!("a transaction was not taken back: {error}") });
         self.check_alive()
     }
 
     fn check_alive(&self) -> Result<()> {
         match &self.stopped {
             None => Ok(()),
-            Some(Stopped { fenced: true, .. }) => Err(Error::Fenced { name: self.name.clone() }),
-            Some(Stopped { what, .. }) => {
+            Some(Stopped { why: Why::Fenced, .. }) => Err(Error::Fenced { name: self.name.clone() }),
+            Some(Stopped { why: Why::Away, what }) => Err(Error::Away { name: self.name.clone(), what: what.clone() }),
+            Some(Stopped { why: Why::Unusable, what }) => {
                 Err(Error::Broker { what: format!("producer {} stopped: {what}", self.name), retry: false })
             }
         }
