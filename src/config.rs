@@ -158,11 +158,20 @@ impl Default for Log {
 }
 
 impl Config {
-    /// Reads the file, or the defaults without one.
-    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
-        let Some(path) = path else { return Ok(Config::default()) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        Config::parse(&text).with_context(|| format!("{}", path.display()))
+    /// Reads the file, or the defaults without one; the brokers are those of the flag where it is given.
+    pub(crate) fn read(path: Option<&Path>, brokers: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = match path {
+            None => Config::default(),
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                Config::parse(&text).with_context(|| format!("{}", path.display()))?
+            }
+        };
+        if let Some(brokers) = brokers {
+            config.kafka.brokers = brokers.split(',').map(|broker| broker.trim().to_owned()).collect();
+        }
+        Ok(config)
     }
 
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
@@ -173,7 +182,7 @@ impl Config {
         config.live(TimeZone::UTC)?;
         config.checkpoints()?;
         config.telemetry_listen()?;
-        crate::kafka::settings(&config, None)?;
+        crate::kafka::settings(&config)?;
         if !(1..=256).contains(&config.log.partitions) {
             bail!("[log] partitions: is {}, expected 1 to 256", config.log.partitions);
         }

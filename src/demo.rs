@@ -108,8 +108,6 @@ impl Identity {
 pub(crate) struct Where<'a> {
     /// Without a folder: in a new one among the temporary files.
     pub(crate) path: Option<&'a Path>,
-    /// A log on Kafka.
-    pub(crate) brokers: Option<&'a str>,
     /// The settings, as every process of a fleet reads them.
     pub(crate) file: Option<&'a Path>,
 }
@@ -120,7 +118,7 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
     let path = place.path.map_or_else(|| fresh(now_us()), Path::to_owned);
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
-    let kafka = crate::kafka::settings(config, place.brokers).map_err(Usage)?;
+    let kafka = crate::kafka::settings(config).map_err(Usage)?;
     let brokers = kafka.as_ref().map(|kafka| kafka.brokers.join(","));
     let site = match kafka {
         Some(kafka) => Site::fleet("demo", &path, plan, config, kafka)?,

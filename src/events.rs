@@ -39,14 +39,8 @@ pub(crate) enum By {
 }
 
 /// Runs the command.
-pub(crate) fn execute(
-    args: &Args,
-    config: &Config,
-    brokers: Option<&str>,
-    path: &std::path::Path,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let log = site::follow(config, brokers, path)?;
+pub(crate) fn execute(args: &Args, config: &Config, path: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let log = site::follow(config, path)?;
     run(args, &log, processor::topics::EVENTS, out)?;
     Ok(())
 }

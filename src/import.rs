@@ -121,16 +121,10 @@ fn span(text: &str) -> anyhow::Result<i64> {
 
 /// Runs the command. On the embedded log all stages run in this process, until everything is processed and stored; on
 /// Kafka the events are handed to the fleet.
-pub(crate) fn execute(
-    args: &Args,
-    config: &Config,
-    brokers: Option<&str>,
-    path: &Path,
-    out: &mut dyn io::Write,
-) -> anyhow::Result<()> {
+pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn io::Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
-    let site = match crate::kafka::settings(config, brokers).map_err(Usage)? {
+    let site = match crate::kafka::settings(config).map_err(Usage)? {
         Some(kafka) => Site::fleet("import", path, plan, config, kafka)?,
         None => Site::embedded(path, plan, config)?,
     };

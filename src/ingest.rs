@@ -39,18 +39,12 @@ pub(crate) struct Args {
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// Runs the command until it is interrupted, or a stage fails.
-pub(crate) fn execute(
-    args: &Args,
-    config: &Config,
-    brokers: Option<&str>,
-    path: &Path,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     let mut front = config.http().map_err(Usage)?;
     front.listen = args.listen.unwrap_or(front.listen);
     let mut door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
-    let kafka = crate::kafka::settings(config, brokers).map_err(Usage)?;
+    let kafka = crate::kafka::settings(config).map_err(Usage)?;
     let listener = http::bind(front.listen)?;
     let recorder = telemetry::install()?;
     let (site, parts): (_, &[Part]) = match kafka {

@@ -18,7 +18,7 @@ const PASSWORD: &str = "VITALS_KAFKA_PASSWORD";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    brokers: Vec<String>,
+    pub(crate) brokers: Vec<String>,
     prefix: String,
     replication: u16,
     instance: String,
@@ -67,22 +67,18 @@ impl Default for Settings {
 }
 
 /// Where the log on Kafka is; none where neither `--brokers` nor the file names a broker.
-pub(crate) fn settings(config: &Config, brokers: Option<&str>) -> anyhow::Result<Option<kafka::Config>> {
+pub(crate) fn settings(config: &Config) -> anyhow::Result<Option<kafka::Config>> {
     let set = &config.kafka;
-    let brokers: Vec<String> = match brokers {
-        Some(brokers) => brokers.split(',').map(|broker| broker.trim().to_owned()).collect(),
-        None => set.brokers.clone(),
-    };
-    if brokers.is_empty() {
+    if set.brokers.is_empty() {
         return Ok(None);
     }
-    for broker in &brokers {
+    for broker in &set.brokers {
         let port = broker.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
         ensure!(matches!(port, Some(Ok(_))), "brokers: is {broker:?}, expected HOST:PORT");
     }
     let time = |name, text: &str| config::time("kafka", name, text);
     Ok(Some(kafka::Config {
-        brokers,
+        brokers: set.brokers.clone(),
         prefix: set.prefix.clone(),
         replication: (set.replication > 0).then_some(set.replication),
         tls: set.tls.read()?,
@@ -156,13 +152,13 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> anyhow::Result<Option<kafka::Config>> {
-        settings(&Config::parse(text)?, None)
+        settings(&Config::parse(text)?)
     }
 
     #[test]
     fn the_defaults_are_those_of_the_log() {
         assert_eq!(of("").unwrap(), None);
-        let found = settings(&Config::default(), Some("127.0.0.1:19092")).unwrap();
+        let found = settings(&Config::read(None, Some("127.0.0.1:19092")).unwrap()).unwrap();
         assert_eq!(found, Some(kafka::Config::default()));
     }
 

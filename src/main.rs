@@ -109,24 +109,23 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
-    let config = || config::Config::read(cli.config.as_deref()).map_err(Usage);
-    let brokers = cli.brokers.as_deref();
+    let config = || config::Config::read(cli.config.as_deref(), cli.brokers.as_deref()).map_err(Usage);
     let data = cli.data.as_deref().unwrap_or(Path::new("vitals-data"));
     match &cli.command {
         Command::Query(args) => query::run(args, data, out),
         Command::Alerts(args) => alerts::run(args, data, out),
         Command::Metrics(args) => metrics::run(args, data, out),
-        Command::Import(args) => import::execute(args, &config()?, brokers, data, out),
-        Command::Ingest(args) => ingest::execute(args, &config()?, brokers, data, out),
-        Command::Processor(args) => roles::execute(Part::Processor, args, &config()?, brokers, data, out),
-        Command::Sink(args) => roles::execute(Part::Sink, args, &config()?, brokers, data, out),
-        Command::Tail(args) => tail::execute(args, &config()?, brokers, data, out),
-        Command::Rebuild => rebuild::run(&config()?, brokers, data, out),
+        Command::Import(args) => import::execute(args, &config()?, data, out),
+        Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
+        Command::Processor(args) => roles::execute(Part::Processor, args, &config()?, data, out),
+        Command::Sink(args) => roles::execute(Part::Sink, args, &config()?, data, out),
+        Command::Tail(args) => tail::execute(args, &config()?, data, out),
+        Command::Rebuild => rebuild::run(&config()?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, data, out),
-        Command::Events(args) => events::execute(args, &config()?, brokers, data, out),
-        Command::Topics(args) => topics::run(args, &config()?, brokers, out),
+        Command::Events(args) => events::execute(args, &config()?, data, out),
+        Command::Topics(args) => topics::run(args, &config()?, out),
         Command::Demo(args) => {
-            let place = demo::Where { path: cli.data.as_deref(), brokers, file: cli.config.as_deref() };
+            let place = demo::Where { path: cli.data.as_deref(), file: cli.config.as_deref() };
             demo::run(args, &config()?, &place, out)
         }
     }

@@ -12,9 +12,9 @@ use crate::{
 
 /// Runs the command; interrupted, the next command goes on from there. On Kafka what was computed is forgotten, and the
 /// processors and sinks that are started next compute it again.
-pub(crate) fn run(config: &Config, brokers: Option<&str>, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
-    if let Some(kafka) = crate::kafka::settings(config, brokers).map_err(Usage)? {
+    if let Some(kafka) = crate::kafka::settings(config).map_err(Usage)? {
         Site::fleet("rebuild", path, plan, config, kafka)?.reset()?;
         writeln!(
             out,

@@ -31,7 +31,6 @@ pub(crate) fn execute(
     part: Part,
     args: &Args,
     config: &Config,
-    brokers: Option<&str>,
     path: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -39,7 +38,7 @@ pub(crate) fn execute(
         Part::Processor => "processor",
         Part::Sink => "sink",
     };
-    let Some(kafka) = crate::kafka::settings(config, brokers).map_err(Usage)? else {
+    let Some(kafka) = crate::kafka::settings(config).map_err(Usage)? else {
         let problem = format!(
             "vitals {role} works on a log on Kafka, expected --brokers or [kafka] brokers; \
              on the embedded log `vitals ingest --data DIR` runs every stage"

@@ -212,6 +212,10 @@ impl Site {
             .producer("rebuild")?
             .commit(Commit { outputs: Vec::new(), offsets })
             .context("stop every processor and sink first")?;
+        // They are of what is forgotten: a task that began with one would be ahead of its group.
+        if let Some(policy) = &self.host.checkpoints {
+            policy.store().delete_all()?;
+        }
         for topic in self.log.topics()? {
             if topic.name != topics::EVENTS {
                 self.log.delete_topic(&topic.name)?;
@@ -304,8 +308,8 @@ fn instance_of(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The log, for reading: on Kafka, or of a data directory that another process may write.
-pub(crate) fn follow(config: &Config, brokers: Option<&str>, path: &Path) -> anyhow::Result<Arc<dyn Log>> {
-    if let Some(settings) = crate::kafka::settings(config, brokers).map_err(Usage)? {
+pub(crate) fn follow(config: &Config, path: &Path) -> anyhow::Result<Arc<dyn Log>> {
+    if let Some(settings) = crate::kafka::settings(config).map_err(Usage)? {
         return Ok(Kafka::connect(settings)?);
     }
     let folder = path.join("log");

@@ -29,15 +29,9 @@ const POLL_BYTES: usize = 1 << 20;
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Runs the command until it is interrupted.
-pub(crate) fn execute(
-    args: &Args,
-    config: &Config,
-    brokers: Option<&str>,
-    path: &Path,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let from_us = args.from.as_deref().map(revision).transpose()?;
-    let log = site::follow(config, brokers, path)?;
+    let log = site::follow(config, path)?;
     run(args, from_us, log.as_ref(), out)
 }
 

@@ -45,8 +45,8 @@ enum Command {
 const PARTITIONS: u32 = 12;
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, config: &Config, brokers: Option<&str>, out: &mut dyn Write) -> anyhow::Result<()> {
-    let settings = kafka::settings(config, brokers).map_err(Usage)?;
+pub(crate) fn run(args: &Args, config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
+    let settings = kafka::settings(config).map_err(Usage)?;
     let settings = settings
         .context("no broker is named: give --brokers HOST:PORT, or [kafka] brokers in the configuration")
         .map_err(Usage)?;

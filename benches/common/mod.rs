@@ -175,9 +175,14 @@ pub(crate) fn threads_cpu() -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// Resident memory of the process, bytes.
+/// Resident memory of this process, bytes.
 pub(crate) fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    resident_of(std::process::id())
+}
+
+/// Resident memory of a process, bytes.
+pub(crate) fn resident_of(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
     text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 

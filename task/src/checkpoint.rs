@@ -297,6 +297,21 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Deletes every checkpoint of every task, before all is computed again; their objects go with later collections.
+    ///
+    /// # Errors
+    /// `Store` and `Silent`.
+    pub fn delete_all(&self) -> Result<()> {
+        let entries = self.list()?;
+        self.run(async {
+            for entry in &entries {
+                let place = Place::new(&entry.task, entry.partition)?;
+                self.store.delete(&place.manifest(entry.key)).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// What is wrong with the objects of a checkpoint; nothing if it is whole. `quick` looks only whether
     /// they are there and have the right size.
     ///

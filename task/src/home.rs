@@ -66,7 +66,8 @@ impl Policy {
         Ok(Policy { store, uploads, every, tenant: tenant.to_owned(), claims: Claims::default() })
     }
 
-    pub(crate) fn store(&self) -> &Checkpoints {
+    /// Where they are.
+    pub fn store(&self) -> &Checkpoints {
         &self.store
     }
 

@@ -84,6 +84,22 @@ fn append_without_tick(data: &Data) {
 }
 
 #[test]
+fn a_rebuild_begins_with_no_checkpoint_of_before() {
+    let checkpoints = tempfile::tempdir().unwrap();
+    let data = Data::new().config(&format!("[checkpoints]\nstore = {:?}\nevery = \"1ms\"\n", checkpoints.path()));
+    let file = data.file("events.ndjson", generated::events(2, 700, 30, 60));
+    data.import(&file, &FLAGS).done();
+    // Nothing is flushed before the end of the first, so the second saves.
+    data.import(&file, &FLAGS).done();
+    let store = checkpoints.path().as_os_str();
+    let list = || data.run(["checkpoints".as_ref(), "list".as_ref(), "--store".as_ref(), store]).done().out;
+    assert!(list().contains("account"), "{}", list());
+    let snapshots = data.snapshots();
+    data.run(["rebuild"]).done();
+    assert_same_sequences(&data.snapshots(), &snapshots, "rebuilt");
+}
+
+#[test]
 fn deleted_state_is_computed_again() {
     let (kept, deleted) = (imported(3, 700), imported(3, 700));
     let states = fs::read_dir(deleted.path().join("state")).unwrap();
@@ -137,7 +153,7 @@ fn a_terminated_import_ends_well_and_goes_on() {
         while !data.path().join(store::sqlite::FILE).exists() {
             sleep(Duration::from_millis(1));
         }
-        sleep(Duration::from_millis(random.below(600)));
+        sleep(Duration::from_millis(random.below(150)));
         let killed =
             Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
         let output = child.wait_with_output().unwrap();

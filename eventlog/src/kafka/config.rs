@@ -172,8 +172,8 @@ impl Config {
         client.set("client.id", CLIENT);
         client.set_log_level(RDKafkaLogLevel::Info);
         client.set("socket.keepalive.enable", "true");
-        // The default of 10 s is how long everybody waits after a broker has come back.
-        client.set("reconnect.backoff.max.ms", "2000");
+        // Its default of ten seconds is how long nobody would notice that the brokers are back.
+        client.set("reconnect.backoff.max.ms", "1000");
         client.set("security.protocol", self.protocol());
         if let Some(tls) = &self.tls {
             set_tls(&mut client, tls);

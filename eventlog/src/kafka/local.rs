@@ -75,6 +75,12 @@ fn start() -> Outcome {
     run_with(&folder, &[]).unwrap_or_else(|error| Outcome::Failed(format!("broker.sh: {error}")))
 }
 
+/// The address of a broker of the test's own, which it may kill and start again in the same folder.
+#[cfg(test)]
+pub(super) fn own(folder: &Path) -> String {
+    run_with(folder, &[]).unwrap().or_skip("a broker of its own").unwrap().clone()
+}
+
 /// Runs the script with these variables. What it says goes to files: a pipe would end only with the last process that has it, and the broker
 /// stays.
 fn run_with(folder: &Path, variables: &[(&str, &OsStr)]) -> io::Result<Outcome> {
