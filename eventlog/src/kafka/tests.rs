@@ -55,8 +55,14 @@ impl Harness {
     /// Waits until the ends of transactions are written: Kafka answers a commit before.
     fn settle(&self, topic: &str, partition: u32) {
         let full = format!("{}{topic}", self.config.prefix);
-        let (_, end) = self.all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT).unwrap();
         let begun = Instant::now();
+        let end = loop {
+            match self.all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT) {
+                Ok((_, end)) => break end,
+                // The topic was made anew, and this client asks who led the old one.
+                Err(error) => assert!(begun.elapsed() < WAIT, "{topic}/{partition}: {error}"),
+            }
+        };
         while i64::try_from(self.kafka().watermarks(topic, partition).unwrap().high).unwrap() < end {
             assert!(begun.elapsed() < WAIT, "{topic}/{partition}: a transaction stays open");
         }
