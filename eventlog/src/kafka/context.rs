@@ -54,6 +54,7 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     failure: Mutex<Option<Code>>,
     trouble: Mutex<Option<(Trouble, Instant)>>,
+    reached: AtomicBool,
     statistics: Mutex<telemetry::Client>,
 }
 
@@ -66,6 +67,7 @@ impl Context {
             rebalances: Mutex::default(),
             failure: Mutex::default(),
             trouble: Mutex::default(),
+            reached: AtomicBool::new(false),
             statistics: Mutex::default(),
         }
     }
@@ -107,6 +109,7 @@ impl Context {
 
     /// They were.
     pub(super) fn reached(&self) {
+        self.reached.store(true, Ordering::Relaxed);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -129,7 +132,7 @@ impl ClientContext for Context {
 
     fn log(&self, level: Level, facility: &str, message: &str) {
         if facility == "FAIL" {
-            self.note(Trouble::told(message));
+            self.note(Trouble::told(message, self.reached.load(Ordering::Relaxed)));
         }
         let said = repeats::without_thread(message);
         let Some(left_out) = repeats::of_process(repeats::kind(said)) else { return };

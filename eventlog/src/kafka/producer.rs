@@ -97,6 +97,7 @@ impl Writer {
         let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
         open(&client, log.config.request_timeout)
             .map_err(|error| errors::unreached(format!("producer {name}"), &error, client.context()))?;
+        client.context().reached();
         let (name, outside) = (name.to_owned(), HashMap::new());
         Ok(Self { log, name, client, membership, outside, stopped: None })
     }

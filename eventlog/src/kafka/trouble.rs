@@ -24,7 +24,7 @@ const REFUSALS: [(&str, &str); 4] = [
     ("SSL alert number", "the broker does not accept our certificate: check tls.certificate_file and tls.key_file"),
 ];
 
-/// The same, where it may also be that a broker is just going away.
+/// The same, where it may also be that a broker is just going away: told only to who never reached one.
 const SUSPICIONS: [(&str, &str); 5] = [
     ("in state SSL_HANDSHAKE", "unless it is going away, it may speak no TLS: check the port and tls.enabled"),
     ("wrong version number", "it may speak no TLS: check the port and tls.enabled"),
@@ -34,12 +34,13 @@ const SUSPICIONS: [(&str, &str); 5] = [
 ];
 
 impl Trouble {
-    /// What a line says: `[thrd:BROKER]: BROKER: what happened (after 5ms in state UP)`.
-    pub(super) fn told(line: &str) -> Self {
+    /// What a line says: `[thrd:BROKER]: BROKER: what happened (after 5ms in state UP)`; whether brokers were reached
+    /// before, by the same settings.
+    pub(super) fn told(line: &str, reached: bool) -> Self {
         let find =
             |known: &[(&str, &'static str)]| known.iter().find(|(text, _)| line.contains(text)).map(|(_, do_)| *do_);
         let refusal = find(&REFUSALS);
-        let hint = refusal.or_else(|| find(&SUSPICIONS));
+        let hint = refusal.or_else(|| if reached { None } else { find(&SUSPICIONS) });
         let told = line.split_once("]: ").map_or(line, |(_, told)| told);
         let told = told.rsplit_once(" (after ").map_or(told, |(told, _)| told);
         // Which settings it means is said in our words.
@@ -72,7 +73,9 @@ mod tests {
                 "k:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN; unless it is going away, it may want TLS: check the port and tls.enabled",
             ),
         ] {
-            assert_eq!(Trouble::told(line), Trouble { refused, what: what.to_owned() });
+            assert_eq!(Trouble::told(line, false), Trouble { refused, what: what.to_owned() });
         }
+        let lost = Trouble::told("[thrd:k:1/1]: k:1/1: Disconnected: reset by peer (after 2000ms in state UP)", true);
+        assert_eq!(lost.what, "k:1/1: Disconnected: reset by peer");
     }
 }
