@@ -283,7 +283,9 @@ impl Writer {
         let aborted = thread::scope(|scope| {
             let aborting = scope.spawn(|| client.abort_transaction(wait));
             while !aborting.is_finished() {
-                client.poll(Duration::from_millis(1));
+                // With a time of its own a poll spins for its last millisecond.
+                client.poll(Duration::ZERO);
+                thread::sleep(Duration::from_millis(1));
             }
             aborting.join()
         });
