@@ -339,10 +339,12 @@ impl<'a> Node<'a> {
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.common.stop.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + STOP_MAX;
+        let failure = || self.common.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Brokers that are away may keep a thread for as long as they like.
         while self.site.own_log().is_none() && self.threads.iter().any(|thread| !thread.is_finished()) {
             if Instant::now() > deadline {
-                bail!("the log does not answer: what is not committed is done again at the next start");
+                let silent = "the log does not answer: what is not committed is done again at the next start";
+                return Err(failure().map_or_else(|| anyhow::Error::msg(silent), |failure| failure.context(silent)));
             }
             std::thread::sleep(LOOK);
         }
@@ -351,8 +353,7 @@ impl<'a> Node<'a> {
                 bail!("a stage panicked: this is a defect, please report it with the log");
             }
         }
-        let failure = self.common.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), Err)
+        failure().map_or(Ok(()), Err)
     }
 }
 

@@ -13,6 +13,8 @@
 # is deleted, so that a test which is killed leaves nothing behind. Exit status 69: Java or Maven is missing.
 # Whatever it waits for has an end: four minutes for the jars, one for each other step.
 # KAFKA_HEAP_OPTS is passed on to Java; the jars are kept in ${XDG_CACHE_HOME:-~/.cache}/vitals/kafka-VERSION.
+# KAFKA_PROPERTIES names a file of more settings, with placeholders as in server.properties, over which they win (TLS,
+# SASL); KAFKA_FORMAT_OPTIONS is passed on to the tool that formats the storage (`--add-scram=...` for a first user).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -83,13 +85,14 @@ prepare() {
     local dir=$1 port=$2
     mkdir -p "$dir/data"
     sed -e "s|@PORT@|$port|g" -e "s|@CONTROLLER@|$(free_port)|g" -e "s|@DATA@|$dir/data|g" \
-        "$here/server.properties" >"$dir/server.properties"
+        "$here/server.properties" ${KAFKA_PROPERTIES:+"$KAFKA_PROPERTIES"} >"$dir/server.properties"
     echo "$port" >"$dir/port"
     [ -e "$dir/data/meta.properties" ] && return
     local id
     id=$(head -c 16 /dev/urandom | base64 | tr -d = | tr '+/' 'AB')
+    # shellcheck disable=SC2086 # options, split on purpose
     within 60 java -cp "$jars/*" -Dlog4j2.configurationFile="$here/log4j2.yaml" kafka.tools.StorageTool \
-        format -t "$id" -c "$dir/server.properties" --standalone >>"$dir/broker.log" 2>&1
+        format -t "$id" -c "$dir/server.properties" --standalone ${KAFKA_FORMAT_OPTIONS:-} >>"$dir/broker.log" 2>&1
 }
 
 launch() {

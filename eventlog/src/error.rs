@@ -115,6 +115,14 @@ pub enum Error {
         /// What went wrong.
         what: String,
     },
+    /// The brokers went away while a failed transaction was taken back; nothing of it was written.
+    #[error("producer {name}: the brokers are away ({what}); nothing was written, start again from the state")]
+    Away {
+        /// Name of the producer.
+        name: String,
+        /// What went wrong.
+        what: String,
+    },
     /// The group has given the partitions of this member to others; nothing was written.
     #[error("group {group} has gone on without this member ({what}); nothing was written")]
     Left {
@@ -136,7 +144,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Broker { retry: true, .. } => Kind::Retry,
-            Self::Indefinite { .. } | Self::Left { .. } => Kind::Restart,
+            Self::Indefinite { .. } | Self::Away { .. } | Self::Left { .. } => Kind::Restart,
             _ => Kind::Fatal,
         }
     }

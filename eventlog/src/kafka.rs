@@ -24,13 +24,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::RDKafkaErrorCode as Code,
+    error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
 mod config;
@@ -40,8 +40,10 @@ mod errors;
 pub mod local;
 mod native;
 mod producer;
+mod repeats;
 mod token;
 mod topics;
+mod trouble;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,9 @@ use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, Topic
 
 /// Metadata of a position that counts as none.
 const DELETED: &str = "\u{0}vitals: deleted";
+
+/// How long the first attempt to ask something waits, before it looks whether brokers refuse us. The next wait longer.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// The log on a Kafka cluster.
 pub struct Kafka {
@@ -75,10 +80,17 @@ impl Kafka {
     /// Connects, and checks that a broker answers.
     ///
     /// # Errors
-    /// `Fatal` for settings that are unsafe or not accepted, `Retry` when no broker answers.
+    /// `Fatal` for settings that are unsafe or not accepted, and where a broker refuses us; `Retry` when no broker
+    /// answers.
     pub fn connect(config: Config) -> Result<Arc<Self>> {
         config.check()?;
-        let fail = |error| errors::broker("connect", &error);
+        if let Some(Err(what)) = context::token(&config) {
+            return Err(Error::Broker { what, retry: true });
+        }
+        let fail = |error: KafkaError| match config.unusable(&error) {
+            Some(what) => Error::Invalid { what },
+            None => errors::broker("connect", &error),
+        };
         // A group is named because librdkafka serves callbacks only to those that have one.
         let settings = config.consumer(&format!("{}asking", config.prefix));
         let asking: BaseConsumer<Context> = settings.create_with_context(Context::new(&config)).map_err(fail)?;
@@ -103,14 +115,37 @@ impl Shared {
     }
 
     fn metadata(&self, topic: Option<&str>) -> Result<rdkafka::metadata::Metadata> {
-        self.serve();
-        let metadata = self.asking.fetch_metadata(topic, self.config.request_timeout);
-        metadata.map_err(|error| errors::broker(format!("metadata of {}", topic.unwrap_or("all topics")), &error))
+        let (begun, client) = (Instant::now(), self.asking.context());
+        let mut wait = FIRST_ATTEMPT.min(self.config.request_timeout);
+        loop {
+            self.serve();
+            let asked = Instant::now();
+            let error = match self.asking.fetch_metadata(topic, wait) {
+                Ok(metadata) => {
+                    client.reached();
+                    return Ok(metadata);
+                }
+                Err(error) => error,
+            };
+            let waited = asked.elapsed() >= wait;
+            self.serve();
+            let refused = client.trouble().is_some_and(|trouble| trouble.refused);
+            let left = self.config.request_timeout.saturating_sub(begun.elapsed());
+            if refused || !waited || left.is_zero() {
+                let what = format!("metadata of {}", topic.unwrap_or("all topics"));
+                return Err(errors::unreached(what, &error, client));
+            }
+            wait = left.min(2 * wait);
+        }
     }
 
-    /// Gives the asking client its callbacks: without a token it waits for ever.
+    /// Gives the clients that only ask their callbacks: without a token they wait for ever, and log lines pile up.
     fn serve(&self) {
         while self.asking.poll(Duration::ZERO).is_some() {}
+        let outsiders = self.outsiders.lock().unwrap_or_else(PoisonError::into_inner);
+        for outsider in outsiders.values() {
+            while outsider.poll(Duration::ZERO).is_some() {}
+        }
     }
 
     /// How many partitions a topic has; 0 if there is no such topic.
@@ -146,7 +181,11 @@ impl Shared {
                 self.forget(topic);
                 Error::Unknown { topic: topic.to_owned(), partition }
             }
-            _ => errors::broker(format!("watermarks of topic {topic} partition {partition}"), &error),
+            _ => {
+                self.serve();
+                let what = format!("watermarks of topic {topic} partition {partition}");
+                errors::unreached(what, &error, self.asking.context())
+            }
         })?;
         Ok(Watermarks { low: offset(low), high: offset(high) })
     }
@@ -185,12 +224,15 @@ impl Log for Kafka {
 
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>> {
         self.shared.check(topic, partition)?;
-        let fail = |error| errors::broker(format!("position of group {group} in {topic}/{partition}"), &error);
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.shared.full(topic), number(partition)?);
         let outsider = self.shared.outsider(group)?;
-        // Serves the wish for a token.
-        drop(outsider.poll(Duration::ZERO));
+        self.shared.serve();
+        let fail = |error| {
+            self.shared.serve();
+            let what = format!("position of group {group} in {topic}/{partition}");
+            errors::unreached(what, &error, outsider.context())
+        };
         // Waits for transactions of the group that are not over yet, since it reads what is committed only.
         let found = outsider.committed_offsets(list, self.shared.config.request_timeout).map_err(fail)?;
         let elements = found.elements();

@@ -133,8 +133,12 @@ async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
 
 impl Front {
     async fn take(self: &Arc<Self>, request: Request) -> Result<String, Refusal> {
-        // Before the body is read: whoever is refused anyway costs nothing.
-        self.door.refusal().map_or(Ok(()), |refusal| Err(Refusal::from(refusal)))?;
+        if let Some(refusal) = self.door.refusal() {
+            // Else who sends it after the headers finds a closed connection in the place of an answer.
+            let skipped = body::skip(request.into_body(), self.config.body_bytes_max);
+            let _ = tokio::time::timeout(self.config.body_timeout, skipped).await;
+            return Err(refusal.into());
+        }
         let form = form(request.headers())?;
         let coding = Coding::of(request.headers())?;
         let mut share = self.budget.share();

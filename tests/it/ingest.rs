@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::Shutdown,
     process::Stdio,
     sync::{
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     data::Data,
-    http::{Answer, Door, interrupt, post_once, read},
+    http::{Answer, Door, PATIENCE, interrupt, post_once, read},
 };
 
 const JSON: &str = "application/json";
@@ -269,6 +269,15 @@ fn a_door_behind_the_log_is_not_ready_and_says_so() {
     door.until("not ready", |door| behind(&door.get("/readyz")));
     let answer = door.send(&[order("1")]);
     assert!(behind(&answer) && answer.header("retry-after").is_some(), "{answer:?}");
+    // Who writes the body after the headers has a connection to write to.
+    let mut slow = door.connect();
+    slow.write_all(b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n\r\n")
+        .unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(slow.read(&mut [0; 1]).is_err(), "it is answered before its body is there");
+    slow.write_all(b"[]").unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(String::from_utf8(read(&mut slow)).unwrap().starts_with("HTTP/1.1 503 "));
     assert_eq!(door.get("/healthz").status, 200);
     assert!(door.stop().success());
     assert_eq!(ids(&data), Vec::<String>::new());

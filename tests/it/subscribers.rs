@@ -1,5 +1,5 @@
-//! The examples that follow a metric from outside, on a real broker: what they print of a topic with an old revision
-//! that comes again.
+//! Who follows a metric from outside, on a real broker: what the examples print of a topic with an old revision that
+//! comes again, and that a client with nothing of ours, kcat, reads the records as they were published.
 
 use std::{
     env, fs,
@@ -20,6 +20,7 @@ use proto::{
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const DAY: i64 = 86_400_000_000;
+const REVISION: i64 = 20_000 * DAY + 1_000_000;
 
 fn snapshot(plan: &str, revision_us: i64, value: Option<f64>) -> (Vec<u8>, Entry) {
     let window = Window { kind: "1d".to_owned(), start_us: Some(20_000 * DAY), end_us: Some(20_001 * DAY) };
@@ -42,7 +43,18 @@ fn snapshot(plan: &str, revision_us: i64, value: Option<f64>) -> (Vec<u8>, Entry
     (bytes, Entry::Snapshot(snapshot))
 }
 
-/// A topic with two keys, one of them with a revision that is behind, and a tick.
+/// Two keys, one of them with a revision that is behind, and a tick.
+fn records() -> [(Vec<u8>, Entry); 5] {
+    [
+        snapshot("pro", REVISION, Some(1.0)),
+        snapshot("", REVISION, None),
+        snapshot("pro", REVISION + 2, Some(3.0)),
+        (b"tick".to_vec(), Entry::Tick(MetricTick { at_us: REVISION + 3 })),
+        snapshot("pro", REVISION + 1, Some(2.0)),
+    ]
+}
+
+/// Makes a topic of the records; says with which prefix.
 fn publish(broker: &str) -> String {
     let prefix = local::prefix();
     let log = Kafka::connect(Config { brokers: vec![broker.to_owned()], prefix: prefix.clone(), ..Config::default() });
@@ -50,20 +62,12 @@ fn publish(broker: &str) -> String {
     let cleanup = Cleanup::Compact { min_lag: std::time::Duration::from_secs(604_800) };
     let topic: Arc<str> = "metrics.orders.v1".into();
     log.create_topic(&TopicSpec { name: topic.to_string(), partitions: 1, cleanup }).unwrap();
-    let revision = 20_000 * DAY + 1_000_000;
-    let records = [
-        snapshot("pro", revision, Some(1.0)),
-        snapshot("", revision, None),
-        snapshot("pro", revision + 2, Some(3.0)),
-        (b"tick".to_vec(), Entry::Tick(MetricTick { at_us: revision + 3 })),
-        snapshot("pro", revision + 1, Some(2.0)),
-    ];
     let output = |(key, entry): (Vec<u8>, Entry)| {
         let value = MetricEntry { entry: Some(entry) }.encode_to_vec();
-        let record = Record { key: key.into(), value: Some(value.into()), headers: Vec::new(), timestamp_us: revision };
+        let record = Record { key: key.into(), value: Some(value.into()), headers: Vec::new(), timestamp_us: REVISION };
         Output { topic: topic.clone(), partition: 0, record }
     };
-    let outputs = records.into_iter().map(output).collect();
+    let outputs = records().into_iter().map(output).collect();
     log.producer("p").unwrap().commit(Commit { outputs, offsets: Vec::new() }).unwrap();
     prefix
 }
@@ -134,4 +138,26 @@ fn the_rust_example_prints_what_is_newest() {
         format!("orders [plan={plan}]  1d {start}: {value} count (revision {})", start + 1_000_000 + after)
     };
     assert_eq!(found, [line("pro", "1", 0), line("", "null, ", 0), line("pro", "3", 2)]);
+}
+
+#[test]
+fn kcat_reads_what_was_published() {
+    let Some(broker) = local::broker("kcat") else { return };
+    if let Err(missing) = Command::new("kcat").arg("-V").output() {
+        assert_ne!(env::var("CI").as_deref(), Ok("true"), "kcat: {missing}");
+        return writeln!(std::io::stderr(), "SKIPPED: kcat is not here: {missing}").unwrap();
+    }
+    let topic = format!("{}metrics.orders.v1", publish(&broker));
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-C", "-e", "-q", "-X", "isolation.level=read_committed", "-b", &broker, "-t", &topic, "-f", "%R%s"]);
+    let read = kcat.output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let (mut left, mut found) = (&read.stdout[..], Vec::new());
+    while let Some((length, rest)) = left.split_first_chunk::<4>() {
+        let (value, rest) = rest.split_at(usize::try_from(i32::from_be_bytes(*length)).unwrap());
+        found.push(MetricEntry::decode(value).unwrap());
+        left = rest;
+    }
+    assert_eq!(left, b"");
+    assert_eq!(found, records().map(|(_, entry)| MetricEntry { entry: Some(entry) }));
 }

@@ -3,9 +3,9 @@
 //! Invariants: nothing goes unencrypted to another machine unless that is allowed by name; a password is never shown,
 //! neither by `Debug` nor in an error. It does not know where the settings come from.
 
-use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, net::IpAddr, path::PathBuf, time::Duration};
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError};
 
 use crate::{Error, Result};
 
@@ -66,6 +66,18 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
     /// What the key is encrypted with.
     pub key_password: Option<Secret>,
+}
+
+impl Tls {
+    /// The files that are named: our name of each, librdkafka's, and the path.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &'static str, &PathBuf)> {
+        let files = [
+            ("ca_file", "ssl.ca.location", &self.ca_file),
+            ("certificate_file", "ssl.certificate.location", &self.certificate_file),
+            ("key_file", "ssl.key.location", &self.key_file),
+        ];
+        files.into_iter().filter_map(|(name, key, file)| Some((name, key, file.as_ref()?)))
+    }
 }
 
 /// How we say who we are.
@@ -129,11 +141,28 @@ impl Config {
                 "kafka: broker {broker} is on another machine and TLS is off; turn it on, or allow plaintext"
             ));
         }
+        for (name, _, file) in self.tls.iter().flat_map(Tls::files) {
+            // librdkafka would not say which one.
+            if let Err(error) = File::open(file) {
+                return invalid(format!("kafka: tls.{name} {}: {error}", file.display()));
+            }
+        }
         // Below, a message would outlive its transaction, or a broker would refuse the transaction (its limit is 15 min).
         if self.transaction_timeout < Duration::from_secs(5) || self.transaction_timeout > Duration::from_secs(900) {
             return invalid("kafka: the transaction time-out is not between 5 s and 15 min".to_owned());
         }
         Ok(())
+    }
+
+    /// Which file librdkafka complains of: it says what is wrong with it, and not where it is.
+    pub(super) fn unusable(&self, error: &KafkaError) -> Option<String> {
+        let KafkaError::ClientCreation(told) = error else { return None };
+        let (name, _, file) = self.tls.iter().flat_map(Tls::files).find(|(_, key, _)| told.contains(key))?;
+        let mut what = format!("kafka: tls.{name} {} cannot be used: {told}", file.display());
+        if name == "key_file" {
+            what.push_str("; if it is encrypted, check tls.key_password_file");
+        }
+        Some(what)
     }
 
     /// What every client is told.
@@ -220,15 +249,8 @@ impl Config {
 }
 
 fn set_tls(client: &mut ClientConfig, tls: &Tls) {
-    let files = [
-        ("ssl.ca.location", &tls.ca_file),
-        ("ssl.certificate.location", &tls.certificate_file),
-        ("ssl.key.location", &tls.key_file),
-    ];
-    for (key, file) in files {
-        if let Some(file) = file {
-            client.set(key, file.to_string_lossy());
-        }
+    for (_, key, file) in tls.files() {
+        client.set(key, file.to_string_lossy());
     }
     if let Some(Secret(password)) = &tls.key_password {
         client.set("ssl.key.password", password);

@@ -33,6 +33,7 @@ use super::{
     context::Rebalance,
     errors, native, number, offset,
     producer::{Membership, Writer},
+    repeats,
 };
 use crate::{Assignment, Consumer, Error, Header, Poll, Producer, Record, Result, Stored};
 
@@ -163,7 +164,7 @@ impl Reader {
     }
 
     fn fail(&self, error: &KafkaError) -> Error {
-        errors::broker(format!("consumer of topic {}", self.topic), error)
+        errors::unreached(format!("consumer of topic {}", self.topic), error, self.client.context())
     }
 
     /// The next record, with its partition; `None` when a rebalance, an end or the deadline comes first.
@@ -184,8 +185,19 @@ impl Reader {
 
     /// The brokers are there.
     fn answered(&mut self) {
-        if std::mem::take(&mut self.waits) {
-            tracing::info!(topic = self.topic, "kafka: reading goes on");
+        if std::mem::take(&mut self.waits)
+            && let Some(left_out) = repeats::of_process("reading goes on".to_owned())
+        {
+            tracing::info!(topic = self.topic, left_out, "kafka: reading goes on");
+        }
+    }
+
+    /// They are not: comes with every poll.
+    fn wait(&mut self, code: Code) {
+        if !std::mem::replace(&mut self.waits, true)
+            && let Some(left_out) = repeats::of_process(format!("reading waits: {code}"))
+        {
+            tracing::warn!(topic = self.topic, %code, left_out, "kafka: reading waits for the brokers");
         }
     }
 
@@ -225,10 +237,11 @@ impl Reader {
                 Err(Error::Unknown { topic: self.topic.clone(), partition })
             }
             (_, Some(code)) if errors::is_transient(code) => {
-                // Comes with every poll while they are away.
-                if !std::mem::replace(&mut self.waits, true) {
-                    tracing::warn!(topic = self.topic, %code, "kafka: reading waits for the brokers");
-                }
+                self.wait(code);
+                Ok(())
+            }
+            (_, Some(code @ (Code::Authentication | Code::SSL))) if !self.client.context().is_refused() => {
+                self.wait(code);
                 Ok(())
             }
             _ => Err(self.fail(error)),

@@ -10,7 +10,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use rdkafka::{
@@ -27,7 +27,8 @@ use rdkafka::{
 
 use super::{
     config::{Config, Sasl},
-    token,
+    repeats, token,
+    trouble::Trouble,
 };
 use crate::telemetry;
 
@@ -42,6 +43,9 @@ pub(super) enum Rebalance {
     Lost,
 }
 
+/// For so long a client remembers what went wrong: librdkafka repeats it every 30 s.
+const TROUBLE_LASTS: Duration = Duration::from_secs(60);
+
 /// What one client remembers of its callbacks.
 pub(super) struct Context {
     sasl: Option<Sasl>,
@@ -49,6 +53,8 @@ pub(super) struct Context {
     owner: AtomicBool,
     rebalances: Mutex<VecDeque<Rebalance>>,
     failure: Mutex<Option<Code>>,
+    trouble: Mutex<Option<(Trouble, Instant)>>,
+    reached: AtomicBool,
     statistics: Mutex<telemetry::Client>,
 }
 
@@ -60,6 +66,8 @@ impl Context {
             owner: AtomicBool::new(false),
             rebalances: Mutex::default(),
             failure: Mutex::default(),
+            trouble: Mutex::default(),
+            reached: AtomicBool::new(false),
             statistics: Mutex::default(),
         }
     }
@@ -92,19 +100,49 @@ impl Context {
     pub(super) fn take_failure(&self) -> Option<Code> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Why brokers could not be reached, lately.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().filter(|(_, at)| at.elapsed() < TROUBLE_LASTS).map(|(trouble, _)| trouble.clone())
+    }
+
+    /// They were.
+    pub(super) fn reached(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether brokers refuse us in a way that does not pass while this process lives. A token is read again, passwords
+    /// and certificates are not.
+    pub(super) fn is_refused(&self) -> bool {
+        !matches!(self.sasl, Some(Sasl::OauthBearer { .. })) && self.trouble().is_some_and(|trouble| trouble.refused)
+    }
+
+    /// Remembers it, unless something graver is known.
+    fn note(&self, new: Trouble) {
+        if new.refused || self.trouble().is_none_or(|known| !known.refused) {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((new, Instant::now()));
+        }
+    }
 }
 
 impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: Level, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            self.note(Trouble::told(message, self.reached.load(Ordering::Relaxed)));
+        }
+        let said = repeats::without_thread(message);
+        let Some(left_out) = repeats::of_process(repeats::kind(said)) else { return };
         match level {
             Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
-                tracing::error!(facility, "kafka: {message}");
+                tracing::error!(facility, left_out, "kafka: {said}");
             }
-            Level::Warning => tracing::warn!(facility, "kafka: {message}"),
-            Level::Notice | Level::Info => tracing::info!(facility, "kafka: {message}"),
-            Level::Debug => tracing::debug!(facility, "kafka: {message}"),
+            Level::Warning => tracing::warn!(facility, left_out, "kafka: {said}"),
+            Level::Notice | Level::Info => tracing::info!(facility, left_out, "kafka: {said}"),
+            Level::Debug => tracing::debug!(facility, left_out, "kafka: {said}"),
         }
     }
 
@@ -134,7 +172,12 @@ impl ClientContext for Context {
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         match &self.sasl {
-            Some(Sasl::OauthBearer { token_file }) => Ok(read_token(token_file)?),
+            Some(Sasl::OauthBearer { token_file }) => Ok(read_token(token_file).inspect_err(|what| {
+                if let Some(left_out) = repeats::of_process(repeats::kind(what)) {
+                    tracing::warn!(left_out, "kafka: {what}");
+                }
+                self.note(Trouble { refused: false, what: what.clone() });
+            })?),
             _ => Err("no token is configured".into()),
         }
     }
@@ -149,9 +192,17 @@ pub(super) fn token(config: &Config) -> Option<Result<OAuthToken, String>> {
 }
 
 fn read_token(file: &Path) -> Result<OAuthToken, String> {
-    let token = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let place = || format!("sasl.token_file {}", file.display());
+    let token = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", place()))?;
     let token = token.trim();
-    let claims = token::claims(token).ok_or_else(|| format!("{}: not a JSON web token", file.display()))?;
+    let claims = token::claims(token)
+        .ok_or_else(|| format!("{}: is not a JSON web token with the claims sub and exp", place()))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now_ms = i64::try_from(now).unwrap_or(i64::MAX);
+    if claims.expires_ms <= now_ms {
+        let seconds = (now_ms - claims.expires_ms) / 1000;
+        return Err(format!("{}: the token expired {seconds} s ago; what renews it has to write a new one", place()));
+    }
     Ok(OAuthToken { token: token.to_owned(), principal_name: claims.subject, lifetime_ms: claims.expires_ms })
 }
 

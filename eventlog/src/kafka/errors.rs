@@ -4,6 +4,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use super::Context;
 use crate::Error;
 
 /// The code of an error, also of those for which `rdkafka_error_code` has none.
@@ -71,6 +72,18 @@ pub(super) fn broker(what: impl std::fmt::Display, error: &KafkaError) -> Error 
     };
     let retry = code(error).is_some_and(is_transient);
     Error::Broker { what: format!("{what}: {shown}"), retry }
+}
+
+/// The same of a client that knows why it does not reach the brokers: that says more than the time-out which follows.
+pub(super) fn unreached(what: impl std::fmt::Display, error: &KafkaError, client: &Context) -> Error {
+    let follows =
+        code(error).is_some_and(|code| is_transient(code) || matches!(code, Code::Authentication | Code::SSL));
+    match client.trouble() {
+        Some(trouble) if follows => {
+            Error::Broker { what: format!("{what}: {}", trouble.what), retry: !client.is_refused() }
+        }
+        _ => broker(what, error),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! Where Java or Maven is missing, who asks is told to skip: loudly, and counted. With `CI=true` that is a failure.
 //! `VITALS_TEST_KAFKA=host:port` names a broker that runs already, such as that of `deploy/kafka/compose.yaml`.
 
+pub mod secured;
+
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
     path::Path,
@@ -25,7 +28,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 static BROKER: OnceLock<Outcome> = OnceLock::new();
 static SKIPPED: AtomicU32 = AtomicU32::new(0);
 
-/// What became of the one attempt to start it.
+/// What became of the one attempt to start a broker.
+#[derive(Debug)]
 enum Outcome {
     Runs { address: String },
     ToolIsMissing(String),
@@ -37,16 +41,23 @@ enum Outcome {
 /// # Panics
 /// When the broker does not start, or a tool is missing in CI.
 pub fn broker(who: &str) -> Option<String> {
-    let (problem, skips) = match BROKER.get_or_init(start) {
-        Outcome::Runs { address } => return Some(address.clone()),
-        Outcome::ToolIsMissing(which) => (which, std::env::var("CI").as_deref() != Ok("true")),
-        Outcome::Failed(what) => (what, false),
-    };
-    assert!(skips, "{who} needs a real Kafka: {problem}");
-    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    // Not captured, as what tests print is.
-    let told = writeln!(io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {problem}");
-    told.ok().and(None)
+    BROKER.get_or_init(start).or_skip(who).cloned()
+}
+
+impl Outcome {
+    /// The address, or why there is none.
+    fn or_skip(&self, who: &str) -> Option<&String> {
+        let (problem, skips) = match self {
+            Outcome::Runs { address } => return Some(address),
+            Outcome::ToolIsMissing(which) => (which, std::env::var("CI").as_deref() != Ok("true")),
+            Outcome::Failed(what) => (what, false),
+        };
+        assert!(skips, "{who} needs a real Kafka: {problem}");
+        let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+        // Not captured, as what tests print is.
+        let told = writeln!(io::stderr(), "SKIPPED ({count}): {who} needs a real Kafka: {problem}");
+        told.ok().and(None)
+    }
 }
 
 /// A prefix that nobody else has on the broker.
@@ -60,18 +71,23 @@ fn start() -> Outcome {
     if let Ok(address) = std::env::var("VITALS_TEST_KAFKA") {
         return Outcome::Runs { address };
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker.sh");
     let folder = std::env::temp_dir().join(format!("vitals-kafka-{}", std::process::id()));
-    let failed = |error: io::Error| Outcome::Failed(format!("{}: {error}", script.display()));
-    run(&script, &folder).unwrap_or_else(failed)
+    run_with(&folder, &[]).unwrap_or_else(|error| Outcome::Failed(format!("broker.sh: {error}")))
 }
 
-/// Runs the script. What it says goes to files: a pipe would end only with the last process that has it, and the broker
+/// The address of a broker of the test's own, which it may kill and start again in the same folder.
+#[cfg(test)]
+pub(super) fn own(folder: &Path) -> String {
+    run_with(folder, &[]).unwrap().or_skip("a broker of its own").unwrap().clone()
+}
+
+/// Runs the script with these variables. What it says goes to files: a pipe would end only with the last process that has it, and the broker
 /// stays.
-fn run(script: &Path, folder: &Path) -> io::Result<Outcome> {
+fn run_with(folder: &Path, variables: &[(&str, &OsStr)]) -> io::Result<Outcome> {
     let said = tempfile::tempdir()?;
     let [out, err] = ["out", "err"].map(|name| said.path().join(name));
-    let mut child = Command::new(script)
+    let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker.sh"))
+        .envs(variables.iter().copied())
         .arg("start")
         .arg(folder)
         .args(["--until-exit-of", &std::process::id().to_string()])

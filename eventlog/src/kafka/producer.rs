@@ -28,18 +28,16 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
-    util::Timeout,
 };
 
-use super::{
-    Context, DELETED, Shared,
-    config::{Config, Sasl},
-    errors, native, number,
-};
+use super::{Context, DELETED, Shared, config::Config, errors, native, number};
 use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, failpoint, telemetry};
 
 /// As Kafka's `offset.metadata.max.bytes`.
 const METADATA_BYTES: usize = 4096;
+
+/// How long one attempt to open takes.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// The member of a group by which a producer commits the offsets of that group.
 pub(super) struct Membership {
@@ -60,8 +58,36 @@ pub(super) struct Writer {
 }
 
 struct Stopped {
-    fenced: bool,
+    why: Why,
     what: String,
+}
+
+/// Why a producer does nothing more.
+#[derive(Clone, Copy)]
+enum Why {
+    /// A newer one of its name is there.
+    Fenced,
+    /// The brokers did not answer: another one takes back what it left.
+    Away,
+    /// Anything else.
+    Unusable,
+}
+
+/// Takes the name from whoever had it. In parts, since it asks for its token in a poll only.
+fn open(client: &BaseProducer<Context>, wait: Duration) -> Result<(), KafkaError> {
+    let begun = Instant::now();
+    loop {
+        client.poll(Duration::from_millis(5));
+        let error = match client.init_transactions(OPENING.min(wait)) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let goes_on = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+        client.poll(Duration::from_millis(5));
+        if !goes_on || client.context().is_refused() || begun.elapsed() >= wait {
+            return Err(error);
+        }
+    }
 }
 
 impl Writer {
@@ -69,11 +95,9 @@ impl Writer {
         let fail = |error| errors::broker(format!("producer {name}"), &error);
         let settings = Config::observed(log.config.producer(&log.full(name)), &log.full(name));
         let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
-        if matches!(log.config.sasl, Some(Sasl::OauthBearer { .. })) {
-            // It asks for its token in a poll only, and nothing polls while it opens.
-            client.poll(Duration::from_millis(100));
-        }
-        client.init_transactions(log.config.request_timeout).map_err(fail)?;
+        open(&client, log.config.request_timeout)
+            .map_err(|error| errors::unreached(format!("producer {name}"), &error, client.context()))?;
+        client.context().reached();
         let (name, outside) = (name.to_owned(), HashMap::new());
         Ok(Self { log, name, client, membership, outside, stopped: None })
     }
@@ -116,8 +140,8 @@ impl Writer {
         }
         self.flush()?;
         failpoint::pass(failpoint::AFTER_OFFSETS);
-        // The time that is left to the transaction bounds it.
-        self.client.commit_transaction(Timeout::Never).map_err(Failure::Commit)
+        // Without a time-out of ours it waits for brokers that are away as long as they are.
+        self.client.commit_transaction(self.log.config.transaction_timeout).map_err(Failure::Commit)
     }
 
     /// Hands one record over; while the buffer is full, waits for what is in it.
@@ -216,7 +240,7 @@ impl Writer {
         }
         if unsettled {
             let what = errors::code(&error).map_or_else(|| error.to_string(), |code| code.to_string());
-            self.stopped = Some(Stopped { fenced: false, what: what.clone() });
+            self.stopped = Some(Stopped { why: Why::Unusable, what: what.clone() });
             return Error::Indefinite { name: self.name.clone(), what };
         }
         // A failed delivery says more than the failed transaction.
@@ -226,7 +250,10 @@ impl Writer {
         }
         match reported {
             Some(code) if errors::has_left(code) => self.left(code),
-            Some(code) => errors::broker(format!("producer {}", self.name), &KafkaError::Global(code)),
+            Some(code) => {
+                let error = KafkaError::Global(code);
+                errors::unreached(format!("producer {}", self.name), &error, self.client.context())
+            }
             None => errors::broker(format!("producer {}", self.name), &error),
         }
     }
@@ -245,7 +272,8 @@ impl Writer {
         }
         let code = first.as_ref().map(|(code, _)| *code).or_else(|| errors::code(error));
         let what = first.map_or_else(|| error.to_string(), |(code, text)| format!("{code}: {text}"));
-        self.stopped = Some(Stopped { fenced: code.is_some_and(errors::is_fenced), what });
+        let why = if code.is_some_and(errors::is_fenced) { Why::Fenced } else { Why::Unusable };
+        self.stopped = Some(Stopped { why, what });
         self.check_alive().err()
     }
 
@@ -267,15 +295,18 @@ impl Writer {
         if let Some(fatal) = self.fatal(&error) {
             return Err(fatal);
         }
-        self.stopped = Some(Stopped { fenced: false, what: format!("a transaction was not taken back: {error}") });
+        // Whoever opens it again takes it back.
+        let why = if errors::code(&error).is_some_and(errors::is_transient) { Why::Away } else { Why::Unusable };
+        self.stopped = Some(Stopped { why, what: format!("a transaction was not taken back: {error}") });
         self.check_alive()
     }
 
     fn check_alive(&self) -> Result<()> {
         match &self.stopped {
             None => Ok(()),
-            Some(Stopped { fenced: true, .. }) => Err(Error::Fenced { name: self.name.clone() }),
-            Some(Stopped { what, .. }) => {
+            Some(Stopped { why: Why::Fenced, .. }) => Err(Error::Fenced { name: self.name.clone() }),
+            Some(Stopped { why: Why::Away, what }) => Err(Error::Away { name: self.name.clone(), what: what.clone() }),
+            Some(Stopped { why: Why::Unusable, what }) => {
                 Err(Error::Broker { what: format!("producer {} stopped: {what}", self.name), retry: false })
             }
         }
@@ -291,6 +322,7 @@ impl Producer for Writer {
         self.check(&commit)?;
         self.tend();
         self.write(&commit).map_err(|failure| self.settle(failure))?;
+        self.client.context().reached();
         failpoint::pass(failpoint::AFTER_COMMIT);
         let size = |output: &Output| output.record.key.len() + output.record.value.as_ref().map_or(0, |v| v.len());
         telemetry::committed(1, commit.outputs.len() as u64, commit.outputs.iter().map(size).sum());
@@ -299,6 +331,7 @@ impl Producer for Writer {
 
     fn tend(&mut self) {
         self.client.poll(Duration::ZERO);
+        self.log.serve();
     }
 }
 

@@ -13,6 +13,8 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
+mod security;
+
 use super::{Config, Kafka, local};
 use crate::{
     Assignment, Cleanup, Commit, Committed, Error, GroupOffsets, Kind, Log, Output, Poll, Record, Result, TopicSpec,
@@ -53,8 +55,14 @@ impl Harness {
     /// Waits until the ends of transactions are written: Kafka answers a commit before.
     fn settle(&self, topic: &str, partition: u32) {
         let full = format!("{}{topic}", self.config.prefix);
-        let (_, end) = self.all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT).unwrap();
         let begun = Instant::now();
+        let end = loop {
+            match self.all.fetch_watermarks(&full, i32::try_from(partition).unwrap(), WAIT) {
+                Ok((_, end)) => break end,
+                // The topic was made anew, and this client asks who led the old one.
+                Err(error) => assert!(begun.elapsed() < WAIT, "{topic}/{partition}: {error}"),
+            }
+        };
         while i64::try_from(self.kafka().watermarks(topic, partition).unwrap().high).unwrap() < end {
             assert!(begun.elapsed() < WAIT, "{topic}/{partition}: a transaction stays open");
         }
@@ -292,6 +300,43 @@ fn a_broker_that_is_not_there_is_a_reason_to_try_again() {
     let config = Config { brokers, request_timeout: Duration::from_millis(300), ..quick() };
     let outcome = Kafka::connect(config).map(drop);
     assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Retry), "{outcome:?}");
+}
+
+#[test]
+fn a_commit_ends_when_the_brokers_are_away_for_longer_than_a_transaction_lives() {
+    if local::broker("brokers that go away").is_none() {
+        return;
+    }
+    let _deadline = conformance::Deadline::start("brokers that go away");
+    let folder = std::env::temp_dir().join(format!("vitals-kafka-own-{}", std::process::id()));
+    let own = local::own(&folder);
+    let transaction_timeout = Duration::from_secs(5);
+    let config = Config { prefix: local::prefix(), brokers: vec![own.clone()], transaction_timeout, ..quick() };
+    let log = Kafka::connect(config).unwrap();
+    topic(&log, Cleanup::Keep);
+    let mut producer = log.producer("p").unwrap();
+    producer.commit(outputs([record("k", "before")])).unwrap();
+    // One after another, so that one of them is on its way when the broker dies.
+    let writing = std::thread::spawn(move || {
+        loop {
+            let begun = Instant::now();
+            if let Err(error) = producer.commit(outputs([record("k", "meanwhile")])) {
+                return (error, begun.elapsed());
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
+    assert!(std::process::Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+    let (error, took) = writing.join().unwrap();
+    assert_ne!(error.kind(), Kind::Fatal, "{error}");
+    assert!(took < 4 * transaction_timeout, "{error}, after {took:?}");
+    assert_eq!(local::own(&folder), own);
+    let begun = Instant::now();
+    while let Err(error) = log.producer("p").and_then(|mut again| again.commit(outputs([record("k", "after")]))) {
+        assert_ne!(error.kind(), Kind::Fatal, "{error}");
+        assert!(begun.elapsed() < 6 * WAIT, "{error}");
+    }
 }
 
 /// `cargo test --release --workspace -- --ignored --nocapture kafka_speed`

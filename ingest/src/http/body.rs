@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, StatusCode, header},
 };
 use http_body_util::BodyExt as _;
@@ -31,6 +31,16 @@ pub(super) async fn read(mut body: Body, limit: usize, share: &mut Share) -> Res
         append(&mut bytes, &data, limit, share)?;
     }
     Ok(bytes)
+}
+
+/// Takes a body, up to a limit, and keeps nothing of it.
+pub(super) async fn skip(mut body: Body, limit: usize) {
+    let mut taken = 0;
+    while taken <= limit
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        taken += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 fn append(bytes: &mut Vec<u8>, data: &[u8], limit: usize, share: &mut Share) -> Result<(), Refusal> {
