@@ -266,7 +266,8 @@ pub trait Producer: Send {
     ///
     /// # Errors
     /// `Fatal` when fenced, when a topic or partition is unknown, or when the outcome is not known: then the owner
-    /// starts again from its state; `Retry` when the outcome is known to be "nothing written" and trying again may help.
+    /// starts again from its state; `Retry` when the outcome is known to be "nothing written" and trying again may help, by
+    /// another producer.
     fn commit(&mut self, commit: Commit) -> Result<()>;
 
     /// Takes what waits beside commits: log lines, statistics, the wish for a new token. Owners call it now and then

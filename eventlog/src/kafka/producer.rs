@@ -65,6 +65,8 @@ struct Stopped {
 /// Why a producer does nothing more.
 #[derive(Clone, Copy)]
 enum Why {
+    /// A transaction of its own was taken back.
+    TookBack,
     /// A newer one of its name is there.
     Fenced,
     /// The brokers did not answer: another one takes back what it left.
@@ -228,7 +230,7 @@ impl Writer {
     /// What became of a transaction that failed.
     fn settle(&mut self, failure: Failure) -> Error {
         let (error, unsettled) = match failure {
-            Failure::Ours(error) => return self.abort().err().unwrap_or(error),
+            Failure::Ours(error) => return self.take_back().err().unwrap_or(error),
             Failure::Kafka(error) => (error, false),
             Failure::Commit(error) => {
                 let taken_back = matches!(&error, KafkaError::Transaction(error) if error.txn_requires_abort());
@@ -245,7 +247,7 @@ impl Writer {
         }
         // A failed delivery says more than the failed transaction.
         let reported = self.client.context().take_failure().or_else(|| errors::code(&error));
-        if let Err(error) = self.abort() {
+        if let Err(error) = self.take_back() {
             return error;
         }
         match reported {
@@ -277,7 +279,15 @@ impl Writer {
         self.check_alive().err()
     }
 
-    /// Takes the transaction back; whatever it wrote is not seen by anybody.
+    /// Takes the transaction back, and does nothing more: an answer to it that comes late would be taken for one to the
+    /// next, which the brokers then refuse to end.
+    fn take_back(&mut self) -> Result<()> {
+        self.abort()?;
+        self.stopped = Some(Stopped { why: Why::TookBack, what: String::new() });
+        Ok(())
+    }
+
+    /// Aborts the transaction; whatever it wrote is not seen by anybody.
     fn abort(&mut self) -> Result<()> {
         let (client, wait) = (&self.client, self.log.config.transaction_timeout);
         let aborted = thread::scope(|scope| {
@@ -305,6 +315,10 @@ impl Writer {
         match &self.stopped {
             None => Ok(()),
             Some(Stopped { why: Why::Fenced, .. }) => Err(Error::Fenced { name: self.name.clone() }),
+            Some(Stopped { why: Why::TookBack, .. }) => {
+                let what = format!("producer {}: its last commit was taken back, make another one", self.name);
+                Err(Error::Broker { what, retry: true })
+            }
             Some(Stopped { why: Why::Away, what }) => Err(Error::Away { name: self.name.clone(), what: what.clone() }),
             Some(Stopped { why: Why::Unusable, what }) => {
                 Err(Error::Broker { what: format!("producer {} stopped: {what}", self.name), retry: false })

@@ -173,7 +173,9 @@ fn a_transaction_takes_an_offset_and_a_failed_one_is_never_seen() {
     let outcome = producer.commit(failing);
     assert_eq!(outcome.as_ref().map_err(Error::kind), Err(Kind::Fatal), "{outcome:?}");
     assert_eq!(log.committed("g", T, 0).unwrap(), None);
-    producer.commit(outputs([record("k", "c")])).unwrap();
+    let again = producer.commit(outputs([record("k", "c")])).map_err(|error| error.kind());
+    assert_eq!(again, Err(Kind::Retry), "by another producer");
+    log.producer("p").unwrap().commit(outputs([record("k", "c")])).unwrap();
     harness.settle(T, 0);
     let found = read(log, 0);
     let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
