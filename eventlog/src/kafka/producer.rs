@@ -207,7 +207,7 @@ impl Writer {
     }
 
     /// Who commits: the member as it is now, or nobody in particular.
-    fn metadata(&mut self, group: &str) -> Result<Arc<ConsumerGroupMetadata>, Failure> {
+    fn metadata(&mut self, group: &str) -> Result<Arc<ConsumerGroupMetadata>> {
         let left = || Error::Left { group: group.to_owned(), what: "its consumer is closed".to_owned() };
         if let Some(membership) = self.membership.as_ref().filter(|membership| membership.group == group) {
             let member = membership.member.upgrade().ok_or_else(left)?;
@@ -215,7 +215,7 @@ impl Writer {
             // Of a member that is out, librdkafka gives metadata with which the brokers would let anybody commit.
             if !member.context().is_owner() || member.assignment_lost() {
                 let what = "it owns no partitions".to_owned();
-                return Err(Error::Left { group: group.to_owned(), what }.into());
+                return Err(Error::Left { group: group.to_owned(), what });
             }
             return Ok(metadata);
         }
@@ -275,6 +275,11 @@ impl Writer {
         let code = first.as_ref().map(|(code, _)| *code).or_else(|| errors::code(error));
         let what = first.map_or_else(|| error.to_string(), |(code, text)| format!("{code}: {text}"));
         let why = if code.is_some_and(errors::is_fenced) { Why::Fenced } else { Why::Unusable };
+        // The brokers have ended the transaction by themselves.
+        if code == Some(Code::InvalidTransactionalState) {
+            self.stopped = Some(Stopped { why: Why::TookBack, what: String::new() });
+            return Some(Error::Indefinite { name: self.name.clone(), what });
+        }
         self.stopped = Some(Stopped { why, what });
         self.check_alive().err()
     }
@@ -302,6 +307,10 @@ impl Writer {
         // What was purged is reported, too.
         self.client.context().take_failure();
         let Ok(Err(error)) = aborted else { return Ok(()) };
+        // Nothing of the transaction had come to the brokers: they know of none.
+        if errors::code(&error) == Some(Code::InvalidTransactionalState) {
+            return Ok(());
+        }
         if let Some(fatal) = self.fatal(&error) {
             return Err(fatal);
         }
@@ -334,6 +343,8 @@ impl Producer for Writer {
             return Ok(());
         }
         self.check(&commit)?;
+        // Who is out of the group begins no transaction.
+        commit.offsets.iter().try_for_each(|group| self.metadata(&group.group).map(drop))?;
         self.tend();
         self.write(&commit).map_err(|failure| self.settle(failure))?;
         self.client.context().reached();
