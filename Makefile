@@ -35,7 +35,7 @@ lint: prepare
 # Faults on a real fleet: each once, an abort at every failpoint, then at random for as long as you like: `make chaos SEED=7 MINUTES=10 EVENTS=200000`
 chaos: prepare
 	VITALS_CHAOS_SEED=$(or $(SEED),1) VITALS_CHAOS_MINUTES=$(or $(MINUTES),5) VITALS_CHAOS_EVENTS=$(or $(EVENTS),200000) \
-		$(CARGO) test $(WHOLE) --test it -- --ignored --nocapture --test-threads=1 chaos::
+		$(CARGO) test $(WHOLE) --test it -- --include-ignored --nocapture --test-threads=1 chaos::
 
 # Twelve defects, each put in alone: whether a test catches it. Twenty minutes. `make mutants NAMES="record-dropped"`
 mutants: prepare

@@ -5,7 +5,8 @@
 //! of one undisturbed process over the same `events.v1`, and the oracle's (O3, O5, O7), no transaction is open (O8), a probe
 //! went through (O9), a rebuild gives the same (O12); and the faults did happen (O10).
 //!
-//! `make chaos` runs them: each fault once, an abort at every failpoint, and `SEED=7 MINUTES=10` of faults at random.
+//! The tests have each fault of processes once, and an abort at every failpoint; `make chaos` also those of the broker, and
+//! `SEED=7 MINUTES=10` of faults at random.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +27,7 @@ use eventlog::failpoint;
 use serde_json::{Value, json};
 
 use crate::{
-    fleet::{Fleet, Role},
+    fleet::{Fleet, PATIENCE, Role},
     generated::{self, Random},
     http::{get, post_once},
     oracle,
@@ -99,7 +100,8 @@ enum Damage {
     SpoilManifest,
 }
 
-const FAULTS: [Fault; 17] = [
+/// Of processes and their states.
+const FAULTS: [Fault; 14] = [
     Fault::KillProcessor,
     Fault::KillSink,
     Fault::StopAndTakeOver,
@@ -114,10 +116,10 @@ const FAULTS: [Fault; 17] = [
     Fault::DamageState(Damage::TearLog),
     Fault::DamageCheckpoint,
     Fault::DamageState(Damage::SpoilManifest),
-    Fault::RestartBroker,
-    Fault::KillBroker,
-    Fault::BrokerAway,
 ];
+
+/// Of the broker.
+const BROKER_FAULTS: [Fault; 3] = [Fault::RestartBroker, Fault::KillBroker, Fault::BrokerAway];
 
 /// Who sent what, and what was acknowledged.
 #[derive(Default)]
@@ -195,7 +197,7 @@ fn fill(fleet: &mut Fleet, doors: usize) {
     }
     let begun = Instant::now();
     while fleet.doors().len() < doors {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the doors do not open\n{}", fleet.said());
+        assert!(begun.elapsed() < PATIENCE, "the doors do not open\n{}", fleet.said());
         sleep(Duration::from_millis(20));
     }
 }
@@ -284,7 +286,7 @@ fn abort_at(name: &str, fleet: &mut Fleet) {
             other = true;
             fleet.start(role);
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not passed\n{}", fleet.said());
+        assert!(begun.elapsed() < PATIENCE, "{name} is not passed\n{}", fleet.said());
         sleep(Duration::from_millis(50));
     };
     assert_eq!(status.signal(), Some(6), "{name}: {status}\n{}", fleet.said());
@@ -370,7 +372,7 @@ fn survive(
         let ready = |door: &SocketAddr| get(*door, "/readyz").is_some_and(|answer| answer.status == 200);
         let begun = Instant::now();
         while !fleet.doors().iter().all(ready) {
-            assert!(begun.elapsed() < Duration::from_secs(120), "the doors stay closed\n{}", fleet.said());
+            assert!(begun.elapsed() < PATIENCE, "the doors stay closed\n{}", fleet.said());
             sleep(Duration::from_millis(100));
         }
         ledger.stop.store(true, Ordering::Relaxed);
@@ -412,11 +414,18 @@ fn survive(
 }
 
 #[test]
-#[ignore = "minutes long: make chaos"]
-fn a_fleet_under_every_fault_publishes_what_an_undisturbed_one_does() {
+fn a_fleet_whose_processes_fail_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet under faults", 6) else { return };
     let mut faults = FAULTS.into_iter();
     survive(&mut fleet, &recent(4, 30_000, 300, 30), PAUSE, 4, |_| faults.next());
+}
+
+#[test]
+#[ignore = "minutes long: make chaos"]
+fn a_fleet_whose_broker_fails_publishes_what_an_undisturbed_one_does() {
+    let Some(mut fleet) = Fleet::new("the fleet without a broker", 6) else { return };
+    let mut faults = [Fault::KillProcessor, Fault::WipeState].into_iter().chain(BROKER_FAULTS);
+    survive(&mut fleet, &recent(6, 30_000, 300, 30), PAUSE, 6, |_| faults.next());
 }
 
 /// Which process passes a failpoint, and after how many times it ends there: some are first passed at rest.
@@ -429,7 +438,6 @@ fn passer(name: &str) -> (Role, u32) {
 }
 
 #[test]
-#[ignore = "minutes long: make chaos"]
 fn a_fleet_aborted_at_every_failpoint_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet and its failpoints", 4) else { return };
     let mut names = failpoint::NAMES.into_iter();
@@ -448,6 +456,7 @@ fn chaos_for_minutes() {
     let until = Instant::now() + Duration::from_secs(60 * minutes);
     let events = recent(seed, count, 20_000, 60);
     survive(&mut fleet, &events, Duration::ZERO, seed, |random| {
-        (Instant::now() < until).then(|| FAULTS[usize::try_from(random.below(FAULTS.len() as u64)).unwrap()])
+        let faults = [&FAULTS[..], &BROKER_FAULTS].concat();
+        (Instant::now() < until).then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
     });
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 2;
+const ALGORITHM: u32 = 3;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

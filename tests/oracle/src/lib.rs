@@ -19,8 +19,7 @@
 //! - A correction takes its own (time, source, id) in the order of facts; the default refund id of a corrected
 //!   refund is the id of the correction.
 //! - A correction or retraction that matches nothing (unknown event or another subject; a stage cannot tell these
-//!   apart) replaces nothing; such a correction stands as an ordinary event, unless a retraction names the same event:
-//!   in whatever order they arrive, also if that event never does.
+//!   apart) replaces nothing; such a correction stands as an ordinary event.
 //! - A correction of a correction continues the chain. Among the corrections of one event the greatest that is not
 //!   retracted holds; what corrects another of them is void. If all are retracted nothing is in effect.
 //! - Retracting a correction withdraws what corrects that correction. What a retraction withdraws stays withdrawn,

@@ -52,29 +52,19 @@ fn link<'e, 'a>(events: &'e [&'a Event]) -> Links<'e, 'a> {
         events.iter().enumerate().map(|(i, e)| ((&e.subject, e.source.as_str(), e.id.as_str()), i)).collect();
     let mut links =
         Links { events, corrections: HashMap::new(), correcting: HashSet::new(), retracted: HashSet::new() };
-    let find = |identity: &Identity<'_>| index.get(identity).copied();
-    let withdrawn: HashSet<Identity<'_>> = events.iter().filter_map(|event| withdraws(event)).collect();
-    links.retracted.extend(withdrawn.iter().filter_map(find));
+    let find = |subject, source, id| index.get(&(subject, source, id)).copied();
     for (i, event) in events.iter().enumerate() {
+        if event.kind == "retracted" {
+            let source = event.text("of_source").unwrap_or(&event.source);
+            links.retracted.extend(find(&event.subject, source, event.text("event").unwrap_or_default()));
+        }
         let Some((source, id)) = &event.corrects else { continue };
-        let named = (&event.subject, source.as_str(), id.as_str());
-        match find(&named).filter(|&target| target != i) {
-            Some(target) => {
-                links.corrections.entry(target).or_default().push(i);
-                links.correcting.insert(i);
-            }
-            // In whatever order they arrive: the event itself may come last, or never.
-            None if withdrawn.contains(&named) => drop(links.retracted.insert(i)),
-            None => {}
+        if let Some(target) = find(&event.subject, source, id).filter(|&target| target != i) {
+            links.corrections.entry(target).or_default().push(i);
+            links.correcting.insert(i);
         }
     }
     links
-}
-
-/// What a retraction names.
-fn withdraws(event: &Event) -> Option<Identity<'_>> {
-    let source = event.text("of_source").unwrap_or(&event.source);
-    (event.kind == "retracted").then(|| (&event.subject, source, event.text("event").unwrap_or_default()))
 }
 
 impl Links<'_, '_> {

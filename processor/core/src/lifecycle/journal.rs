@@ -71,37 +71,37 @@ fn standing(events: &[Event<'_>]) -> Vec<bool> {
     let retracted: Set<EventId<'_>> =
         events.iter().filter_map(|event| if let Body::Retracted(id) = event.body { Some(id) } else { None }).collect();
     let index: Map<EventId<'_>, usize> = events.iter().enumerate().map(|(index, event)| (event.id, index)).collect();
+    // What names an event that is not here, or not yet, is an event like any other.
+    let corrects = |at: usize| events[at].corrects.filter(|id| *id != events[at].id && index.contains_key(id));
     let withdrawn: Vec<bool> =
         (0..events.len()).map(|at| chain(events, &index, at).any(|id| retracted.contains(&id))).collect();
     // Of the corrections of one event the greatest that is not withdrawn; events come in order.
     let mut winner: Map<EventId<'_>, usize> = Map::default();
     let mut replaced: Set<EventId<'_>> = Set::default();
-    for (at, event) in events.iter().enumerate() {
-        if let Some(target) = event.corrects.filter(|target| *target != event.id) {
+    for at in 0..events.len() {
+        if let Some(target) = corrects(at) {
             replaced.insert(target);
             if !withdrawn[at] {
                 winner.insert(target, at);
             }
         }
     }
-    let wins = |at: usize| {
-        events[at].corrects.is_none_or(|target| target == events[at].id || winner.get(&target) == Some(&at))
-    };
+    let wins = |at: usize| corrects(at).is_none_or(|target| winner.get(&target) == Some(&at));
     (0..events.len())
         .map(|at| {
-            let chain_wins = chain(events, &index, at).filter_map(|id| index.get(&id)).all(|link| wins(*link));
+            let chain_wins = chain(events, &index, at).all(|id| wins(index[&id]));
             !withdrawn[at] && !replaced.contains(&events[at].id) && chain_wins
         })
         .collect()
 }
 
-/// The ids from an event through what it corrects, as far as a chain of this many can go.
+/// The ids from an event through what it corrects, as far as that is known and a chain of this many can go.
 fn chain<'a>(
     events: &'a [Event<'a>],
     index: &'a Map<EventId<'a>, usize>,
     at: usize,
 ) -> impl Iterator<Item = EventId<'a>> {
-    let next = |id: &EventId<'a>| index.get(id).and_then(|at| events[*at].corrects);
+    let next = |id: &EventId<'a>| events[index[id]].corrects.filter(|id| index.contains_key(id));
     std::iter::successors(Some(events[at].id), next).take(events.len())
 }
 
@@ -185,6 +185,16 @@ mod tests {
                     event(4, "r", none, retract("a")),
                 ],
                 "",
+            ),
+            (
+                "withdrawn before it is known",
+                vec![event(2, "b", "a", order("1")), event(3, "r", none, retract("a"))],
+                "b",
+            ),
+            (
+                "two corrections of what is not known",
+                vec![event(2, "b", "a", order("1")), event(3, "c", "a", order("2"))],
+                "b c",
             ),
             ("a cycle", vec![event(1, "a", "b", order("1")), event(2, "b", "a", order("1"))], ""),
             ("waits for nothing", vec![event(1, "f", none, refund("f", "1"))], ""),
