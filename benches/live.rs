@@ -79,7 +79,7 @@ impl Place {
         let (config, prefix) = (folder.path().join("vitals.toml"), local::prefix());
         let checkpoints = folder.path().join("checkpoints");
         let text = format!(
-            "[kafka]\nbrokers = [{broker:?}]\nprefix = {prefix:?}\nreplication = 1\n\
+            "[kafka]\nbrokers = [{broker:?}]\nprefix = {prefix:?}\nreplication = 1\ninstance = \"bench\"\n\
              [checkpoints]\nstore = {checkpoints:?}\nevery = \"10s\"\n"
         );
         fs::write(&config, text).unwrap();
