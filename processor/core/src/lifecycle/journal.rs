@@ -78,10 +78,10 @@ fn standing(events: &[Event<'_>]) -> Vec<bool> {
     // Of the corrections of one event the greatest that is not withdrawn; events come in order.
     let mut winner: Map<EventId<'_>, usize> = Map::default();
     let mut replaced: Set<EventId<'_>> = Set::default();
-    for at in 0..events.len() {
+    for (at, withdrawn) in withdrawn.iter().enumerate() {
         if let Some(target) = corrects(at) {
             replaced.insert(target);
-            if !withdrawn[at] {
+            if !withdrawn {
                 winner.insert(target, at);
             }
         }
