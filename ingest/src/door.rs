@@ -21,6 +21,7 @@ use crate::{
 
 /// How far back the last tick can be: [`ROWS_MAX`] rows over all partitions, and slack.
 const TAIL_MAX: u64 = ROWS_MAX + 10_000;
+
 /// Settings of a door.
 #[derive(Debug, Clone)]
 pub struct Config {

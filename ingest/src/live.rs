@@ -322,11 +322,12 @@ impl Open {
             greatest = greatest.max(self.watch.look()?);
             thread::sleep(CLOSING_NAP);
         }
-        if let Some(at_us) = greatest.filter(|at_us| *at_us > own_us) {
-            self.door.tick(at_us.saturating_add(1_000));
-            self.door.commit(Vec::new())?;
+        let Some(at_us) = greatest.filter(|at_us| *at_us > own_us) else { return Ok(()) };
+        self.door.observe(at_us);
+        if let Some(last_us) = self.door.schedule().closing() {
+            self.door.tick(last_us);
         }
-        Ok(())
+        self.door.commit(Vec::new())
     }
 
     /// Appends the ticks that are due.
