@@ -32,9 +32,10 @@ lint: prepare
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
 
-# Faults on a real fleet: each once, an abort at every failpoint, then at random for as long as you like: `make chaos SEED=7 MINUTES=10 EVENTS=200000`
+# Faults on a real fleet: each once, an abort at every failpoint, then on a backlog so many kill -9, and anything at random
+# for as long as you like: `make chaos SEED=7 EVENTS=2000000 KILLS=100 MINUTES=10`
 chaos: prepare
-	VITALS_CHAOS_SEED=$(or $(SEED),1) VITALS_CHAOS_MINUTES=$(or $(MINUTES),5) VITALS_CHAOS_EVENTS=$(or $(EVENTS),200000) \
+	VITALS_CHAOS_SEED=$(or $(SEED),1) VITALS_CHAOS_MINUTES=$(or $(MINUTES),5) VITALS_CHAOS_EVENTS=$(or $(EVENTS),200000) VITALS_CHAOS_KILLS=$(or $(KILLS),10) \
 		$(CARGO) test $(WHOLE) --test it -- --include-ignored --nocapture --test-threads=1 chaos::
 
 # Twelve defects, each put in alone: whether a test catches it. Twenty minutes. `make mutants NAMES="record-dropped"`

@@ -74,7 +74,10 @@ pub enum Error {
         what: String,
     },
     /// R > G, or R without G.
-    #[error("task {task}: the state is at offset {state}, the log has committed {}: the state is of another log or the log lost data; move the state directory away to rebuild it", group.map_or("none".to_owned(), |offset| offset.to_string()))]
+    #[error(
+        "task {task}: the state is at offset {state}, but its group {}: the state is of another log, or the log lost data; bring the log back, or compute everything again with `vitals rebuild`",
+        group.map_or("has committed nothing".to_owned(), |offset| format!("has committed only {offset}"))
+    )]
     AheadOfGroup {
         /// The task.
         task: String,
@@ -83,9 +86,31 @@ pub enum Error {
         /// G.
         group: Option<u64>,
     },
+    /// Somebody else has committed G.
+    #[error(
+        "task {task}: its group's offset {offset} was not committed by Vitals, somebody has reset it; compute everything again with `vitals rebuild`"
+    )]
+    Foreign {
+        /// The task.
+        task: String,
+        /// G.
+        offset: u64,
+    },
+    /// G is past the end.
+    #[error(
+        "task {task}: its group has committed offset {group}, but the log ends at {high}: it lost records or was made anew; bring it back, or compute everything again with `vitals rebuild`"
+    )]
+    Truncated {
+        /// The task.
+        task: String,
+        /// G.
+        group: u64,
+        /// Offset of the next record.
+        high: u64,
+    },
     /// Retention passed R.
     #[error(
-        "task {task}: it has to read from offset {from}, but the log begins at {low}: retention passed it; rebuild with `vitals rebuild`"
+        "task {task}: it has to read from offset {from}, but the log begins at {low}: retention passed it; a newer checkpoint helps (see `vitals checkpoints list`), or, where all events are kept, `vitals rebuild`"
     )]
     Retained {
         /// The task.

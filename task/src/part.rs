@@ -2,7 +2,8 @@
 //!
 //! Where it begins follows from R, the offset in the state, and G, the group's committed offset:
 //! neither: a new start at 0; G without R: rebuild, suppressed up to G; R <= G: replay [R, G) with
-//! outputs suppressed, then live; R > G, or R without G: stop with a clear error.
+//! outputs suppressed, then live; R > G, or R without G, or either where the log has no records: stop
+//! with a clear error.
 //!
 //! ```text
 //!     0 ........ R ........... G ........ end of the partition
@@ -12,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventlog::{Log, Output, Stored, failpoint};
+use eventlog::{Log, Output, Stored, Watermarks, failpoint};
 
 use crate::{
     Error, Fold, Result, State,
@@ -86,11 +87,9 @@ impl<F: Fold> Part<F> {
 
     fn join(&mut self, config: &Config, partition: u32, own: Option<u64>, log: &dyn Log) -> Result<()> {
         let group = published(&self.name, config, partition, log)?;
-        self.committed = decide(&self.name, own, group)?;
-        let low = log.watermarks(&config.topic, partition)?.low;
-        if self.position < low {
-            return Err(Error::Retained { task: self.name.clone(), from: self.position, low });
-        }
+        // Asked after the group: the end only moves on.
+        let kept = log.watermarks(&config.topic, partition)?;
+        self.committed = decide(&self.name, own, group, kept)?;
         if self.committed > self.position {
             let (task, from, to) = (&self.name, self.position, self.committed);
             tracing::info!(task, from, to, "replaying with outputs suppressed");
@@ -114,7 +113,7 @@ impl<F: Fold> Part<F> {
         let known = records.partition_point(|stored| stored.offset < self.committed);
         let pause = self.flush_due();
         let progress = if known > 0 {
-            let mut suppressed = Vec::new();
+            let mut suppressed: Vec<Output> = Vec::new();
             let progress = self.fold.apply(&records[..known], &self.state, pause, &mut suppressed)?;
             telemetry::suppressed(&self.name, suppressed.len());
             progress
@@ -189,6 +188,9 @@ pub(crate) fn metadata(generation: u64) -> String {
 /// The group's position, if what it has published is of our definitions.
 fn published(task: &str, config: &Config, partition: u32, log: &dyn Log) -> Result<Option<u64>> {
     let Some(group) = log.committed(&config.stage, &config.topic, partition)? else { return Ok(None) };
+    if group.metadata.is_empty() {
+        return Err(Error::Foreign { task: task.to_owned(), offset: group.offset });
+    }
     same_definitions(task, &group.metadata, config.generation)?;
     Ok(Some(group.offset))
 }
@@ -202,15 +204,21 @@ fn same_definitions(task: &str, found: &str, generation: u64) -> Result<()> {
     Err(Error::Definitions { task: task.to_owned(), found: found.to_owned(), own })
 }
 
-/// G, up to which outputs are suppressed, if R and G do not contradict each other.
-fn decide(task: &str, state: Option<u64>, group: Option<u64>) -> Result<u64> {
-    match (state, group) {
-        (None, group) => Ok(group.unwrap_or(0)),
-        (Some(next), Some(committed)) if next <= committed => Ok(committed),
-        // A task that began and has not committed yet.
-        (Some(0), None) => Ok(0),
-        (Some(state), group) => Err(Error::AheadOfGroup { task: task.to_owned(), state, group }),
+/// G, up to which outputs are suppressed, if R, G and what the log keeps do not contradict each other.
+fn decide(task: &str, state: Option<u64>, group: Option<u64>, kept: Watermarks) -> Result<u64> {
+    let task = || task.to_owned();
+    let (from, committed) = (state.unwrap_or(0), group.unwrap_or(0));
+    // Where nothing was committed, a task that began is still at 0.
+    if from > committed {
+        return Err(Error::AheadOfGroup { task: task(), state: from, group });
     }
+    if committed > kept.high {
+        return Err(Error::Truncated { task: task(), group: committed, high: kept.high });
+    }
+    if from < kept.low {
+        return Err(Error::Retained { task: task(), from, low: kept.low });
+    }
+    Ok(committed)
 }
 
 #[cfg(test)]
@@ -225,16 +233,24 @@ mod tests {
     }
 
     #[test]
-    fn the_start_follows_from_r_and_g() {
-        let start = |state, group| decide("account-0", state, group).ok();
-        assert_eq!(start(None, None), Some(0));
-        assert_eq!(start(None, Some(7)), Some(7));
-        assert_eq!(start(Some(3), Some(7)), Some(7));
-        assert_eq!(start(Some(8), Some(7)), None);
-        let message = decide("account-0", Some(8), None).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "task account-0: the state is at offset 8, the log has committed none: the state is of another log or the log lost data; move the state directory away to rebuild it"
-        );
+    fn the_start_follows_from_r_and_g_and_what_is_kept() {
+        let start = |state, group, low, high| {
+            decide("account-0", state, group, Watermarks { low, high }).map_err(|error| error.to_string())
+        };
+        assert_eq!(start(None, None, 0, 0), Ok(0));
+        assert_eq!(start(None, Some(7), 0, 7), Ok(7));
+        assert_eq!(start(Some(0), None, 0, 9), Ok(0));
+        assert_eq!(start(Some(3), Some(7), 3, 9), Ok(7));
+        let stops = |state, group, low, high, says: &str| {
+            let message = start(state, group, low, high).unwrap_err();
+            assert!(message.starts_with("task account-0: ") && message.contains(says), "{message}");
+            assert!(message.contains("`vitals rebuild`"), "{message}");
+        };
+        stops(Some(8), Some(7), 0, 9, "the state is at offset 8, but its group has committed only 7");
+        stops(Some(8), None, 0, 9, "the state is at offset 8, but its group has committed nothing");
+        stops(Some(3), Some(7), 0, 6, "its group has committed offset 7, but the log ends at 6");
+        stops(Some(3), Some(7), 4, 9, "it has to read from offset 3, but the log begins at 4");
+        stops(None, Some(7), 1, 9, "it has to read from offset 0, but the log begins at 1");
+        stops(None, None, 1, 9, "it has to read from offset 0, but the log begins at 1");
     }
 }

@@ -10,7 +10,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::data::Data;
+use crate::{
+    data::Data,
+    fleet::{Fleet, Role},
+};
 
 const PACKAGE: &str = "lifetimes==0.11.3";
 
@@ -103,4 +106,26 @@ fn cdnow_master() {
     let later = Data::new();
     later.import(&file, &["--mapping", MASTER, "--until", "1998-10-01T00:00:00Z"]).done();
     assert_eq!(silent(&later, "1998-10-01T00:00:00.000000Z"), 34_955);
+}
+
+/// Three processors on a real Kafka publish and store what one process does on its own log.
+fn through_kafka(name: &str, mapping: &str) {
+    let (Some(file), Some(mut fleet)) = (file(name), Fleet::new("CDNOW through Kafka", 4)) else { return };
+    let embedded = Data::new();
+    embedded.import(&file, &["--mapping", mapping]).done();
+    (0..3).for_each(|_| fleet.start(Role::Processor));
+    fleet.start(Role::Sink);
+    fleet.data.import(&file, &["--mapping", mapping, "--brokers", &fleet.broker.address]).done();
+    fleet.is(&embedded, name);
+}
+
+#[test]
+fn cdnow_sample_through_kafka() {
+    through_kafka("CDNOW_sample.txt", SAMPLE);
+}
+
+#[test]
+#[ignore = "takes a minute; run it with `cargo test --release --workspace -- --ignored cdnow_master`"]
+fn cdnow_master_through_kafka() {
+    through_kafka("CDNOW_master.txt", MASTER);
 }

@@ -5,8 +5,8 @@
 //! of one undisturbed process over the same `events.v1`, and the oracle's (O3, O5, O7), no transaction is open (O8), a probe
 //! went through (O9), a rebuild gives the same (O12); and the faults did happen (O10).
 //!
-//! The tests have each fault of processes once, and an abort at every failpoint; `make chaos` also those of the broker, and
-//! `SEED=7 MINUTES=10` of faults at random.
+//! The tests have each fault of processes and of the network once, and an abort at every failpoint; `make chaos` also those
+//! of the broker, and after so many `KILLS` faults at random for so many `MINUTES`.
 
 use std::{
     collections::BTreeSet,
@@ -27,9 +27,10 @@ use eventlog::failpoint;
 use serde_json::{Value, json};
 
 use crate::{
-    fleet::{Fleet, PATIENCE, Role},
+    fleet::{Fleet, PATIENCE, Role, TRANSACTION_TIMEOUT},
     generated::{self, Random},
     http::{get, post_once},
+    network::Trouble,
     oracle,
 };
 
@@ -88,6 +89,10 @@ enum Fault {
     KillBroker,
     BrokerAway,
     AbortAt(&'static str),
+    StopInCommit,
+    Meet(Trouble),
+    BreakConnections,
+    HalfOpen,
 }
 
 /// What happens to a file of a state.
@@ -121,6 +126,22 @@ const FAULTS: [Fault; 14] = [
 /// Of the broker.
 const BROKER_FAULTS: [Fault; 3] = [Fault::RestartBroker, Fault::KillBroker, Fault::BrokerAway];
 
+/// Longer than a client waits for the end of a transaction: the answer comes when it has another one, or is gone.
+const TOO_LATE: Trouble = Trouble::AnswerLate(TRANSACTION_TIMEOUT.saturating_add(Duration::from_secs(2)));
+
+/// Of the network; doors and processors end transactions, and each has its share.
+const NETWORK_FAULTS: [Fault; 9] = [
+    Fault::Meet(Trouble::AnswerLost),
+    Fault::Meet(TOO_LATE),
+    Fault::Meet(Trouble::AnswerLost),
+    Fault::StopInCommit,
+    Fault::Meet(Trouble::AnswerLate(Duration::from_secs(2))),
+    Fault::BreakConnections,
+    Fault::Meet(TOO_LATE),
+    Fault::HalfOpen,
+    Fault::Meet(Trouble::AnswerLost),
+];
+
 /// Who sent what, and what was acknowledged.
 #[derive(Default)]
 struct Ledger {
@@ -140,15 +161,15 @@ impl Ledger {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let ids: Vec<String> = part.iter().map(|line| id(line)).collect();
-            self.sent.lock().unwrap().extend(ids.clone());
+            let (part, ids) = (part.concat(), ids(&part.concat()));
+            self.sent.lock().unwrap().extend(ids.iter().cloned());
             while !self.stop.load(Ordering::Relaxed) {
                 turn += 1;
                 let doors = self.doors.lock().unwrap().clone();
                 let door = doors.get(turn % doors.len().max(1)).copied();
-                match door.and_then(|door| post_once(door, LINES, &part.concat())) {
+                match door.and_then(|door| post_once(door, LINES, &part)) {
                     Some(200) => {
-                        self.acknowledged.lock().unwrap().extend(ids.clone());
+                        self.has(&ids);
                         break;
                     }
                     _ => {
@@ -163,14 +184,19 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// They are in the log.
+    fn has(&self, ids: &[String]) {
+        self.sent.lock().unwrap().extend(ids.iter().cloned());
+        self.acknowledged.lock().unwrap().extend(ids.iter().cloned());
+    }
+
     /// One event more, which the first door has to take.
     fn probe(&self) {
         let event = json!({"id": "probe", "source": "probe", "type": "order.completed", "account": "probe",
             "data": {"order": "probe", "gross": 1, "currency": "EUR"}});
         let door = self.doors.lock().unwrap()[0];
         assert_eq!(post_once(door, LINES, format!("{event}\n").as_bytes()), Some(200), "the probe is not taken");
-        self.sent.lock().unwrap().insert("probe".to_owned());
-        self.acknowledged.lock().unwrap().insert("probe".to_owned());
+        self.has(&["probe".to_owned()]);
     }
 }
 
@@ -183,8 +209,9 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn id(line: &[u8]) -> String {
-    serde_json::from_slice::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+fn ids(lines: &[u8]) -> Vec<String> {
+    let id = |line: &[u8]| serde_json::from_slice::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+    lines.split_inclusive(|byte| *byte == b'\n').map(id).collect()
 }
 
 /// Brings the fleet to its strength; waits until so many doors listen.
@@ -262,6 +289,10 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             fleet.broker.start_again();
         }
         Fault::AbortAt(name) => abort_at(name, fleet),
+        Fault::StopInCommit => stop_in_commit(fleet),
+        Fault::Meet(trouble) => fleet.network().meets(trouble, PATIENCE),
+        Fault::BreakConnections => fleet.network().reset(),
+        Fault::HalfOpen => fleet.network().silence(TAKE_OVER),
     }
     fill(fleet, DOORS);
     *ledger.doors.lock().unwrap() = fleet.doors();
@@ -290,6 +321,20 @@ fn abort_at(name: &str, fleet: &mut Fleet) {
         sleep(Duration::from_millis(50));
     };
     assert_eq!(status.signal(), Some(6), "{name}: {status}\n{}", fleet.said());
+}
+
+/// A processor that is alone asks for the end of a transaction, and is stopped before that arrives; another takes over,
+/// then it wakes up.
+fn stop_in_commit(fleet: &mut Fleet) {
+    // Transactions of others end, too.
+    (0..DOORS).for_each(|_| fleet.kill(Role::Door, 0));
+    (1..fleet.count(Role::Processor)).for_each(|_| fleet.kill(Role::Processor, 0));
+    fleet.network().meets(Trouble::RequestLate(TAKE_OVER), PATIENCE);
+    fleet.signal(Role::Processor, 0, "-STOP");
+    fleet.start(Role::Processor);
+    sleep(2 * TAKE_OVER);
+    fleet.signal(Role::Processor, 0, "-CONT");
+    sleep(Duration::from_secs(1));
 }
 
 /// Folders of states in a seat.
@@ -349,12 +394,13 @@ fn damage_newest(store: &Path) {
 /// Sends events to a fleet under these faults, and checks all that is promised.
 fn survive(
     fleet: &mut Fleet,
+    ledger: Ledger,
     events: &[u8],
     pause: Duration,
     seed: u64,
     mut next: impl FnMut(&mut Random) -> Option<Fault>,
 ) {
-    let (ledger, mut random) = (Ledger::default(), Random(seed));
+    let mut random = Random(seed);
     fill(fleet, DOORS);
     *ledger.doors.lock().unwrap() = fleet.doors();
     let mut done: Vec<Fault> = Vec::new();
@@ -417,7 +463,7 @@ fn survive(
 fn a_fleet_whose_processes_fail_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet under faults", 6) else { return };
     let mut faults = FAULTS.into_iter();
-    survive(&mut fleet, &recent(4, 30_000, 300, 30), PAUSE, 4, |_| faults.next());
+    survive(&mut fleet, Ledger::default(), &recent(4, 30_000, 300, 30), PAUSE, 4, |_| faults.next());
 }
 
 #[test]
@@ -425,7 +471,14 @@ fn a_fleet_whose_processes_fail_publishes_what_an_undisturbed_one_does() {
 fn a_fleet_whose_broker_fails_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet without a broker", 6) else { return };
     let mut faults = [Fault::KillProcessor, Fault::WipeState].into_iter().chain(BROKER_FAULTS);
-    survive(&mut fleet, &recent(6, 30_000, 300, 30), PAUSE, 6, |_| faults.next());
+    survive(&mut fleet, Ledger::default(), &recent(6, 30_000, 300, 30), PAUSE, 6, |_| faults.next());
+}
+
+#[test]
+fn a_fleet_whose_network_fails_publishes_what_an_undisturbed_one_does() {
+    let Some(mut fleet) = Fleet::behind_a_network("the fleet and its network", 4) else { return };
+    let mut faults = [Fault::KillProcessor, Fault::WipeState].into_iter().chain(NETWORK_FAULTS);
+    survive(&mut fleet, Ledger::default(), &recent(8, 26_000, 300, 30), PAUSE, 8, |_| faults.next());
 }
 
 /// Which process passes a failpoint, and after how many times it ends there: some are first passed at rest.
@@ -442,21 +495,41 @@ fn a_fleet_aborted_at_every_failpoint_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet and its failpoints", 4) else { return };
     let mut names = failpoint::NAMES.into_iter();
     let events = recent(5, 26_000, 300, 30);
-    survive(&mut fleet, &events, PAUSE, 5, |_| names.next().map(Fault::AbortAt));
+    survive(&mut fleet, Ledger::default(), &events, PAUSE, 5, |_| names.next().map(Fault::AbortAt));
 }
 
-/// `make chaos`: `VITALS_CHAOS_SEED`, `VITALS_CHAOS_MINUTES`, `VITALS_CHAOS_EVENTS` (imported before the faults begin).
+/// Events that are sent live by `make chaos`, at most.
+const LIVE: usize = 400_000;
+
+/// `make chaos`: `VITALS_CHAOS_EVENTS` are imported, and the fleet has them all before it; meanwhile and while others come
+/// live, `VITALS_CHAOS_KILLS` of kill -9, and then anything for `VITALS_CHAOS_MINUTES`.
 #[test]
-#[ignore = "for as long as one likes: make chaos SEED=... MINUTES=..."]
+#[ignore = "for as long as one likes: make chaos SEED=... KILLS=... MINUTES=..."]
 fn chaos_for_minutes() {
-    let number = |name: &str, or: u64| std::env::var(name).ok().map_or(or, |text| text.parse().unwrap());
-    let (seed, minutes) = (number("VITALS_CHAOS_SEED", 1), number("VITALS_CHAOS_MINUTES", 5));
-    let count = usize::try_from(number("VITALS_CHAOS_EVENTS", 200_000)).unwrap();
+    let number = |name: &str, or: u64| {
+        let text = std::env::var(format!("VITALS_CHAOS_{name}")).ok();
+        text.map_or(or, |text| text.parse().unwrap())
+    };
+    let (seed, minutes, kills) = (number("SEED", 1), number("MINUTES", 5), number("KILLS", 10));
+    let history = usize::try_from(number("EVENTS", 200_000)).unwrap();
     let mut fleet = Fleet::new("chaos", 12).expect("a real Kafka");
-    let until = Instant::now() + Duration::from_secs(60 * minutes);
-    let events = recent(seed, count, 20_000, 60);
-    survive(&mut fleet, &events, Duration::ZERO, seed, |random| {
-        let faults = [&FAULTS[..], &BROKER_FAULTS].concat();
-        (Instant::now() < until).then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
-    });
+    let events = recent(seed, history + LIVE, 20_000, 60);
+    let cut = events.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(history).unwrap().0 + 1;
+    let file = fleet.data.file("history.ndjson", &events[..cut]);
+    fleet.data.import(&file, &["--brokers", &fleet.broker.address]).done();
+    let killed = [Fault::KillProcessor, Fault::KillSink, Fault::KillDoor];
+    let any = [&FAULTS[..], &BROKER_FAULTS].concat();
+    let (mut left, mut until) = (kills, None);
+    let mut next = |random: &mut Random| {
+        let mut one = |of: &[Fault]| of[usize::try_from(random.below(of.len() as u64)).unwrap()];
+        if left > 0 {
+            left -= 1;
+            return Some(one(&killed));
+        }
+        let until = until.get_or_insert_with(|| Instant::now() + Duration::from_secs(60 * minutes));
+        (Instant::now() < *until).then(|| one(&any))
+    };
+    let ledger = Ledger::default();
+    ledger.has(&ids(&events[..cut]));
+    survive(&mut fleet, ledger, &events[cut..], Duration::ZERO, seed, &mut next);
 }

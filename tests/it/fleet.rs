@@ -20,31 +20,47 @@ use eventlog::{
 use crate::{
     data::{Data, Sequences, assert_same_rows, assert_same_sequences, records, sequences, without_ticks},
     http::interrupt,
+    network::Network,
 };
 
 /// How long the fleet may take for anything, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 const EVENTS: &str = "events.v1";
 /// Of the fleet's producers.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(6);
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A real broker in a folder, which can be killed and started again.
 pub(crate) struct Broker {
     folder: PathBuf,
-    /// `127.0.0.1:port`.
+    /// `127.0.0.1:port`, of the network in between if there is one.
     pub(crate) address: String,
+    /// What breaks connections to it.
+    pub(crate) network: Option<Network>,
 }
 
 impl Broker {
     fn new(folder: PathBuf) -> Broker {
         let address = Broker::start(&folder);
-        Broker { folder, address }
+        Broker { folder, address, network: None }
     }
 
-    /// Returns its address when it answers.
+    /// Clients come to it through a network that can break, and are told of no other way.
+    fn behind(folder: PathBuf, network: Network) -> Broker {
+        let address = network.address.to_string();
+        let told = format!("advertised.listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:@CONTROLLER@\n");
+        fs::write(folder.with_extension("properties"), told).unwrap();
+        network.leads_to(Broker::start(&folder).parse().unwrap());
+        Broker { folder, address, network: Some(network) }
+    }
+
+    /// Returns its own address when it answers.
     fn start(folder: &Path) -> String {
-        let (out, err) = (folder.with_extension("out"), folder.with_extension("err"));
-        let status = script()
+        let [out, err, more] = ["out", "err", "properties"].map(|end| folder.with_extension(end));
+        let mut script = script();
+        if more.exists() {
+            script.env("KAFKA_PROPERTIES", more);
+        }
+        let status = script
             .arg("start")
             .arg(folder)
             .args(["--until-exit-of", &std::process::id().to_string()])
@@ -70,11 +86,8 @@ impl Broker {
     pub(crate) fn open_transactions(&self) -> Vec<String> {
         let begun = Instant::now();
         loop {
-            let mut list = script();
-            list.arg("tool").arg(&self.folder).args(["TransactionsCommand", "list"]);
-            let said = list.output().unwrap();
-            let text = String::from_utf8_lossy(&said.stdout);
-            assert!(said.status.success() && text.contains("TransactionState"), "{said:?}");
+            let text = self.tool(&["TransactionsCommand", "list"]);
+            assert!(text.contains("TransactionState"), "{text}");
             let open: Vec<String> = text.lines().filter(|line| line.contains("Ongoing")).map(str::to_owned).collect();
             if open.is_empty() || begun.elapsed() > 5 * TRANSACTION_TIMEOUT {
                 return open;
@@ -82,9 +95,20 @@ impl Broker {
         }
     }
 
+    /// What one of Kafka's own tools prints.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> String {
+        let said = script().arg("tool").arg(&self.folder).args(arguments).output().unwrap();
+        assert!(said.status.success(), "{arguments:?}: {said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    }
+
     /// With the data that it had.
     pub(crate) fn start_again(&self) {
-        assert_eq!(Broker::start(&self.folder), self.address);
+        let own = Broker::start(&self.folder);
+        match &self.network {
+            Some(network) => network.leads_to(own.parse().unwrap()),
+            None => assert_eq!(own, self.address),
+        }
     }
 }
 
@@ -138,19 +162,30 @@ impl Drop for Process {
 pub(crate) struct Fleet {
     pub(crate) data: Data,
     pub(crate) broker: Broker,
-    log: Arc<Kafka>,
+    pub(crate) log: Arc<Kafka>,
     partitions: u32,
     started: u32,
+    /// Where the process that was started last speaks.
+    newest: PathBuf,
     processes: Vec<Process>,
 }
 
 impl Fleet {
     /// A broker with topics, and no process; `None` where there cannot be a broker.
     pub(crate) fn new(who: &str, partitions: u32) -> Option<Fleet> {
+        Fleet::with(who, partitions, Broker::new)
+    }
+
+    /// The same, with a network that can break between broker and processes.
+    pub(crate) fn behind_a_network(who: &str, partitions: u32) -> Option<Fleet> {
+        Fleet::with(who, partitions, |folder| Broker::behind(folder, Network::new()))
+    }
+
+    fn with(who: &str, partitions: u32, broker: impl FnOnce(PathBuf) -> Broker) -> Option<Fleet> {
         // Says whether Java and Maven are here.
         local::broker(who)?;
         let data = Data::new();
-        let broker = Broker::new(data.path().with_file_name("broker"));
+        let broker = broker(data.path().with_file_name("broker"));
         let checkpoints = data.path().with_file_name("checkpoints");
         let data = data.config(&format!(
             "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"2s\"\n\
@@ -167,7 +202,20 @@ impl Fleet {
         ]);
         made.done();
         let log = Kafka::connect(kafka::Config { brokers: vec![broker.address.clone()], ..kafka::Config::default() });
-        Some(Fleet { data, broker, log: log.unwrap(), partitions, started: 0, processes: Vec::new() })
+        Some(Fleet {
+            data,
+            broker,
+            log: log.unwrap(),
+            partitions,
+            started: 0,
+            newest: PathBuf::new(),
+            processes: Vec::new(),
+        })
+    }
+
+    /// Between broker and processes.
+    pub(crate) fn network(&self) -> &Network {
+        self.broker.network.as_ref().expect("a fleet behind a network")
     }
 
     /// Where checkpoints are.
@@ -185,6 +233,7 @@ impl Fleet {
         self.started += 1;
         let name = format!("{}-{}", role.command(), self.started);
         let [out, err] = ["out", "err"].map(|end| self.data.path().with_file_name(format!("{name}.{end}")));
+        self.newest = err.clone();
         let mut command = self.data.command([role.command(), "--listen", "127.0.0.1:0"]);
         command.args(["--brokers", &self.broker.address]);
         if let Some(place) = abort_at {
@@ -270,6 +319,11 @@ impl Fleet {
         files.iter().map(text).collect()
     }
 
+    /// What the process has said that was started last.
+    pub(crate) fn said_by_newest(&self) -> String {
+        fs::read_to_string(&self.newest).unwrap()
+    }
+
     /// How often a text was said.
     pub(crate) fn times(&self, text: &str) -> usize {
         self.said().matches(text).count()
@@ -310,26 +364,31 @@ impl Fleet {
         self.data.run(["rebuild", "--brokers", self.broker.address.as_str()]).done();
     }
 
-    /// Waits until the fleet has published what the undisturbed process has, and stored it; fails at what differs. No
-    /// door may be open.
+    /// Waits until the fleet has published what the undisturbed process has, and stored it; fails at what differs, or when
+    /// nothing more comes. No door may be open.
     pub(crate) fn is(&mut self, undisturbed: &Data, context: &str) {
         assert_eq!(self.count(Role::Door), 0);
         // Not ticks: whoever takes over tells the time once more within the same second.
         let (expected, rows) = (undisturbed.snapshots(), undisturbed.rows());
         let records = |sequences: &Sequences| sequences.values().map(Vec::len).sum::<usize>();
-        let begun = Instant::now();
+        let (mut moved, mut came) = (Instant::now(), 0);
         loop {
-            let found = without_ticks(sequences(self.log.as_ref()));
-            let over = begun.elapsed() > PATIENCE || records(&found) > records(&expected);
-            if over || (found == expected && self.data.rows() == rows) {
+            let begun = Instant::now();
+            let (found, stored) = (without_ticks(sequences(self.log.as_ref())), self.data.rows());
+            let (before, now) = (came, records(&found) + stored.len());
+            if now != before {
+                (moved, came) = (begun, now);
+            }
+            let over = moved.elapsed() > PATIENCE || records(&found) > records(&expected);
+            if over || (found == expected && stored == rows) {
                 if over {
                     eprintln!("{}", self.said());
                 }
                 assert_same_sequences(&found, &expected, context);
-                assert_same_rows(&self.data.rows(), &rows, context);
+                assert_same_rows(&stored, &rows, context);
                 return;
             }
-            sleep(Duration::from_millis(500));
+            sleep(begun.elapsed().max(Duration::from_millis(500)));
             for role in [Role::Processor, Role::Sink] {
                 let wanted = self.count(role);
                 self.reap(role);

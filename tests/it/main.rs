@@ -3,7 +3,7 @@
 //! Invariants: a test starts from an empty directory and leaves nothing behind; randomness is seeded. What is compared:
 //! every record of every metric topic and of the alerts, by key and in order ([`data::Data::sequences`]), and every row
 //! of the store ([`data::Data::rows`]). Helpers: [`data`] runs the program, [`generated`] makes events,
-//! [`http`] talks to a live door, [`fleet`] runs processes on a real Kafka.
+//! [`http`] talks to a live door, [`fleet`] runs processes on a real Kafka, [`network`] breaks their connections.
 
 #![cfg(test)]
 
@@ -13,11 +13,13 @@ mod data;
 mod demo;
 mod fleet;
 mod generated;
+mod history;
 mod http;
 mod ingest;
 mod kill;
 mod layers;
 mod messages;
+mod network;
 mod oracle;
 mod partitions;
 mod rebuild;
