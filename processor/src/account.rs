@@ -12,12 +12,13 @@ use std::sync::{
 use eventlog::{Output, Record, Stored};
 use processor_core::{
     account::ids_apart,
-    calendar::Time,
+    calendar::{Kind, Time},
     codec::{Reader, put, put_signed},
     engine::{Engine, Outcome},
     event::Event,
     hot::Slot,
     plan::Plan,
+    rollup::keep,
 };
 use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
@@ -275,12 +276,14 @@ impl Accounts {
         self.ring(clock, state)?;
         outputs.append(&mut self.letters);
         let plan = self.engine.plan().clone();
+        let kept = keep(Kind::Day).map_or(Time::MIN, |keep| clock.saturating_sub(keep));
         let values = Values {
             plan: &plan,
             topics: &self.metric_topics,
             partition: self.partition,
             clock,
             previous: self.engine.clock(),
+            first_day: self.engine.calendar().day(kept),
             shared: &self.shared,
         };
         let rows = self.engine.close(clock, |calendar, change| values.publish(calendar, &change, outputs));

@@ -15,6 +15,8 @@ use crate::{
 
 /// The metric whose first window dates the tenant's first event.
 const EVENTS: &str = "events";
+/// Its kinds of windows.
+const LONGEST_FIRST: [Kind; 6] = [Kind::Year, Kind::Quarter, Kind::Month, Kind::Week, Kind::Day, Kind::Hour];
 
 /// A question, as a person writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,7 +173,7 @@ fn filling(
     lateness_us: i64,
 ) -> Result<Filling> {
     let clock_us = clock_us(read, &metric.name)?;
-    let first_us = first_event_us(read, catalog, metric, select)?;
+    let first_us = first_event_us(read, catalog, metric, select, calendar)?;
     let windows = match (first_us, clock_us) {
         (Some(first), Some(clock)) => calendar.windows(select.kind, first, clock)?,
         _ => Vec::new(),
@@ -197,18 +199,27 @@ fn clock_us(read: &dyn Read, metric: &str) -> Result<Option<i64>> {
     Ok(least.or_else(|| clocks.iter().map(|clock| clock.at_us).min()))
 }
 
-/// An instant in the window that holds the tenant's first event: the latest of the first windows of `events`, for
-/// each of them begins at or before it. Without that metric, the first row of the metric itself.
+/// An instant in the window that holds the tenant's first event: the start of the first window of `events` of the
+/// shortest kind that knows it. A window of a day lacks events that came when it took no corrections any more, so a first
+/// one counts only where it lies in the first one of each longer kind. Without that metric, the first row of the metric
+/// itself.
 fn first_event_us(
     read: &dyn Read,
     catalog: &[MetricInfo],
     metric: &MetricInfo,
     select: &Select,
+    calendar: &Calendar,
 ) -> Result<Option<i64>> {
     let mut first = None;
     if let Some(events) = catalog.iter().find(|metric| metric.name == EVENTS) {
-        for kind in events.windows.iter().filter(|kind| !matches!(kind, Kind::Trailing(_) | Kind::ToDate)) {
-            first = first.max(read.first_us(&select.tenant, events, *kind)?);
+        let mut end = i64::MAX;
+        for kind in LONGEST_FIRST.into_iter().filter(|kind| events.windows.contains(kind)) {
+            let Some(start) = read.first_us(&select.tenant, events, kind)?.filter(|start| *start < end) else {
+                continue;
+            };
+            first = first.max(Some(start));
+            let window = calendar.windows(kind, start, start)?;
+            end = window.first().and_then(|window| window.end_us).map_or(end, |own| end.min(own));
         }
     }
     if first.is_some() || select.kind == Kind::ToDate {

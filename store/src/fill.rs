@@ -1,8 +1,8 @@
 //! Fills a series in: windows in which nothing happened are not stored, a query shows them nevertheless.
 //!
-//! Pure. A filled point has no revision and is never corrected; every point is final by the clock (those of accounts
-//! are stored when they change, not once more when their window closes). It does not know where
-//! windows begin: they are given, in order.
+//! Pure. A filled point has no revision; it is corrected if it carries a level that was, after its own window was final.
+//! Every point is final by the clock (those of accounts are stored when they change, not once more when their window
+//! closes). It does not know where windows begin: they are given, in order.
 
 use std::{cmp::Ordering, ops::ControlFlow};
 
@@ -45,25 +45,26 @@ impl Filling {
             };
             let window = if order.is_le() { windows.next() } else { None };
             let point = if order.is_ge() { stored.next() } else { None };
+            if self.fill == Fill::Carry && point.is_some() {
+                last.clone_from(&point);
+            }
             let Some(point) = point.or_else(|| window.map(|window| self.point(*window, last.as_ref()))) else {
                 return Ok(ControlFlow::Continue(()));
             };
-            let point = Point { is_final: point.is_final || self.is_final(&point.window), ..point };
-            if self.fill == Fill::Carry {
-                last = Some(point.clone());
-            }
+            let is_final = point.is_final || self.is_final(&point.window, self.clock_us);
+            let point = Point { is_final, ..point };
             if visit(point)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
     }
 
-    fn is_final(&self, window: &Window) -> bool {
-        window.end_us.is_some_and(|end| self.clock_us >= end.saturating_add(self.grace_us))
+    fn is_final(&self, window: &Window, clock_us: i64) -> bool {
+        window.end_us.is_some_and(|end| clock_us >= end.saturating_add(self.grace_us))
     }
 
     fn point(&self, window: Window, last: Option<&Point>) -> Point {
-        let is_final = self.is_final(&window);
+        let is_final = self.is_final(&window, self.clock_us);
         let blank = Point {
             window,
             value: None,
@@ -77,7 +78,8 @@ impl Filling {
         };
         match (self.fill, last) {
             (Fill::Carry, Some(last)) => {
-                Point { window, revision_us: None, is_final, corrected: false, ..last.clone() }
+                let was_final = last.revision_us.is_some_and(|at| self.is_final(&window, at - 1));
+                Point { window, revision_us: None, is_final, corrected: last.corrected && was_final, ..last.clone() }
             }
             (Fill::Zero, _) => Point { value: Some(0.0), ..blank },
             (Fill::Carry, None) if self.reason.is_empty() => Point { value: Some(0.0), ..blank },
@@ -138,11 +140,23 @@ mod tests {
     }
 
     #[test]
-    fn levels_carry_value_and_since_but_neither_revision_nor_correction() {
+    fn levels_carry_value_and_since_but_no_revision() {
         let all = filled(Fill::Carry, "", vec![stored(10, 3.0)]);
         assert_eq!(values(&all), [(0, Some(0.0)), (10, Some(3.0)), (20, Some(3.0)), (30, Some(3.0))]);
-        assert_eq!((all[2].revision_us, all[2].corrected, all[2].since_us), (None, false, Some(7)));
+        assert_eq!((all[2].revision_us, all[2].since_us), (None, Some(7)));
         assert!(all[2].is_final && !all[3].is_final);
+    }
+
+    #[test]
+    fn a_corrected_level_corrects_the_windows_that_were_final_before() {
+        // That of 10 is final at 22, that of 20 at 32.
+        let corrected = |revision: i64| {
+            let point = Point { revision_us: Some(revision), ..stored(0, 3.0) };
+            filled(Fill::Carry, "", vec![point]).iter().map(|point| point.corrected).collect::<Vec<_>>()
+        };
+        assert_eq!(corrected(22), [true, false, false, false]);
+        assert_eq!(corrected(23), [true, true, false, false]);
+        assert_eq!(corrected(99), [true, true, true, true]);
     }
 
     #[test]

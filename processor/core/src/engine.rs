@@ -43,8 +43,17 @@ pub enum Outcome {
     NeedsJournal,
 }
 
-/// Silence at the end of local days, with the event that ended it; `None` where there is none any more.
-pub type SilenceByDay = BTreeMap<Day, Option<(Silence, Option<Cause>)>>;
+/// Silence at the end of a local day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SilenceAtEnd {
+    /// With the event that ended it; `None` where there is none any more.
+    pub shown: Option<(Silence, Option<Cause>)>,
+    /// Whether it is another one than before.
+    pub changed: bool,
+}
+
+/// Silence at the end of local days: of those that changed, and of later ones that had and have a change of their own.
+pub type SilenceByDay = BTreeMap<Day, SilenceAtEnd>;
 
 /// What one account shows after an instant.
 #[derive(Debug)]
@@ -55,7 +64,7 @@ pub struct AccountChange<'a> {
     pub before: &'a Totals,
     /// Sums now.
     pub totals: &'a Totals,
-    /// Silence at the end of each local day that changed; `None` where the account no longer has any.
+    /// Silence at the end of local days.
     pub silence: &'a SilenceByDay,
     /// Texts of the currencies.
     pub names: &'a Names,
@@ -102,7 +111,8 @@ impl Tools {
     /// Notes the silences of the last fold by their day.
     fn note(&mut self, open: &mut Open) {
         for change in self.silences.drain(..) {
-            open.silence.insert(self.calendar.day(change.now.since), Some((change.now, change.cause)));
+            let shown = Some((change.now, change.cause));
+            open.silence.insert(self.calendar.day(change.now.since), SilenceAtEnd { shown, changed: true });
         }
     }
 }
@@ -219,7 +229,13 @@ impl Engine {
         folded.events = open.account.events;
         folded.timer = open.account.timer;
         open.account = folded;
-        open.silence.extend(changes);
+        for (day, at_end) in changes {
+            // What another event of this instant has changed stays changed.
+            let known = open.silence.get(&day).is_some_and(|known| known.changed);
+            if at_end.changed || !known {
+                open.silence.insert(day, at_end);
+            }
+        }
         self.settle(index, prints);
     }
 
@@ -248,7 +264,7 @@ impl Engine {
         }
     }
 
-    /// The days at whose end the silence differs between two histories.
+    /// Silence at the end of the days at which one of two histories has a change.
     fn difference(
         &mut self,
         before: &[SilenceChange],
@@ -264,9 +280,8 @@ impl Engine {
                 history.range(..=*day).next_back().map(|(_, change)| change.clone())
             };
             let (old, new) = (at_end(&before), at_end(&after));
-            if old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now) {
-                changes.insert(*day, new.map(|change| (change.now, change.cause)));
-            }
+            let changed = old.map(|change| change.now) != new.as_ref().map(|change| change.now);
+            changes.insert(*day, SilenceAtEnd { shown: new.map(|change| (change.now, change.cause)), changed });
         }
         changes
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 3;
+const ALGORITHM: u32 = 4;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,6 +275,11 @@ impl Metric {
             Some(value) if value.divides() => "null",
             _ => "zero",
         }
+    }
+
+    /// What such a window counts as having been published with.
+    pub fn fill_value(&self) -> Option<f64> {
+        (self.fill() != "null").then_some(0.0)
     }
 }
 

@@ -328,10 +328,12 @@ impl Rollup {
         let mut row = evaluate(metric, &plan, &numbers);
         let final_at = final_at(&plan, window);
         row.is_final = self.clock >= final_at;
-        row.corrected = match stored {
-            Some(stored) => stored.corrected || (stored.is_final && !stored.same_value(&row)),
-            None => self.previous >= final_at && !Published::fill(metric).same_value(&row),
+        let (before, was_final, was_corrected) = match stored {
+            Some(stored) => (stored.value, stored.is_final, stored.corrected),
+            None if self.previous >= final_at => (metric.fill_value(), true, false),
+            None => (None, false, false),
         };
+        row.corrected = was_corrected || (was_final && before.map(f64::to_bits) != row.value.map(f64::to_bits));
         if stored == Some(&row) {
             return None;
         }

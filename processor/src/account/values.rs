@@ -7,10 +7,10 @@ use processor_core::{
     account::{Silence, Totals},
     calendar::{Calendar, Day, Kind, Time, Window},
     catalog::Per,
-    engine::AccountChange,
+    engine::{AccountChange, SilenceAtEnd, SilenceByDay},
     event::Cause,
     plan::{Metric, Plan},
-    rollup::{evaluate, frozen},
+    rollup::evaluate,
 };
 use proto::v1;
 
@@ -26,6 +26,8 @@ pub(super) struct Values<'a> {
     pub(super) clock: Time,
     /// The clock before it.
     pub(super) previous: Time,
+    /// The first local day that takes corrections.
+    pub(super) first_day: Day,
     pub(super) shared: &'a Shared,
 }
 
@@ -39,11 +41,9 @@ impl Values<'_> {
                 }
             }
             if !metric.silence.is_empty() {
-                for (day, silence) in change.silence {
-                    match self.silence(calendar, metric, change.key, *day, silence.as_ref()) {
-                        Some(snapshot) => outputs.push(snapshot_output(topic, self.partition, snapshot)),
-                        None => self.shared.add_frozen(1),
-                    }
+                for (day, silence) in self.unfrozen(change.silence) {
+                    let snapshot = self.silence(calendar, metric, change.key, day, silence.shown.as_ref());
+                    outputs.push(snapshot_output(topic, self.partition, snapshot));
                 }
             }
         }
@@ -92,7 +92,19 @@ impl Values<'_> {
         Some((since, metric.totals.iter().map(|column| columns[*column]).collect()))
     }
 
-    /// The silence at the end of a day; `None` past its keep.
+    /// What changed on days that take corrections. What changed on a day past its keep, and lasts, is told of the first
+    /// day that is not.
+    fn unfrozen<'s>(&self, silence: &'s SilenceByDay) -> impl Iterator<Item = (Day, &'s SilenceAtEnd)> {
+        let (first, frozen) = (self.first_day, silence.range(..self.first_day));
+        if let changes @ 1.. = frozen.clone().filter(|(_, at_end)| at_end.changed).count() {
+            self.shared.add_frozen(changes as u64);
+        }
+        let lasting = frozen.last().filter(|_| !silence.contains_key(&first)).map(|(_, at_end)| (first, at_end));
+        let later = silence.range(first..).map(|(day, at_end)| (*day, at_end));
+        lasting.into_iter().chain(later).filter(|(_, at_end)| at_end.changed)
+    }
+
+    /// The silence at the end of a day.
     fn silence(
         &self,
         calendar: &mut Calendar,
@@ -100,12 +112,9 @@ impl Values<'_> {
         key: &str,
         day: Day,
         silence: Option<&(Silence, Option<Cause>)>,
-    ) -> Option<v1::Snapshot> {
+    ) -> v1::Snapshot {
         let midnight = calendar.midnight(day);
         let window = calendar.window(Kind::Day, midnight);
-        if frozen(&window, self.clock) {
-            return None;
-        }
         let complete = window.end.saturating_add(self.plan.settings.allowed_lateness);
         let mut snapshot = self.snapshot(metric, key, "", &window);
         snapshot.corrected = self.previous >= complete;
@@ -116,7 +125,7 @@ impl Values<'_> {
             let reference = |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string() };
             snapshot.causes = cause.iter().map(reference).collect();
         }
-        Some(snapshot)
+        snapshot
     }
 
     fn snapshot(&self, metric: &Metric, key: &str, currency: &str, window: &Window) -> v1::Snapshot {

@@ -47,7 +47,22 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
         rows_at(*instant, log, settings, windows, days, &mut truth.rows);
     }
     truth.rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    truth.rows = without_repeats(truth.rows);
     Ok(truth)
+}
+
+/// Drops what a day carries on from the row before it, as any day without a row does.
+fn without_repeats(rows: Vec<Row>) -> Vec<Row> {
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let before = kept.last().filter(|last| (last.metric, &last.account) == (row.metric, &row.account));
+        let repeats =
+            before.map_or(row.answer.is_fill(), |last| (&last.answer, last.since) == (&row.answer, row.since));
+        if !(row.carried && repeats) {
+            kept.push(row);
+        }
+    }
+    kept
 }
 
 /// The last instant that changes rows of `window`: the clock, or the last tick before they are frozen.
@@ -76,7 +91,8 @@ fn rows_at(instant: Micros, log: &Log, settings: &Settings, windows: &[Window], 
     let days = &days[..days.partition_point(|day| day.opens <= instant)];
     for account in &accounts {
         account::values(account, &mut rows);
-        account::silences(account, days, instant, &mut rows);
+        let first = windows.iter().copied().find(|window| window.kind == Kind::Day);
+        account::silences(account, days, first, instant, &mut rows);
     }
     // Accounts tell of all their windows.
     let asked: HashSet<Window> = windows.iter().copied().collect();

@@ -123,6 +123,8 @@ pub struct Row {
     pub since: Option<Micros>,
     /// The engine may have it or not.
     pub optional: bool,
+    /// Nothing changed in it: a row only if the one before shows something else.
+    pub carried: bool,
 }
 
 impl Row {
@@ -152,6 +154,7 @@ impl Row {
             is_final: false,
             since: None,
             optional: false,
+            carried: false,
         }
     }
 

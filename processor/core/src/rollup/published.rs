@@ -23,25 +23,6 @@ pub struct Published {
 }
 
 impl Published {
-    /// What a window that is not stored counts as: final, with the fill value of the metric.
-    pub(super) fn fill(metric: &Metric) -> Published {
-        let null = metric.fill() == "null";
-        Published {
-            value: if null { None } else { Some(0.0) },
-            ratio: if metric.ratio.is_some() { Some((0, 0)) } else { None },
-            reason: if null { "no denominator".to_owned() } else { String::new() },
-            is_final: true,
-            corrected: false,
-        }
-    }
-
-    /// Whether value, ratio and reason are the same.
-    pub(super) fn same_value(&self, other: &Published) -> bool {
-        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
-            && self.ratio == other.ratio
-            && self.reason == other.reason
-    }
-
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(1);
