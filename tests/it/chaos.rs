@@ -161,7 +161,8 @@ impl Ledger {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let (part, ids) = (part.concat(), ids(&part.concat()));
+            let part = part.concat();
+            let ids = ids(&part);
             self.sent.lock().unwrap().extend(ids.iter().cloned());
             while !self.stop.load(Ordering::Relaxed) {
                 turn += 1;
@@ -181,9 +182,7 @@ impl Ledger {
             sleep(pause);
         }
     }
-}
 
-impl Ledger {
     /// They are in the log.
     fn has(&self, ids: &[String]) {
         self.sent.lock().unwrap().extend(ids.iter().cloned());

@@ -89,9 +89,9 @@ fn rows_at(instant: Micros, log: &Log, settings: &Settings, windows: &[Window], 
         events_row(&counted, window, &mut rows);
     }
     let days = &days[..days.partition_point(|day| day.opens <= instant)];
+    let first = windows.iter().copied().find(|window| window.kind == Kind::Day);
     for account in &accounts {
         account::values(account, &mut rows);
-        let first = windows.iter().copied().find(|window| window.kind == Kind::Day);
         account::silences(account, days, first, instant, &mut rows);
     }
     // Accounts tell of all their windows.
