@@ -336,7 +336,7 @@ impl Fold for Accounts {
         let journals = &self.journals;
         self.engine.flush(self.config.accounts, |slot, key, encoding, ids| {
             if result.is_ok() {
-                result = batch.put(HOT, key.as_bytes(), encoding).and_then(|()| journals.flush(slot, key, ids, batch));
+                result = batch.put(HOT, key, encoding).and_then(|()| journals.flush(slot, key, ids, batch));
             }
         });
         result?;

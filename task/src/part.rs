@@ -165,7 +165,7 @@ impl<F: Fold> Part<F> {
         if !self.can_flush() || self.closed > self.committed {
             return Ok(None);
         }
-        let mut batch = self.state.batch();
+        let mut batch = self.state.batch(self.fold.dirty());
         self.fold.flush(&self.state, &mut batch)?;
         failpoint::pass(failpoint::BEFORE_STATE);
         batch.write(self.closed)?;

@@ -154,9 +154,9 @@ impl State {
         made.map_err(|e| self.storage(e))
     }
 
-    /// An empty batch.
-    pub fn batch(&self) -> Batch<'_> {
-        Batch { state: self, writes: WriteBatch::default() }
+    /// An empty batch with room for so many bytes.
+    pub fn batch(&self, bytes: usize) -> Batch<'_> {
+        Batch { state: self, writes: WriteBatch::with_capacity_bytes(bytes) }
     }
 
     /// An error about bytes that do not decode.
@@ -262,7 +262,7 @@ mod tests {
         {
             let state = State::open(dir.path(), &["a", "j"], &memory).unwrap();
             assert_eq!(state.next_offset().unwrap(), None);
-            let mut batch = state.batch();
+            let mut batch = state.batch(0);
             batch.put("a", b"k", b"v").unwrap();
             batch.put("j", b"k", b"12").unwrap();
             batch.write(7).unwrap();
@@ -278,12 +278,12 @@ mod tests {
         let memory = Memory::new(1 << 20, 1 << 20);
         let state = State::open(&dir.path().join("state"), &["j"], &memory).unwrap();
         state.set_generation(5).unwrap();
-        let mut batch = state.batch();
+        let mut batch = state.batch(0);
         batch.put("j", b"k", b"1").unwrap();
         batch.write(7).unwrap();
         let checkpoint = dir.path().join("checkpoint");
         state.checkpoint(&checkpoint).unwrap();
-        state.batch().write(8).unwrap();
+        state.batch(0).write(8).unwrap();
         let inside = Inside { next_offset: Some(7), generation: Some(5) };
         assert_eq!(Inside::read(&checkpoint).unwrap(), inside);
         let message = state.checkpoint(&checkpoint).unwrap_err().to_string();

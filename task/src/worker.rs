@@ -74,7 +74,7 @@ impl Config {
             home,
             commit_every: Duration::from_millis(100),
             flush_every: Duration::from_secs(5),
-            flush_bytes: 256 << 20,
+            flush_bytes: 32 << 20,
             poll_bytes: 1 << 20,
         }
     }

@@ -203,8 +203,7 @@ impl Engine {
 
     /// The common case: the event comes after everything known.
     fn advance(&mut self, index: usize, event: &Event<'_>, effect: Effect<'_>, prints: &[u64]) {
-        let open = self.hot.opened(index);
-        open.touch();
+        let open = self.hot.touch(index);
         let mut fold = self.tools.fold(1);
         fold.apply(&mut open.account, event, effect);
         // A late event may bring due times that the clock has passed.
@@ -220,11 +219,10 @@ impl Engine {
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let (mut folded, after) = self.replay(&journal, 1);
-        let mut withdrawn = std::mem::take(&mut self.hot.opened(index).account.withdrawn);
+        let mut withdrawn = std::mem::take(&mut self.hot.touch(index).account.withdrawn);
         let changes = self.difference(&before, &after, &mut withdrawn);
         folded.withdrawn = withdrawn;
-        let open = self.hot.opened(index);
-        open.touch();
+        let open = self.hot.touch(index);
         folded.ids = std::mem::take(&mut open.account.ids);
         folded.events = open.account.events;
         folded.timer = open.account.timer;
@@ -254,7 +252,7 @@ impl Engine {
     /// Ends a step: keeps the new ids, and sets the timer if it has to ring earlier.
     fn settle(&mut self, index: usize, prints: &[u64]) {
         prints.iter().for_each(|print| self.hot.note(index, *print));
-        let Open { slot, account, .. } = self.hot.opened(index);
+        let Open { slot, account, .. } = self.hot.touch(index);
         account.events += u64::from(!prints.is_empty());
         if let Some(due) = self.tools.fold(1).due(account)
             && due < account.timer
@@ -293,11 +291,10 @@ impl Engine {
     /// A timer set for `due` rings as the clock comes to `clock`.
     pub fn ring(&mut self, slot: Slot, due: Time, clock: Time) {
         let Some(index) = self.open(slot) else { return };
-        let open = self.hot.opened(index);
-        if open.account.timer != due {
+        if self.hot.opened(index).account.timer != due {
             return;
         }
-        open.touch();
+        let open = self.hot.touch(index);
         open.account.timer = Time::MAX;
         self.tools.fold(1).advance(&mut open.account, clock, true);
         self.tools.note(open);
@@ -314,12 +311,12 @@ impl Engine {
     pub fn close(&mut self, clock: Time, mut each: impl FnMut(&mut Calendar, AccountChange<'_>)) -> Rows {
         self.clock = clock;
         let Tools { plan, groups, calendar, profiles, names, series, deltas, .. } = &mut self.tools;
-        self.hot.close(profiles, names, |key, open| {
-            let Open { account: Account { totals, .. }, before, silence, .. } = open;
+        for Open { slot, account: Account { totals, .. }, before, silence, .. } in self.hot.touched() {
             if totals != before || !silence.is_empty() {
-                each(calendar, AccountChange { key, before, totals, silence, names });
+                each(calendar, AccountChange { key: self.hot.key(*slot), before, totals, silence, names });
             }
-        });
+        }
+        self.hot.end(profiles, names);
         deltas.take(Meaning { plan, groups, profiles, names }, series)
     }
 
@@ -330,9 +327,9 @@ impl Engine {
 
     /// Hands out all accounts changed since the last call, in the order of keys: slot, key, encoding,
     /// and what to add to the ids kept apart. With more than `keep` accounts held, all are let go
-    /// afterwards, and with them their slots.
-    pub fn flush(&mut self, keep: usize, each: impl FnMut(Slot, &str, &[u8], &[u64])) {
-        self.hot.flush(each);
+    /// afterwards, and with them their slots. Between instants.
+    pub fn flush(&mut self, keep: usize, each: impl FnMut(Slot, &[u8], &[u8], &[u64])) {
+        self.hot.flush(&self.tools.profiles, &self.tools.names, each);
         if self.hot.len() > keep {
             self.hot.forget();
         }

@@ -1,13 +1,14 @@
-//! The accounts of a partition in memory: each at rest as bytes in an arena, those that an instant
-//! touches open.
+//! The accounts of a partition in memory: each at rest as bytes in an arena, those touched lately
+//! open.
 //!
 //! ```text
 //!     key -> hash -> slot -> [ key | encoding ]      at rest
-//!                         -> Open { Account, .. }    from the first event of an instant to its end
+//!                         -> Open { Account, .. }    from its first event until too many are open
 //! ```
 //!
 //! Invariants: a slot is good until [`Hot::forget`]; an account at rest is its encoding, so that a
-//! flush copies bytes. It does not know what events do.
+//! flush copies bytes; none rests, is flushed or forgotten within an instant that touches it. It does
+//! not know what events do.
 
 mod arena;
 
@@ -56,35 +57,27 @@ impl Resting {
     }
 }
 
-/// An account that this instant has touched, or looked at.
+/// An account that was touched lately, or looked at.
 #[derive(Debug)]
 pub struct Open {
     /// Its slot.
     pub slot: Slot,
     /// The account.
     pub account: Account,
-    /// Whether the instant changed it.
-    pub touched: bool,
-    /// What it had bought before the instant.
+    /// What it had bought before the instant, if that touched it.
     pub before: Totals,
     /// Its silences of the instant.
     pub silence: SilenceByDay,
-    /// Whether it was dirty before.
+    /// Whether the instant changed it.
+    touched: bool,
+    /// Whether its encoding is of before it changed.
+    stale: bool,
+    /// Whether it changed since the last flush.
     dirty: bool,
 }
 
-impl Open {
-    /// Remembers what the account showed before this instant.
-    pub fn touch(&mut self) {
-        if !self.touched {
-            self.touched = true;
-            self.before.copy(&self.account.totals);
-        }
-    }
-}
-
-/// Memory of so many open accounts is kept for the next instant.
-const SPARE: usize = 4_096;
+/// With more accounts open at the end of an instant, all are packed: about 1.3 kB each.
+const OPEN: usize = 1 << 15;
 
 /// Fingerprints of an account beyond those in its state; each is its own hash.
 #[derive(Debug, Default)]
@@ -112,6 +105,8 @@ pub struct Hot {
     resting: Vec<Resting>,
     arena: Arena,
     open: Vec<Open>,
+    /// Those that the instant has touched, in the order in which it did.
+    touched: Vec<u32>,
     /// Memory of accounts that were open.
     spare: Vec<Open>,
     ids: Map<Slot, Ids>,
@@ -166,24 +161,40 @@ impl Hot {
         let mut open = self.spare.pop().unwrap_or_else(|| Open {
             slot,
             account: Account::new(activities),
-            touched: false,
             before: Totals::default(),
             silence: SilenceByDay::default(),
+            touched: false,
+            stale: false,
             dirty: false,
         });
         match resting.parts(&self.arena).1 {
             [] => open.account = Account::new(activities),
             bytes => open.account.decode(bytes, profiles, names)?,
         }
-        (open.slot, open.touched, open.dirty) = (slot, false, resting.open == DIRTY);
+        (open.slot, open.stale, open.dirty) = (slot, false, resting.open == DIRTY);
         resting.open = small(self.open.len());
         self.open.push(open);
         Some(self.open.len() - 1)
     }
 
     /// An open account.
-    pub fn opened(&mut self, index: usize) -> &mut Open {
-        &mut self.open[index]
+    pub fn opened(&self, index: usize) -> &Open {
+        &self.open[index]
+    }
+
+    /// An open account, to change: what it showed before this instant is remembered.
+    pub fn touch(&mut self, index: usize) -> &mut Open {
+        let open = &mut self.open[index];
+        if !open.touched {
+            (open.touched, open.stale) = (true, true);
+            open.before.copy(&open.account.totals);
+            self.touched.push(small(index));
+            if !open.dirty {
+                open.dirty = true;
+                self.dirty.push(open.slot);
+            }
+        }
+        open
     }
 
     /// Whether an open account may have an event, order or refund with this fingerprint.
@@ -205,52 +216,75 @@ impl Hot {
         }
     }
 
-    /// Ends an instant: hands out the accounts that were open, in the order in which they were
-    /// opened, and packs them.
-    pub fn close(&mut self, profiles: &Profiles, names: &Names, mut each: impl FnMut(&str, &Open)) {
-        for mut open in self.open.drain(..) {
-            let resting = &mut self.resting[open.slot as usize];
-            resting.open = if open.dirty { DIRTY } else { CLEAN };
-            if open.touched {
-                if !open.dirty {
-                    self.dirty.push(open.slot);
-                    resting.open = DIRTY;
-                }
-                let key = resting.key(&self.arena);
-                each(text(key), &open);
-                self.scratch.clear();
-                self.scratch.extend_from_slice(key);
-                open.account.encode(profiles, names, &mut self.scratch);
-                resting.length = small(self.scratch.len());
-                if !self.arena.set(resting.place, &self.scratch) {
-                    self.arena.free(resting.place);
-                    resting.place = self.arena.add(open.slot, &self.scratch);
-                }
-            }
+    /// The accounts that the instant has touched, in the order in which it did.
+    pub fn touched(&self) -> impl Iterator<Item = &Open> {
+        self.touched.iter().map(|index| &self.open[*index as usize])
+    }
+
+    /// Ends an instant.
+    pub fn end(&mut self, profiles: &Profiles, names: &Names) {
+        for index in self.touched.drain(..) {
+            let open = &mut self.open[index as usize];
+            open.touched = false;
             open.silence.clear();
-            if self.spare.len() < SPARE {
-                self.spare.push(open);
-            }
         }
+        if self.open.len() > OPEN {
+            self.rest(profiles, names);
+        }
+    }
+
+    /// Packs all accounts. Between instants.
+    pub(crate) fn rest(&mut self, profiles: &Profiles, names: &Names) {
+        for mut open in std::mem::take(&mut self.open) {
+            self.pack(&mut open, profiles, names);
+            self.resting[open.slot as usize].open = if open.dirty { DIRTY } else { CLEAN };
+            self.spare.push(open);
+        }
+        self.spare.truncate(OPEN);
+        self.sweep();
+    }
+
+    /// Sees to it that the encoding of an account is that of now.
+    fn pack(&mut self, open: &mut Open, profiles: &Profiles, names: &Names) {
+        if !std::mem::take(&mut open.stale) {
+            return;
+        }
+        let resting = &mut self.resting[open.slot as usize];
+        self.scratch.clear();
+        self.scratch.extend_from_slice(resting.key(&self.arena));
+        open.account.encode(profiles, names, &mut self.scratch);
+        resting.length = small(self.scratch.len());
+        if !self.arena.set(resting.place, &self.scratch) {
+            self.arena.free(resting.place);
+            resting.place = self.arena.add(open.slot, &self.scratch);
+        }
+    }
+
+    fn sweep(&mut self) {
         self.arena.sweep(|slot, place| self.resting[slot as usize].place = place);
     }
 
     /// Hands out the accounts that changed since the last call, in the order of keys: key, encoding,
-    /// fingerprints to add to those kept apart.
-    pub fn flush(&mut self, mut each: impl FnMut(Slot, &str, &[u8], &[u64])) {
+    /// fingerprints to add to those kept apart. Between instants.
+    pub fn flush(&mut self, profiles: &Profiles, names: &Names, mut each: impl FnMut(Slot, &[u8], &[u8], &[u64])) {
+        let mut open = std::mem::take(&mut self.open);
+        for open in &mut open {
+            self.pack(open, profiles, names);
+            open.dirty = false;
+        }
+        self.open = open;
+        self.sweep();
         let mut dirty = std::mem::take(&mut self.dirty);
         self.sort(&mut dirty);
         for slot in dirty {
             let resting = &mut self.resting[slot as usize];
             if resting.open == DIRTY {
                 resting.open = CLEAN;
-            } else if let Some(open) = self.open.get_mut(resting.open as usize) {
-                open.dirty = false;
             }
             let (key, encoding) = resting.parts(&self.arena);
             let ids = if self.ids.is_empty() { None } else { self.ids.get_mut(&slot) };
             let new = ids.map(|ids| std::mem::take(&mut ids.new)).unwrap_or_default();
-            each(slot, text(key), encoding, &new);
+            each(slot, key, encoding, &new);
         }
     }
 
@@ -266,15 +300,14 @@ impl Hot {
         slots.iter_mut().zip(keyed).for_each(|(slot, (_, sorted))| *slot = sorted);
     }
 
-    /// Lets all accounts go, which must be flushed; slots mean nothing any more. Does nothing while
-    /// an instant is open.
+    /// Lets all accounts go, which must be flushed; slots mean nothing any more.
     pub fn forget(&mut self) {
-        if self.open.is_empty() && self.dirty.is_empty() {
-            self.slots.clear();
-            self.resting.clear();
-            self.arena = Arena::default();
-            self.ids.clear();
-        }
+        self.slots.clear();
+        self.resting.clear();
+        self.arena = Arena::default();
+        self.ids.clear();
+        self.spare.append(&mut self.open);
+        self.spare.truncate(OPEN);
     }
 }
 

@@ -79,7 +79,7 @@ impl Journals {
     }
 
     /// Writes the chunk of an account, and the fingerprints that are new.
-    pub(super) fn flush(&self, slot: Slot, key: &str, ids: &[u64], batch: &mut Batch<'_>) -> Result<()> {
+    pub(super) fn flush(&self, slot: Slot, key: &[u8], ids: &[u64], batch: &mut Batch<'_>) -> Result<()> {
         let mut entries = self.entries(slot);
         let Some(last) = entries.next() else { return Ok(()) };
         let older: Vec<Entry> = entries.collect();
@@ -132,7 +132,7 @@ pub(super) fn ids(key: &str, state: &State) -> Result<Vec<u64>> {
 
 /// The chunks of an account in a table, one after the other.
 fn chunks(table: &'static str, key: &str, state: &State) -> Result<Vec<u8>> {
-    let prefix = chunk_key(key, &[]);
+    let prefix = chunk_key(key.as_bytes(), &[]);
     let mut bytes = Vec::new();
     state.scan(table, &prefix, |key, chunk| {
         let same = key.starts_with(&prefix);
@@ -144,6 +144,6 @@ fn chunks(table: &'static str, key: &str, state: &State) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn chunk_key(key: &str, first: &[u8]) -> Vec<u8> {
-    [key.as_bytes(), &[0xff], first].concat()
+fn chunk_key(key: &[u8], first: &[u8]) -> Vec<u8> {
+    [key, &[0xff], first].concat()
 }

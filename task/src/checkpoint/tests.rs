@@ -89,7 +89,7 @@ impl Fixture {
 
     /// A flush of some records.
     fn advance(&mut self) {
-        let mut batch = self.state.batch();
+        let mut batch = self.state.batch(0);
         for n in 0..200_u64 {
             let key = (self.offset * 31 + n * 7).to_be_bytes();
             batch.put("a", &key, format!("value {} {n}", self.offset).as_bytes()).unwrap();
@@ -212,7 +212,7 @@ fn a_file_of_many_pieces_is_whole() {
         word.to_be_bytes()
     };
     let value: Vec<u8> = (0..(20 << 20) / 8).flat_map(|_| noise()).collect();
-    let mut batch = fixture.state.batch();
+    let mut batch = fixture.state.batch(0);
     batch.put("a", b"big", &value).unwrap();
     batch.write(1).unwrap();
     fixture.save();
@@ -336,7 +336,7 @@ fn a_checkpoint_is_never_replaced() {
     let dir = fixture.path("checkpoint-1");
     // The same again is the same.
     fixture.checkpoints.save(&id(), &dir).unwrap();
-    let mut batch = fixture.state.batch();
+    let mut batch = fixture.state.batch(0);
     batch.put("a", b"x", b"another history").unwrap();
     batch.write(fixture.offset).unwrap();
     let other = fixture.checkpoint();

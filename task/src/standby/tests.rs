@@ -39,7 +39,7 @@ impl Owner {
         let path = self.dir.path().join(partition.to_string());
         let state = State::open(&path, &TABLES, &memory()).unwrap();
         state.set_generation(self.generation).unwrap();
-        let mut batch = state.batch();
+        let mut batch = state.batch(0);
         batch.put("a", &offset.to_be_bytes(), b"value").unwrap();
         batch.write(offset).unwrap();
         let dir = self.dir.path().join("checkpoint");

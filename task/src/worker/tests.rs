@@ -545,14 +545,14 @@ fn a_state_far_behind_a_checkpoint_is_replaced_by_it() {
     let save = |offset: u64| {
         let other = State::open(&fixture.dir.path().join("other"), Sum::TABLES, &host.memory).unwrap();
         other.set_generation(5).unwrap();
-        other.batch().write(offset).unwrap();
+        other.batch(0).write(offset).unwrap();
         let dir = fixture.dir.path().join("checkpoint");
         other.checkpoint(&dir).unwrap();
         let policy = fixture.checkpoints.clone().unwrap();
         policy.store().save(&fixture.identity(1), &dir).unwrap();
         fs::remove_dir_all(dir).unwrap();
     };
-    open().batch().write(7).unwrap();
+    open().batch(0).write(7).unwrap();
     save(200_000);
     assert_eq!(open().next_offset().unwrap(), Some(7), "replay is as fast");
     save(200_008);

@@ -116,6 +116,9 @@ fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) 
         }
         let rows = engine.close(at, |_, _| {});
         sums.add(engine, rows);
+        if at / DAY % 2 == 0 {
+            engine.hot.rest(&engine.tools.profiles, &engine.tools.names);
+        }
     };
     for (index, event) in events.iter().enumerate() {
         let mut outcome = engine.apply(slot, event, None);

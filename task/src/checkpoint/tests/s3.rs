@@ -84,7 +84,7 @@ fn s3_keeps_checkpoints_too() {
     assert_eq!(fixture.restored("first"), before);
     // Several parts.
     let value: Vec<u8> = (0..20_u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect();
-    let mut batch = fixture.state.batch();
+    let mut batch = fixture.state.batch(0);
     batch.put("a", b"big", &value).unwrap();
     batch.write(fixture.offset).unwrap();
     let other = fixture.checkpoint();
