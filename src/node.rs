@@ -6,6 +6,7 @@
 //! It does not know which log it is, nor how many processes there are: [`Site`] does.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -215,23 +216,36 @@ impl<'a> Node<'a> {
             Err(error) if !error.passes() => return Err(error.into()),
             opened => opened,
         });
-        let common = self.common.clone();
-        let thread = std::thread::Builder::new().name(name.clone());
-        let body = move || {
+        let (common, of) = (self.common.clone(), name.clone());
+        self.spawn(name, move || {
             let mut pause = PAUSE.0;
             while !common.stop.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 let ended = opened.take().unwrap_or_else(&open).and_then(|it| run(it, &common.stop));
                 match ended {
                     Err(error) if error.passes() => {
-                        telemetry::restarted(&name);
+                        telemetry::restarted(&of);
                         pause = if began.elapsed() > PAUSE.1 { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
-                        tracing::warn!(name, error = error.to_string(), ?pause, "opens again from disk");
+                        tracing::warn!(name = of, error = error.to_string(), ?pause, "opens again from disk");
                         common.sleep(pause);
                     }
-                    ended => return common.end(&name, ended.map_err(Into::into)),
+                    ended => return Ok(ended?),
                 }
             }
+            Ok(())
+        })
+    }
+
+    /// Starts a thread; one that fails, or panics, stops everybody.
+    fn spawn(
+        &mut self,
+        name: String,
+        body: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let (common, thread) = (self.common.clone(), std::thread::Builder::new().name(name.clone()));
+        let body = move || {
+            let panicked = |_| bail!("it panicked: this is a defect, please report it with the log");
+            common.end(&name, catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(panicked));
         };
         self.threads.push(thread.spawn(body)?);
         Ok(())
@@ -265,17 +279,15 @@ impl<'a> Node<'a> {
         mut act: impl FnMut() -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
         let common = self.common.clone();
-        let body = move || {
+        self.spawn(name.to_owned(), move || {
             loop {
                 common.sleep(every);
                 if common.stop.load(Ordering::Relaxed) {
-                    return;
+                    return Ok(());
                 }
-                common.end(name, act());
+                act()?;
             }
-        };
-        self.threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(body)?);
-        Ok(())
+        })
     }
 
     /// Answers whether the stages are running, and have replayed what they had published before.
@@ -348,11 +360,8 @@ impl<'a> Node<'a> {
             }
             std::thread::sleep(LOOK);
         }
-        for thread in self.threads {
-            if thread.join().is_err() {
-                bail!("a stage panicked: this is a defect, please report it with the log");
-            }
-        }
+        // Panics are failures already.
+        self.threads.into_iter().for_each(|thread| drop(thread.join()));
         failure().map_or(Ok(()), Err)
     }
 }
@@ -372,5 +381,28 @@ impl Passing for task::Error {
 impl Passing for sink::Error {
     fn passes(&self) -> bool {
         self.kind() == sink::Kind::Retry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use processor_core::{plan::Plan, settings::Settings};
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_thread_that_panics_stops_everybody_and_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = Plan::built_in(&Settings::default()).unwrap();
+        let site = Site::embedded(dir.path(), plan, &Config::default()).unwrap();
+        let mut node = Node::start(&site, &[Part::Processor]).unwrap();
+        node.spawn("stage".to_owned(), || panic!("no such luck")).unwrap();
+        while !node.failed() {
+            std::thread::sleep(LOOK);
+        }
+        assert!(node.readiness()().is_err());
+        let message = format!("{:#}", node.stop().unwrap_err());
+        assert_eq!(message, "stage stopped: it panicked: this is a defect, please report it with the log");
     }
 }
