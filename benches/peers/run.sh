@@ -2,13 +2,13 @@
 # The same job on the same broker, in one run: a bare consumer (the floor), Kafka Streams, Vitals. Prints what each
 # spent, and what the broker spent for it, in microseconds of CPU an event.
 #
-#   benches/peers/run.sh [EVENTS] [floor|streams|vitals ...]
+#   benches/peers/run.sh [EVENTS] [floor|streams|vitals|all ...]
 #
 # The job: usage of 100,000 accounts over 30 days on 4 partitions, a tick every 100 ms of a log recorded at 400,000 events
 # a second; count and sum per account and day, in state only, and per (type, plan, segment) and day, published: exactly
 # once, committed every 100 ms. What was published is compared with the truth. The topic is loaded once and read
-# from its beginning by each, so this is how fast each catches up. Needs Linux, a JDK, Maven, and a built workspace.
-# Everything is in a temporary folder (TMPDIR), and gone at the end.
+# from its beginning by each, so this is how fast each catches up; `all` is Vitals with its built-in metrics besides.
+# Needs Linux, a JDK, Maven, and a built workspace. Everything is in a temporary folder (TMPDIR), and gone at the end.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +17,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 events=${1:-4000000}
 [ $# -gt 0 ] && shift
 peers=("$@")
-[ ${#peers[@]} -gt 0 ] || peers=(floor streams vitals)
+[ ${#peers[@]} -gt 0 ] || peers=(floor streams vitals all)
 work=$(mktemp -d)
 pids=()
 
@@ -58,8 +58,17 @@ streams() {
         >"$work/streams.log" 2>&1
 }
 
-vitals() {
-    "$target/release/vitals" processor "${common[@]}" --data "$work/vitals" >"$work/vitals.log" 2>&1 &
+vitals() { process "$work/vitals.toml"; }
+
+# What other definitions keep and published is made again.
+all() {
+    "$target/release/vitals" rebuild --brokers "$brokers" --config "$work/all.toml" --data "$work/vitals" >"$work/all.log" 2>&1
+    process "$work/all.toml"
+}
+
+# CONFIG
+process() {
+    "$target/release/vitals" processor --brokers "$brokers" --config "$1" --data "$work/vitals" >>"$work/$peer.log" 2>&1 &
     local pid=$!
     pids+=("$pid")
     bench await-vitals
@@ -67,15 +76,19 @@ vitals() {
     wait "$pid"
 }
 
+# CONFIG CATALOG
+configure() { printf '[settings]\ncatalog = "%s"\n' "$2" >"$1"; }
+
 cd "$root"
 export CARGO_TARGET_DIR=$target
 bench=$(cargo bench --workspace --locked --profile release --bench peers --no-run --message-format=json 2>/dev/null |
     sed -n 's/.*"name":"peers".*"executable":"\([^"]*\)".*/\1/p')
 brokers=$("$root/deploy/kafka/broker.sh" start "$work/kafka")
 broker=$(cat "$work/kafka/pid")
-printf '[settings]\ncatalog = "%s"\n' "$here/usage.yaml" >"$work/vitals.toml"
-common=(--brokers "$brokers" --config "$work/vitals.toml")
-"$target/release/vitals" topics create --partitions 4 "${common[@]}" >"$work/topics.log"
+configure "$work/vitals.toml" "$here/usage.yaml"
+{ cat deploy/catalogs/crm.yaml && sed '1,/^metrics:/d' "$here/usage.yaml"; } >"$work/all.yaml"
+configure "$work/all.toml" "$work/all.yaml"
+"$target/release/vitals" topics create --partitions 4 --brokers "$brokers" --config "$work/all.toml" >"$work/topics.log"
 bench load
 
 echo "| peer | us of CPU an event | of the broker | seconds |"
@@ -86,7 +99,8 @@ for peer in "${peers[@]}"; do
     "$peer" || { grep -m 20 -E 'ERROR|error|Caused' "$work/$peer.log" >&2; exit 1; }
     children
     row "$peer" $((spent - own)) $(($(of_process "$broker") - others)) $(($(now) - begun))
-    if [ "$peer" != floor ]; then
-        bench "check-$peer" >&2
-    fi
+    case $peer in
+        streams) bench check-streams >&2 ;;
+        vitals | all) bench check-vitals >&2 ;;
+    esac
 done

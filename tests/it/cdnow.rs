@@ -18,9 +18,9 @@ use crate::{
 const PACKAGE: &str = "lifetimes==0.11.3";
 
 /// Mapping of the sample.
-pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mappings/cdnow-sample.yaml");
+pub(crate) const SAMPLE: &str = "deploy/mappings/cdnow-sample.yaml";
 /// Mapping of the master.
-const MASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mappings/cdnow-master.yaml");
+const MASTER: &str = "deploy/mappings/cdnow-master.yaml";
 
 static FETCH: Mutex<()> = Mutex::new(());
 

@@ -5,8 +5,8 @@
 //! of one undisturbed process over the same `events.v1`, and the oracle's (O3, O5, O7), no transaction is open (O8), a probe
 //! went through (O9), a rebuild gives the same (O12); and the faults did happen (O10).
 //!
-//! The tests have each fault of processes and of the network once, and an abort at every failpoint; `make chaos` also those
-//! of the broker, and after so many `KILLS` faults at random for so many `MINUTES`.
+//! The tests have each fault of processes, of the broker and of the network once, and an abort at every failpoint; `make
+//! chaos` after so many `KILLS` a broker that is away for two minutes, and faults at random for so many `MINUTES`.
 
 use std::{
     collections::BTreeSet,
@@ -87,7 +87,7 @@ enum Fault {
     Storm,
     RestartBroker,
     KillBroker,
-    BrokerAway,
+    BrokerAway(Duration),
     AbortAt(&'static str),
     StopInCommit,
     Meet(Trouble),
@@ -124,7 +124,7 @@ const FAULTS: [Fault; 14] = [
 ];
 
 /// Of the broker.
-const BROKER_FAULTS: [Fault; 3] = [Fault::RestartBroker, Fault::KillBroker, Fault::BrokerAway];
+const BROKER_FAULTS: [Fault; 3] = [Fault::RestartBroker, Fault::KillBroker, Fault::BrokerAway(TAKE_OVER)];
 
 /// Longer than a client waits for the end of a transaction: the answer comes when it has another one, or is gone.
 const TOO_LATE: Trouble = Trouble::AnswerLate(TRANSACTION_TIMEOUT.saturating_add(Duration::from_secs(2)));
@@ -181,6 +181,17 @@ impl Ledger {
             }
             sleep(pause);
         }
+    }
+
+    /// Waits until doors accept events again.
+    fn goes_on(&self, fleet: &Fleet) {
+        let acknowledged = || self.acknowledged.lock().unwrap().len();
+        let (begun, before) = (Instant::now(), acknowledged());
+        while acknowledged() < before + 20 * BATCH {
+            assert!(begun.elapsed() < PATIENCE, "no door accepts events\n{}", fleet.said());
+            sleep(Duration::from_millis(20));
+        }
+        eprintln!("events are accepted after {:.1} s", begun.elapsed().as_secs_f64());
     }
 
     /// They are in the log.
@@ -282,9 +293,9 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             fleet.broker.kill();
             fleet.broker.start_again();
         }
-        Fault::BrokerAway => {
+        Fault::BrokerAway(span) => {
             fleet.broker.kill();
-            sleep(TAKE_OVER);
+            sleep(span);
             fleet.broker.start_again();
         }
         Fault::AbortAt(name) => abort_at(name, fleet),
@@ -295,6 +306,9 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
     }
     fill(fleet, DOORS);
     *ledger.doors.lock().unwrap() = fleet.doors();
+    if matches!(fault, Fault::RestartBroker | Fault::KillBroker | Fault::BrokerAway(_)) {
+        ledger.goes_on(fleet);
+    }
 }
 
 /// One process is alone in its role, so that all goes through it, until it ends at the failpoint.
@@ -466,10 +480,9 @@ fn a_fleet_whose_processes_fail_publishes_what_an_undisturbed_one_does() {
 }
 
 #[test]
-#[ignore = "minutes long: make chaos"]
 fn a_fleet_whose_broker_fails_publishes_what_an_undisturbed_one_does() {
     let Some(mut fleet) = Fleet::new("the fleet without a broker", 6) else { return };
-    let mut faults = [Fault::KillProcessor, Fault::WipeState].into_iter().chain(BROKER_FAULTS);
+    let mut faults = BROKER_FAULTS.into_iter().chain([Fault::KillProcessor, Fault::WipeState]);
     survive(&mut fleet, Ledger::default(), &recent(6, 30_000, 300, 30), PAUSE, 6, |_| faults.next());
 }
 
@@ -500,8 +513,11 @@ fn a_fleet_aborted_at_every_failpoint_publishes_what_an_undisturbed_one_does() {
 /// Events that are sent live by `make chaos`, at most.
 const LIVE: usize = 400_000;
 
+/// How long `make chaos` does without a broker.
+const LONG: Duration = Duration::from_secs(120);
+
 /// `make chaos`: `VITALS_CHAOS_EVENTS` are imported, and the fleet has them all before it; meanwhile and while others come
-/// live, `VITALS_CHAOS_KILLS` of kill -9, and then anything for `VITALS_CHAOS_MINUTES`.
+/// live, `VITALS_CHAOS_KILLS` of kill -9, no broker for a long time, and then anything for `VITALS_CHAOS_MINUTES`.
 #[test]
 #[ignore = "for as long as one likes: make chaos SEED=... KILLS=... MINUTES=..."]
 fn chaos_for_minutes() {
@@ -525,8 +541,11 @@ fn chaos_for_minutes() {
             left -= 1;
             return Some(one(&killed));
         }
-        let until = until.get_or_insert_with(|| Instant::now() + Duration::from_secs(60 * minutes));
-        (Instant::now() < *until).then(|| one(&any))
+        let Some(until) = until else {
+            until = Some(Instant::now() + LONG + Duration::from_secs(60 * minutes));
+            return (minutes > 0).then_some(Fault::BrokerAway(LONG));
+        };
+        (Instant::now() < until).then(|| one(&any))
     };
     let ledger = Ledger::default();
     ledger.has(&ids(&events[..cut]));

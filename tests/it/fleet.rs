@@ -113,7 +113,7 @@ impl Broker {
 }
 
 fn script() -> Command {
-    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kafka/broker.sh"));
+    let mut script = Command::new("deploy/kafka/broker.sh");
     script.stdin(Stdio::null());
     script
 }

@@ -71,10 +71,9 @@ fn metadata() -> Metadata {
     };
     let rustc = run(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()), &["-vV"]);
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let flags = ["metadata", "--format-version=1", "--locked", "--all-features", "--filter-platform", host];
-    serde_json::from_str(&run(cargo, &[&flags[..], &["--manifest-path", manifest]].concat())).unwrap()
+    serde_json::from_str(&run(cargo, &[&flags[..], &["--manifest-path", "Cargo.toml"]].concat())).unwrap()
 }
 
 #[test]

@@ -18,7 +18,6 @@ use proto::{
     v1::{Dimension, MetricEntry, MetricTick, Snapshot, SnapshotKey, Window, metric_entry::Entry},
 };
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const DAY: i64 = 86_400_000_000;
 const REVISION: i64 = 20_000 * DAY + 1_000_000;
 
@@ -81,10 +80,10 @@ fn lines(command: &mut Command) -> Vec<String> {
 
 /// A Python with what the example needs, made once; why not, if it cannot be had.
 fn python() -> Result<PathBuf, String> {
-    let requirements = Path::new(ROOT).join("examples/python/requirements.txt");
+    let requirements = Path::new("examples/python/requirements.txt");
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache"))).ok_or("there is no HOME")?;
-    let (folder, wanted) = (cache.join("vitals/python"), fs::read_to_string(&requirements).unwrap());
+    let (folder, wanted) = (cache.join("vitals/python"), fs::read_to_string(requirements).unwrap());
     let (program, mark) = (folder.join("bin/python"), folder.join("requirements.txt"));
     if fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
         return Ok(program);
@@ -96,7 +95,7 @@ fn python() -> Result<PathBuf, String> {
     };
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--timeout=20", "--retries=1", "-r"];
-    run(Command::new(&program).args(pip).arg(&requirements))?;
+    run(Command::new(&program).args(pip).arg(requirements))?;
     fs::write(mark, wanted).map_err(|error| error.to_string())?;
     Ok(program)
 }
@@ -113,7 +112,7 @@ fn the_python_example_prints_what_is_newest() {
         }
     };
     let prefix = publish(&broker);
-    let script = Path::new(ROOT).join("examples/python/subscribe.py");
+    let script = Path::new("examples/python/subscribe.py");
     let found =
         lines(Command::new(python).arg(script).args(["orders", "--once", "--brokers", &broker, "--prefix", &prefix]));
     let values: Vec<serde_json::Value> = found.iter().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -86,7 +86,11 @@ pub(super) fn own(folder: &Path) -> String {
 fn run_with(folder: &Path, variables: &[(&str, &OsStr)]) -> io::Result<Outcome> {
     let said = tempfile::tempdir()?;
     let [out, err] = ["out", "err"].map(|name| said.path().join(name));
-    let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker.sh"))
+    // Tests run in the folder of their package; the path at compile time may be that of another clone.
+    let here = std::env::current_dir()?;
+    let scripts = here.ancestors().map(|folder| folder.join("deploy/kafka/broker.sh"));
+    let script = scripts.into_iter().find(|script| script.is_file()).ok_or(io::ErrorKind::NotFound)?;
+    let mut child = Command::new(script)
         .envs(variables.iter().copied())
         .arg("start")
         .arg(folder)
