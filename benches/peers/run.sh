@@ -53,7 +53,7 @@ streams() {
         mvn -q -B -f "$here/pom.xml" -Dinto="$jars" compile dependency:copy-dependencies \
             -DincludeScope=runtime -DoutputDirectory="$jars/lib" >&2
     fi
-    java -Xmx1g -Dlog4j2.configurationFile="$root/deploy/kafka/log4j2.yaml" -cp "$jars/classes:$jars/lib/*" \
+    java -Xmx4g -cp "$jars/classes:$jars/lib/*" \
         vitals.peers.Streams "$brokers" vitals.events.v1 vitals.streams "$work/streams" "$events" \
         >"$work/streams.log" 2>&1
 }
