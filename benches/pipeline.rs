@@ -276,7 +276,7 @@ fn drive<F: Fold>(
         }
     }
     steps.time(names.flush, || {
-        let mut batch = state.batch(0);
+        let mut batch = state.batch(fold.dirty());
         fold.flush(state, &mut batch).unwrap();
         batch.write(records.len() as u64).unwrap();
     });

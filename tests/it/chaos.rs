@@ -150,6 +150,8 @@ struct Ledger {
     doors: Mutex<Vec<SocketAddr>>,
     refused: AtomicUsize,
     stop: AtomicBool,
+    /// Everything was sent.
+    through: AtomicBool,
 }
 
 impl Ledger {
@@ -181,13 +183,14 @@ impl Ledger {
             }
             sleep(pause);
         }
+        self.through.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until doors accept events again.
+    /// Waits until doors accept events again, while there are any.
     fn goes_on(&self, fleet: &Fleet) {
         let acknowledged = || self.acknowledged.lock().unwrap().len();
         let (begun, before) = (Instant::now(), acknowledged());
-        while acknowledged() < before + 20 * BATCH {
+        while acknowledged() < before + 20 * BATCH && !self.through.load(Ordering::Relaxed) {
             assert!(begun.elapsed() < PATIENCE, "no door accepts events\n{}", fleet.said());
             sleep(Duration::from_millis(20));
         }

@@ -113,7 +113,7 @@ impl Broker {
 }
 
 fn script() -> Command {
-    let mut script = Command::new("deploy/kafka/broker.sh");
+    let mut script = Command::new(local::script().unwrap());
     script.stdin(Stdio::null());
     script
 }

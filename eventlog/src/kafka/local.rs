@@ -10,7 +10,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::{
         OnceLock,
@@ -81,16 +81,23 @@ pub(super) fn own(folder: &Path) -> String {
     run_with(folder, &[]).unwrap().or_skip("a broker of its own").unwrap().clone()
 }
 
+/// The script that runs brokers. Tests run in the folder of their package; the path at compile time may be that of another
+/// clone.
+///
+/// # Errors
+/// When no folder from here up has it.
+pub fn script() -> io::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let mut scripts = here.ancestors().map(|folder| folder.join("deploy/kafka/broker.sh"));
+    scripts.find(|script| script.is_file()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
 /// Runs the script with these variables. What it says goes to files: a pipe would end only with the last process that has it, and the broker
 /// stays.
 fn run_with(folder: &Path, variables: &[(&str, &OsStr)]) -> io::Result<Outcome> {
     let said = tempfile::tempdir()?;
     let [out, err] = ["out", "err"].map(|name| said.path().join(name));
-    // Tests run in the folder of their package; the path at compile time may be that of another clone.
-    let here = std::env::current_dir()?;
-    let scripts = here.ancestors().map(|folder| folder.join("deploy/kafka/broker.sh"));
-    let script = scripts.into_iter().find(|script| script.is_file()).ok_or(io::ErrorKind::NotFound)?;
-    let mut child = Command::new(script)
+    let mut child = Command::new(script()?)
         .envs(variables.iter().copied())
         .arg("start")
         .arg(folder)

@@ -123,7 +123,8 @@ impl Hot {
 
     /// The key of an account.
     pub fn key(&self, slot: Slot) -> &str {
-        text(self.resting[slot as usize].key(&self.arena))
+        // Keys go in as text.
+        std::str::from_utf8(self.resting[slot as usize].key(&self.arena)).unwrap_or_default()
     }
 
     /// Number of accounts.
@@ -235,8 +236,8 @@ impl Hot {
 
     /// Packs all accounts. Between instants.
     pub(crate) fn rest(&mut self, profiles: &Profiles, names: &Names) {
-        for mut open in std::mem::take(&mut self.open) {
-            self.pack(&mut open, profiles, names);
+        (0..self.open.len()).for_each(|index| self.pack(index, profiles, names));
+        for open in self.open.drain(..) {
             self.resting[open.slot as usize].open = if open.dirty { DIRTY } else { CLEAN };
             self.spare.push(open);
         }
@@ -244,8 +245,9 @@ impl Hot {
         self.sweep();
     }
 
-    /// Sees to it that the encoding of an account is that of now.
-    fn pack(&mut self, open: &mut Open, profiles: &Profiles, names: &Names) {
+    /// Sees to it that the encoding of an open account is that of now.
+    fn pack(&mut self, index: usize, profiles: &Profiles, names: &Names) {
+        let open = &mut self.open[index];
         if !std::mem::take(&mut open.stale) {
             return;
         }
@@ -267,21 +269,21 @@ impl Hot {
     /// Hands out the accounts that changed since the last call, in the order of keys: key, encoding,
     /// fingerprints to add to those kept apart. Between instants.
     pub fn flush(&mut self, profiles: &Profiles, names: &Names, mut each: impl FnMut(Slot, &[u8], &[u8], &[u64])) {
-        let mut open = std::mem::take(&mut self.open);
-        for open in &mut open {
-            self.pack(open, profiles, names);
-            open.dirty = false;
-        }
-        self.open = open;
-        self.sweep();
         let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in &dirty {
+            match &mut self.resting[*slot as usize].open {
+                open @ &mut DIRTY => *open = CLEAN,
+                open => {
+                    let index = *open as usize;
+                    self.pack(index, profiles, names);
+                    self.open[index].dirty = false;
+                }
+            }
+        }
+        self.sweep();
         self.sort(&mut dirty);
         for slot in dirty {
-            let resting = &mut self.resting[slot as usize];
-            if resting.open == DIRTY {
-                resting.open = CLEAN;
-            }
-            let (key, encoding) = resting.parts(&self.arena);
+            let (key, encoding) = self.resting[slot as usize].parts(&self.arena);
             let ids = if self.ids.is_empty() { None } else { self.ids.get_mut(&slot) };
             let new = ids.map(|ids| std::mem::take(&mut ids.new)).unwrap_or_default();
             each(slot, key, encoding, &new);
@@ -309,11 +311,6 @@ impl Hot {
         self.spare.append(&mut self.open);
         self.spare.truncate(OPEN);
     }
-}
-
-/// Keys go in as text.
-fn text(key: &[u8]) -> &str {
-    std::str::from_utf8(key).unwrap_or_default()
 }
 
 /// The first eight bytes as a number in their order.
