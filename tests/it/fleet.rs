@@ -26,6 +26,8 @@ use crate::{
 /// How long the fleet may take for anything, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 const EVENTS: &str = "events.v1";
+/// Lines of a process that are shown where a test fails.
+const LAST: usize = 6;
 /// Of the fleet's producers.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -86,20 +88,40 @@ impl Broker {
     pub(crate) fn open_transactions(&self) -> Vec<String> {
         let begun = Instant::now();
         loop {
-            let text = self.tool(&["TransactionsCommand", "list"]);
-            assert!(text.contains("TransactionState"), "{text}");
-            let open: Vec<String> = text.lines().filter(|line| line.contains("Ongoing")).map(str::to_owned).collect();
+            let open = self.transactions().unwrap();
             if open.is_empty() || begun.elapsed() > 5 * TRANSACTION_TIMEOUT {
                 return open;
             }
         }
     }
 
+    /// Transactions that are open.
+    fn transactions(&self) -> Result<Vec<String>, String> {
+        let text = self.asks(&["TransactionsCommand", "list"])?;
+        assert!(text.contains("TransactionState"), "{text}");
+        Ok(text.lines().filter(|line| line.contains("Ongoing")).map(str::to_owned).collect())
+    }
+
+    /// Partitions that their group has not read to the end.
+    fn unread(&self) -> Result<Vec<String>, String> {
+        let text = self.asks(&["consumer.group.ConsumerGroupCommand", "--describe", "--all-groups"])?;
+        // GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG ...
+        let is_behind = |line: &&str| line.split_whitespace().nth(5).is_some_and(|lag| lag != "0" && lag != "-");
+        Ok(text.lines().filter(is_behind).map(str::to_owned).collect())
+    }
+
     /// What one of Kafka's own tools prints.
     pub(crate) fn tool(&self, arguments: &[&str]) -> String {
+        self.asks(arguments).unwrap()
+    }
+
+    /// The same, or why there is no answer.
+    fn asks(&self, arguments: &[&str]) -> Result<String, String> {
         let said = script().arg("tool").arg(&self.folder).args(arguments).output().unwrap();
-        assert!(said.status.success(), "{arguments:?}: {said:?}");
-        String::from_utf8(said.stdout).unwrap()
+        if !said.status.success() {
+            return Err(format!("{arguments:?}: {said:?}"));
+        }
+        Ok(String::from_utf8(said.stdout).unwrap())
     }
 
     /// With the data that it had.
@@ -282,8 +304,9 @@ impl Fleet {
         }
     }
 
-    /// SIGTERM; they commit and flush.
+    /// SIGTERM to those that still run; they commit and flush.
     pub(crate) fn stop(&mut self, role: Role) {
+        self.reap(role);
         let (stopping, staying): (Vec<_>, Vec<_>) = self.processes.drain(..).partition(|process| process.role == role);
         self.processes = staying;
         stopping.iter().for_each(|process| interrupt(&process.child, "-TERM"));
@@ -309,14 +332,24 @@ impl Fleet {
         seats.filter(|seat| File::open(seat.join("SEAT")).unwrap().try_lock().is_ok()).collect()
     }
 
-    /// What all processes have said so far.
-    pub(crate) fn said(&self) -> String {
+    /// What each process has said so far.
+    fn logs(&self) -> Vec<(PathBuf, String)> {
         let folder = self.data.path().parent().unwrap().to_owned();
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "err")).collect();
         files.sort();
-        let text = |path: &PathBuf| format!("{}\n{}", path.display(), fs::read_to_string(path).unwrap());
-        files.iter().map(text).collect()
+        files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    }
+
+    /// How it is: what each process has said last, what groups have not read, and which transactions are open.
+    pub(crate) fn said(&self) -> String {
+        let last = |(path, text): (PathBuf, String)| {
+            let lines: Vec<&str> = text.lines().collect();
+            let from = lines.len().saturating_sub(LAST);
+            format!("{}, {} lines\n{}\n", path.display(), lines.len(), lines[from..].join("\n"))
+        };
+        let said: String = self.logs().into_iter().map(last).collect();
+        format!("{said}unread: {:#?}\nopen: {:#?}", self.broker.unread(), self.broker.transactions())
     }
 
     /// What the process has said that was started last.
@@ -326,7 +359,7 @@ impl Fleet {
 
     /// How often a text was said.
     pub(crate) fn times(&self, text: &str) -> usize {
-        self.said().matches(text).count()
+        self.logs().iter().map(|(_, said)| said.matches(text).count()).sum()
     }
 
     /// Ids of the events in the log.

@@ -245,13 +245,18 @@ impl Writer {
             self.stopped = Some(Stopped { why: Why::Unusable, what: what.clone() });
             return Error::Indefinite { name: self.name.clone(), what };
         }
-        // A failed delivery says more than the failed transaction.
+        // A failed delivery says more than the failed transaction, which refuses whatever follows without a reason.
+        self.client.poll(Duration::ZERO);
         let reported = self.client.context().take_failure().or_else(|| errors::code(&error));
         if let Err(error) = self.take_back() {
             return error;
         }
         match reported {
             Some(code) if errors::has_left(code) => self.left(code),
+            Some(Code::State) => Error::Broker {
+                what: format!("producer {}: the transaction had failed before", self.name),
+                retry: true,
+            },
             Some(code) => {
                 let error = KafkaError::Global(code);
                 errors::unreached(format!("producer {}", self.name), &error, self.client.context())

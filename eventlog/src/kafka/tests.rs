@@ -10,7 +10,9 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, Producer as _},
+    types::{RDKafkaApiKey, RDKafkaRespErr},
 };
 
 mod security;
@@ -339,6 +341,36 @@ fn a_commit_ends_when_the_brokers_are_away_for_longer_than_a_transaction_lives()
         assert_ne!(error.kind(), Kind::Fatal, "{error}");
         assert!(begun.elapsed() < 6 * WAIT, "{error}");
     }
+}
+
+/// librdkafka refuses what follows in a transaction that has failed with an error that does not say why.
+#[test]
+fn a_transaction_that_fails_while_it_commits_offsets_can_be_made_again() {
+    let brokers = MockCluster::new(1).unwrap();
+    let prefix = local::prefix();
+    brokers.create_topic(&format!("{prefix}{T}"), 1, 1).unwrap();
+    let config = Config {
+        prefix,
+        brokers: vec![brokers.bootstrap_servers()],
+        transaction_timeout: Duration::from_secs(5),
+        ..quick()
+    };
+    let log = Kafka::connect(config).unwrap();
+    let mut producer = log.producer("p").unwrap();
+    let commit = Commit { offsets: position("g", 1).offsets, ..outputs([record("k", "v")]) };
+    producer.commit(commit.clone()).unwrap();
+    // Neither goes through before the record is given up.
+    brokers
+        .request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 5_000]);
+    brokers.request_errors(
+        RDKafkaApiKey::TxnOffsetCommit,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 5_000],
+    );
+    let error = producer.commit(commit.clone()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Retry, "{error}");
+    brokers.clear_request_errors(RDKafkaApiKey::Produce);
+    brokers.clear_request_errors(RDKafkaApiKey::TxnOffsetCommit);
+    log.producer("p").unwrap().commit(commit).unwrap();
 }
 
 /// `cargo test --release --workspace -- --ignored --nocapture kafka_speed`
