@@ -230,11 +230,18 @@ impl Log for Kafka {
         self.shared.serve();
         let fail = |error| {
             self.shared.serve();
-            let what = format!("position of group {group} in {topic}/{partition}");
-            errors::unreached(what, &error, outsider.context())
+            let silent =
+                errors::code(&error) == Some(Code::OperationTimedOut) && outsider.context().trouble().is_none();
+            let hint = if silent { HANGING } else { "" };
+            errors::unreached(
+                format!("position of group {group} in {topic}/{partition}{hint}"),
+                &error,
+                outsider.context(),
+            )
         };
         // Waits for transactions of the group that are not over yet, since it reads what is committed only.
         let found = outsider.committed_offsets(list, self.shared.config.request_timeout).map_err(fail)?;
+        outsider.context().reached();
         let elements = found.elements();
         let Some(element) = elements.first() else { return Ok(None) };
         element.error().map_err(fail)?;
@@ -250,6 +257,10 @@ impl Log for Kafka {
         Ok(Box::new(Writer::new(self.shared.clone(), name, None)?))
     }
 }
+
+/// What to look at where brokers answer, but do not tell a position.
+const HANGING: &str = ", kept back while a transaction of the group is open (if it stays so: kafka-transactions.sh \
+                       find-hanging)";
 
 /// A partition as Kafka counts them.
 fn number(partition: u32) -> Result<i32> {

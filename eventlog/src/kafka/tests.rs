@@ -204,6 +204,15 @@ fn an_open_transaction_hides_what_follows_until_its_name_is_taken() {
     zombie.begin_transaction().unwrap();
     zombie.send(BaseRecord::<str, str>::to(&full).partition(0).payload("zombie")).unwrap();
     zombie.flush(WAIT).unwrap();
+    let group: BaseConsumer =
+        harness.foreign().set("group.id", format!("{}g", harness.config.prefix)).create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(&full, 0, Offset::Offset(1)).unwrap();
+    zombie.send_offsets_to_transaction(&offsets, &group.group_metadata().unwrap(), WAIT).unwrap();
+    let impatient = Config { request_timeout: Duration::from_secs(1), ..harness.config.clone() };
+    let error = Kafka::connect(impatient).unwrap().committed("g", T, 0).unwrap_err();
+    assert_eq!(error.kind(), Kind::Retry, "{error}");
+    assert!(error.to_string().contains("kafka-transactions.sh find-hanging"), "{error}");
     let mut other = log.producer("other").unwrap();
     other.commit(outputs([record("k", "after")])).unwrap();
     assert_eq!(log.watermarks(T, 0).unwrap(), Watermarks { low: 0, high: 0 }, "the last stable offset");
@@ -211,6 +220,7 @@ fn an_open_transaction_hides_what_follows_until_its_name_is_taken() {
     let mut mine = log.producer("p").unwrap();
     harness.settle(T, 0);
     assert_eq!(read(log, 0), pairs(&[(1, "after")]));
+    assert_eq!(log.committed("g", T, 0).unwrap(), None);
     assert!(zombie.commit_transaction(WAIT).is_err(), "fenced");
     mine.commit(outputs([record("k", "mine")])).unwrap();
     harness.settle(T, 0);
