@@ -284,7 +284,12 @@ fn recovery(broker: &str) {
     place.caught_up();
     println!("{events} events of {accounts} accounts: processed in {:.0} s", begun.elapsed().as_secs_f64());
     // The state is written, and a checkpoint of it.
-    sleep(Duration::from_secs(30));
+    let checkpoints = place.folder.path().join("checkpoints");
+    let mut before = -1.0;
+    while size(&checkpoints) != before {
+        before = size(&checkpoints);
+        sleep(Duration::from_secs(30));
+    }
     println!(
         "state: {:.0} MB, resident: {:.0} MB",
         size(&place.data()) / 1e6,
@@ -297,7 +302,6 @@ fn recovery(broker: &str) {
         seen.fetch_max(snapshot.revision_us as u64, Ordering::Relaxed);
     });
     println!("| kill -9, restarted | seconds to the next record |\n| --- | ---: |");
-    let checkpoints = place.folder.path().join("checkpoints");
     let cases: [(&str, Vec<PathBuf>); 3] = [
         ("state kept", vec![]),
         ("state wiped, restored from checkpoints", vec![place.data()]),

@@ -25,6 +25,8 @@ use crate::{
 
 const T: &str = "topic";
 const WAIT: Duration = Duration::from_secs(10);
+/// How often brokers look for transactions whose time is over, `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+const BROKERS_LOOK: Duration = Duration::from_secs(10);
 
 struct Harness {
     config: Config,
@@ -192,18 +194,27 @@ fn a_transaction_takes_an_offset_and_a_failed_one_is_never_seen() {
     assert_eq!(read(log, marks.high), []);
 }
 
+/// A producer that has written one record, and ends its transaction when it is told.
+fn zombie(harness: &Harness, name: &str, lives: Duration) -> BaseProducer {
+    let mut client = harness.foreign();
+    client.set("transactional.id", format!("{}{name}", harness.config.prefix));
+    client.set("transaction.timeout.ms", lives.as_millis().to_string());
+    let zombie: BaseProducer = client.create().unwrap();
+    zombie.init_transactions(WAIT).unwrap();
+    zombie.begin_transaction().unwrap();
+    let full = format!("{}{T}", harness.config.prefix);
+    zombie.send(BaseRecord::<str, str>::to(&full).partition(0).payload("zombie")).unwrap();
+    zombie.flush(WAIT).unwrap();
+    zombie
+}
+
 #[test]
 fn an_open_transaction_hides_what_follows_until_its_name_is_taken() {
     let Some(harness) = Harness::new("an open transaction") else { return };
     let log = harness.kafka();
     topic(log, Cleanup::Keep);
     let full = format!("{}{T}", harness.config.prefix);
-    let zombie: BaseProducer =
-        harness.foreign().set("transactional.id", format!("{}p", harness.config.prefix)).create().unwrap();
-    zombie.init_transactions(WAIT).unwrap();
-    zombie.begin_transaction().unwrap();
-    zombie.send(BaseRecord::<str, str>::to(&full).partition(0).payload("zombie")).unwrap();
-    zombie.flush(WAIT).unwrap();
+    let zombie = zombie(&harness, "p", 6 * WAIT);
     let group: BaseConsumer =
         harness.foreign().set("group.id", format!("{}g", harness.config.prefix)).create().unwrap();
     let mut offsets = TopicPartitionList::new();
@@ -225,6 +236,30 @@ fn an_open_transaction_hides_what_follows_until_its_name_is_taken() {
     mine.commit(outputs([record("k", "mine")])).unwrap();
     harness.settle(T, 0);
     assert_eq!(read(log, 2).len(), 1);
+}
+
+#[test]
+fn an_open_transaction_hides_what_follows_no_longer_than_it_may_live() {
+    let Some(harness) = Harness::new("a transaction left open") else { return };
+    let log = harness.kafka();
+    topic(log, Cleanup::Keep);
+    let lives = Duration::from_secs(2);
+    let _zombie = zombie(&harness, "zombie", lives);
+    let begun = Instant::now();
+    log.producer("other").unwrap().commit(outputs([record("k", "after")])).unwrap();
+    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let took = loop {
+        match consumer.poll(usize::MAX, Duration::from_millis(100)).unwrap() {
+            Poll::Records { records, .. } => {
+                assert_eq!(records.len(), 1);
+                assert_eq!(records[0].record.value.as_deref(), Some(&b"after"[..]));
+                break begun.elapsed();
+            }
+            other => assert_eq!(other, Poll::Idle),
+        }
+        assert!(begun.elapsed() < lives + BROKERS_LOOK + WAIT, "readers stall");
+    };
+    assert!(took >= lives, "it was not open: {took:?}");
 }
 
 #[test]
