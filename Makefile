@@ -31,6 +31,7 @@ bench: prepare
 lint: prepare
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
+	$(CARGO) clippy $(WHOLE) --all-targets --features s3 -- -D warnings
 
 # Faults on a real fleet: each once, an abort at every failpoint, then on a backlog so many kill -9, and anything at random
 # for as long as you like: `make chaos SEED=7 EVENTS=2000000 KILLS=100 MINUTES=10`

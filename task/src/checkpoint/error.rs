@@ -24,7 +24,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The object store failed, in spite of retries.
-    #[error("object store {store}, {key}: {source}")]
+    #[error("object store {store}/{key}: {source}")]
     Store {
         /// Where it is.
         store: String,
@@ -34,7 +34,7 @@ pub enum Error {
         source: object_store::Error,
     },
     /// The object store did not answer, in spite of retries.
-    #[error("object store {store}, {key}: no answer within {seconds} s")]
+    #[error("object store {store}/{key}: no answer within {seconds} s")]
     Silent {
         /// Where it is.
         store: String,

@@ -23,8 +23,6 @@ use crate::{State, state::Memory};
 pub(crate) mod faulty;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(feature = "s3")]
-mod s3;
 
 const TABLES: [&str; 2] = ["a", "j"];
 

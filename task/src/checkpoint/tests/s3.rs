@@ -1,5 +1,7 @@
-//! The same over HTTP: S3 as moto speaks it (`pip install 'moto[server]'`). `MOTO_SERVER` names the
-//! program if it is not on the path; without one the test says that it was skipped, unless
+//! The same over HTTP: in S3 as moto speaks it (`pip install 'moto[server]'`), or in a real store: `VITALS_TEST_S3` names
+//! it as a configuration does, `s3://BUCKET/PREFIX` with the variables `AWS_*`; its prefix has to be empty.
+//!
+//! `MOTO_SERVER` names the program if it is not on the path; without one the test says that it was skipped, unless
 //! `MOTO_SERVER` is set, then it fails.
 
 use std::{
@@ -60,7 +62,7 @@ impl Moto {
         answer.contains(" 200 ").then_some(answer)
     }
 
-    fn checkpoints(&self, retention: Retention) -> Checkpoints {
+    fn checkpoints(&self) -> Checkpoints {
         let patience = Patience { attempt: Duration::from_secs(30), retries: 3, pause: Duration::from_millis(10) };
         let builder = AmazonS3Builder::new()
             .with_endpoint(format!("http://127.0.0.1:{}", self.port))
@@ -68,14 +70,21 @@ impl Moto {
             .with_access_key_id("test")
             .with_secret_access_key("test");
         let bucket = store::bucket(builder, "s3://vitals/some/prefix", patience).unwrap();
-        Checkpoints::with(Store::new(bucket, "s3://vitals/some/prefix", patience), retention).unwrap()
+        Checkpoints::with(Store::new(bucket, "s3://vitals/some/prefix", patience), keep(1)).unwrap()
     }
 }
 
 #[test]
 fn s3_keeps_checkpoints_too() {
+    if let Ok(address) = env::var("VITALS_TEST_S3") {
+        return keeps_checkpoints(Checkpoints::open(&address, keep(1)).unwrap());
+    }
     let Some(moto) = Moto::start() else { return };
-    let mut fixture = Fixture::with(tempfile::tempdir().unwrap(), moto.checkpoints(keep(1)));
+    keeps_checkpoints(moto.checkpoints());
+}
+
+fn keeps_checkpoints(store: Checkpoints) {
+    let mut fixture = Fixture::with(tempfile::tempdir().unwrap(), store);
     assert_eq!(fixture.restore("none").unwrap(), None);
     fixture.advance();
     let first = fixture.save();
