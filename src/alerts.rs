@@ -2,12 +2,15 @@
 
 use std::{io::Write, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::{Alert, AlertSelect, AlertState, Read as _, sqlite, window::rfc3339};
 
-use crate::output::{self, Format};
+use crate::{
+    Usage,
+    output::{self, Format},
+};
 
 /// Arguments of `vitals alerts`.
 #[derive(Debug, clap::Args)]
@@ -49,7 +52,11 @@ struct Json<'a> {
 pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
     let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
     let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
+    let known = || sink::alert::built_in().into_iter().map(|rule| rule.name).collect::<Vec<_>>();
     let alerts = if args.history { read.transitions(&select)? } else { read.alerts(&select)? };
+    if let Some(rule) = args.rule.as_ref().filter(|rule| alerts.is_empty() && !known().contains(rule)) {
+        return Err(Usage(anyhow!("--rule: there is no rule {rule:?}; there is {}", known().join(", "))).into());
+    }
     let header = ["rule", "account", "metric", "state", "since", "at", "value"];
     match args.format {
         Format::Json => alerts.iter().try_for_each(|alert| json(alert, out)),

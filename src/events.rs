@@ -5,6 +5,7 @@
 
 use std::{io::Write, sync::Arc};
 
+use anyhow::anyhow;
 use clap::ValueEnum;
 use eventlog::{Log, Past};
 use ingest::{
@@ -13,7 +14,7 @@ use ingest::{
 };
 use proto::v1::{Entry, entry};
 
-use crate::{config::Config, site};
+use crate::{Usage, config::Config, site};
 
 /// Flags of `vitals events`.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +53,10 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &std::path::Path, out:
 pub(crate) fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Write) -> anyhow::Result<u64> {
     let spec = log.topics()?.into_iter().find(|spec| spec.name == topic);
     let partitions = spec.map_or(0, |spec| spec.partitions);
+    if let Some(partition) = args.partition.filter(|partition| *partition >= partitions) {
+        let last = partitions.saturating_sub(1);
+        return Err(Usage(anyhow!("--partition {partition}: {topic} has the partitions 0 to {last}")).into());
+    }
     let mut cursors = Vec::new();
     for partition in (0..partitions).filter(|p| args.partition.is_none_or(|only| only == *p)) {
         cursors.push(Cursor::open(log.as_ref(), topic, partition)?);

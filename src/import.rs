@@ -123,17 +123,19 @@ fn span(text: &str) -> anyhow::Result<i64> {
 /// Kafka the events are handed to the fleet.
 pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn io::Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
-    let zone = plan.settings.zone.clone();
+    let mut options = args.options(path, &plan.settings.zone).map_err(Usage)?;
+    options.floor_us = config.history_floor().map_err(Usage)?;
+    // Before a data directory is made.
+    ingest::import::check(&options)?;
     let site = match crate::kafka::settings(config).map_err(Usage)? {
         Some(kafka) => Site::fleet("import", path, plan, config, kafka)?,
         None => Site::embedded(path, plan, config)?,
     };
-    let mut options = args.options(path, &zone).map_err(Usage)?;
-    options.floor_us = config.history_floor().map_err(Usage)?;
     let stop = shutdown::flag()?;
     if site.own_log().is_none() {
         let summary = run(&options, &site.log, &stop)?;
-        return Ok(write!(out, "{}", describe(&summary))?);
+        write!(out, "{}", describe(&summary))?;
+        return any(&summary);
     }
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let before = node.counters();
@@ -162,6 +164,17 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     }
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
+    }
+    any(&summary)
+}
+
+/// A file of which no line is an event is most likely another file.
+fn any(summary: &Summary) -> anyhow::Result<()> {
+    if summary.read > 0 && summary.accepted == 0 && !summary.stopped {
+        bail!(
+            "no line became an event: a line has to be a CloudEvent in JSON, or a row of which --mapping says how it \
+             becomes one"
+        );
     }
     Ok(())
 }

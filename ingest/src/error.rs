@@ -28,6 +28,16 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file does not hold lines of text.
+    #[error("{path}: is {what}; {cure}")]
+    NotLines {
+        /// The file.
+        path: String,
+        /// What it is instead.
+        what: &'static str,
+        /// What to do.
+        cure: &'static str,
+    },
     /// A mapping is wrong.
     #[error("mapping {path}: {problem}")]
     Mapping {
@@ -71,7 +81,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         use std::io::ErrorKind::{IsADirectory, NotFound};
         match self {
-            Self::Mapping { .. } | Self::Option { .. } => Kind::Reject,
+            Self::Mapping { .. } | Self::Option { .. } | Self::NotLines { .. } => Kind::Reject,
             Self::File { source, .. } if matches!(source.kind(), NotFound | IsADirectory) => Kind::Reject,
             Self::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Retry,
             _ => Kind::Fatal,

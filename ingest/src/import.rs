@@ -189,10 +189,46 @@ pub fn run(
     Appending { options, group, position, door, summary }.run(rows, progress, stop)
 }
 
-fn check(options: &Options) -> Result<()> {
+/// That the files are there and hold lines, and the options make sense: what [`run`] asks first. It changes nothing.
+///
+/// # Errors
+/// When they do not.
+pub fn check(options: &Options) -> Result<()> {
+    options.files.iter().try_for_each(|path| holds_lines(path, options.mapping.is_none()))?;
     let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(()) };
     let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
     Err(Error::Option { option: "--until", problem })
+}
+
+/// What a file is that begins so, and what to do with it.
+const NOT_LINES: [(&[u8], &str, &str); 5] = [
+    (b"\x1f\x8b", "gzip", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "Zstandard", UNPACK),
+    (b"PK\x03\x04", "a ZIP archive", UNPACK),
+    (b"\xff\xfe", "UTF-16", RECODE),
+    (b"\xfe\xff", "UTF-16", RECODE),
+];
+const UNPACK: &str = "unpack it first";
+const RECODE: &str = "make it UTF-8 first: iconv -f UTF-16 -t UTF-8";
+
+/// One look instead of a rejection for each line.
+fn holds_lines(path: &Path, json: bool) -> Result<()> {
+    let fail = |e| Error::file(path, e);
+    let not_lines = |what, cure| Err(Error::NotLines { path: path.display().to_string(), what, cure });
+    let file = File::open(path).map_err(fail)?;
+    let kind = file.metadata().map_err(fail)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return not_lines("not a regular file", "an import reads it twice: write it to one first");
+    }
+    let mut begin = Vec::new();
+    file.take(64).read_to_end(&mut begin).map_err(fail)?;
+    let known = NOT_LINES.iter().find(|(magic, ..)| begin.starts_with(magic)).map(|(_, what, cure)| (*what, *cure));
+    let array = json && begin.trim_ascii_start().starts_with(b"[");
+    let array = array.then_some(("a JSON array", "an event a line is expected: jq -c '.[]'"));
+    match known.or(array) {
+        Some((what, cure)) => not_lines(what, cure),
+        None => Ok(()),
+    }
 }
 
 /// The consumer group that keeps the position: a name for exactly this import.

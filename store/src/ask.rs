@@ -139,12 +139,12 @@ fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
     if sets.any(|set| set == by) || (metric.by.is_empty() && by.is_empty()) {
         return Ok(by);
     }
-    let known = metric.by.iter().map(|set| if set.is_empty() { "nothing".to_owned() } else { set.join(",") });
-    Err(Error::UnknownDimensions {
-        metric: metric.name.clone(),
-        asked: by.join(","),
-        known: known.collect::<Vec<_>>().join(", "),
-    })
+    let mut known: Vec<String> = metric.by.iter().map(|set| set.join(",")).collect();
+    known.iter_mut().filter(|set| set.is_empty()).for_each(|set| "nothing".clone_into(set));
+    if known.is_empty() {
+        known.push("nothing".to_owned());
+    }
+    Err(Error::UnknownDimensions { metric: metric.name.clone(), asked: by.join(","), known: known.join(", ") })
 }
 
 /// What `--from` and `--to` leave.

@@ -166,7 +166,8 @@ impl Calendar {
         }
         let strict = text.len() == 10;
         let date = text.parse::<Date>().ok().filter(|_| strict);
-        self.midnight_us(date.ok_or_else(|| Error::Time { text: text.to_owned() })?)
+        let midnight = date.and_then(|date| self.midnight_us(date).ok());
+        midnight.ok_or_else(|| Error::Time { text: text.to_owned() })
     }
 
     fn local(&self, at_us: i64) -> Result<Zoned> {

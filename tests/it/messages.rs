@@ -148,8 +148,32 @@ fn a_wrong_file_is_named() {
     let run = data.import(&missing, &[]);
     assert_eq!(run.err, format!("error: {}: No such file or directory (os error 2)\n", missing.display()));
     run.fails(WRONG, &[]);
-    let folder = data.path();
+    let folder = data.path().parent().unwrap().to_owned();
     data.import(&folder, &[]).fails(WRONG, &[&format!("error: {}: Is a directory (os error 21)\n", folder.display())]);
+    assert!(!data.path().exists(), "nothing was made");
+}
+
+#[test]
+fn a_file_that_holds_no_lines_is_refused_as_a_whole() {
+    let data = Data::new();
+    let line = order("1", "2024-01-01T10:00:00Z");
+    let utf16: Vec<u8> = [0xFEFF].into_iter().chain(line.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for (name, bytes, says) in [
+        ("packed.gz", b"\x1f\x8b\x08\x00\x00".to_vec(), "is gzip; unpack it first"),
+        ("wide.ndjson", utf16, "is UTF-16; make it UTF-8 first: iconv -f UTF-16 -t UTF-8"),
+        ("array.json", format!("\n[{line}]").into_bytes(), "is a JSON array; an event a line is expected: jq -c '.[]'"),
+    ] {
+        let file = data.file(name, bytes);
+        let run = data.import(&file, &[]);
+        assert_eq!(run.err, format!("error: {}: {says}\n", file.display()));
+        run.fails(WRONG, &[]);
+    }
+    data.import(Path::new("/dev/null"), &[]).fails(WRONG, &["error: /dev/null: is not a regular file; "]);
+    assert!(!data.path().exists(), "nothing was made");
+    let file = data.file("other.log", "one line\nanother\n");
+    let run = data.import(&file, &[]);
+    assert!(run.out.starts_with("2 lines: 0 accepted, 2 rejected\n"), "{}", run.out);
+    run.fails(FAILED, &["error: no line became an event: a line has to be a CloudEvent in JSON, or "]);
 }
 
 #[test]
@@ -208,6 +232,12 @@ fn an_unknown_metric_or_window_is_told_what_there_is() {
     data.run(["query", "orders", "--window", "5d"])
         .fails(WRONG, &["error: metric orders has no window \"5d\"; it has `1d`, `1w`, "]);
     data.run(["query", "customers", "--by", "product"]).fails(WRONG, &["error: metric customers is not kept by "]);
+    data.run(["query", "account_value", "--by", "plan"]).fails(WRONG, &["by \"plan\"; it is kept by nothing\n"]);
+    data.run(["query", "orders", "--from", "9999-12-31"]).fails(WRONG, &["\"9999-12-31\""]);
+    data.run(["alerts", "--rule", "nope"])
+        .fails(WRONG, &["error: --rule: there is no rule \"nope\"; there is silent_90d\n"]);
+    data.run(["events", "--partition", "9"])
+        .fails(WRONG, &["error: --partition 9: events.v1 has the partitions 0 to 3\n"]);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Invariants: a loaded catalog names only fields, facts and windows that exist; every error says
 //! line and column of the file. Lowering to what the engine runs is in [`crate::plan`].
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
@@ -188,8 +191,32 @@ impl Metric {
     /// The window kinds, checked.
     ///
     /// # Errors
-    /// For a kind that does not exist.
+    /// For a kind that does not exist or is there twice, and where there is none.
     pub fn kinds(&self) -> Result<Vec<Kind>, Error> {
+        if self.windows.is_empty() {
+            return Err(Error::at(&self.name, "the metric needs a window; give `windows`, such as [1d, 1mo]"));
+        }
+        once(&self.windows)?;
         self.windows.iter().map(|text| text.value.parse().map_err(|message: String| Error::at(text, message))).collect()
+    }
+
+    /// That there is a set of dimensions, and none has a dimension twice.
+    ///
+    /// # Errors
+    /// Where that is not so.
+    pub fn check_dimensions(&self) -> Result<(), Error> {
+        if self.by.is_empty() && self.per == Per::Tenant {
+            return Err(Error::at(&self.name, "the metric needs a set of dimensions; the total is `by: [[]]`"));
+        }
+        self.by.iter().try_for_each(|set| once(set))
+    }
+}
+
+/// That nothing is written twice.
+fn once(all: &[Spanned<String>]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match all.iter().find(|text| !seen.insert(&text.value)) {
+        Some(again) => Err(Error::at(again, format!("`{}` is there twice; leave one out", again.value))),
+        None => Ok(()),
     }
 }

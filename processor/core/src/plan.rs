@@ -423,6 +423,7 @@ impl Builder {
     fn metric(&mut self, written: &Written) -> Result<Metric, Error> {
         check_name(&written.name)?;
         let kinds = written.kinds()?;
+        written.check_dimensions()?;
         let mut measures = Vec::new();
         let mut means = Vec::new();
         let mut names = Vec::new();
@@ -1001,10 +1002,24 @@ mod tests {
                 "3:11: the metric needs a `value`, an expression over its measures",
             ),
             ("    measure: {a: {count: order}}\n", "8:5: unknown field"),
+            (
+                "    by: []\n    measures: {a: {count: order}}\n    value: a\n",
+                "3:11: the metric needs a set of dimensions; the total is `by: [[]]`",
+            ),
+            (
+                "    by: [[plan, plan]]\n    measures: {a: {count: order}}\n    value: a\n",
+                "8:17: `plan` is there twice; leave one out",
+            ),
         ] {
             let found = problem(&metric(body));
             assert!(found.starts_with(expected), "expected {expected}\n   found {found}");
         }
+        let windows = |list| {
+            let body = metric("    measures: {a: {count: order}}\n    value: a\n");
+            problem(&body.replace("windows: [1d]", list))
+        };
+        assert_eq!(windows("windows: []"), "3:11: the metric needs a window; give `windows`, such as [1d, 1mo]");
+        assert_eq!(windows("windows: [1d, 1h, 1d]"), "7:23: `1d` is there twice; leave one out");
         assert!(problem("meaningful: [order]\nmetrics: [").contains(':'));
     }
 
