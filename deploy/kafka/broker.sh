@@ -98,9 +98,13 @@ prepare() {
 launch() {
     local dir=$1
     : >"$dir/broker.log"
+    # What a broker unpacks there (a library each start) it leaves behind when it is killed.
+    rm -rf "$dir/tmp"
+    mkdir "$dir/tmp"
     # shellcheck disable=SC2086 # options, split on purpose
-    nohup java ${KAFKA_HEAP_OPTS:--Xmx512m} -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" \
-        kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
+    nohup java ${KAFKA_HEAP_OPTS:--Xmx512m} -Djava.io.tmpdir="$dir/tmp" \
+        -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" kafka.Kafka \
+        "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
     for _ in {1..600}; do
         grep -q 'Kafka Server started' "$dir/broker.log" && return
