@@ -114,7 +114,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
     match &cli.command {
         Command::Query(args) => query::run(args, data, out),
         Command::Alerts(args) => alerts::run(args, data, out),
-        Command::Metrics(args) => metrics::run(args, data, out),
+        Command::Metrics(args) => metrics::run(args, &config()?, data, out),
         Command::Import(args) => import::execute(args, &config()?, data, out),
         Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
         Command::Processor(args) => roles::execute(Part::Processor, args, &config()?, data, out),

@@ -1,11 +1,12 @@
-//! `vitals metrics`: the catalog of the store; with a name, what that metric counts.
+//! `vitals metrics`: the catalog of the store, or before there is one, that of the configuration; with a name, what that
+//! metric counts.
 
 use std::{io::Write, path::Path};
 
 use anyhow::Result;
 use store::{MetricInfo, Read as _, ask, sqlite};
 
-use crate::output;
+use crate::{Usage, config::Config, describe, output};
 
 /// Arguments of `vitals metrics`.
 #[derive(Debug, clap::Args)]
@@ -15,8 +16,13 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
-    let catalog = sqlite::Reader::open(&data.join(sqlite::FILE))?.catalog()?;
+pub(crate) fn run(args: &Args, config: &Config, data: &Path, out: &mut dyn Write) -> Result<()> {
+    let store = data.join(sqlite::FILE);
+    let catalog = if store.exists() {
+        sqlite::Reader::open(&store)?.catalog()?
+    } else {
+        describe::catalog(&config.plan().map_err(Usage)?)
+    };
     let header = ["name", "title", "unit", "windows", "by", "definition"];
     let Some(name) = &args.name else { return output::table(&header, catalog.iter().map(cells), out) };
     let metric = ask::find(&catalog, name)?;

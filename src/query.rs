@@ -183,7 +183,7 @@ fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 17] = [
     "metric",
     "window",
     "start",
@@ -199,6 +199,7 @@ const HEADER: [&str; 16] = [
     "final",
     "corrected",
     "since",
+    "definition",
     "reason",
 ];
 
@@ -221,6 +222,7 @@ fn cells(row: &Row) -> Vec<String> {
         point.is_final.to_string(),
         point.corrected.to_string(),
         time(point.since_us),
+        series.definition.clone(),
         point.reason.clone(),
     ]
 }

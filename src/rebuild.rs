@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     node::{Node, Part},
     shutdown,
-    site::Site,
+    site::{self, Site},
 };
 
 /// Runs the command; interrupted, the next command goes on from there. On Kafka what was computed is forgotten, and the
@@ -22,13 +22,7 @@ pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::
         )?;
         return Ok(());
     }
-    if !path.join("log").exists() {
-        return Err(Usage(anyhow::anyhow!(
-            "{}: there is no log here; `vitals import FILE --data DIR` makes one",
-            path.display()
-        ))
-        .into());
-    }
+    site::log_of(path)?;
     let site = Site::embedded(path, plan, config)?;
     site.reset()?;
     let stop = shutdown::flag()?;

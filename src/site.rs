@@ -312,9 +312,14 @@ pub(crate) fn follow(config: &Config, path: &Path) -> anyhow::Result<Arc<dyn Log
     if let Some(settings) = crate::kafka::settings(config).map_err(Usage)? {
         return Ok(Kafka::connect(settings)?);
     }
+    Ok(Embedded::follow(log_of(path)?, eventlog::embedded::Config::default())?)
+}
+
+/// The folder of the log of a data directory, if there is one.
+pub(crate) fn log_of(path: &Path) -> anyhow::Result<PathBuf> {
     let folder = path.join("log");
     ensure!(folder.exists(), "{}: there is no log here; `vitals import FILE --data DIR` makes one", path.display());
-    Ok(Embedded::follow(folder, eventlog::embedded::Config::default())?)
+    Ok(folder)
 }
 
 /// The definitions of `lines` with no such line among `known`; the first line is about all of them.

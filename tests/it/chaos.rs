@@ -303,7 +303,7 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
         }
         Fault::AbortAt(name) => abort_at(name, fleet),
         Fault::StopInCommit => stop_in_commit(fleet),
-        Fault::Meet(trouble) => fleet.network().meets(trouble, PATIENCE),
+        Fault::Meet(trouble) => fleet.network().meets(trouble, PATIENCE, || ()),
         Fault::BreakConnections => fleet.network().reset(),
         Fault::HalfOpen => fleet.network().silence(TAKE_OVER),
     }
@@ -342,10 +342,14 @@ fn abort_at(name: &str, fleet: &mut Fleet) {
 /// A processor that is alone asks for the end of a transaction, and is stopped before that arrives; another takes over,
 /// then it wakes up.
 fn stop_in_commit(fleet: &mut Fleet) {
+    (1..fleet.count(Role::Processor)).for_each(|_| fleet.kill(Role::Processor, 0));
+    // The doors append a tick each second: it has something to commit when it goes on.
+    fleet.signal(Role::Processor, 0, "-STOP");
+    sleep(Duration::from_millis(1_500));
     // Transactions of others end, too.
     (0..DOORS).for_each(|_| fleet.kill(Role::Door, 0));
-    (1..fleet.count(Role::Processor)).for_each(|_| fleet.kill(Role::Processor, 0));
-    fleet.network().meets(Trouble::RequestLate(TAKE_OVER), PATIENCE);
+    let goes_on = || fleet.signal(Role::Processor, 0, "-CONT");
+    fleet.network().meets(Trouble::RequestLate(TAKE_OVER), PATIENCE, goes_on);
     fleet.signal(Role::Processor, 0, "-STOP");
     fleet.start(Role::Processor);
     sleep(2 * TAKE_OVER);

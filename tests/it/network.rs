@@ -61,10 +61,11 @@ impl Network {
         *self.shared.broker.lock().unwrap() = Some(broker);
     }
 
-    /// Waits until a transaction ends, and meets this.
-    pub(crate) fn meets(&self, trouble: Trouble, patience: Duration) {
+    /// Waits until a transaction ends, and meets this; `then` is done when that may happen.
+    pub(crate) fn meets(&self, trouble: Trouble, patience: Duration, then: impl FnOnce()) {
         let before = self.shared.met.load(Ordering::SeqCst);
         *self.shared.trouble.lock().unwrap() = Some(trouble);
+        then();
         let begun = Instant::now();
         while self.shared.met.load(Ordering::SeqCst) == before {
             assert!(begun.elapsed() < patience, "no transaction ends");
