@@ -139,12 +139,9 @@ fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
     if sets.any(|set| set == by) || (metric.by.is_empty() && by.is_empty()) {
         return Ok(by);
     }
-    let mut known: Vec<String> = metric.by.iter().map(|set| set.join(",")).collect();
-    known.iter_mut().filter(|set| set.is_empty()).for_each(|set| "nothing".clone_into(set));
-    if known.is_empty() {
-        known.push("nothing".to_owned());
-    }
-    Err(Error::UnknownDimensions { metric: metric.name.clone(), asked: by.join(","), known: known.join(", ") })
+    let sets = metric.by.iter().map(|set| if set.is_empty() { "nothing".to_owned() } else { set.join(",") });
+    let known = if metric.by.is_empty() { "nothing".to_owned() } else { sets.collect::<Vec<_>>().join(", ") };
+    Err(Error::UnknownDimensions { metric: metric.name.clone(), asked: by.join(","), known })
 }
 
 /// What `--from` and `--to` leave.
