@@ -1,10 +1,12 @@
 # `make demo` and `make test` are all that one needs.
 #
-# One profile (--release) and always the whole workspace: RocksDB is compiled once, for all targets.
+# One profile (--release) and always the whole workspace, so that everything is compiled once. RocksDB comes prebuilt;
+# `make ROCKSDB=source` compiles it, as releases and images do.
 
 CARGO ?= cargo
 WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+export ROCKSDB
 
 .PHONY: demo demo-kafka test build lint bench check chaos mutants prepare
 
@@ -17,7 +19,8 @@ demo-kafka: build
 	deploy/kafka/demo.sh $(TARGET)/release/vitals $(ARGS)
 
 # Every test of every crate, and the oracle's.
-test: prepare
+test:
+	@sh deploy/prepare.sh test
 	$(CARGO) test $(WHOLE)
 
 build: prepare
@@ -43,9 +46,9 @@ chaos: prepare
 mutants: prepare
 	CARGO_TARGET_DIR=$(abspath $(TARGET)) tests/mutants/run.sh $(NAMES)
 
-# Compilers, headers, and Java for a real Kafka: installs them on Debian and Ubuntu, else says how.
+# Compilers, headers and the prebuilt RocksDB: installs them on Debian and Ubuntu, else says how.
 prepare:
-	@sh deploy/prepare.sh
+	@sh deploy/prepare.sh build
 
 # Every row of a data directory against the oracle's: `make check DATA=cdnow`
 check: build

@@ -11,6 +11,7 @@ mod cdnow;
 mod chaos;
 mod data;
 mod demo;
+mod first_build;
 mod fleet;
 mod generated;
 mod history;
