@@ -81,6 +81,8 @@ impl Default for Telemetry {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Numbers {
     time_zone: String,
+    week_start: String,
+    fiscal_year_start: i64,
     margin: String,
     silent_after: String,
     allowed_lateness: String,
@@ -141,6 +143,8 @@ impl Default for Numbers {
     fn default() -> Self {
         Numbers {
             time_zone: "UTC".to_owned(),
+            week_start: "monday".to_owned(),
+            fiscal_year_start: 1,
             margin: "1".to_owned(),
             silent_after: "90d".to_owned(),
             allowed_lateness: "1h".to_owned(),
@@ -202,6 +206,11 @@ impl Config {
         Ok(Settings {
             time_zone: numbers.time_zone.clone(),
             zone,
+            week_start: store::window::weekday(&numbers.week_start).with_context(|| {
+                let is = &numbers.week_start;
+                format!("[settings] week_start: is {is:?}, expected a weekday such as \"monday\" or \"sunday\"")
+            })?,
+            fiscal_year_start: month("fiscal_year_start", numbers.fiscal_year_start)?,
             margin: margin.with_context(|| {
                 format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin)
             })?,
@@ -289,6 +298,12 @@ fn positive(name: &str, value: usize) -> anyhow::Result<usize> {
     Ok(value)
 }
 
+/// The number of a month that a setting names.
+fn month(name: &str, number: i64) -> anyhow::Result<i8> {
+    let month = i8::try_from(number).ok().filter(|month| (1..=12).contains(month));
+    month.with_context(|| format!("[settings] {name}: is {number}, expected the number of a month, 1 to 12"))
+}
+
 /// A span of time that a setting names.
 pub(crate) fn time(section: &str, name: &str, text: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(duration(section, name, text)?.unsigned_abs()))
@@ -332,6 +347,14 @@ mod tests {
             (
                 "[settings]\ntime_zone = \"Mars\"",
                 "[settings] time_zone: is \"Mars\", expected an IANA name such as Europe/Berlin",
+            ),
+            (
+                "[settings]\nweek_start = \"funday\"",
+                "[settings] week_start: is \"funday\", expected a weekday such as \"monday\" or \"sunday\"",
+            ),
+            (
+                "[settings]\nfiscal_year_start = 13",
+                "[settings] fiscal_year_start: is 13, expected the number of a month, 1 to 12",
             ),
             ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),

@@ -29,5 +29,10 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
 
 /// The settings that readers need.
 pub(crate) fn settings(plan: &Plan) -> store::Settings {
-    store::Settings { time_zone: plan.settings.time_zone.clone(), allowed_lateness_us: plan.settings.allowed_lateness }
+    store::Settings {
+        time_zone: plan.settings.time_zone.clone(),
+        week_start: plan.settings.week_start,
+        fiscal_year_start: plan.settings.fiscal_year_start,
+        allowed_lateness_us: plan.settings.allowed_lateness,
+    }
 }

@@ -48,7 +48,7 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     let metric = find(&catalog, &ask.metric)?;
     let select = select(ask, metric)?;
     let settings = read.settings()?;
-    let calendar = Calendar::new(&settings.time_zone)?;
+    let calendar = Calendar::of(&settings)?;
     let range = Range::new(ask, &calendar)?;
     let filling = filling(read, &catalog, metric, &select, &calendar, settings.allowed_lateness_us)?;
     let any = Cell::new(false);

@@ -247,7 +247,12 @@ fn keeps_alerts_and_their_history(subject: &dyn Subject) {
 
 fn keeps_the_catalog(subject: &dyn Subject) {
     let mut writer = subject.writer();
-    let settings = Settings { time_zone: "Europe/Berlin".to_owned(), allowed_lateness_us: 5 };
+    let settings = Settings {
+        time_zone: "Europe/Berlin".to_owned(),
+        week_start: jiff::civil::Weekday::Sunday,
+        fiscal_year_start: 4,
+        allowed_lateness_us: 5,
+    };
     let catalog = vec![metric("orders", Fill::Zero), metric("events", Fill::Carry), metric("csat", Fill::Null)];
     writer.describe(&[metric("gone", Fill::Zero)], &Settings::default()).expect("the store writes");
     writer.describe(&catalog, &settings).expect("the store writes");

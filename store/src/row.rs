@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
 
 use crate::window::{Kind, Window};
@@ -228,13 +229,22 @@ pub struct MetricInfo {
 pub struct Settings {
     /// IANA time zone of the tenant.
     pub time_zone: String,
+    /// The day on which weeks begin.
+    pub week_start: Weekday,
+    /// The month (1 to 12) in which quarters and years begin.
+    pub fiscal_year_start: i8,
     /// A window is final this long after its end.
     pub allowed_lateness_us: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { time_zone: "UTC".to_owned(), allowed_lateness_us: 3_600_000_000 }
+        Self {
+            time_zone: "UTC".to_owned(),
+            week_start: Weekday::Monday,
+            fiscal_year_start: 1,
+            allowed_lateness_us: 3_600_000_000,
+        }
     }
 }
 

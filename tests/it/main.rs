@@ -7,6 +7,7 @@
 
 #![cfg(test)]
 
+mod calendar;
 mod cdnow;
 mod chaos;
 mod data;

@@ -5,12 +5,18 @@
 //! `[start, end)`. It does not know what is counted.
 //!
 //! Times are microseconds since the Unix epoch ([`Time`]); a day is a count of local days since
-//! 1970-01-01.
+//! 1970-01-01. A day begins at the first instant that has its date and ends where the next one
+//! begins, also where the clocks go back over midnight and show the end of the day before once more. A
+//! day that the zone skipped (Samoa, 2011-12-30) holds no instant and is no window; trailing windows
+//! count it as a day, since they go by dates.
+//!
+//! `store::window` cuts the same windows for readers, who have no engine; `tests/it/calendar.rs`
+//! holds the two to each other.
 
 use std::{fmt, str::FromStr};
 
 use jiff::{
-    civil::{Date, date},
+    civil::{Date, Weekday, date},
     tz::TimeZone,
 };
 
@@ -34,13 +40,13 @@ pub enum Kind {
     Hour,
     /// `1d`: a local day.
     Day,
-    /// `1w`: an ISO week, from Monday.
+    /// `1w`: seven days from the setting `week_start` on, Monday by default (an ISO week).
     Week,
     /// `1mo`: a calendar month.
     Month,
-    /// `1q`: a calendar quarter.
+    /// `1q`: a quarter of the fiscal year.
     Quarter,
-    /// `1y`: a calendar year.
+    /// `1y`: a fiscal year, by default a calendar year.
     Year,
     /// `trailing Nd`: N whole local days up to the coming midnight, a row a day.
     Trailing(u16),
@@ -61,21 +67,6 @@ impl Kind {
             Kind::ToDate => 7,
             Kind::Trailing(days) => 0x1_0000 | u32::from(days),
         }
-    }
-
-    /// The kind with this [`Kind::code`].
-    pub fn from_code(code: u32) -> Option<Kind> {
-        Some(match code {
-            1 => Kind::Hour,
-            2 => Kind::Day,
-            3 => Kind::Week,
-            4 => Kind::Month,
-            5 => Kind::Quarter,
-            6 => Kind::Year,
-            7 => Kind::ToDate,
-            code if code >> 16 == 1 => Kind::Trailing(u16::try_from(code & 0xffff).ok()?),
-            _ => return None,
-        })
     }
 }
 
@@ -140,6 +131,9 @@ pub struct Window {
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
+    week_start: Weekday,
+    /// The month (1..=12) in which years begin.
+    year_start: i8,
     /// [from, to) in which `offset` (microseconds east of UTC) holds.
     from: Time,
     to: Time,
@@ -151,14 +145,10 @@ pub struct Calendar {
 const EPOCH: Date = date(1970, 1, 1);
 
 impl Calendar {
-    /// The calendar of a zone.
-    pub fn new(zone: TimeZone) -> Calendar {
-        Calendar { zone, from: 0, to: 0, offset: 0, recent: Vec::new() }
-    }
-
-    /// The zone.
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
+    /// The calendar of a zone, whose weeks begin on `week_start` and years in the month `year_start`
+    /// (1..=12).
+    pub fn new(zone: TimeZone, week_start: Weekday, year_start: i8) -> Calendar {
+        Calendar { zone, week_start, year_start, from: 0, to: 0, offset: 0, recent: Vec::new() }
     }
 
     fn seek(&mut self, time: Time) {
@@ -183,7 +173,11 @@ impl Calendar {
     /// The local day that holds `time`.
     pub fn day(&mut self, time: Time) -> Day {
         self.seek(time);
-        to_day((time + self.offset).div_euclid(DAY))
+        let day = to_day((time + self.offset).div_euclid(DAY));
+
+        // Clocks that go back over midnight show the day before once more, after the day has begun.
+        let goes_back = time.saturating_sub(self.from) < DAY;
+        if goes_back && start_of_day(&self.zone, civil(day + 1)) <= time { day + 1 } else { day }
     }
 
     /// The first instant of a local day.
@@ -230,7 +224,7 @@ impl Calendar {
             }
             _ => {
                 let day = self.day(time);
-                let (first, last) = span(kind, day);
+                let (first, last) = self.span(kind, day);
                 self.of_days(kind, first, last)
             }
         }
@@ -245,35 +239,37 @@ impl Calendar {
 
     /// The window of this kind after `window`.
     pub fn next(&mut self, window: &Window) -> Window {
-        match window.kind {
-            Kind::Trailing(_) => self.window(window.kind, window.end),
-            kind => self.window(kind, window.end),
+        self.window(window.kind, window.end)
+    }
+
+    /// The days `[first, last)` of the window of this kind that holds `day`.
+    fn span(&self, kind: Kind, day: Day) -> (Day, Day) {
+        let at = civil(day);
+        let months = |into: i8, count: i8| {
+            let first = months_after(at, -into);
+            (days(first), days(months_after(first, count)))
+        };
+        // Months since the fiscal year began.
+        let month = (at.month() - self.year_start).rem_euclid(12);
+        match kind {
+            Kind::Week => {
+                let first = day - i32::from(at.weekday().since(self.week_start));
+                (first, first + 7)
+            }
+            Kind::Month => months(0, 1),
+            Kind::Quarter => months(month % 3, 3),
+            Kind::Year => months(month, 12),
+            Kind::Trailing(n) => (day + 1 - i32::from(n), day + 1),
+            Kind::Hour | Kind::Day | Kind::ToDate => (day, day + 1),
         }
     }
 }
 
-/// The days `[first, last)` of the window of this kind that holds `day`.
-fn span(kind: Kind, day: Day) -> (Day, Day) {
-    let at = civil(day);
-    match kind {
-        Kind::Week => {
-            let monday = day - i32::from(at.weekday().to_monday_zero_offset());
-            (monday, monday + 7)
-        }
-        Kind::Month => (days(first_of_month(at.year(), at.month(), 0)), days(first_of_month(at.year(), at.month(), 1))),
-        Kind::Quarter => {
-            let month = (at.month() - 1) / 3 * 3 + 1;
-            (days(first_of_month(at.year(), month, 0)), days(first_of_month(at.year(), month, 3)))
-        }
-        Kind::Year => (days(date(at.year(), 1, 1)), days(date(at.year() + 1, 1, 1))),
-        Kind::Trailing(n) => (day + 1 - i32::from(n), day + 1),
-        Kind::Hour | Kind::Day | Kind::ToDate => (day, day + 1),
-    }
-}
-
-fn first_of_month(year: i16, month: i8, later: i8) -> Date {
-    let months = month - 1 + later;
-    date(year + i16::from(months / 12), months % 12 + 1, 1)
+/// The first of the month that lies this many months after that of `at`.
+fn months_after(at: Date, months: i8) -> Date {
+    let month = i16::from(at.month()) - 1 + i16::from(months);
+    let (years, month) = (month.div_euclid(12), month.rem_euclid(12));
+    date(at.year() + years, i8::try_from(month).unwrap_or(0) + 1, 1)
 }
 
 fn civil(day: Day) -> Date {
@@ -309,7 +305,7 @@ mod tests {
     use jiff::Timestamp;
 
     fn calendar(zone: &str) -> Calendar {
-        Calendar::new(TimeZone::get(zone).unwrap())
+        Calendar::new(TimeZone::get(zone).unwrap(), Weekday::Monday, 1)
     }
 
     fn at(text: &str) -> Time {
@@ -322,14 +318,25 @@ mod tests {
 
     #[test]
     fn windows_hold_their_instant_and_tile() {
-        for zone in
-            ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Monrovia"]
-        {
+        for (zone, from) in [
+            ("UTC", "2018-10-20T11:17:00Z"),
+            ("Europe/Berlin", "2018-10-20T11:17:00Z"),
+            ("Asia/Kolkata", "2018-10-20T11:17:00Z"),
+            ("Australia/Lord_Howe", "2018-10-20T11:17:00Z"),
+            ("America/Sao_Paulo", "2018-10-20T11:17:00Z"),
+            ("Africa/Monrovia", "2018-10-20T11:17:00Z"),
+            ("Pacific/Apia", "2011-12-20T11:17:00Z"),
+            ("Pacific/Kwajalein", "1993-08-10T11:17:00Z"),
+            ("Pacific/Kwajalein", "1969-09-20T11:17:00Z"),
+            ("America/St_Johns", "2010-10-30T11:17:00Z"),
+        ] {
             let mut calendar = calendar(zone);
-            for kind in [Kind::Hour, Kind::Day, Kind::Week, Kind::Month, Kind::Quarter, Kind::Year] {
-                let mut window = calendar.window(kind, at("2018-10-20T11:17:00Z"));
+            for kind in [Kind::Hour, Kind::Day, Kind::Week, Kind::Month, Kind::Quarter, Kind::Year, Kind::Trailing(30)]
+            {
+                let mut window = calendar.window(kind, at(from));
                 for _ in 0..400 {
-                    for time in [window.start, window.end - 1] {
+                    assert!(window.opens < window.end, "{zone} {}", show(window));
+                    for time in [window.opens, window.end - 1] {
                         assert_eq!(calendar.window(kind, time), window, "{zone} {}", show(window));
                     }
                     assert_eq!(calendar.slice(window.start), window.start, "{zone}");
@@ -355,6 +362,52 @@ mod tests {
         assert_eq!(show(window), "trailing 30d 1997-01-03T00:00:00Z..1997-02-02T00:00:00Z");
         assert_eq!(window.opens, at("1997-02-01T00:00:00Z"));
         assert_eq!(show(utc.next(&window)), "trailing 30d 1997-01-04T00:00:00Z..1997-02-03T00:00:00Z");
+    }
+
+    #[test]
+    fn a_day_that_the_zone_skipped_is_no_window() {
+        let mut apia = calendar("Pacific/Apia");
+        let before = apia.window(Kind::Day, at("2011-12-29T12:00:00Z"));
+        assert_eq!(show(before), "1d 2011-12-29T10:00:00Z..2011-12-30T10:00:00Z");
+        assert_eq!(show(apia.next(&before)), "1d 2011-12-30T10:00:00Z..2011-12-31T10:00:00Z");
+        let week = apia.window(Kind::Week, at("2011-12-29T12:00:00Z"));
+        assert_eq!(show(week), "1w 2011-12-26T10:00:00Z..2012-01-01T10:00:00Z", "six days");
+        // By date: that of 2012-01-02 begins on the 31st, that of 2012-01-01 on the day that never was.
+        let window = apia.window(Kind::Trailing(3), at("2012-01-01T12:00:00Z"));
+        assert_eq!(show(window), "trailing 3d 2011-12-30T10:00:00Z..2012-01-02T10:00:00Z");
+    }
+
+    #[test]
+    fn clocks_that_go_back_over_midnight_leave_a_day_whole() {
+        // At 00:01 it is 23:01 of the day before again.
+        let mut johns = calendar("America/St_Johns");
+        let day = johns.window(Kind::Day, at("2010-11-07T12:00:00Z"));
+        assert_eq!(show(day), "1d 2010-11-07T02:30:00Z..2010-11-08T03:30:00Z");
+        assert_eq!(johns.window(Kind::Day, at("2010-11-07T02:45:00Z")), day, "23:15 for the second time");
+    }
+
+    #[test]
+    fn weeks_and_years_begin_where_the_settings_say() {
+        let show_all = |week_start, year_start, time: &str| {
+            let mut calendar = Calendar::new(TimeZone::UTC, week_start, year_start);
+            [Kind::Week, Kind::Quarter, Kind::Year].map(|kind| {
+                let window = calendar.window(kind, at(time));
+                let date = |at: Time| timestamp(at).to_string()[..10].to_owned();
+                format!("{}..{}", date(window.start), date(window.end))
+            })
+        };
+        assert_eq!(
+            show_all(Weekday::Sunday, 4, "2026-02-28T10:00:00Z"),
+            ["2026-02-22..2026-03-01", "2026-01-01..2026-04-01", "2025-04-01..2026-04-01"]
+        );
+        assert_eq!(
+            show_all(Weekday::Saturday, 2, "2026-01-31T10:00:00Z"),
+            ["2026-01-31..2026-02-07", "2025-11-01..2026-02-01", "2025-02-01..2026-02-01"]
+        );
+        assert_eq!(
+            show_all(Weekday::Monday, 12, "2026-12-01T10:00:00Z"),
+            ["2026-11-30..2026-12-07", "2026-12-01..2027-03-01", "2026-12-01..2027-12-01"]
+        );
     }
 
     #[test]

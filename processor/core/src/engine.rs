@@ -123,7 +123,7 @@ impl Engine {
         Engine {
             tools: Tools {
                 groups: Groups::new(&plan),
-                calendar: Calendar::new(plan.settings.zone.clone()),
+                calendar: plan.settings.calendar(),
                 profiles: Profiles::new(&plan),
                 names: Names::default(),
                 series: Series::default(),

@@ -200,7 +200,9 @@ impl Fold<'_> {
     fn forget(&mut self, account: &mut Account, now: Time) {
         let day = self.calendar.day(now);
         let trailing = self.calendar.midnight(day - self.groups.longest - 1);
-        let horizon = self.calendar.window(Kind::Year, now).start.min(trailing);
+        // A week may begin before its year does.
+        let [week, year] = [Kind::Week, Kind::Year].map(|kind| self.calendar.window(kind, now).start);
+        let horizon = week.min(year).min(trailing);
         prune(&mut account.customer, &mut account.traits, horizon);
     }
 

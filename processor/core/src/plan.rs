@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 4;
+const ALGORITHM: u32 = 5;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -497,6 +497,12 @@ impl Builder {
         let mut read = format!("max_ahead {} {activities:?}", settings.max_ahead);
         if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
             read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
+        }
+        if metric.kinds.contains(&Kind::Week) {
+            read.push_str(&format!(" week_start {:?}", settings.week_start));
+        }
+        if metric.kinds.iter().any(|kind| matches!(kind, Kind::Quarter | Kind::Year)) {
+            read.push_str(&format!(" fiscal_year_start {}", settings.fiscal_year_start));
         }
         if metric
             .value
@@ -1063,6 +1069,9 @@ mod tests {
             but(&["account_value"])
         );
         assert_eq!(changed(|settings| settings.allowed_lateness += 1, built_in), but(&["account_value"]));
+        let of_days = but(&["account_value", "silence"]);
+        assert_eq!(changed(|settings| settings.week_start = jiff::civil::Weekday::Sunday, built_in), of_days);
+        assert_eq!(changed(|settings| settings.fiscal_year_start = 4, built_in), of_days);
         assert_eq!(changed(|settings| settings.max_ahead += 1, built_in), all);
     }
 

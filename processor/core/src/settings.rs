@@ -1,9 +1,9 @@
 //! Settings that numbers depend on. Each is part of the hashes of the definitions that read it.
 
-use jiff::tz::TimeZone;
+use jiff::{civil::Weekday, tz::TimeZone};
 
 use crate::{
-    calendar::{DAY, HOUR, SECOND, Time},
+    calendar::{Calendar, DAY, HOUR, SECOND, Time},
     rational::Rational,
 };
 
@@ -14,6 +14,10 @@ pub struct Settings {
     pub time_zone: String,
     /// The tenant's zone: windows and slices are local.
     pub zone: TimeZone,
+    /// The day on which weeks (`1w`) begin.
+    pub week_start: Weekday,
+    /// The month (1..=12) in which quarters and years (`1q`, `1y`) begin.
+    pub fiscal_year_start: i8,
     /// Contribution margin in customer lifetime value, at least 0.
     pub margin: Rational,
     /// An account without an order for this long is lost.
@@ -24,11 +28,20 @@ pub struct Settings {
     pub max_ahead: Time,
 }
 
+impl Settings {
+    /// The tenant's calendar.
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(self.zone.clone(), self.week_start, self.fiscal_year_start)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             time_zone: "UTC".to_owned(),
             zone: TimeZone::UTC,
+            week_start: Weekday::Monday,
+            fiscal_year_start: 1,
             margin: Rational::integer(1),
             silent_after: 90 * DAY,
             allowed_lateness: HOUR,

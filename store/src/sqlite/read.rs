@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
 use super::{Place, connect, version};
 use crate::{
     Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series, Settings, Visit,
-    window::{Kind, Window},
+    window::{Kind, Window, weekday},
 };
 
 const SERIES: &str = "SELECT id, dimensions, currency, account, unit FROM series
@@ -110,6 +110,8 @@ impl Read for Reader {
         self.each("SELECT key, value FROM meta", [], |row| {
             match row.text(0)?.as_str() {
                 "time_zone" => settings.time_zone = row.text(1)?,
+                "week_start" => settings.week_start = row.parsed(1, weekday)?,
+                "fiscal_year_start" => settings.fiscal_year_start = row.parsed(1, month)?,
                 "allowed_lateness_us" => settings.allowed_lateness_us = row.parsed(1, |text| text.parse().ok())?,
                 _ => (),
             }
@@ -158,6 +160,11 @@ impl Read for Reader {
     fn transitions(&self, select: &AlertSelect) -> Result<Vec<Alert>> {
         self.alert_rows("alert_transitions", ", at_us, state", select)
     }
+}
+
+/// The number of a month, 1 to 12.
+fn month(text: &str) -> Option<i8> {
+    text.parse().ok().filter(|month| (1..=12).contains(month))
 }
 
 /// A row of a result, with errors that name the store.

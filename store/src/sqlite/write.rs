@@ -9,7 +9,10 @@ use rusqlite::{
 };
 
 use super::{APPLICATION_ID, Place, SCHEMA, connect, version};
-use crate::{Alert, Batch, Clock, Error, MetricInfo, Point, Result, Row, Series, Settings, Write, Written, telemetry};
+use crate::{
+    Alert, Batch, Clock, Error, MetricInfo, Point, Result, Row, Series, Settings, Write, Written, telemetry,
+    window::weekday_name,
+};
 
 /// So many series are known by number at a time: 100 to 200 bytes each.
 const KNOWN_SERIES_MAX: usize = 500_000;
@@ -289,6 +292,8 @@ fn describe(db: &mut Connection, catalog: &[MetricInfo], settings: &Settings) ->
 fn put_settings(tx: &Transaction<'_>, settings: &Settings) -> rusqlite::Result<()> {
     let mut put = tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
     put.execute(params!["time_zone", settings.time_zone])?;
+    put.execute(params!["week_start", weekday_name(settings.week_start)])?;
+    put.execute(params!["fiscal_year_start", settings.fiscal_year_start.to_string()])?;
     put.execute(params!["allowed_lateness_us", settings.allowed_lateness_us.to_string()])?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Windows: half-open, calendar kinds in the tenant's time zone, trailing ones of whole local days.
 
-use crate::{Error, Micros};
-use jiff::civil::{Date, Weekday};
+use crate::{Error, Micros, Settings};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
@@ -14,7 +14,7 @@ pub enum Kind {
     Hour,
     /// `1d`
     Day,
-    /// `1w`, ISO
+    /// `1w`
     Week,
     /// `1mo`
     Month,
@@ -74,12 +74,14 @@ impl Window {
     }
 }
 
-/// All windows of `kind` that hold an instant from `from` on and exist at `clock`, ascending.
-pub fn windows(kind: Kind, zone: &TimeZone, from: Micros, clock: Micros) -> Result<Vec<Window>, Error> {
+/// All windows of `kind` that hold an instant from `from` on and exist at `clock`, ascending. A day that the zone skipped
+/// begins where it ends: it is none.
+pub fn windows(kind: Kind, settings: &Settings, from: Micros, clock: Micros) -> Result<Vec<Window>, Error> {
     let range = |e: jiff::Error| Error(format!("window out of range: {e}"));
+    let zone = &settings.zone;
     let first = Timestamp::from_microsecond(from).map_err(range)?.to_zoned(zone.clone()).date();
     let mut found = Vec::new();
-    let mut date = opening(kind, first).map_err(range)?;
+    let mut date = opening(kind, settings, first).map_err(range)?;
     loop {
         let exists_from = midnight(date, zone).map_err(range)?;
         if exists_from > clock {
@@ -93,7 +95,7 @@ pub fn windows(kind: Kind, zone: &TimeZone, from: Micros, clock: Micros) -> Resu
         let end = midnight(next, zone).map_err(range)?;
         if kind == Kind::Hour {
             found.extend(hours(start, end).filter(|hour| hour.end > from && hour.opens <= clock));
-        } else {
+        } else if exists_from < end && from < end {
             found.push(Window { kind, start, end, opens: exists_from });
         }
         date = next;
@@ -106,15 +108,27 @@ fn hours(from: Micros, to: Micros) -> impl Iterator<Item = Window> {
     starts.map(move |start| Window { kind: Kind::Hour, start, end: to.min(start + HOUR), opens: start })
 }
 
-/// The first day of the window that holds `date` (trailing: whose last day it is).
-fn opening(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
-    match kind {
-        Kind::Hour | Kind::Day | Kind::Trailing30 | Kind::ToDate => Ok(date),
-        Kind::Week => date.checked_sub(i64::from(date.weekday().since(Weekday::Monday)).days()),
-        Kind::Month => Ok(date.first_of_month()),
-        Kind::Quarter => Date::new(date.year(), (date.month() - 1) / 3 * 3 + 1, 1),
-        Kind::Year => Ok(date.first_of_year()),
+/// The first day of the window that holds `date` (trailing: whose last day it is): back day by day, or month by month,
+/// until one is where the settings say that such windows begin.
+fn opening(kind: Kind, settings: &Settings, date: Date) -> Result<Date, jiff::Error> {
+    let months = match kind {
+        Kind::Hour | Kind::Day | Kind::Trailing30 | Kind::ToDate => return Ok(date),
+        Kind::Week => {
+            let mut day = date;
+            while day.weekday() != settings.week_start {
+                day = day.yesterday()?;
+            }
+            return Ok(day);
+        }
+        Kind::Month => 1,
+        Kind::Quarter => 3,
+        Kind::Year => 12,
+    };
+    let mut first = date.first_of_month();
+    while (first.month() - settings.fiscal_year_start) % months != 0 {
+        first = first.checked_sub(1.month())?;
     }
+    Ok(first)
 }
 
 fn following(kind: Kind, date: Date) -> Result<Date, jiff::Error> {
@@ -136,10 +150,15 @@ fn midnight(date: Date, zone: &TimeZone) -> Result<Micros, jiff::Error> {
 mod tests {
     use super::*;
     use crate::settings::{instant, zone};
+    use jiff::civil::Weekday;
 
     fn show(kind: Kind, name: &str, from: &str, clock: &str) -> Vec<String> {
+        show_with(kind, &Settings { zone: zone(name).unwrap(), ..Settings::default() }, from, clock)
+    }
+
+    fn show_with(kind: Kind, settings: &Settings, from: &str, clock: &str) -> Vec<String> {
         let stamp = |t| Timestamp::from_microsecond(t).unwrap().to_string();
-        let found = windows(kind, &zone(name).unwrap(), instant(from).unwrap(), instant(clock).unwrap()).unwrap();
+        let found = windows(kind, settings, instant(from).unwrap(), instant(clock).unwrap()).unwrap();
         found.iter().map(|w| format!("{} {}", stamp(w.start), stamp(w.end))).collect()
     }
 
@@ -160,6 +179,21 @@ mod tests {
     fn a_day_without_midnight_begins_at_one() {
         let days = show(Kind::Day, "America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T12:00:00Z");
         assert_eq!(days, ["2018-11-04T03:00:00Z 2018-11-05T02:00:00Z"]);
+    }
+
+    #[test]
+    fn a_skipped_day_is_no_window() {
+        let days = show(Kind::Day, "Pacific/Apia", "2011-12-29T12:00:00Z", "2011-12-30T12:00:00Z");
+        assert_eq!(days, ["2011-12-29T10:00:00Z 2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z 2011-12-31T10:00:00Z"]);
+    }
+
+    #[test]
+    fn weeks_and_years_begin_where_the_settings_say() {
+        let settings = Settings { week_start: Weekday::Sunday, fiscal_year_start: 4, ..Settings::default() };
+        let one = |kind| show_with(kind, &settings, "2026-02-28T10:00:00Z", "2026-02-28T10:00:00Z");
+        assert_eq!(one(Kind::Week), ["2026-02-22T00:00:00Z 2026-03-01T00:00:00Z"]);
+        assert_eq!(one(Kind::Quarter), ["2026-01-01T00:00:00Z 2026-04-01T00:00:00Z"]);
+        assert_eq!(one(Kind::Year), ["2025-04-01T00:00:00Z 2026-04-01T00:00:00Z"]);
     }
 
     #[test]

@@ -150,6 +150,8 @@ impl Report {
 
 struct Comparison<'t> {
     truth: &'t Truth,
+    /// Rows by where their window ends, which no two of a kind share: trailing ones may begin together where the zone
+    /// skipped a day.
     series: HashMap<Series, BTreeMap<Micros, &'t Row>>,
     windows: HashMap<(&'static str, Micros), Window>,
     options: Options,
@@ -160,10 +162,10 @@ struct Comparison<'t> {
 pub fn diff(truth: &Truth, engine: impl BufRead, options: Options) -> Result<Report, Error> {
     let mut series: HashMap<Series, BTreeMap<Micros, &Row>> = HashMap::new();
     for row in &truth.rows {
-        series.entry(Series::of(row)).or_default().insert(row.window.start, row);
+        series.entry(Series::of(row)).or_default().insert(row.window.end, row);
     }
     let all = truth.windows.iter().flat_map(|(_, windows)| windows).copied().chain([Window::TO_DATE]);
-    let windows = all.map(|w| ((w.kind.name(), w.start), w)).collect();
+    let windows = all.map(|w| ((w.kind.name(), w.end), w)).collect();
     let mut comparison = Comparison { truth, series, windows, options, report: Report::default() };
     let mut met: HashSet<(Series, Micros)> = HashSet::new();
     let mut queries = BTreeSet::new();
@@ -175,7 +177,7 @@ pub fn diff(truth: &Truth, engine: impl BufRead, options: Options) -> Result<Rep
         let (series, bounds, said) = parse(&line).map_err(|e| Error(format!("engine line {}: {e}", number + 1)))?;
         queries.insert(series.query());
         comparison.check(&series, bounds, &said);
-        met.insert((series, bounds.0.unwrap_or(Micros::MIN)));
+        met.insert((series, bounds.1.unwrap_or(Micros::MAX)));
     }
     comparison.missing(&met, &queries);
     Ok(comparison.report)
@@ -186,15 +188,15 @@ type Bounds = (Option<Micros>, Option<Micros>);
 impl Comparison<'_> {
     fn check(&mut self, series: &Series, (start, end): Bounds, said: &Said) {
         let limit = self.options.limit;
-        let from = start.unwrap_or(Micros::MIN);
-        let Some(window) = self.window(&series.kind, from) else {
+        let end = end.unwrap_or(Micros::MAX);
+        let Some(window) = self.window(&series.kind, end) else {
             return self.report.add(series, start, limit, &format!("no such window; engine {said}"));
         };
-        if end.unwrap_or(Micros::MAX) != window.end {
-            let right = stamp(window.end).unwrap_or_default();
-            return self.report.add(series, start, limit, &format!("the window ends at {right}; engine {said}"));
+        if start.unwrap_or(Micros::MIN) != window.start {
+            let right = stamp(window.start).unwrap_or_default();
+            return self.report.add(series, start, limit, &format!("the window starts at {right}; engine {said}"));
         }
-        let row = self.series.get(series).and_then(|rows| rows.get(&from)).copied();
+        let row = self.series.get(series).and_then(|rows| rows.get(&end)).copied();
         if row.is_some_and(|row| Said::of(row) == *said) {
             self.report.equal += 1;
         } else if row.is_none_or(|row| row.optional) && self.is_fill(series, window, said) {
@@ -205,9 +207,9 @@ impl Comparison<'_> {
         }
     }
 
-    fn window(&self, kind: &str, start: Micros) -> Option<Window> {
+    fn window(&self, kind: &str, end: Micros) -> Option<Window> {
         let kind = Kind::ALL.into_iter().find(|k| k.name() == kind)?;
-        self.windows.get(&(kind.name(), start)).copied()
+        self.windows.get(&(kind.name(), end)).copied()
     }
 
     /// Whether this is what `query` says of a window that is not stored.
@@ -230,7 +232,7 @@ impl Comparison<'_> {
 
     fn is_carried(&self, series: &Series, window: Window, said: &Said) -> bool {
         let rows = self.series.get(series);
-        let mut before = rows.into_iter().flat_map(|rows| rows.range(..window.start).rev().map(|(_, row)| *row));
+        let mut before = rows.into_iter().flat_map(|rows| rows.range(..window.end).rev().map(|(_, row)| *row));
         let last = before.next();
         let firm = last.filter(|row| !row.optional).or_else(|| before.find(|row| !row.optional));
         let carried = |row: Option<&Row>| row.and_then(|row| row.answer.value());
@@ -247,7 +249,7 @@ impl Comparison<'_> {
     fn missing(&mut self, met: &HashSet<(Series, Micros)>, queries: &BTreeSet<Query>) {
         for row in &self.truth.rows {
             let series = Series::of(row);
-            if met.contains(&(series.clone(), row.window.start)) {
+            if met.contains(&(series.clone(), row.window.end)) {
                 continue;
             }
             if row.optional {

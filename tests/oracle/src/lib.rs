@@ -37,6 +37,8 @@
 //!   If all weights are 0 the first line takes everything. Lines of one product are spread apart and then added.
 //!
 //! Time
+//! - A local day begins at the first instant that has its date. One that the zone skipped is no window; trailing windows
+//!   go by dates, so they may hold a day less.
 //! - A loss not due by the clock has happened if a later order of the account says so, a step of silence if a later
 //!   meaningful event does; other events show nothing.
 //! - Open windows: levels after everything applied, be it dated after the window's end. Sums, starts and losses keep to

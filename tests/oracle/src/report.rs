@@ -34,7 +34,7 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let mut truth = Truth { clock, windows: Vec::new(), allowed_lateness: settings.allowed_lateness, rows: Vec::new() };
     let Some(from) = repair::distinct(log, settings, clock).iter().map(|e| e.time).min() else { return Ok(truth) };
     for kind in Kind::BOUNDED.into_iter().chain(settings.hours.then_some(Kind::Hour)) {
-        truth.windows.push((kind, windows(kind, &settings.zone, from, clock)?));
+        truth.windows.push((kind, windows(kind, settings, from, clock)?));
     }
     let mut shown: BTreeMap<Micros, Vec<Window>> = BTreeMap::new();
     for window in truth.windows.iter().flat_map(|(_, windows)| windows).chain([&Window::TO_DATE]) {

@@ -2,6 +2,7 @@
 
 use crate::calendar::{Kind, Window};
 use crate::{Error, Micros};
+use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 const SECOND: Micros = 1_000_000;
@@ -20,6 +21,10 @@ pub enum Counted {
 pub struct Settings {
     /// The tenant's time zone.
     pub zone: TimeZone,
+    /// The day on which weeks begin.
+    pub week_start: Weekday,
+    /// The month (1 to 12) in which quarters and years begin.
+    pub fiscal_year_start: i8,
     /// An account is a customer this long after an order; microseconds.
     pub silent_after: Micros,
     /// A window is final this long after its end; microseconds.
@@ -63,6 +68,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             zone: TimeZone::UTC,
+            week_start: Weekday::Monday,
+            fiscal_year_start: 1,
             silent_after: 90 * 86_400 * SECOND,
             allowed_lateness: 3_600 * SECOND,
             max_ahead: 300 * SECOND,
@@ -111,6 +118,13 @@ pub fn instant(text: &str) -> Result<Micros, Error> {
     Ok(stamp.as_microsecond())
 }
 
+/// Parses an English weekday in small letters.
+pub fn weekday(text: &str) -> Result<Weekday, Error> {
+    let days = Weekday::Monday.cycle_forward().take(7);
+    let named = |day: &Weekday| format!("{day:?}").to_lowercase() == text;
+    days.into_iter().find(named).ok_or_else(|| Error(format!("not a weekday: {text}")))
+}
+
 /// The time zone of an IANA name.
 pub fn zone(name: &str) -> Result<TimeZone, Error> {
     TimeZone::get(name).map_err(|e| Error(format!("unknown time zone: {name}: {e}")))
@@ -129,6 +143,8 @@ mod tests {
         assert_eq!(fraction("7/20").unwrap(), (7, 20));
         assert_eq!(fraction("1").unwrap(), (1, 1));
         assert!(fraction("1/0").is_err());
+        assert_eq!(weekday("sunday").unwrap(), Weekday::Sunday);
+        assert!(weekday("sun").is_err());
         assert_eq!(instant("1970-01-01T00:00:01.000002Z").unwrap(), 1_000_002);
     }
 }

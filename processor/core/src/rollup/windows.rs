@@ -41,11 +41,7 @@ impl Windows {
     pub(super) fn new(plan: &Plan) -> Windows {
         let metrics = plan.metrics.iter().filter(|metric| metric.per == Per::Tenant);
         let kinds: BTreeSet<Kind> = metrics.flat_map(|metric| metric.kinds.iter().copied()).collect();
-        Windows {
-            calendar: Calendar::new(plan.settings.zone.clone()),
-            kinds: kinds.into_iter().collect(),
-            moved: Map::default(),
-        }
+        Windows { calendar: plan.settings.calendar(), kinds: kinds.into_iter().collect(), moved: Map::default() }
     }
 
     /// All kinds with their numbers.

@@ -39,8 +39,9 @@ fn every_kind_of_difference_is_found() {
     assert_eq!(change("\"final\":true", "\"final\":false"), 1);
     assert_eq!(change("\"reason\":null", "\"reason\":\"zero churn\""), 1);
     assert_eq!(change("\"since\":null", "\"since\":\"2024-01-02T00:00:00Z\""), 1);
+    assert_eq!(change("2024-01-01", "2024-01-02"), 1);
     // Another window: one row too many and one missing.
-    assert_eq!(change("2024-01-01", "2024-01-02"), 2);
+    assert_eq!(change("2024-02-01", "2024-02-02"), 2);
     let mut fewer = all.clone();
     fewer.remove(at);
     assert_eq!(wrong(&truth, &fewer), 1);
