@@ -5,29 +5,36 @@ use std::{io::Write, path::Path};
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{Alert, AlertSelect, AlertState, Read as _, sqlite, window::rfc3339};
+use store::{Alert, AlertSelect, AlertState, MetricInfo, Read as _, sqlite, window::rfc3339};
 
 use crate::{
-    Usage,
-    output::{self, Format},
+    Usage, agree,
+    config::Config,
+    output::{
+        self, Format,
+        label::Labels,
+        number,
+        table::{self, Side},
+        terminal::Terminal,
+    },
 };
 
 /// Arguments of `vitals alerts`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only this state: inactive, pending, firing or resolved.
+    /// Only this state: inactive, pending, firing or resolved
     #[arg(long, value_parser = state)]
     state: Option<AlertState>,
-    /// Only this rule.
+    /// Only this rule
     #[arg(long)]
     rule: Option<String>,
-    /// Only this account.
+    /// Only this account
     #[arg(long)]
     account: Option<String>,
-    /// Every change of state, oldest first, instead of the current states.
+    /// Every change of state, oldest first, instead of the current states
     #[arg(long)]
     history: bool,
-    /// Form of the output.
+    /// Form of the output
     #[arg(long, default_value = "table")]
     format: Format,
 }
@@ -49,8 +56,11 @@ struct Json<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut dyn Write) -> Result<()> {
     let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
+    if let Some(config) = config {
+        agree::check(&read, config)?;
+    }
     let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
     let known = || sink::alert::built_in().into_iter().map(|rule| rule.name).collect::<Vec<_>>();
     let alerts = if args.history { read.transitions(&select)? } else { read.alerts(&select)? };
@@ -61,8 +71,51 @@ pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
     match args.format {
         Format::Json => alerts.iter().try_for_each(|alert| json(alert, out)),
         Format::Csv => output::csv(&header, alerts.iter().map(cells), out),
-        Format::Table => output::table(&header, alerts.iter().map(cells), out),
+        Format::Table => shown(&alerts, &read.catalog()?, &Labels::of(&read.settings()?)?, out),
     }
+}
+
+/// The alerts as a table, with the tenant's times.
+fn shown(alerts: &[Alert], catalog: &[MetricInfo], labels: &Labels, out: &mut dyn Write) -> Result<()> {
+    if alerts.is_empty() {
+        return Ok(writeln!(out, "no alerts")?);
+    }
+    let year = labels.year_of_all(alerts.iter().flat_map(|alert| [alert.since_us, alert.at_us]));
+    let time = |at_us| labels.moment(at_us, year.is_none());
+    let row = |alert: &Alert| {
+        let metric = catalog.iter().find(|metric| metric.name == alert.metric);
+        vec![
+            alert.rule.clone(),
+            alert.account.clone().unwrap_or_default(),
+            alert.metric.clone(),
+            alert.state.name().to_owned(),
+            time(alert.since_us),
+            time(alert.at_us),
+            alert.value.map(|value| readable(value, metric, alert)).unwrap_or_default(),
+        ]
+    };
+    let suffix = year.map(|year| format!(", {year}")).unwrap_or_default();
+    let (since, noticed) = (format!("since{suffix}"), format!("noticed{suffix}"));
+    let header = [
+        ("rule", Side::Name),
+        ("account", Side::Left),
+        ("metric", Side::Left),
+        ("state", Side::Name),
+        (since.as_str(), Side::Left),
+        (noticed.as_str(), Side::Left),
+        ("value", Side::Right),
+    ];
+    let table = table::draw(&header, alerts.iter().map(row).collect(), Terminal::of_stdout());
+    let count = number::count_of(alerts.len(), "alert");
+    Ok(write!(out, "{table} {count}; times are in {}\n", labels.zone())?)
+}
+
+/// The value that was judged. Money of which no currency is known stays in minor units, and says so.
+fn readable(value: f64, metric: Option<&MetricInfo>, alert: &Alert) -> String {
+    let currency = alert.dimensions.get("currency").map_or("", String::as_str);
+    let unit = metric.map_or("", |metric| metric.unit.as_str());
+    let text = number::alone(value, unit, currency);
+    if currency.is_empty() && unit.starts_with("money") { format!("{text} minor units") } else { text }
 }
 
 /// One line of JSON.

@@ -18,7 +18,9 @@ use task::checkpoint::{Checkpoints, Entry, Identity, Manifest, Progress, Retenti
 
 use crate::{
     Usage,
-    output::{self, Format},
+    config::Config,
+    help,
+    output::{self, Format, table::Side},
 };
 
 /// Checkpoints of states in an object store.
@@ -31,6 +33,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Every checkpoint, oldest first.
+    #[command(after_help = help::CHECKPOINTS_LIST)]
     List {
         #[command(flatten)]
         of: Of,
@@ -39,6 +42,7 @@ enum Command {
         format: Format,
     },
     /// Reads checkpoints back and compares every byte; exits with 1 if one is not whole.
+    #[command(after_help = help::CHECKPOINTS_VERIFY)]
     Verify {
         #[command(flatten)]
         of: Of,
@@ -47,6 +51,7 @@ enum Command {
         quick: bool,
     },
     /// Makes the newest whole checkpoint of each task a state again.
+    #[command(after_help = help::CHECKPOINTS_RESTORE)]
     Restore {
         #[command(flatten)]
         of: Of,
@@ -60,8 +65,9 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Of {
     /// The object store: a directory, or s3://BUCKET/PREFIX (credentials, region and endpoint: AWS_* in the environment)
+    /// [default: `[checkpoints] store` of the configuration]
     #[arg(long, value_name = "DIR|URL")]
-    store: String,
+    store: Option<String>,
     /// Of this task only
     #[arg(long)]
     task: Option<String>,
@@ -70,12 +76,25 @@ struct Of {
     partition: Option<u32>,
 }
 
-impl Of {
+/// Checkpoints of a store that is known.
+struct Named<'a> {
+    of: &'a Of,
+    store: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn new(of: &'a Of, configured: Option<&'a str>) -> anyhow::Result<Self> {
+        let store = of.store.as_deref().or(configured);
+        let missing =
+            || anyhow::anyhow!("no store is named: give --store, or [checkpoints] store in the configuration");
+        Ok(Self { of, store: store.ok_or_else(missing).map_err(Usage)? })
+    }
+
     fn open(&self) -> anyhow::Result<Checkpoints> {
-        if !self.store.contains("://") && !Path::new(&self.store).is_dir() {
+        if !self.store.contains("://") && !Path::new(self.store).is_dir() {
             return Err(Usage(anyhow::anyhow!("{}: there is no directory here", self.store)).into());
         }
-        Ok(Checkpoints::open(&self.store, Retention::default())?)
+        Ok(Checkpoints::open(self.store, Retention::default())?)
     }
 
     /// The checkpoints that are meant; none is a mistake, unless the store is empty.
@@ -83,8 +102,8 @@ impl Of {
         let all = checkpoints.list()?;
         let empty = all.is_empty();
         let meant = |entry: &Entry| {
-            self.task.as_ref().is_none_or(|task| *task == entry.task)
-                && self.partition.is_none_or(|partition| partition == entry.partition)
+            self.of.task.as_ref().is_none_or(|task| *task == entry.task)
+                && self.of.partition.is_none_or(|partition| partition == entry.partition)
         };
         let entries: Vec<Entry> = all.into_iter().filter(meant).collect();
         if entries.is_empty() && !empty {
@@ -95,19 +114,36 @@ impl Of {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, config: &Config, data: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let configured = config.checkpoints().map_err(Usage)?.map(|(store, ..)| store);
+    let configured = configured.as_deref();
     match &args.command {
-        Command::List { of, format } => list(&of.entries(&of.open()?)?, *format, out),
-        Command::Verify { of, quick } => verify(of, *quick, out),
+        Command::List { of, format } => {
+            let named = Named::new(of, configured)?;
+            list(&named.entries(&named.open()?)?, *format, out)
+        }
+        Command::Verify { of, quick } => verify(&Named::new(of, configured)?, *quick, out),
         Command::Restore { of, state } => {
             let folder = state.clone().unwrap_or_else(|| data.join("state"));
-            restore(of, &folder, out)
+            restore(&Named::new(of, configured)?, &folder, out)
         }
     }
 }
 
 const HEADER: [&str; 9] =
     ["task", "partition", "epoch", "next_offset", "saved", "files", "bytes", "generation", "fault"];
+
+const TITLES: [(&str, Side); 9] = [
+    ("task", Side::Name),
+    ("partition", Side::Right),
+    ("epoch", Side::Right),
+    ("next offset", Side::Right),
+    ("saved", Side::Left),
+    ("files", Side::Right),
+    ("size", Side::Right),
+    ("generation", Side::Left),
+    ("fault", Side::Left),
+];
 
 #[derive(Debug, Serialize)]
 struct Json<'a> {
@@ -130,7 +166,7 @@ fn list(entries: &[Entry], format: Format, out: &mut dyn Write) -> anyhow::Resul
         }),
         Format::Csv => output::csv(&HEADER, entries.iter().map(|entry| cells(entry, |bytes| bytes.to_string())), out),
         Format::Table => {
-            output::table(&HEADER, entries.iter().map(|entry| cells(entry, |bytes| HumanBytes(bytes).to_string())), out)
+            output::table(&TITLES, entries.iter().map(|entry| cells(entry, |bytes| HumanBytes(bytes).to_string())), out)
         }
     }
 }
@@ -165,7 +201,7 @@ fn cells(entry: &Entry, size: impl Fn(u64) -> String) -> Vec<String> {
     ]
 }
 
-fn verify(of: &Of, quick: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+fn verify(of: &Named<'_>, quick: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let checkpoints = of.open()?;
     let entries = of.entries(&checkpoints)?;
     let mut broken = 0;
@@ -184,7 +220,7 @@ fn verify(of: &Of, quick: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn restore(of: &Of, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+fn restore(of: &Named<'_>, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let checkpoints = of.open()?;
     let entries = of.entries(&checkpoints)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;

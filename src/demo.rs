@@ -34,7 +34,9 @@ use proto::v1::Event;
 use crate::{
     Usage,
     config::Config,
+    describe,
     node::{Node, Part},
+    output::number,
     shutdown,
     site::Site,
 };
@@ -138,11 +140,11 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
     };
     let title = format!(
         "Vitals demo: a shop of {} accounts, seed {}, data in {}",
-        screen::grouped(&identity.accounts.to_string()),
+        number::grouped(&identity.accounts.to_string()),
         identity.seed,
         path.display()
     );
-    let screen = Screen::open(out, title, &path, zone.clone(), started)?;
+    let screen = Screen::open(out, title, &path, &describe::settings(&site.plan), started)?;
     let course = Course::new(Shop::new(identity.seed, identity.accounts), identity.from, zone)?;
     let mut demo = Demo { identity, engine, door, course, screen, stop, sent: 0, reached_us: i64::MIN };
     let year = demo.year();

@@ -1,6 +1,9 @@
 //! The plan as the store describes it to readers.
 
-use processor_core::{catalog::Per, plan::Plan};
+use processor_core::{
+    catalog::Per,
+    plan::{Column, Metric, Plan, Read},
+};
 use store::{Fill, MetricInfo};
 
 /// Every metric of the plan.
@@ -23,8 +26,20 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
             },
             fill_reason: if metric.fill() == "null" { "no denominator".to_owned() } else { String::new() },
             maturity_us: 0,
+            additive: additive(plan, metric),
         })
         .collect()
+}
+
+/// Whether it adds, over measures that count or sum what happened in a window.
+fn additive(plan: &Plan, metric: &Metric) -> bool {
+    let sums = |read: Read, column: &Column| {
+        read == Read::Window && matches!(column, Column::Fact { .. } | Column::LostByStart)
+    };
+    let readings = || metric.views.iter().flat_map(|view| view.readings.iter().flatten());
+    metric.per != Per::Account
+        && metric.value.as_ref().is_some_and(|value| value.adds())
+        && readings().all(|reading| sums(reading.read, &plan.bundles[reading.bundle].columns[reading.column]))
 }
 
 /// The settings that readers need.

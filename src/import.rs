@@ -18,6 +18,7 @@ use crate::{
     Usage,
     config::Config,
     node::{Node, Part},
+    output::number::plain_count_of,
     shutdown,
     site::Site,
 };
@@ -224,14 +225,16 @@ fn show(bar: &ProgressBar, phase: &'static str, done: u64, total: u64) {
 
 /// The summary for people; it counts every line.
 pub(crate) fn describe(summary: &Summary) -> String {
-    let mut out = format!("{} lines: {} accepted, {} rejected\n", summary.read, summary.accepted, summary.rejected);
+    let read = plain_count_of(summary.read, "line");
+    let mut out = format!("{read}: {} accepted, {} rejected\n", summary.accepted, summary.rejected);
     for (kind, count) in &summary.types {
         let _ = writeln!(out, "  {count:>12} {kind}");
     }
     if let Some((first, last)) = summary.times_us {
         let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
     }
-    let _ = write!(out, "{} events and {} ticks appended", summary.appended, summary.ticks);
+    let _ = write!(out, "{} and ", plain_count_of(summary.appended, "event"));
+    let _ = write!(out, "{} appended", plain_count_of(summary.ticks, "tick"));
     if summary.resumed > 0 {
         let _ = write!(out, ", {} were there from an interrupted import", summary.resumed);
     }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
+mod agree;
 mod alerts;
 mod checkpoints;
 mod config;
@@ -10,6 +11,7 @@ mod describe;
 mod diagnostic;
 mod events;
 mod front;
+mod help;
 mod import;
 mod ingest;
 mod kafka;
@@ -43,47 +45,65 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// Settings.
+    /// Settings; without it the defaults (see deploy/config/default.toml)
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Data directory [default: vitals-data; of the demo: a new temporary one]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Arguments of a command that works on the log.
+#[derive(Debug, clap::Args)]
+struct OnLog<T: clap::Args> {
+    #[command(flatten)]
+    args: T,
     /// The log is on Kafka, on these brokers [default: of the configuration, else the log of the data directory]
     #[arg(long, global = true, value_name = "HOST:PORT,...")]
     brokers: Option<String>,
-    #[command(subcommand)]
-    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Reads files of history into the log, and processes and stores everything.
-    Import(import::Args),
+    #[command(after_help = help::IMPORT)]
+    Import(OnLog<import::Args>),
     /// Takes events over HTTP; on the embedded log it processes and stores everything, too.
-    Ingest(ingest::Args),
+    #[command(after_help = help::INGEST)]
+    Ingest(OnLog<ingest::Args>),
     /// Keeps the aggregates of a share of the partitions: one of a fleet on Kafka.
-    Processor(roles::Args),
+    #[command(after_help = help::PROCESSOR)]
+    Processor(OnLog<roles::Args>),
     /// Writes metrics and alerts to the store: one of a fleet on Kafka.
-    Sink(roles::Args),
+    #[command(after_help = help::SINK)]
+    Sink(OnLog<roles::Args>),
     /// Rows of a metric.
+    #[command(after_help = help::QUERY)]
     Query(query::Args),
     /// Alerts and their states.
+    #[command(after_help = help::ALERTS)]
     Alerts(alerts::Args),
     /// The catalog of metrics.
+    #[command(after_help = help::METRICS)]
     Metrics(metrics::Args),
     /// Computes everything again from the log.
-    Rebuild,
+    #[command(after_help = help::REBUILD)]
+    Rebuild(OnLog<rebuild::Args>),
     /// Checkpoints of states in an object store.
     Checkpoints(checkpoints::Args),
     /// The log as CloudEvents JSON, one event a line.
-    Events(events::Args),
+    #[command(after_help = help::EVENTS)]
+    Events(OnLog<events::Args>),
     /// What is published, as it comes: values of a metric, or alerts.
-    Tail(tail::Args),
+    #[command(after_help = help::TAIL)]
+    Tail(OnLog<tail::Args>),
     /// Topics on a Kafka cluster.
-    Topics(topics::Args),
+    Topics(OnLog<topics::Args>),
     /// A simulated shop: its past year, then live; with --brokers by a fleet of processes.
-    Demo(demo::Args),
+    #[command(after_help = help::DEMO)]
+    Demo(OnLog<demo::Args>),
 }
 
 fn main() -> ExitCode {
@@ -109,24 +129,28 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
-    let config = || config::Config::read(cli.config.as_deref(), cli.brokers.as_deref()).map_err(Usage);
+    let file = cli.config.as_deref();
+    let read = |brokers: Option<&str>| config::Config::read(file, brokers).map_err(Usage);
+    let of = |brokers: &Option<String>| read(brokers.as_deref());
+    // Readers of the store compare it with a configuration only where one is named.
+    let named = || file.map(|_| read(None)).transpose();
     let data = cli.data.as_deref().unwrap_or(Path::new("vitals-data"));
     match &cli.command {
-        Command::Query(args) => query::run(args, data, out),
-        Command::Alerts(args) => alerts::run(args, data, out),
-        Command::Metrics(args) => metrics::run(args, &config()?, data, out),
-        Command::Import(args) => import::execute(args, &config()?, data, out),
-        Command::Ingest(args) => ingest::execute(args, &config()?, data, out),
-        Command::Processor(args) => roles::execute(Part::Processor, args, &config()?, data, out),
-        Command::Sink(args) => roles::execute(Part::Sink, args, &config()?, data, out),
-        Command::Tail(args) => tail::execute(args, &config()?, data, out),
-        Command::Rebuild => rebuild::run(&config()?, data, out),
-        Command::Checkpoints(args) => checkpoints::run(args, data, out),
-        Command::Events(args) => events::execute(args, &config()?, data, out),
-        Command::Topics(args) => topics::run(args, &config()?, out),
-        Command::Demo(args) => {
-            let place = demo::Where { path: cli.data.as_deref(), file: cli.config.as_deref() };
-            demo::run(args, &config()?, &place, out)
+        Command::Query(args) => query::run(args, named()?.as_ref(), data, out),
+        Command::Alerts(args) => alerts::run(args, named()?.as_ref(), data, out),
+        Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
+        Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Ingest(on) => ingest::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
+        Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
+        Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
+        Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
+        Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Topics(on) => topics::run(&on.args, &of(&on.brokers)?, out),
+        Command::Demo(on) => {
+            let place = demo::Where { path: cli.data.as_deref(), file };
+            demo::run(&on.args, &of(&on.brokers)?, &place, out)
         }
     }
 }

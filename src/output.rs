@@ -1,45 +1,75 @@
-//! How answers look: values for people, tables, and CSV that a spreadsheet does not run.
+//! How answers look: tables for people, JSON lines and CSV for programs.
+//!
+//! Tables say times in the tenant's zone and money in major units. JSON is exact: UTC and minor units. CSV has exact
+//! times in UTC, and a spreadsheet runs nothing in it.
+
+pub(crate) mod chart;
+pub(crate) mod label;
+pub(crate) mod number;
+pub(crate) mod spark;
+pub(crate) mod table;
+pub(crate) mod terminal;
 
 use std::io::Write;
 
 use anyhow::Result;
 
+use table::Side;
+use terminal::Terminal;
+
 /// Form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// For people: local time, major units, as wide as the terminal
     Table,
-    /// One object a line.
+    /// One object a line, exact: UTC, money in minor units
     Json,
-    /// RFC 4180.
+    /// RFC 4180: UTC, money in major units
     Csv,
 }
 
-/// A table with a header, or "no rows".
-pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut dyn Write) -> Result<()> {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(header.to_vec());
-    let mut any = false;
-    for row in rows {
-        any = true;
-        table.add_row(row);
+/// Writes a table, or "no rows".
+pub(crate) fn table(
+    header: &[(&str, Side)],
+    rows: impl Iterator<Item = Vec<String>>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(writeln!(out, "no rows")?);
     }
-    if any {
-        writeln!(out, "{table}")?
-    } else {
-        writeln!(out, "no rows")?
-    }
-    Ok(())
+    Ok(out.write_all(table::draw(header, rows, Terminal::of_stdout()).as_bytes())?)
 }
 
-/// CSV with a header.
-pub(crate) fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut dyn Write) -> Result<()> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-    writer.write_record(header)?;
-    for row in rows {
-        writer.write_record(row.into_iter().map(harmless))?;
+/// CSV with a header, a row at a time.
+pub(crate) struct Csv<'a>(csv::Writer<&'a mut dyn Write>);
+
+impl<'a> Csv<'a> {
+    /// Writes the header.
+    pub(crate) fn open(header: &[&str], out: &'a mut dyn Write) -> Result<Self> {
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        writer.write_record(header)?;
+        Ok(Self(writer))
     }
-    Ok(writer.flush()?)
+
+    /// Writes a row.
+    pub(crate) fn write(&mut self, cells: Vec<String>) -> Result<()> {
+        Ok(self.0.write_record(cells.into_iter().map(harmless))?)
+    }
+
+    /// Hands everything to the output.
+    pub(crate) fn close(mut self) -> Result<()> {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// Writes CSV with a header.
+pub(crate) fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut dyn Write) -> Result<()> {
+    let mut csv = Csv::open(header, out)?;
+    for row in rows {
+        csv.write(row)?;
+    }
+    csv.close()
 }
 
 /// A spreadsheet takes what begins like this for a formula; a number is left as it is.
@@ -48,52 +78,9 @@ fn harmless(cell: String) -> String {
     if formula { format!("'{cell}") } else { cell }
 }
 
-/// A value as a person says it: money in major units, ratios in percent, seconds as a duration.
-pub(crate) fn value(value: f64, unit: &str, currency: &str) -> String {
-    match unit {
-        _ if !currency.is_empty() => {
-            let digits = minor_digits(currency);
-            let scale = (0..digits).fold(1.0, |scale, _| scale * 10.0);
-            format!("{:.*} {currency}", digits, value / scale)
-        }
-        "ratio" => format!("{:.2} %", value * 100.0),
-        "seconds" => duration(value),
-        _ => format!("{value}"),
-    }
-}
-
-/// ISO 4217: currencies whose minor unit is not a hundredth.
-fn minor_digits(currency: &str) -> usize {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
-        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "CLF" | "UYW" => 4,
-        _ => 2,
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds.abs() {
-        size if size >= 86_400.0 => format!("{:.1} d", seconds / 86_400.0),
-        size if size >= 3_600.0 => format!("{:.1} h", seconds / 3_600.0),
-        size if size >= 60.0 => format!("{:.1} min", seconds / 60.0),
-        _ => format!("{seconds:.1} s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_for_people() {
-        assert_eq!(value(250_031_563.0, "money", "USD"), "2500315.63 USD");
-        assert_eq!(value(1234.0, "money", "JPY"), "1234 JPY");
-        assert_eq!(value(0.125, "ratio", ""), "12.50 %");
-        assert_eq!(value(5_400.0, "seconds", ""), "1.5 h");
-        assert_eq!(value(7.0, "count", ""), "7");
-    }
 
     #[test]
     fn formulas_are_escaped_and_numbers_are_not() {
@@ -105,7 +92,7 @@ mod tests {
     #[test]
     fn an_empty_table_says_so() {
         let mut out = Vec::new();
-        table(&["a"], std::iter::empty(), &mut out).unwrap();
+        table(&[("a", Side::Left)], std::iter::empty(), &mut out).unwrap();
         assert_eq!(out, b"no rows\n");
     }
 }

@@ -1,55 +1,73 @@
 //! `vitals query`: the rows of one metric, from the store alone, as a table, JSON lines or CSV.
 //!
-//! JSON and CSV stream; a table, and sorted output, are held in memory. It does not know how windows are filled in.
+//! JSON and CSV stream; a table is held in memory, of sorted output only what `--limit` leaves. It does not know how
+//! windows are filled in.
 
-use std::{cmp::Ordering, collections::BTreeMap, io::Write, ops::ControlFlow, path::Path};
+mod answer;
+mod chart;
+mod form;
+mod grid;
+mod list;
 
-use anyhow::{Context as _, Result};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use store::{Ask, Row, sqlite, window::rfc3339};
+pub(crate) use form::json;
 
-use crate::output::{self, Format};
+use std::{cmp::Ordering, io::Write, ops::ControlFlow, path::Path};
+
+use anyhow::{Result, anyhow};
+use store::{Ask, MetricInfo, Read as _, Row, ask, sqlite};
+
+use crate::{
+    Usage, agree,
+    config::Config,
+    output::{Format, label::Labels, terminal::Terminal},
+};
+use answer::Answer;
 
 /// Arguments of `vitals query`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Metric; `vitals metrics` lists all.
-    metric: String,
-    /// Window: 1h 1d 1w 1mo 1q 1y, "trailing Nd", to-date [default: 1mo, or the metric's only one].
+    /// Metric; `vitals metrics` lists all
+    metric: Option<String>,
+    /// Window: 1h 1d 1w 1mo 1q 1y, "trailing Nd", to-date [default: 1mo, or the metric's only one]
     #[arg(long)]
     window: Option<String>,
-    /// Dimensions, separated by commas.
+    /// Dimensions, separated by commas; the values of a single one become columns of the table
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
-    /// Only this value of a dimension.
+    /// Only this value of a dimension
     #[arg(long = "where", value_name = "DIM=VALUE", value_parser = pair)]
     filter: Vec<(String, String)>,
-    /// Only this account.
+    /// Only this account
     #[arg(long)]
     account: Option<String>,
-    /// Windows from this time on: a date or RFC 3339.
+    /// Windows from this time on: a date or RFC 3339
     #[arg(long)]
     from: Option<String>,
-    /// Windows before this time.
+    /// Windows before this time
     #[arg(long)]
     to: Option<String>,
-    /// Order of the rows.
+    /// Order of the rows
     #[arg(long)]
     sort: Option<Sort>,
-    /// At most so many rows.
-    #[arg(long)]
+    /// At most this many rows
+    #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Form of the output.
+    /// Form of the output
     #[arg(long, default_value = "table")]
     format: Format,
+    /// Draw bars instead of a table
+    #[arg(long, conflicts_with = "format")]
+    chart: bool,
 }
 
-/// What rows are sorted by; the greatest value first, nulls last.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+/// What rows are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Sort {
+    /// Greatest first, nulls last
     Value,
+    /// Name of the account
     Account,
+    /// Earliest first
     Start,
 }
 
@@ -58,73 +76,120 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// One row as JSON, keys in this order.
-#[derive(Debug, Serialize)]
-struct Json<'a> {
-    metric: &'a str,
-    window: JsonWindow,
-    dimensions: &'a BTreeMap<String, String>,
-    account: Option<&'a str>,
-    currency: Option<&'a str>,
-    value: Option<f64>,
-    num: Option<Box<RawValue>>,
-    den: Option<Box<RawValue>>,
-    unit: &'a str,
-    revision: Option<String>,
-    r#final: bool,
-    corrected: bool,
-    since: Option<String>,
-    definition: &'a str,
-    reason: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonWindow {
-    kind: store::window::Kind,
-    start: Option<String>,
-    end: Option<String>,
-}
-
 /// Runs the command.
-pub(crate) fn run(args: &Args, data: &Path, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut dyn Write) -> Result<()> {
     let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
-    let mut rows = Vec::new();
-    let streams = args.sort.is_none() && args.format == Format::Json;
-    let (mut left, mut failed) = (args.limit.unwrap_or(usize::MAX), None);
-    store::ask(&read, &args.ask(), &mut |row| {
-        if args.sort.is_none() {
-            if left == 0 {
-                return Ok(ControlFlow::Break(()));
-            }
-            left -= 1;
+    if let Some(config) = config {
+        agree::check(&read, config)?;
+    }
+    let catalog = read.catalog()?;
+    let Some(name) = &args.metric else { return Err(no_metric(&catalog).into()) };
+    let metric = ask::find(&catalog, name)?;
+    match args.format {
+        Format::Table => table(args, metric, &read, out),
+        Format::Json => stream(args, metric, &read, &mut |row| json(row, out)),
+        Format::Csv => {
+            let mut csv = form::Csv::open(out)?;
+            stream(args, metric, &read, &mut |row| csv.write(row))?;
+            csv.close()
         }
-        if !streams {
-            rows.push(row);
-        } else if let Err(error) = json(&row, out) {
-            failed = Some(error);
+    }
+}
+
+fn no_metric(catalog: &[MetricInfo]) -> Usage {
+    let names: Vec<&str> = catalog.iter().map(|metric| metric.name.as_str()).collect();
+    Usage(anyhow!("a metric is expected: {}; `vitals metrics` describes them", names.join(", ")))
+}
+
+/// Gives the rows that the arguments ask for, in their order.
+fn stream(
+    args: &Args,
+    metric: &MetricInfo,
+    read: &sqlite::Reader,
+    write: &mut dyn FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    if args.sort.is_some() {
+        return kept(args, metric, read)?.0.iter().try_for_each(write);
+    }
+    let (mut left, mut failed) = (args.limit.unwrap_or(usize::MAX), None);
+    ask(read, &args.ask(metric), &mut |row| {
+        if left == 0 {
             return Ok(ControlFlow::Break(()));
         }
+        left -= 1;
+        match write(&row) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(error) => {
+                failed = Some(error);
+                Ok(ControlFlow::Break(()))
+            }
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The rows that `--sort` and `--limit` leave, and how many there were.
+fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<(Vec<Row>, usize)> {
+    // Windows as rows are only known when all series are.
+    let limit = args.limit.filter(|_| args.sort.is_some() || metric.per_account).unwrap_or(usize::MAX);
+    let (mut rows, mut found) = (Vec::new(), 0);
+    ask(read, &args.ask(metric), &mut |row| {
+        found += 1;
+        match args.sort {
+            None if rows.len() >= limit => return Ok(ControlFlow::Continue(())),
+            Some(sort) if rows.len() >= limit.saturating_mul(2).saturating_add(1_000) => {
+                rows.sort_by(|a, b| order(sort, a, b));
+                rows.truncate(limit);
+            }
+            _ => {}
+        }
+        rows.push(row);
         Ok(ControlFlow::Continue(()))
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     if let Some(sort) = args.sort {
         rows.sort_by(|a, b| order(sort, a, b));
     }
-    rows.truncate(args.limit.unwrap_or(usize::MAX));
-    match args.format {
-        Format::Json => rows.iter().try_for_each(|row| json(row, out)),
-        Format::Csv => output::csv(&HEADER, rows.iter().map(cells), out),
-        Format::Table => output::table(&TABLE, rows.iter().map(readable), out),
+    rows.truncate(limit);
+    Ok((rows, found))
+}
+
+fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn Write) -> Result<()> {
+    let (rows, found) = kept(args, metric, read)?;
+    if rows.is_empty() {
+        return Ok(writeln!(out, "no rows")?);
     }
+    let answer = Answer {
+        metric,
+        all: all(args, metric, read)?,
+        rows,
+        found,
+        args,
+        labels: Labels::of(&read.settings()?)?,
+        terminal: Terminal::of_stdout(),
+    };
+    Ok(out.write_all(answer.text().as_bytes())?)
+}
+
+/// The series of the whole, beside which those of a dimension stand.
+fn all(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<Vec<Row>> {
+    let dimensions = args.by.iter().filter(|name| *name != "currency").count();
+    let filtered = args.filter.iter().any(|(name, _)| name != "currency");
+    let mut rows = Vec::new();
+    if dimensions != 1 || filtered || args.sort.is_some() || !metric.by.iter().any(Vec::is_empty) {
+        return Ok(rows);
+    }
+    ask(read, &Ask { by: Vec::new(), ..args.ask(metric) }, &mut |row| {
+        rows.push(row);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
 }
 
 impl Args {
-    fn ask(&self) -> Ask {
+    fn ask(&self, metric: &MetricInfo) -> Ask {
         Ask {
             tenant: "default".to_owned(),
-            metric: self.metric.clone(),
+            metric: metric.name.clone(),
             window: self.window.clone(),
             by: self.by.clone(),
             filter: self.filter.clone(),
@@ -144,107 +209,4 @@ fn order(sort: Sort, a: &Row, b: &Row) -> Ordering {
             value(b).total_cmp(&value(a))
         }
     }
-}
-
-/// One line of JSON.
-pub(crate) fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
-    let (series, point) = (&row.series, &row.point);
-    let line = Json {
-        metric: &series.metric,
-        window: JsonWindow {
-            kind: point.window.kind,
-            start: point.window.start_us.map(rfc3339),
-            end: point.window.end_us.map(rfc3339),
-        },
-        dimensions: &series.dimensions,
-        account: series.account.as_deref(),
-        currency: some(&series.currency),
-        value: point.value,
-        num: integer(point.num.as_ref())?,
-        den: integer(point.den.as_ref())?,
-        unit: &series.unit,
-        revision: point.revision_us.map(rfc3339),
-        r#final: point.is_final,
-        corrected: point.corrected,
-        since: point.since_us.map(rfc3339),
-        definition: &series.definition,
-        reason: some(&point.reason),
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    Ok(out.write_all(b"\n")?)
-}
-
-/// As written: no size is too big.
-fn integer(text: Option<&String>) -> Result<Option<Box<RawValue>>> {
-    text.map(|text| RawValue::from_string(text.clone()).with_context(|| format!("{text:?} is no integer"))).transpose()
-}
-
-fn some(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-const HEADER: [&str; 17] = [
-    "metric",
-    "window",
-    "start",
-    "end",
-    "dimensions",
-    "account",
-    "currency",
-    "value",
-    "num",
-    "den",
-    "unit",
-    "revision",
-    "final",
-    "corrected",
-    "since",
-    "definition",
-    "reason",
-];
-
-fn cells(row: &Row) -> Vec<String> {
-    let (series, point) = (&row.series, &row.point);
-    let time = |at: Option<i64>| at.map(rfc3339).unwrap_or_default();
-    vec![
-        series.metric.clone(),
-        point.window.kind.to_string(),
-        time(point.window.start_us),
-        time(point.window.end_us),
-        serde_json::json!(series.dimensions).to_string(),
-        series.account.clone().unwrap_or_default(),
-        series.currency.clone(),
-        point.value.map(|value| value.to_string()).unwrap_or_default(),
-        point.num.clone().unwrap_or_default(),
-        point.den.clone().unwrap_or_default(),
-        series.unit.clone(),
-        time(point.revision_us),
-        point.is_final.to_string(),
-        point.corrected.to_string(),
-        time(point.since_us),
-        series.definition.clone(),
-        point.reason.clone(),
-    ]
-}
-
-const TABLE: [&str; 6] = ["start", "end", "series", "value", "state", "reason"];
-
-fn readable(row: &Row) -> Vec<String> {
-    let (series, point) = (&row.series, &row.point);
-    let time = |at: Option<i64>| at.map_or("-".to_owned(), rfc3339);
-    let dimensions = series.dimensions.iter().map(|(name, value)| format!("{name}={value}"));
-    let account = series.account.iter().map(|account| format!("account={account}"));
-    let state = match (point.is_final, point.corrected) {
-        (true, true) => "final, corrected",
-        (true, false) => "final",
-        (false, _) => "open",
-    };
-    vec![
-        time(point.window.start_us),
-        time(point.window.end_us),
-        dimensions.chain(account).collect::<Vec<_>>().join(" "),
-        point.value.map_or("-".to_owned(), |value| output::value(value, &series.unit, &series.currency)),
-        state.to_owned(),
-        point.reason.clone(),
-    ]
 }

@@ -6,13 +6,18 @@ use crate::{
     Usage,
     config::Config,
     node::{Node, Part},
+    output::number::plain_count_of,
     shutdown,
     site::{self, Site},
 };
 
+/// Arguments of `vitals rebuild`: none of its own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
 /// Runs the command; interrupted, the next command goes on from there. On Kafka what was computed is forgotten, and the
 /// processors and sinks that are started next compute it again.
-pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn run(_: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     if let Some(kafka) = crate::kafka::settings(config).map_err(Usage)? {
         Site::fleet("rebuild", path, plan, config, kafka)?.reset()?;
@@ -31,11 +36,12 @@ pub(crate) fn run(config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::
     let counters = node.counters();
     node.stop()?;
     let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
-    writeln!(out, "{events} events applied again")?;
+    writeln!(out, "{} applied again", plain_count_of(events, "event"))?;
     if open > 0 {
+        let follow = if open == 1 { "follows" } else { "follow" };
         writeln!(
             out,
-            "{open} of them follow the last tick of their partition: the next import or ingest publishes what they change"
+            "{open} of them {follow} the last tick of a partition: the next import or ingest publishes what changes"
         )?;
     }
     Ok(())

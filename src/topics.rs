@@ -15,8 +15,8 @@ use processor::topics;
 use crate::{
     Usage,
     config::Config,
-    kafka,
-    output::{self, Format},
+    help, kafka,
+    output::{self, Format, table::Side},
 };
 
 /// Topics on a Kafka cluster.
@@ -32,8 +32,10 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Makes those that are missing, repairs the settings of the others, and says what still differs.
+    #[command(after_help = help::TOPICS_CREATE)]
     Create,
     /// Says what is missing or differs; exits with 1 if anything does.
+    #[command(after_help = help::TOPICS_CHECK)]
     Check {
         /// Form of the output.
         #[arg(long, value_enum, default_value = "table")]
@@ -106,7 +108,11 @@ fn tell(drifts: &[Drift], format: Format, out: &mut dyn Write) -> anyhow::Result
     let row =
         |drift: &Drift| [drift.topic.as_str(), drift.setting, &drift.found, &drift.wanted].map(str::to_owned).to_vec();
     match format {
-        Format::Table => output::table(&HEADER, drifts.iter().map(row), out),
+        Format::Table => {
+            let titles =
+                [("topic", Side::Name), ("setting", Side::Name), ("is", Side::Left), ("should be", Side::Left)];
+            output::table(&titles, drifts.iter().map(row), out)
+        }
         Format::Csv => output::csv(&HEADER, drifts.iter().map(row), out),
         Format::Json => drifts.iter().try_for_each(|drift| {
             let object: serde_json::Map<String, serde_json::Value> =

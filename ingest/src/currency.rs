@@ -8,7 +8,7 @@ pub(crate) fn is_code(text: &str) -> bool {
 }
 
 /// Decimal places of the minor unit (ISO 4217 list one, as of 2025).
-pub(crate) fn places(code: &str) -> u32 {
+pub fn places(code: &str) -> u32 {
     match code {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
         | "VUV" | "XAF" | "XOF" | "XPF" => 0,

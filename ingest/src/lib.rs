@@ -9,7 +9,7 @@
 pub mod batch;
 pub mod clock;
 pub mod cloudevents;
-mod currency;
+pub mod currency;
 mod decimal;
 mod delimited;
 pub mod door;

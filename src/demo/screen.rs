@@ -11,12 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
-use jiff::{Timestamp, tz::TimeZone};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
+use jiff::Timestamp;
 use processor::account::Counters;
 use store::{Alert, AlertSelect, AlertState, Ask, Read as _, Row, sqlite};
 
-use crate::output;
+use crate::output::{
+    label::Labels,
+    number::{self, grouped},
+    spark::spark,
+    table,
+    terminal::Terminal,
+};
 
 /// Metrics on the screen, and what they are called there.
 const METRICS: [(&str, &str); 9] = [
@@ -30,11 +36,6 @@ const METRICS: [(&str, &str); 9] = [
     ("customer_lifetime_value", "customer lifetime value"),
     ("events", "events"),
 ];
-/// Lines above, below and under the header only.
-const STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::none().fill('─').junction('─'))
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .bottom_border(LineStyle::none().fill('─').junction('─'));
 const WIDTHS: [u16; 4] = [25, 19, 19, 15];
 /// Months of the little chart.
 const MONTHS: usize = 13;
@@ -107,7 +108,7 @@ impl Passed {
 pub(crate) struct Screen<'a> {
     out: &'a mut dyn Write,
     title: String,
-    zone: TimeZone,
+    labels: Labels,
     read: sqlite::Reader,
     terminal: bool,
     lines: usize,
@@ -123,13 +124,14 @@ impl<'a> Screen<'a> {
         out: &'a mut dyn Write,
         title: String,
         data: &Path,
-        zone: TimeZone,
+        settings: &store::Settings,
         started: Instant,
     ) -> anyhow::Result<Self> {
         let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
         let terminal = std::io::stdout().is_terminal();
         let rate = (started, 0, 0.0);
-        let screen = Self { out, title, zone, read, terminal, lines: 0, started, drawn: None, first: None, rate };
+        let labels = Labels::of(settings)?;
+        let screen = Self { out, title, labels, read, terminal, lines: 0, started, drawn: None, first: None, rate };
         if screen.terminal {
             screen.out.write_all(b"\x1b[?25l")?;
         }
@@ -196,8 +198,9 @@ impl<'a> Screen<'a> {
 
     /// The block of lines; `None` before there is a metric.
     fn block(&mut self, clock_us: i64, stage: Stage) -> anyhow::Result<Option<String>> {
+        let unicode = Terminal::of_stdout().unicode;
         let mut table = Table::new();
-        table.load_style(STYLE);
+        table.load_style(table::style(unicode));
         let right = CellAlignment::Right;
         let head = |text| Cell::new(text).set_alignment(right);
         table.set_header([Cell::new(""), head("this month"), head("last month"), Cell::new("month by month")]);
@@ -206,7 +209,7 @@ impl<'a> Screen<'a> {
             let rows = self.months(metric, &from)?;
             any |= rows.iter().any(|row| row.point.revision_us.is_some());
             let cell = |back: usize| Cell::new(rows.iter().rev().nth(back).map_or("-".to_owned(), text));
-            let line = spark(&rows.iter().map(|row| row.point.value).collect::<Vec<_>>());
+            let line = spark(&rows.iter().map(|row| row.point.value).collect::<Vec<_>>(), unicode);
             table.add_row([
                 Cell::new(name),
                 cell(0).set_alignment(right),
@@ -259,12 +262,12 @@ impl<'a> Screen<'a> {
         let firing = self.read.alerts(&AlertSelect { state: Some(AlertState::Firing), ..AlertSelect::default() })?;
         let latest = firing.iter().max_by_key(|alert| alert.since_us);
         let latest = latest.map_or(String::new(), |alert| format!("; the latest: {}", self.alert(alert)));
-        Ok(format!("{} alerts firing{latest}", grouped(&firing.len().to_string())))
+        Ok(format!("{} firing{latest}", number::count_of(firing.len(), "alert")))
     }
 
     fn alert(&self, alert: &Alert) -> String {
         let account = alert.account.as_deref().unwrap_or_default();
-        format!("{} {account} since {}", alert.rule, self.date(alert.since_us, "%d %b %Y"))
+        format!("{} {account} since {}", alert.rule, self.labels.day(alert.since_us))
     }
 
     fn per_second(&mut self, events: u64) -> f64 {
@@ -281,27 +284,13 @@ impl<'a> Screen<'a> {
 
     fn date(&self, at_us: i64, format: &str) -> String {
         let at = Timestamp::from_microsecond(at_us).unwrap_or_default();
-        at.to_zoned(self.zone.clone()).strftime(format).to_string()
+        at.to_zoned(self.labels.time_zone()).strftime(format).to_string()
     }
 }
 
 fn text(row: &Row) -> String {
     let Some(value) = row.point.value else { return format!("({})", row.point.reason) };
-    grouped(&output::value(value, &row.series.unit, &row.series.currency))
-}
-
-/// Thousands apart: `1234567.80 EUR` is `1,234,567.80 EUR`.
-pub(crate) fn grouped(number: &str) -> String {
-    let digits = number.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
-    let start = number.len() - number.trim_start_matches('-').len();
-    let mut out = number[..start].to_owned();
-    for (at, digit) in number[start..start + digits].chars().enumerate() {
-        if at > 0 && (digits - at) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + &number[start + digits..]
+    number::alone(value, &row.series.unit, &row.series.currency)
 }
 
 fn bar(from_us: i64, at_us: i64, to_us: i64) -> String {
@@ -311,43 +300,9 @@ fn bar(from_us: i64, at_us: i64, to_us: i64) -> String {
     format!("{}{} {} % of the year", "━".repeat(cells), "╌".repeat(rest), done(100))
 }
 
-/// One mark a value, between the least (or 0, if that is near) and the greatest; a gap where it is null.
-fn spark(values: &[Option<f64>]) -> String {
-    const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = values.iter().flatten().copied().fold(0.0, f64::max);
-    let mark = |value: f64| {
-        let height = MARKS
-            .iter()
-            .enumerate()
-            .skip(1)
-            .filter(|(step, _)| value * 8.0 > most * f64::from(u32::try_from(*step).unwrap_or(0)));
-        MARKS[height.count()]
-    };
-    values.iter().map(|value| value.map_or(' ', mark)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (plain, expected) in [
-            ("0", "0"),
-            ("999", "999"),
-            ("1234567.80 EUR", "1,234,567.80 EUR"),
-            ("-1234", "-1,234"),
-            ("12.50 %", "12.50 %"),
-        ] {
-            assert_eq!(grouped(plain), expected);
-        }
-    }
-
-    #[test]
-    fn charts_scale_to_the_greatest() {
-        assert_eq!(spark(&[Some(1.0), None, Some(4.0), Some(8.0)]), "▁ ▄█");
-        assert_eq!(spark(&[Some(0.0), None]), "▁ ");
-    }
 
     #[test]
     fn the_bar_ends_with_the_year() {

@@ -75,6 +75,7 @@ fn metric(name: &str, fill: Fill) -> MetricInfo {
         fill,
         fill_reason: "no denominator".to_owned(),
         maturity_us: 0,
+        additive: fill == Fill::Zero,
     }
 }
 

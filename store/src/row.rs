@@ -222,6 +222,9 @@ pub struct MetricInfo {
     pub fill_reason: String,
     /// A window is final this long after its end, at least.
     pub maturity_us: i64,
+    /// Values of windows that follow each other add up to that of the whole time: sums and counts. Not levels, ratios
+    /// and distinct counts.
+    pub additive: bool,
 }
 
 /// Settings that readers need.

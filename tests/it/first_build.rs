@@ -45,7 +45,13 @@ fn a_checksum_is_pinned_for_every_platform_that_has_a_prebuilt_rocksdb() {
 
 /// The check for libclang on a machine whose file system is `root`.
 fn libclang(root: &Path) -> Output {
-    Command::new("sh").arg("deploy/libclang.sh").arg(root).current_dir(ROOT).env_remove("LIBCLANG_PATH").output().unwrap()
+    Command::new("sh")
+        .arg("deploy/libclang.sh")
+        .arg(root)
+        .current_dir(ROOT)
+        .env_remove("LIBCLANG_PATH")
+        .output()
+        .unwrap()
 }
 
 #[test]

@@ -26,4 +26,5 @@ mod oracle;
 mod partitions;
 mod rebuild;
 mod subscribers;
+mod tables;
 mod topics;

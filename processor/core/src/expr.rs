@@ -149,6 +149,12 @@ impl Expr {
         self.root.divides()
     }
 
+    /// Whether it is a sum or difference of variables and of whole or fractional multiples of them: then its values of
+    /// two windows add up to that of both.
+    pub fn adds(&self) -> bool {
+        self.root.adds()
+    }
+
     /// Whether it reads variable `slot`.
     pub fn reads(&self, slot: usize) -> bool {
         self.root.reads(slot)
@@ -347,6 +353,18 @@ impl Node {
         match self {
             Node::Variable(found) => *found == slot,
             Node::Call(_, parts) => parts.iter().any(|part| part.reads(slot)),
+            _ => false,
+        }
+    }
+
+    fn adds(&self) -> bool {
+        match self {
+            Node::Variable(_) => true,
+            Node::Call(Op::Add | Op::Sub | Op::Neg, parts) => parts.iter().all(Node::adds),
+            Node::Call(Op::Mul, parts) => {
+                parts.iter().any(|part| matches!(part, Node::Number(_)))
+                    && parts.iter().all(|part| matches!(part, Node::Number(_)) || part.adds())
+            }
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A held moment keeps the write-ahead log from being reset, so a reader that lives long refreshes often.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
 
@@ -102,6 +102,15 @@ impl Read for Reader {
     }
 
     fn catalog(&self) -> Result<Vec<MetricInfo>> {
+        // A store that was described before there was this key names none.
+        let text = self.query("SELECT value FROM meta WHERE key = 'additive'", [], |row| {
+            row.parsed(0, |text| serde_json::from_str::<BTreeSet<String>>(text).ok())
+        })?;
+        let additive = text.into_iter().next().unwrap_or_default();
+        let metric = |row: &Columns<'_>| {
+            let metric = metric(row)?;
+            Ok(MetricInfo { additive: additive.contains(&metric.name), ..metric })
+        };
         self.query(CATALOG, [], metric)
     }
 
@@ -244,6 +253,7 @@ fn metric(row: &Columns<'_>) -> Result<MetricInfo> {
         fill: row.parsed(8, |text| Fill::ALL.into_iter().find(|fill| fill.name() == text))?,
         fill_reason: row.text(9)?,
         maturity_us: row.get(10)?,
+        additive: false,
     })
 }
 

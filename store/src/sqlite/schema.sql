@@ -5,6 +5,7 @@
 --   SELECT * FROM alerts_readable WHERE state = 'firing';
 
 -- Settings that readers need: time_zone, week_start (monday, ...), fiscal_year_start (1 to 12), allowed_lateness_us.
+-- additive: JSON array of the metrics whose values of several windows add up.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL

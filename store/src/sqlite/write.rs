@@ -286,6 +286,8 @@ fn describe(db: &mut Connection, catalog: &[MetricInfo], settings: &Settings) ->
         )?;
     }
     put_settings(&tx, settings)?;
+    let additive: Vec<&str> = catalog.iter().filter(|metric| metric.additive).map(|metric| &*metric.name).collect();
+    tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('additive', ?1)", [json(&additive)])?;
     tx.commit()
 }
 

@@ -1,0 +1,127 @@
+//! Examples below the help of each command: two that work, on the data of `vitals demo` or of CDNOW (see README).
+//!
+//! A test parses each of them with the command line's own parser.
+
+pub(crate) const IMPORT: &str = "Examples:
+  vitals import --mapping deploy/mappings/cdnow-master.yaml --data cdnow lifetimes/datasets/CDNOW_master.txt
+  vitals import events.ndjson --until now --rejects rejected.ndjson --data shop";
+
+pub(crate) const INGEST: &str = "Examples:
+  vitals ingest --data shop
+  vitals ingest --listen 127.0.0.1:8090 --config vitals.toml --data shop";
+
+pub(crate) const PROCESSOR: &str = "Examples:
+  vitals processor --brokers localhost:9092 --data fleet
+  vitals processor --config vitals.toml --listen 127.0.0.1:9101 --data fleet";
+
+pub(crate) const SINK: &str = "Examples:
+  vitals sink --brokers localhost:9092 --data fleet
+  vitals sink --config vitals.toml --listen 127.0.0.1:9102 --data fleet";
+
+pub(crate) const QUERY: &str = "Examples:
+  vitals query net_revenue --by channel --window 1q --data shop
+  vitals query customers --window \"trailing 30d\" --from 1998-06-01 --chart --data cdnow
+  vitals query account_value --sort value --limit 10 --format csv --data cdnow
+
+In a table, * marks windows that are still open, and ~ values that changed after they had been final. The column of the
+whole is the metric's own series. Only sums and counts have a total of all windows.
+CSV has money in major units in `value`, rounded to the decimals of the currency, and the currency as its unit; `num`
+and `den` are as stored: integers, money in minor units. JSON is exact: minor units throughout, times in UTC.";
+
+pub(crate) const ALERTS: &str = "Examples:
+  vitals alerts --state firing --data shop
+  vitals alerts --account 00004 --history --format csv --data cdnow
+
+JSON and CSV have values as stored, money in minor units, and times in UTC.";
+
+pub(crate) const METRICS: &str = "Examples:
+  vitals metrics --data shop
+  vitals metrics customer_churn_rate --data shop";
+
+pub(crate) const REBUILD: &str = "Examples:
+  vitals rebuild --data shop
+  vitals rebuild --config vitals.toml --data cdnow";
+
+pub(crate) const CHECKPOINTS_LIST: &str = "Examples:
+  vitals checkpoints list --store checkpoints
+  vitals checkpoints list --config vitals.toml --task account --format csv";
+
+pub(crate) const CHECKPOINTS_VERIFY: &str = "Examples:
+  vitals checkpoints verify --store checkpoints
+  vitals checkpoints verify --store checkpoints --task rollup --partition 0 --quick";
+
+pub(crate) const CHECKPOINTS_RESTORE: &str = "Examples:
+  vitals checkpoints restore --store checkpoints --data restored
+  vitals checkpoints restore --store checkpoints --task account --state states";
+
+pub(crate) const EVENTS: &str = "Examples:
+  vitals events --data shop
+  vitals events --order recorded --ticks --data cdnow";
+
+pub(crate) const TAIL: &str = "Examples:
+  vitals tail metrics.net_revenue --data shop
+  vitals tail alerts --once --data cdnow";
+
+pub(crate) const TOPICS_CREATE: &str = "Examples:
+  vitals topics create --brokers localhost:9092
+  vitals topics create --partitions 24 --config vitals.toml";
+
+pub(crate) const TOPICS_CHECK: &str = "Examples:
+  vitals topics check --brokers localhost:9092
+  vitals topics check --config vitals.toml --format json";
+
+pub(crate) const DEMO: &str = "Examples:
+  vitals demo --once --data shop
+  vitals demo --seed 11 --accounts 500 --pace 600";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _, Parser as _};
+
+    use crate::Cli;
+
+    /// Words as a shell reads them: separated by spaces, except within double quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (at, part) in line.split('"').enumerate() {
+            if at % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
+    }
+
+    fn examples(command: &Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        help.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect()
+    }
+
+    fn check(command: &Command, path: &str, checked: &mut usize) {
+        let mut nested = command.get_subcommands().filter(|nested| nested.get_name() != "help").peekable();
+        if nested.peek().is_some() {
+            return nested.for_each(|nested| check(nested, &format!("{path} {}", nested.get_name()), checked));
+        }
+        let examples = examples(command);
+        assert!(examples.len() >= 2, "{path} --help has {} examples", examples.len());
+        for example in examples {
+            assert!(example.starts_with(path), "an example of {path}: {example}");
+            let parsed = Cli::try_parse_from(words(&example));
+            assert!(parsed.is_ok(), "{example}\n{}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+            *checked += 1;
+        }
+    }
+
+    #[test]
+    fn the_help_of_each_command_has_two_examples_that_parse() {
+        let mut checked = 0;
+        check(&Cli::command(), "vitals", &mut checked);
+        assert!(checked >= 30, "{checked} examples");
+    }
+
+    #[test]
+    fn quotes_keep_words_together() {
+        assert_eq!(words("a \"b c\" d"), ["a", "b c", "d"]);
+    }
+}

@@ -1,0 +1,214 @@
+//! Numbers as people read them: grouped, money in major units, ratios in percent, spans of time in two units.
+//!
+//! Money is rounded once, to the minor unit, half to even, as everywhere. It does not know where a number stands; a
+//! [`Notation`] is chosen for a column, so that its decimal points stand below each other.
+
+use ingest::currency;
+
+/// How the values of one column are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// Major units of a currency with so many decimals; the code is not written.
+    Money(usize),
+    /// Hundredths.
+    Percent,
+    /// Seconds.
+    Duration,
+    /// Days.
+    Days,
+    /// With so many decimals.
+    Plain(usize),
+}
+
+impl Notation {
+    /// For values of this unit; money needs its currency, without one it stays in minor units.
+    pub(crate) fn of(unit: &str, currency: &str, values: impl IntoIterator<Item = f64>) -> Self {
+        match unit {
+            _ if !currency.is_empty() => Notation::Money(places(currency)),
+            "ratio" => Notation::Percent,
+            "seconds" => Notation::Duration,
+            "days" => Notation::Days,
+            _ => Notation::Plain(values.into_iter().map(decimals).max().unwrap_or(0)),
+        }
+    }
+
+    /// A value.
+    pub(crate) fn text(&self, value: f64) -> String {
+        match self {
+            Notation::Money(places) => grouped(&major(value, *places)),
+            Notation::Percent => grouped(&format!("{:.2} %", unsigned_zero(value * 100.0, 2))),
+            Notation::Duration => duration(value),
+            Notation::Days => counted(value, "day"),
+            Notation::Plain(decimals) => grouped(&format!("{:.*}", *decimals, unsigned_zero(value, *decimals))),
+        }
+    }
+}
+
+/// A value on its own, with its currency.
+pub(crate) fn alone(value: f64, unit: &str, currency: &str) -> String {
+    let text = Notation::of(unit, currency, [value]).text(value);
+    if currency.is_empty() { text } else { format!("{text} {currency}") }
+}
+
+/// Money of minor units in major units, with all the currency's decimals: a plain decimal number.
+pub(crate) fn decimal(minor: f64, currency: &str) -> String {
+    major(minor, places(currency))
+}
+
+/// How many, and of what, for tables: `1 line`, `1,234 lines`.
+pub(crate) fn count_of(count: impl ToString, noun: &str) -> String {
+    grouped(&plain_count_of(count, noun))
+}
+
+/// The same in summaries, which scripts read too: `1234 lines`.
+pub(crate) fn plain_count_of(count: impl ToString, noun: &str) -> String {
+    let digits = count.to_string();
+    let plural = if digits == "1" { "" } else { "s" };
+    format!("{digits} {noun}{plural}")
+}
+
+/// Thousands apart: `1234567.80 EUR` is `1,234,567.80 EUR`.
+pub(crate) fn grouped(number: &str) -> String {
+    let digits = number.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
+    let start = number.len() - number.trim_start_matches('-').len();
+    let mut out = number[..start].to_owned();
+    for (at, digit) in number[start..start + digits].chars().enumerate() {
+        if at > 0 && (digits - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + &number[start + digits..]
+}
+
+fn places(code: &str) -> usize {
+    usize::try_from(currency::places(code)).unwrap_or(2)
+}
+
+/// Digits are moved, nothing is divided: every whole number of minor units is shown exactly.
+fn major(minor: f64, places: usize) -> String {
+    let whole = format!("{:.0}", minor.abs().round_ties_even());
+    let padded = format!("{whole:0>width$}", width = places + 1);
+    let (units, rest) = padded.split_at(padded.len() - places);
+    let sign = if minor < 0.0 && whole != "0" { "-" } else { "" };
+    let point = if places > 0 { "." } else { "" };
+    format!("{sign}{units}{point}{rest}")
+}
+
+/// Decimals that a value needs, at most two.
+fn decimals(value: f64) -> usize {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').rsplit_once('.').map_or(0, |(_, rest)| rest.len())
+}
+
+/// What rounds to zero has no sign.
+fn unsigned_zero(value: f64, decimals: usize) -> f64 {
+    let shown = format!("{value:.decimals$}");
+    if shown.bytes().any(|byte| matches!(byte, b'1'..=b'9')) { value } else { 0.0 }
+}
+
+/// `850 ms`, `12.5 s`, `4 min 30 s`, `2 h 5 min`, `3 d 4 h`.
+fn duration(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let size = seconds.abs();
+    let pair = |unit: f64, name: &str, part: f64, below: &str| {
+        let parts = (size / part).round();
+        let rest = parts % (unit / part);
+        let first = grouped(&format!("{:.0}", (parts - rest) / (unit / part)));
+        if rest == 0.0 { format!("{first} {name}") } else { format!("{first} {name} {rest:.0} {below}") }
+    };
+    // Each limit is where the smaller form would round up to the larger unit.
+    let text = match size {
+        0.0 => "0 s".to_owned(),
+        _ if size < 0.9995 => format!("{:.0} ms", size * 1_000.0),
+        _ if size < 59.95 => format!("{size:.1} s"),
+        _ if size < 3_599.5 => pair(60.0, "min", 1.0, "s"),
+        _ if size < 86_370.0 => pair(3_600.0, "h", 60.0, "min"),
+        _ => pair(86_400.0, "d", 3_600.0, "h"),
+    };
+    format!("{sign}{text}")
+}
+
+fn counted(value: f64, noun: &str) -> String {
+    count_of(format!("{:.*}", decimals(value), value), noun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_for_people() {
+        for (value, unit, currency, expected) in [
+            (250_031_563.0, "money", "USD", "2,500,315.63 USD"),
+            (-5.0, "money", "EUR", "-0.05 EUR"),
+            (-0.4, "money", "EUR", "0.00 EUR"),
+            (1_234.0, "money", "JPY", "1,234 JPY"),
+            (1_234.0, "money", "KWD", "1.234 KWD"),
+            (9_007_199_254_740_993.0, "money", "EUR", "90,071,992,547,409.92 EUR"),
+            (1_234.5, "money", "EUR", "12.34 EUR"),
+            (1_235.5, "money", "EUR", "12.36 EUR"),
+            (0.125, "ratio", "", "12.50 %"),
+            (-0.000_01, "ratio", "", "0.00 %"),
+            (12.5, "ratio", "", "1,250.00 %"),
+            (7.0, "count", "", "7"),
+            (1_234_567.0, "count", "", "1,234,567"),
+            (33.333, "points", "", "33.33"),
+            (72.5, "points", "", "72.5"),
+            (7.0, "days", "", "7 days"),
+            (1.0, "days", "", "1 day"),
+        ] {
+            assert_eq!(alone(value, unit, currency), expected, "{value} {unit}");
+        }
+    }
+
+    #[test]
+    fn spans_of_time_have_two_units() {
+        for (seconds, expected) in [
+            (0.0, "0 s"),
+            (0.85, "850 ms"),
+            (12.5, "12.5 s"),
+            (59.96, "1 min"),
+            (270.0, "4 min 30 s"),
+            (3_599.6, "1 h"),
+            (7_500.0, "2 h 5 min"),
+            (86_399.0, "1 d"),
+            (273_600.0, "3 d 4 h"),
+            (-90.0, "-1 min 30 s"),
+            (86_400_000.0, "1,000 d"),
+        ] {
+            assert_eq!(duration(seconds), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_column_has_the_decimals_of_its_longest() {
+        let points = Notation::of("points", "", [72.5, 80.0]);
+        assert_eq!([72.5, 80.0].map(|value| points.text(value)), ["72.5", "80.0"]);
+    }
+
+    #[test]
+    fn decimals_for_machines_are_not_grouped() {
+        assert_eq!(decimal(250_031_563.0, "USD"), "2500315.63");
+        assert_eq!(decimal(-7.0, "USD"), "-0.07");
+        assert_eq!(decimal(-7.0, "JPY"), "-7");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 1_234].map(|count| count_of(count, "line")), ["0 lines", "1 line", "1,234 lines"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (plain, expected) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1234567.80 EUR", "1,234,567.80 EUR"),
+            ("-1234", "-1,234"),
+            ("12.50 %", "12.50 %"),
+        ] {
+            assert_eq!(grouped(plain), expected);
+        }
+    }
+}
