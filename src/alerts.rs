@@ -71,12 +71,13 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
     match args.format {
         Format::Json => alerts.iter().try_for_each(|alert| json(alert, out)),
         Format::Csv => output::csv(&header, alerts.iter().map(cells), out),
-        Format::Table => shown(&alerts, &read.catalog()?, &Labels::of(&read.settings()?)?, out),
+        Format::Table => shown(&alerts, args.history, &read.catalog()?, &Labels::of(&read.settings()?)?, out),
     }
 }
 
-/// The alerts as a table, with the tenant's times.
-fn shown(alerts: &[Alert], catalog: &[MetricInfo], labels: &Labels, out: &mut dyn Write) -> Result<()> {
+/// The alerts as a table, with the tenant's times. A history has the time of each change in place of the metric, which
+/// the rule names too.
+fn shown(alerts: &[Alert], history: bool, catalog: &[MetricInfo], labels: &Labels, out: &mut dyn Write) -> Result<()> {
     if alerts.is_empty() {
         return Ok(writeln!(out, "no alerts")?);
     }
@@ -87,27 +88,25 @@ fn shown(alerts: &[Alert], catalog: &[MetricInfo], labels: &Labels, out: &mut dy
         vec![
             alert.rule.clone(),
             alert.account.clone().unwrap_or_default(),
-            alert.metric.clone(),
+            if history { time(alert.at_us) } else { alert.metric.clone() },
             alert.state.name().to_owned(),
             time(alert.since_us),
-            time(alert.at_us),
             alert.value.map(|value| readable(value, metric, alert)).unwrap_or_default(),
         ]
     };
     let suffix = year.map(|year| format!(", {year}")).unwrap_or_default();
-    let (since, noticed) = (format!("since{suffix}"), format!("noticed{suffix}"));
+    let (since, at) = (format!("since{suffix}"), format!("at{suffix}"));
     let header = [
         ("rule", Side::Name),
         ("account", Side::Left),
-        ("metric", Side::Left),
+        if history { (at.as_str(), Side::Name) } else { ("metric", Side::Left) },
         ("state", Side::Name),
-        (since.as_str(), Side::Left),
-        (noticed.as_str(), Side::Left),
+        (since.as_str(), Side::Name),
         ("value", Side::Right),
     ];
     let table = table::draw(&header, alerts.iter().map(row).collect(), Terminal::of_stdout());
-    let count = number::count_of(alerts.len(), "alert");
-    Ok(write!(out, "{table} {count}; times are in {}\n", labels.zone())?)
+    let count = number::count_of(alerts.len(), if history { "change" } else { "alert" });
+    Ok(writeln!(out, "{table} {count}; times are in {}", labels.zone())?)
 }
 
 /// The value that was judged. Money of which no currency is known stays in minor units, and says so.

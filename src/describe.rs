@@ -51,3 +51,42 @@ pub(crate) fn settings(plan: &Plan) -> store::Settings {
         allowed_lateness_us: plan.settings.allowed_lateness,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use processor_core::{catalog::Catalog, settings::Settings};
+
+    use super::*;
+
+    fn adding(plan: &Plan) -> Vec<String> {
+        catalog(plan).into_iter().filter(|metric| metric.additive).map(|metric| metric.name).collect()
+    }
+
+    #[test]
+    fn sums_and_counts_add_up_levels_ratios_and_distinct_counts_do_not() {
+        let plan = Plan::built_in(&Settings::default()).unwrap();
+        let expected = ["events", "orders", "net_revenue", "net_new_revenue", "customers_started", "customers_lost"];
+        assert_eq!(adding(&plan), expected);
+    }
+
+    #[test]
+    fn multiples_add_up_constants_and_products_do_not() {
+        let metric = |name: &str, measure: &str, value: &str| {
+            format!(
+                "  - name: {name}\n    title: T\n    description: D\n    unit: count\n    windows: [1d]\n    \
+                 measures:\n      a: {measure}\n    value: {value}\n"
+            )
+        };
+        let metrics = [
+            metric("doubled", "{count: order}", "2 * a - a"),
+            metric("negated", "{count: order}", "-a"),
+            metric("one_more", "{count: order}", "a + 1"),
+            metric("squared", "{count: order}", "a * a"),
+            metric("active", "{distinct: meaningful}", "a"),
+            metric("base", "{level: customer}", "a"),
+        ];
+        let text = format!("meaningful: [order]\nmetrics:\n{}", metrics.concat());
+        let plan = Plan::lower(&Catalog::parse(&text).unwrap(), &Settings::default()).unwrap();
+        assert_eq!(adding(&plan), ["doubled", "negated"]);
+    }
+}

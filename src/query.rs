@@ -109,7 +109,8 @@ fn stream(
     write: &mut dyn FnMut(&Row) -> Result<()>,
 ) -> Result<()> {
     if args.sort.is_some() {
-        return kept(args, metric, read)?.0.iter().try_for_each(write);
+        let limit = args.limit.unwrap_or(usize::MAX);
+        return kept(args, metric, read, limit)?.0.iter().try_for_each(write);
     }
     let (mut left, mut failed) = (args.limit.unwrap_or(usize::MAX), None);
     ask(read, &args.ask(metric), &mut |row| {
@@ -128,10 +129,8 @@ fn stream(
     failed.map_or(Ok(()), Err)
 }
 
-/// The rows that `--sort` and `--limit` leave, and how many there were.
-fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<(Vec<Row>, usize)> {
-    // Windows as rows are only known when all series are.
-    let limit = args.limit.filter(|_| args.sort.is_some() || metric.per_account).unwrap_or(usize::MAX);
+/// The first `limit` rows in the order of `--sort`, and how many there were.
+fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, limit: usize) -> Result<(Vec<Row>, usize)> {
     let (mut rows, mut found) = (Vec::new(), 0);
     ask(read, &args.ask(metric), &mut |row| {
         found += 1;
@@ -154,7 +153,9 @@ fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<(Vec<
 }
 
 fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn Write) -> Result<()> {
-    let (rows, found) = kept(args, metric, read)?;
+    // Where windows are rows, they are known only when all series are: none is left out before.
+    let limit = if args.may_be_grid(metric) { usize::MAX } else { args.limit.unwrap_or(usize::MAX) };
+    let (rows, found) = kept(args, metric, read, limit)?;
     if rows.is_empty() {
         return Ok(writeln!(out, "no rows")?);
     }
@@ -186,6 +187,13 @@ fn all(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<Vec<Ro
 }
 
 impl Args {
+    /// Whether windows can be the rows of a table: in their order, of one dimension at most, and of one account.
+    fn may_be_grid(&self, metric: &MetricInfo) -> bool {
+        let dimensions = self.by.iter().filter(|name| *name != "currency").count();
+        let ordered = self.sort.is_none_or(|sort| sort == Sort::Start);
+        ordered && dimensions <= 1 && (!metric.per_account || self.account.is_some())
+    }
+
     fn ask(&self, metric: &MetricInfo) -> Ask {
         Ask {
             tenant: "default".to_owned(),

@@ -36,7 +36,7 @@ const METRICS: [(&str, &str); 9] = [
     ("customer_lifetime_value", "customer lifetime value"),
     ("events", "events"),
 ];
-const WIDTHS: [u16; 4] = [25, 19, 19, 15];
+const WIDTHS: [u16; 4] = [25, 18, 18, 15];
 /// Months of the little chart.
 const MONTHS: usize = 13;
 const BAR_CELLS: i64 = 30;
@@ -235,7 +235,8 @@ impl<'a> Screen<'a> {
         let day = self.date(clock_us, "%a %d %b %Y %H:%M:%S %Z");
         let (title, alerts) = (&self.title, self.alerts()?);
         Ok(Some(format!(
-            " {title}\n {day}   {place}\n{table}\n {} events: {}; {} a second\n {alerts}\n",
+            " {title}\n {day}   {place}\n{}\n {} events: {}; {} a second\n {alerts}\n",
+            table.trim_fmt(),
             grouped(&events.to_string()),
             stage.passed.line(),
             grouped(&format!("{per_second:.0}")),

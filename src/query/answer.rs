@@ -5,7 +5,7 @@
 
 use store::{MetricInfo, Point, Row, Window, window::Kind};
 
-use super::{Args, Sort, chart, grid, list};
+use super::{Args, chart, grid, list};
 use crate::output::{label, label::Labels, number, terminal::Terminal};
 
 /// Rows to be shown, and all that the output depends on.
@@ -29,19 +29,13 @@ pub(crate) struct Answer<'a> {
 impl Answer<'_> {
     /// Everything, each line with its newline.
     pub(crate) fn text(&self) -> String {
-        match (self.is_grid(), self.args.chart) {
+        let is_grid = self.args.may_be_grid(self.metric) && self.kind() != Kind::ToDate;
+        match (is_grid, self.args.chart) {
             (true, false) => grid::draw(self),
             (true, true) => chart::of_grid(self),
             (false, false) => list::draw(self),
             (false, true) => chart::of_list(self),
         }
-    }
-
-    /// Whether windows can be rows: in their order, and of a few series.
-    fn is_grid(&self) -> bool {
-        let ordered = self.args.sort.is_none_or(|sort| sort == Sort::Start);
-        let accounts = self.rows.iter().any(|row| row.series.account != self.rows[0].series.account);
-        ordered && !accounts && self.kind() != Kind::ToDate && self.dimensions().len() <= 1
     }
 
     /// Kind of the windows; all rows have the same.

@@ -178,6 +178,20 @@ fn accounts_are_a_list_that_says_how_many_there_are() {
 }
 
 #[test]
+fn what_a_limit_leaves_out_is_said() {
+    let data = shop("");
+    for (arguments, says) in [
+        (&["silence"] as &[&str], " 4 of 423 rows\n"),
+        (&["silence", "--account", "account-1"], " 4 of 141 days\n"),
+        (&["orders", "--by", "channel", "--window", "1d", "--sort", "start"], " 4 of 141 days\n"),
+        (&["orders", "--by", "channel", "--window", "1d", "--sort", "value"], " 4 of 282 rows, greatest first\n"),
+    ] {
+        let out = text(&data, &[&["query"], arguments, &["--limit", "4"]].concat());
+        assert!(out.ends_with(says), "{arguments:?}: {out}");
+    }
+}
+
+#[test]
 fn bars_are_drawn() {
     let data = shop("");
     let environment = [("COLUMNS", "60")];
@@ -257,14 +271,17 @@ fn alerts_are_in_the_tenants_time() {
     let data = shop("");
     let out = text(&data, &["alerts", "--account", "account-2"]);
     expect_test::expect![[r#"
-        ────────────────────────────────────────────────────────────────────────────────────
-         rule         account     metric    state    since, 2024    noticed, 2024     value
-        ────────────────────────────────────────────────────────────────────────────────────
-         silent_90d   account-2   silence   firing   10 May 12:00   11 May 00:00    90 days
-        ────────────────────────────────────────────────────────────────────────────────────
+        ────────────────────────────────────────────────────────────────────
+         rule         account     metric    state    since, 2024      value
+        ────────────────────────────────────────────────────────────────────
+         silent_90d   account-2   silence   firing   10 May 12:00   90 days
+        ────────────────────────────────────────────────────────────────────
          1 alert; times are in Europe/Berlin
     "#]]
     .assert_eq(&out);
+    let history = text(&data, &["alerts", "--account", "account-2", "--history"]);
+    assert!(history.contains(" at, 2024 ") && history.contains(" 11 May 00:00   firing   10 May 12:00 "), "{history}");
+    assert!(history.ends_with(" 1 change; times are in Europe/Berlin\n"), "{history}");
     let json = text(&data, &["alerts", "--account", "account-2", "--format", "json"]);
     assert!(json.contains("\"since\":\"2024-05-10T10:00:00Z\""), "{json}");
 }
