@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use ingest::near::UnknownTypes;
 use jiff::tz::TimeZone;
 use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
 use serde::Deserialize;
@@ -88,6 +89,7 @@ pub(crate) struct Numbers {
     allowed_lateness: String,
     max_ahead: String,
     history_floor: String,
+    unknown_types: String,
     /// A catalog of metrics in YAML; empty for the built-in one.
     catalog: PathBuf,
 }
@@ -150,6 +152,7 @@ impl Default for Numbers {
             allowed_lateness: "1h".to_owned(),
             max_ahead: "5m".to_owned(),
             history_floor: "1990-01-01".to_owned(),
+            unknown_types: "refuse-near".to_owned(),
             catalog: PathBuf::new(),
         }
     }
@@ -227,11 +230,15 @@ impl Config {
             listen: address("ingest", &set.listen)?,
             source: set.source.clone(),
             floor_us: self.history_floor()?,
+            max_ahead_us: duration("settings", "max_ahead", &self.settings.max_ahead)?,
+            unknown_types: self.unknown_types()?,
             body_bytes_max: positive("body_bytes_max", set.body_bytes_max)?,
             events_max: positive("events_max", set.events_max)?,
             memory_bytes_max: positive("memory_bytes_max", set.memory_bytes_max)?,
-            connections_max: positive("connections_max", set.connections_max)?,
-            header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
+            limits: ingest::http::Limits {
+                connections_max: positive("connections_max", set.connections_max)?,
+                header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
+            },
             body_timeout: time("ingest", "body_timeout", &set.body_timeout)?,
         })
     }
@@ -280,6 +287,12 @@ impl Config {
         Ok(date.to_zoned(TimeZone::UTC)?.timestamp().as_microsecond())
     }
 
+    /// What doors do with types that are not in the vocabulary.
+    pub(crate) fn unknown_types(&self) -> anyhow::Result<UnknownTypes> {
+        let parsed = self.settings.unknown_types.parse();
+        parsed.map_err(|problem: String| anyhow::anyhow!("[settings] unknown_types: {problem}"))
+    }
+
     /// The catalog, lowered with the settings.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         let settings = self.settings()?;
@@ -316,12 +329,17 @@ fn address(section: &str, text: &str) -> anyhow::Result<SocketAddr> {
 
 /// `90d`, `1h`, `5m`, `30s`, `500ms` in microseconds.
 fn duration(section: &str, name: &str, text: &str) -> anyhow::Result<i64> {
-    let units = [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000_i64)];
-    let found = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<i64>().ok()?, *size)));
-    match found.and_then(|(count, size)| count.checked_mul(size)).filter(|span| *span >= 0) {
+    match span_us(text) {
         Some(span) => Ok(span),
         None => bail!("[{section}] {name}: is {text:?}, expected a duration such as \"90d\", \"1h\" or \"500ms\""),
     }
+}
+
+/// A span of time as people write it, in microseconds; none if it is none, or negative.
+pub(crate) fn span_us(text: &str) -> Option<i64> {
+    let units = [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000_i64)];
+    let found = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<i64>().ok()?, *size)));
+    found.and_then(|(count, size)| count.checked_mul(size)).filter(|span| *span >= 0)
 }
 
 #[cfg(test)]
@@ -360,6 +378,10 @@ mod tests {
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
             ("[ingest]\nlisten = \"8080\"", "[ingest] listen: is \"8080\", expected an address such as 127.0.0.1:8080"),
             ("[ingest]\ntick = \"fast\"", "[ingest] tick: is \"fast\", expected a duration"),
+            (
+                "[settings]\nunknown_types = \"deny\"",
+                "[settings] unknown_types: is \"deny\", expected refuse-near, allow or refuse",
+            ),
             ("[ingest]\nqueue = 0", "[ingest] queue: is 0, expected at least 1"),
             ("[checkpoints]\nstandby = true", "[checkpoints] standby: is true, but store is empty"),
             ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// This partition only
     #[arg(long)]
     pub(crate) partition: Option<u32>,
+    /// Events of this id only, whatever their source
+    #[arg(long)]
+    pub(crate) id: Option<String>,
 }
 
 /// What the lines are ordered by.
@@ -76,10 +79,10 @@ pub(crate) fn run(args: &Args, log: &Arc<dyn Log>, topic: &str, out: &mut dyn Wr
         let Some((offset, entry)) = cursors[at].head.take() else { return Ok(lines) };
         let partition = cursors[at].partition;
         match entry.entry {
-            Some(entry::Entry::Event(event)) => {
+            Some(entry::Entry::Event(event)) if args.id.as_ref().is_none_or(|id| *id == event.id) => {
                 writeln!(out, "{}", render(&event, Some(Position { partition, offset })))?
             }
-            Some(entry::Entry::Tick(tick)) if args.ticks => {
+            Some(entry::Entry::Tick(tick)) if args.ticks && args.id.is_none() => {
                 writeln!(out, "{{\"tick\":\"{}\",\"partition\":{partition}}}", render_rfc3339(tick.at_us))?;
             }
             _ => continue,

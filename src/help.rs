@@ -58,6 +58,12 @@ pub(crate) const EVENTS: &str = "Examples:
   vitals events --data shop
   vitals events --order recorded --ticks --data cdnow";
 
+pub(crate) const QUARANTINE: &str = "Examples:
+  vitals quarantine --data shop
+  vitals quarantine --json --brokers localhost:9092 --data fleet
+
+Whoever sends one of them again with the right time may use the same id: it is free.";
+
 pub(crate) const TAIL: &str = "Examples:
   vitals tail metrics.net_revenue --data shop
   vitals tail alerts --once --data cdnow";

@@ -3,8 +3,9 @@
 //! Flags to [`ingest::import::Options`], a progress bar on a terminal, a summary that counts everything.
 //! The caller opens the log and may run the stages in the same process meanwhile.
 
+mod summary;
+
 use std::{
-    fmt::Write as _,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -16,9 +17,8 @@ use std::{
 
 use crate::{
     Usage,
-    config::Config,
+    config::{self, Config},
     node::{Node, Part},
-    output::number::plain_count_of,
     shutdown,
     site::Site,
 };
@@ -28,7 +28,8 @@ use eventlog::Log;
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{
     import::{Options, Progress, Summary},
-    parse_rfc3339, render_rfc3339,
+    outcome::Measured,
+    parse_rfc3339,
     sort::Order,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -107,14 +108,8 @@ fn until(text: &str, zone: &TimeZone, now_us: i64) -> anyhow::Result<i64> {
 }
 
 fn span(text: &str) -> anyhow::Result<i64> {
-    let unit = match text.chars().last() {
-        Some('d') => 86_400_000_000,
-        Some('h') => 3_600_000_000,
-        Some('m') => 60_000_000,
-        _ => 0,
-    };
-    let count: Option<i64> = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse().ok());
-    match count.and_then(|count| count.checked_mul(unit)).filter(|span| *span > 0) {
+    // The grid of ticks has whole minutes.
+    match config::span_us(text).filter(|span| *span > 0 && *span % 60_000_000 == 0) {
         Some(span) => Ok(span),
         None => bail!("--tick: is {text}, expected 1d, or hours or minutes like 1h or 15m"),
     }
@@ -126,6 +121,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     let plan = config.plan().map_err(Usage)?;
     let mut options = args.options(path, &plan.settings.zone).map_err(Usage)?;
     options.floor_us = config.history_floor().map_err(Usage)?;
+    options.unknown_types = config.unknown_types().map_err(Usage)?;
     // Before a data directory is made.
     ingest::import::check(&options)?;
     let site = match crate::kafka::settings(config).map_err(Usage)? {
@@ -133,9 +129,14 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         None => Site::embedded(path, plan, config)?,
     };
     let stop = shutdown::flag()?;
+    let measured = {
+        let plan = site.plan.clone();
+        Measured::new(move |kind| plan.measures(kind))
+    };
     if site.own_log().is_none() {
         let summary = run(&options, &site.log, &stop)?;
-        write!(out, "{}", describe(&summary))?;
+        write!(out, "{}", summary::lines(&summary, &measured))?;
+        writeln!(out, "the processors of the fleet count them: vitals_events_total at their /metrics")?;
         return any(&summary);
     }
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
@@ -144,19 +145,13 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if imported.is_ok() {
         node.drain(&stop)?;
     }
-    let (after, frozen) = (node.counters(), node.frozen());
+    let (after, frozen, conflicts) = (node.counters(), node.frozen(), node.conflicts());
     node.stop()?;
     let summary = imported?;
     let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
-    write!(out, "{}", describe(&summary))?;
-    writeln!(
-        out,
-        "{} on time, {} late, {} duplicate, {} quarantined",
-        after.on_time - before.on_time,
-        after.late - before.late,
-        after.duplicate - before.duplicate,
-        after.quarantined - before.quarantined
-    )?;
+    write!(out, "{}", summary::lines(&summary, &measured))?;
+    write!(out, "{}", summary::outcomes(&summary, &before, &after))?;
+    write!(out, "{}", summary::conflicts(&conflicts))?;
     if frozen > 0 {
         writeln!(
             out,
@@ -221,29 +216,4 @@ fn show(bar: &ProgressBar, phase: &'static str, done: u64, total: u64) {
     }
     bar.set_length(total);
     bar.set_position(done);
-}
-
-/// The summary for people; it counts every line.
-pub(crate) fn describe(summary: &Summary) -> String {
-    let read = plain_count_of(summary.read, "line");
-    let mut out = format!("{read}: {} accepted, {} rejected\n", summary.accepted, summary.rejected);
-    for (kind, count) in &summary.types {
-        let _ = writeln!(out, "  {count:>12} {kind}");
-    }
-    if let Some((first, last)) = summary.times_us {
-        let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
-    }
-    let _ = write!(out, "{} and ", plain_count_of(summary.appended, "event"));
-    let _ = write!(out, "{} appended", plain_count_of(summary.ticks, "tick"));
-    if summary.resumed > 0 {
-        let _ = write!(out, ", {} were there from an interrupted import", summary.resumed);
-    }
-    if let Some(clock) = summary.clock_us {
-        let _ = write!(out, "; it is {} now in the log", render_rfc3339(clock));
-    }
-    out.push('\n');
-    if summary.stopped {
-        out.push_str("stopped before the end; the same command goes on from here\n");
-    }
-    out
 }

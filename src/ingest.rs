@@ -15,12 +15,12 @@ use std::{
 };
 
 use anyhow::bail;
-use ingest::{clock, http, live::Live};
+use ingest::{clock, http, live::Live, outcome::Measured};
 
 use crate::{
     Usage,
     config::Config,
-    front,
+    front::{self, Port},
     node::{Node, Part},
     shutdown,
     site::Site,
@@ -34,6 +34,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 }
+
+/// What there is, for who asks for something else.
+const PATHS: &str = "events go to POST /v1/events; GET /healthz, /readyz and /metrics say how the door is";
+/// What to do when it is ready.
+const READY: &str = ": POST /v1/events takes CloudEvents in JSON";
 
 /// How long what was accepted may take to be processed at the end; the next start goes on from there.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -59,9 +64,15 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     let door = std::thread::Builder::new().name("door".to_owned()).spawn(move || live.run())?;
     let (stages, shut) = (node.readiness(), handle.clone());
     let ready = move || shut.refusal().map_or_else(&stages, |refusal| Err(refusal.reason));
-    let router = http::router(front.clone(), handle, clock).merge(telemetry::router(recorder.clone(), ready));
+    let measured = {
+        let plan = site.plan.clone();
+        Measured::new(move |kind| plan.measures(kind))
+    };
+    let port = Port { limits: &front.limits, paths: PATHS, ready: READY, recorder: recorder.clone() };
+    let router = http::router(front.clone(), handle, clock, measured).merge(telemetry::router(recorder, ready.clone()));
     let ended = || stop.load(Ordering::Relaxed) || node.failed() || door.is_finished();
-    let served = front::serve(listener, router, &front, recorder, ended, out);
+    // It holds a handle of the door, which closes when all are gone.
+    let served = front::serve(listener, router, port, move || ready().is_ok(), ended, out);
     let closed = door.join();
     if !node.failed() {
         let over = after(DRAIN_MAX)?;

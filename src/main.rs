@@ -19,6 +19,7 @@ mod lag;
 mod metrics;
 mod node;
 mod output;
+mod quarantine;
 mod query;
 mod rebuild;
 mod roles;
@@ -96,6 +97,9 @@ enum Command {
     /// The log as CloudEvents JSON, one event a line.
     #[command(after_help = help::EVENTS)]
     Events(OnLog<events::Args>),
+    /// Events that were dated ahead of their arrival, and therefore not applied.
+    #[command(after_help = help::QUARANTINE)]
+    Quarantine(OnLog<quarantine::Args>),
     /// What is published, as it comes: values of a metric, or alerts.
     #[command(after_help = help::TAIL)]
     Tail(OnLog<tail::Args>),
@@ -147,6 +151,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
         Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Quarantine(on) => quarantine::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Topics(on) => topics::run(&on.args, &of(&on.brokers)?, out),
         Command::Demo(on) => {
             let place = demo::Where { path: cli.data.as_deref(), file };

@@ -310,6 +310,11 @@ impl<'a> Node<'a> {
         self.counters.counters()
     }
 
+    /// The first events whose id was known with other content.
+    pub(crate) fn conflicts(&self) -> Vec<account::Conflict> {
+        self.counters.conflicts()
+    }
+
     /// Changes to rows past their keep so far.
     pub(crate) fn frozen(&self) -> u64 {
         self.counters.frozen()

@@ -33,9 +33,8 @@ pub(crate) fn run(_: &Args, config: &Config, path: &Path, out: &mut dyn Write) -
     let stop = shutdown::flag()?;
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let open = node.drain(&stop)?;
-    let counters = node.counters();
+    let events = node.counters().accepted();
     node.stop()?;
-    let events = counters.on_time + counters.late + counters.duplicate + counters.quarantined;
     writeln!(out, "{} applied again", plain_count_of(events, "event"))?;
     if open > 0 {
         let follow = if open == 1 { "follows" } else { "follow" };

@@ -10,7 +10,7 @@ use ingest::http;
 use crate::{
     Usage,
     config::Config,
-    front,
+    front::{self, Port},
     node::{Node, Part},
     shutdown,
     site::Site,
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 }
+
+/// What there is, for who asks for something else.
+const PATHS: &str = "GET /healthz, /readyz and /metrics say how the process is; events go to a door (`vitals ingest`)";
 
 /// Runs a part until it is interrupted, or fails.
 pub(crate) fn execute(
@@ -46,9 +49,8 @@ pub(crate) fn execute(
         return Err(Usage(anyhow::Error::msg(problem)).into());
     };
     let plan = config.plan().map_err(Usage)?;
-    let mut front = config.http().map_err(Usage)?;
-    front.listen = args.listen.map_or_else(|| config.telemetry_listen(), Ok).map_err(Usage)?;
-    let listener = http::bind(front.listen)?;
+    let listen = args.listen.map_or_else(|| config.telemetry_listen(), Ok).map_err(Usage)?;
+    let listener = http::bind(listen)?;
     let recorder = telemetry::install()?;
     let stop = shutdown::flag()?;
     let site = Site::fleet(role, path, plan, config, kafka)?;
@@ -59,9 +61,11 @@ pub(crate) fn execute(
         );
     }
     let node = Node::start(&site, &[part])?;
-    let router = telemetry::router(recorder.clone(), node.readiness());
+    let ready = node.readiness();
+    let port = Port { limits: &http::Limits::default(), paths: PATHS, ready: "", recorder: recorder.clone() };
+    let router = telemetry::router(recorder, ready.clone());
     let ended = || stop.load(Ordering::Relaxed) || node.failed();
-    let served = front::serve(listener, router, &front, recorder, ended, out);
+    let served = front::serve(listener, router, port, || ready().is_ok(), ended, out);
     // A stage that failed is why the rest did.
     node.stop()?;
     served

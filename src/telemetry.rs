@@ -11,6 +11,7 @@ use axum::{
     response::IntoResponse as _,
     routing::get,
 };
+use ingest::http::problem;
 use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -65,7 +66,7 @@ pub(crate) fn router(
     let ready = move || {
         let answer = match ready() {
             Ok(()) => "ready\n".into_response(),
-            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+            Err(why) => problem(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {why}")),
         };
         async move { answer }
     };

@@ -40,12 +40,12 @@ impl Form {
     }
 }
 
-/// What became of one event.
+/// One event of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Item {
     /// Its id, where it could be read.
     pub id: Option<String>,
-    /// Why it is refused.
+    /// Why it is refused; none where it is the next of [`Batch::events`].
     pub rejection: Option<Rejection>,
 }
 
@@ -54,8 +54,8 @@ pub struct Outcome {
 pub struct Batch {
     /// Those accepted, in order. `recorded_at_us` is left 0.
     pub events: Vec<Event>,
-    /// What became of each, in order.
-    pub outcomes: Vec<Outcome>,
+    /// All of them, in order.
+    pub items: Vec<Item>,
 }
 
 /// Why a body is refused as a whole.
@@ -73,6 +73,7 @@ pub enum Problem {
 /// When nothing in it can be told apart.
 pub fn parse(form: Form, body: &[u8], context: &Context, events_max: usize) -> Result<Batch, Problem> {
     let mut batch = Batch::default();
+    let body = body.strip_prefix(json::BOM).unwrap_or(body);
     if form == Form::Lines {
         let texts = body.split(|byte| *byte == b'\n').map(lines::trimmed).filter(|line| !line.trim_ascii().is_empty());
         texts.into_iter().try_for_each(|line| batch.take(line, context, events_max))?;
@@ -107,18 +108,18 @@ fn malformed(problem: &str) -> Problem {
 
 impl Batch {
     fn take(&mut self, text: &[u8], context: &Context, events_max: usize) -> Result<(), Problem> {
-        if self.outcomes.len() >= events_max {
+        if self.items.len() >= events_max {
             return Err(Problem::TooMany(events_max));
         }
-        let outcome = match event::parse(text, context) {
+        let item = match event::parse(text, context) {
             Ok(event) => {
                 let id = Some(event.id.clone());
                 self.events.push(event);
-                Outcome { id, rejection: None }
+                Item { id, rejection: None }
             }
-            Err(rejection) => Outcome { id: id(text), rejection: Some(rejection) },
+            Err(rejection) => Item { id: id(text), rejection: Some(rejection) },
         };
-        self.outcomes.push(outcome);
+        self.items.push(item);
         Ok(())
     }
 }
@@ -139,7 +140,14 @@ mod tests {
     use super::*;
 
     fn context() -> Context {
-        Context { now_us: 0, until_us: i64::MAX, floor_us: i64::MIN, source: "http".into(), tenant: String::new() }
+        Context {
+            now_us: 0,
+            until_us: i64::MAX,
+            floor_us: i64::MIN,
+            source: "http".into(),
+            tenant: String::new(),
+            unknown_types: crate::near::UnknownTypes::default(),
+        }
     }
 
     fn event(id: &str) -> String {
@@ -152,12 +160,12 @@ mod tests {
             Ok(batch) => batch,
             Err(problem) => return vec![format!("{problem:?}")],
         };
-        assert_eq!(batch.events.len(), batch.outcomes.iter().filter(|outcome| outcome.rejection.is_none()).count());
-        let one = |outcome: Outcome| match outcome.rejection {
-            None => outcome.id.unwrap_or_default(),
-            Some(rejection) => format!("{}: {rejection}", outcome.id.unwrap_or_default()),
+        assert_eq!(batch.events.len(), batch.items.iter().filter(|item| item.rejection.is_none()).count());
+        let one = |item: Item| match item.rejection {
+            None => item.id.unwrap_or_default(),
+            Some(rejection) => format!("{}: {rejection}", item.id.unwrap_or_default()),
         };
-        batch.outcomes.into_iter().map(one).collect()
+        batch.items.into_iter().map(one).collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Attributes that Vitals has no use for (`dataschema`, `subject`, foreign extensions) are accepted and
 //! not kept; so are `recordedat`, `partition` and `offset`, which [`render`] adds: an event that goes
-//! through the door again is stamped again. `account` on a `lead.*` event is not kept either: its subject is the lead.
+//! through the door again is stamped again. `arrived` says that the time is the one at which it came. `account` on a `lead.*` event is not kept either: its subject is the lead.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use proto::v1::{CustomField, Event, SubjectKind, custom_field, event};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
-    Rejection,
+    Rejection, cure,
     json::{self, Shape},
     render_rfc3339, validate,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) source: Option<Cow<'a, str>>,
     pub(crate) kind: Cow<'a, str>,
     pub(crate) time: Option<Cow<'a, str>>,
+    /// The time is that of its arrival, at this door or an earlier one.
+    pub(crate) arrived: bool,
     pub(crate) account: Option<Cow<'a, str>>,
     pub(crate) corrects: Option<Cow<'a, str>>,
     pub(crate) of_source: Option<Cow<'a, str>>,
@@ -40,7 +42,9 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
             "id" => id = Some(identity(raw, "id")?),
             "type" => kind = Some(identity(raw, "type")?),
             "source" => envelope.source = Some(identity(raw, "source")?),
+            "time" if json::shape(raw) == Shape::Number => return Err(cure::time(raw)),
             "time" => envelope.time = Some(json::string(raw, "time")?),
+            "arrived" => envelope.arrived = raw.get() == "true",
             "account" => envelope.account = Some(identity(raw, "account")?),
             "corrects" => envelope.corrects = Some(identity(raw, "corrects")?),
             "ofsource" => envelope.of_source = Some(identity(raw, "ofsource")?),
@@ -60,6 +64,9 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
 }
 
 fn identity<'a>(raw: &'a RawValue, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
+    if let Some(cure) = cure::in_quotes(raw) {
+        return Err(Rejection::new(field, format!("is {}, expected {cure}", raw.get())));
+    }
     let text = json::string(raw, field)?;
     match validate::id_problem(&text) {
         Some(problem) => Err(Rejection::new(field, problem)),
@@ -100,6 +107,9 @@ pub fn render(event: &Event, position: Option<Position>) -> String {
     push(&mut out, "source", &event.source);
     push(&mut out, "type", &event.r#type);
     push(&mut out, "time", &render_rfc3339(event.time_us));
+    if event.time_is_arrival {
+        out.push_str(",\"arrived\":true");
+    }
     if event.subject_kind() == SubjectKind::Account {
         push(&mut out, "account", &event.subject);
     }

@@ -25,7 +25,7 @@ const TAIL_MAX: u64 = ROWS_MAX + 10_000;
 /// Settings of a door.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Topic of events, prefix included.
+    /// Topic of events, without the configurable prefix.
     pub topic: Arc<str>,
     /// Name of the log's producer; a newer door of this name fences this one.
     pub producer: String,
@@ -84,14 +84,15 @@ impl Door {
         self.append_at(event, time_us);
     }
 
-    /// Stamps an event that is recorded at `now_us` and adds it to the batch.
-    pub fn append_at(&mut self, mut event: Event, now_us: i64) {
+    /// Stamps an event that is recorded at `now_us` and adds it to the batch; returns the stamp.
+    pub fn append_at(&mut self, mut event: Event, now_us: i64) -> i64 {
         event.recorded_at_us = self.schedule.row(now_us);
         let partition = partition::of(event.subject.as_bytes(), self.partitions);
         let key = Bytes::from(event.subject.clone().into_bytes());
         let at_us = event.recorded_at_us;
         self.push(partition, key, at_us, &Entry { entry: Some(entry::Entry::Event(event)) });
         self.rows += 1;
+        at_us
     }
 
     /// Adds a tick to every partition; `false` when the clock is there already.

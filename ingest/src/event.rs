@@ -15,6 +15,7 @@ use crate::{
     Rejection,
     cloudevents::{self, Envelope},
     json::{self, Shape},
+    near::UnknownTypes,
     parse_rfc3339, render_rfc3339,
     schema::{self, Subject},
     validate::{self, Data},
@@ -38,6 +39,8 @@ pub struct Context {
     pub source: String,
     /// Tenant, from the key of the door; empty means [`TENANT`].
     pub tenant: String,
+    /// What to do with types that are not in the vocabulary.
+    pub unknown_types: UnknownTypes,
 }
 
 /// Reads and validates one line. `recorded_at_us` is left 0.
@@ -49,8 +52,11 @@ pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
         return Err(Rejection::line(format!("longer than {LINE_MAX} bytes")));
     }
     let envelope = cloudevents::envelope(json::text(line)?)?;
-    let mut fields = data_fields(&envelope)?;
     let known = schema::find(&envelope.kind);
+    if known.is_none() {
+        context.unknown_types.check(&envelope.kind)?;
+    }
+    let mut fields = data_fields(&envelope)?;
     let custom = custom(&mut fields, known.is_some())?;
     let data = match known {
         Some(kind) => validate::data(kind, &fields)?,
@@ -58,7 +64,7 @@ pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
     };
     let subject = known.map_or_else(|| schema::subject_of_unknown(&envelope.kind), |kind| kind.subject);
     let (subject, subject_kind) = whose(subject, &envelope, &fields, context)?;
-    let time_us = when(&envelope, context)?;
+    let (time_us, time_is_arrival) = (when(&envelope, context)?, envelope.arrived || envelope.time.is_none());
     Ok(Event {
         data: Some(payload(&envelope, fields, &data)?),
         source: envelope.source.map_or_else(|| context.source.clone(), Cow::into_owned),
@@ -66,6 +72,7 @@ pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
         r#type: envelope.kind.into_owned(),
         time_us,
         recorded_at_us: 0,
+        time_is_arrival,
         subject,
         subject_kind: subject_kind.into(),
         tenant: context.tenant.clone(),
@@ -227,7 +234,7 @@ fn payload(envelope: &Envelope<'_>, fields: json::Fields<'_>, data: &Data<'_>) -
 
 fn order(data: &Data<'_>) -> Result<OrderCompleted, Rejection> {
     let lines = match data.raw("lines") {
-        Some(raw) => validate::lines(raw, "data.lines")?,
+        Some(raw) => validate::lines(raw, "data.lines", "")?,
         None => Vec::new(),
     };
     let line =

@@ -1,15 +1,20 @@
 //! `POST /v1/events`: a live door for HTTP.
 //!
 //! ```text
-//!   200  {"accepted":1,"rejected":1,"results":[{"id":"1","status":"accepted"},{"id":"2","status":"rejected","reason":..}]}
-//!   400 not JSON · 408 too slow · 413 too big · 415 other type or coding · 421 other host · 429 too many connections
+//!   200  {"accepted":1,"quarantined":0,"not_measured":0,"rejected":0,"results":[{"index":0,"id":"1","status":"accepted"}]}
+//!   207 some are rejected · 422 all are: the same lists, with the reason of each (`answer`)
+//!   400 not JSON · 405 not POST · 408 too slow · 413 too big · 415 other type or coding · 421 other host
+//!   429 too many connections
 //!   503 nothing was accepted, or it is not known: send the same ids again after Retry-After seconds
 //! ```
+//! A body is CloudEvents in JSON: one, a list, or one a line; in binary mode its headers are the attributes (`binary`).
 //!
-//! Invariants: what is answered as accepted is durable; limits count decompressed bytes; memory is bounded whatever is
-//! sent ([`budget`]); nobody but this machine is listened to until there are keys ([`bind`]). It does not know what an
-//! event is ([`crate::batch`] does), nor the log.
+//! Invariants: what is answered as accepted is durable; every refusal has a body that says what to do (`refusal`); limits
+//! count decompressed bytes; memory is bounded whatever is sent (`budget`); nobody but this machine is listened to until
+//! there are keys ([`bind`]). It does not know what an event is ([`crate::batch`] does), nor the log.
 
+mod answer;
+mod binary;
 mod body;
 mod budget;
 mod refusal;
@@ -28,9 +33,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use serde::Serialize;
 
 use self::{
+    binary::Attributes,
     body::Coding,
     budget::{Budget, Share},
     refusal::Refusal,
@@ -41,13 +46,18 @@ use crate::{
     clock::Clock,
     event::Context,
     live::Handle,
+    near::UnknownTypes,
+    outcome::{Kept, Measured},
     telemetry,
 };
 
-pub use server::serve;
+pub use refusal::problem;
+pub use server::{Limits, serve};
 
 /// How long an answer of the log is waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// How long the first requests wait for the log to be opened.
+const OPEN_WAIT: Duration = Duration::from_secs(20);
 
 /// Settings of the HTTP door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,16 +68,18 @@ pub struct Config {
     pub source: String,
     /// Earlier events are rejected; microseconds since the Unix epoch.
     pub floor_us: i64,
+    /// Events dated later than this after they were recorded are quarantined; microseconds.
+    pub max_ahead_us: i64,
+    /// What to do with types that are not in the vocabulary.
+    pub unknown_types: UnknownTypes,
     /// Bytes of a body, decompressed.
     pub body_bytes_max: usize,
     /// Events of a body.
     pub events_max: usize,
     /// Bytes of all bodies at work.
     pub memory_bytes_max: usize,
-    /// Connections at a time.
-    pub connections_max: usize,
-    /// Headers have to be there within this; so long may a connection be idle.
-    pub header_timeout: Duration,
+    /// Limits of connections.
+    pub limits: Limits,
     /// A body has to be there within this.
     pub body_timeout: Duration,
 }
@@ -78,11 +90,12 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             source: "http".to_owned(),
             floor_us: crate::HISTORY_FLOOR_US,
+            max_ahead_us: 300_000_000,
+            unknown_types: UnknownTypes::default(),
             body_bytes_max: 8 << 20,
             events_max: 10_000,
             memory_bytes_max: 64 << 20,
-            connections_max: 512,
-            header_timeout: Duration::from_secs(10),
+            limits: Limits::default(),
             body_timeout: Duration::from_secs(30),
         }
     }
@@ -111,35 +124,35 @@ struct Front {
     config: Config,
     door: Handle,
     clock: Arc<dyn Clock>,
+    measured: Measured,
     budget: Budget,
 }
 
-/// The routes of the door.
-pub fn router(config: Config, door: Handle, clock: Arc<dyn Clock>) -> Router {
+/// The routes of the door; of what is not `measured` the sender is told.
+pub fn router(config: Config, door: Handle, clock: Arc<dyn Clock>, measured: Measured) -> Router {
     let budget = Budget::new(config.memory_bytes_max);
-    let front = Arc::new(Front { config, door, clock, budget });
+    let front = Arc::new(Front { config, door, clock, measured, budget });
     Router::new().route("/v1/events", post(accept)).with_state(front)
 }
 
 async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
     let started = Instant::now();
-    let response = match front.take(request).await {
-        Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
-        Err(refusal) => refusal.into_response(),
-    };
+    let response = front.take(request).await.unwrap_or_else(|refusal| refusal.into_response());
     telemetry::request(response.status().as_u16(), started.elapsed());
     response
 }
 
 impl Front {
-    async fn take(self: &Arc<Self>, request: Request) -> Result<String, Refusal> {
+    async fn take(self: &Arc<Self>, request: Request) -> Result<Response, Refusal> {
+        self.door.opened(OPEN_WAIT).await;
         if let Some(refusal) = self.door.refusal() {
             // Else who sends it after the headers finds a closed connection in the place of an answer.
             let skipped = body::skip(request.into_body(), self.config.body_bytes_max);
             let _ = tokio::time::timeout(self.config.body_timeout, skipped).await;
             return Err(refusal.into());
         }
-        let form = form(request.headers())?;
+
+        let form = Mode::of(request.headers())?;
         let coding = Coding::of(request.headers())?;
         let mut share = self.budget.share();
         let limit = self.config.body_bytes_max;
@@ -147,34 +160,42 @@ impl Front {
         let Ok(bytes) = tokio::time::timeout(self.config.body_timeout, read).await else {
             return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
         };
-        let (batch, _share) = self.parse(form, coding, bytes?, share).await?;
-        let answer = render(&batch)?;
-        if !batch.events.is_empty() {
-            let asked = self.door.submit(batch.events)?;
-            Handle::answered(asked, ANSWER_WAIT).await?;
+        let (Batch { events, items }, _share) = self.parse(form, coding, bytes?, share).await?;
+
+        let kept: Vec<Kept> = events.iter().map(|event| Kept::new(event, &self.measured)).collect();
+        let mut stamps = Vec::new();
+        if !events.is_empty() {
+            let asked = self.door.submit(events)?;
+            stamps = Handle::answered(asked, ANSWER_WAIT).await?;
         }
-        Ok(answer)
+        answer::answer(&items, &kept, &stamps, self.config.max_ahead_us)
     }
 
     /// Away from the threads that serve connections: a body may take a while.
     async fn parse(
         self: &Arc<Self>,
-        form: Form,
+        mode: Mode,
         coding: Coding,
         bytes: Vec<u8>,
         mut share: Share,
     ) -> Result<(Batch, Share), Refusal> {
         let front = self.clone();
         let parsed = tokio::task::spawn_blocking(move || {
-            let body = coding.decode(bytes, front.config.body_bytes_max, &mut share)?;
+            let config = &front.config;
+            let body = coding.decode(bytes, config.body_bytes_max, &mut share)?;
+            let (form, body) = match mode {
+                Mode::Structured(form) => (form, body),
+                Mode::Binary(attributes) => (Form::Single, attributes.with(&body)?),
+            };
             let context = Context {
                 now_us: front.clock.now().wall_us,
                 until_us: i64::MAX,
-                floor_us: front.config.floor_us,
-                source: front.config.source.clone(),
+                floor_us: config.floor_us,
+                source: config.source.clone(),
                 tenant: String::new(),
+                unknown_types: config.unknown_types,
             };
-            Ok((batch::parse(form, &body, &context, front.config.events_max)?, share))
+            Ok((batch::parse(form, &body, &context, config.events_max)?, share))
         });
         parsed
             .await
@@ -182,54 +203,43 @@ impl Front {
     }
 }
 
+/// How a request holds events.
+enum Mode {
+    /// In its body.
+    Structured(Form),
+    /// One, in its headers and its body.
+    Binary(Attributes),
+}
+
+impl Mode {
+    /// What the headers say.
+    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        match Attributes::of(headers)? {
+            Some(attributes) => Ok(Self::Binary(attributes)),
+            None => form(headers).map(Self::Structured),
+        }
+    }
+}
+
 /// What the body is said to be.
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
     let wrong = |found: &str| {
         let expected = "application/json, application/cloudevents+json, application/cloudevents-batch+json or \
-                        application/x-ndjson, in UTF-8";
+                        application/x-ndjson, in UTF-8; or the headers of a CloudEvent in binary mode (ce-id, ...)";
         Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type {found}, expected {expected}"))
     };
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Err(wrong("is missing")) };
     let text = value.to_str().unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
     let form = Form::of(parts.next().unwrap_or_default());
-    let utf8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+    form.filter(|_| is_utf8(parts)).ok_or_else(|| wrong(&format!("is {}", text.escape_debug())))
+}
+
+/// Whether the parameters of a content type name no other charset.
+fn is_utf8<'a>(parameters: impl Iterator<Item = &'a str>) -> bool {
+    parameters.filter_map(|part| part.split_once('=')).all(|(name, value)| {
         !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-    });
-    form.filter(|_| utf8).ok_or_else(|| wrong(&format!("is {}", text.escape_debug())))
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    accepted: usize,
-    rejected: usize,
-    results: Vec<Told<'a>>,
-}
-
-#[derive(Serialize)]
-struct Told<'a> {
-    id: Option<&'a str>,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// What the sender is told once the accepted events are durable.
-fn render(batch: &Batch) -> Result<String, Refusal> {
-    let results: Vec<_> = batch
-        .outcomes
-        .iter()
-        .map(|outcome| Told {
-            id: outcome.id.as_deref(),
-            status: if outcome.rejection.is_none() { "accepted" } else { "rejected" },
-            reason: outcome.rejection.as_ref().map(ToString::to_string),
-        })
-        .collect();
-    let accepted = batch.events.len();
-    let rejected = results.len() - accepted;
-    telemetry::rejected(u64::try_from(rejected).unwrap_or(0));
-    serde_json::to_string(&Answer { accepted, rejected, results })
-        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    })
 }
 
 impl From<Problem> for Refusal {

@@ -25,8 +25,10 @@ use crate::{
     Error, Rejection, Result,
     door::{self, Door},
     event::{self, Context},
+    json,
     lines::{self, Line},
     mapping::{Layout, Mapping},
+    near::UnknownTypes,
     number, render_rfc3339,
     sort::{Item, Merge, Order, Sorter},
     telemetry,
@@ -34,9 +36,12 @@ use crate::{
 };
 
 /// Changes when the same file would give other records: then no old position fits.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 /// Types counted by name in a summary; more are counted together.
 const TYPES_MAX: usize = 1_000;
+
+/// Rejected lines that a summary names.
+pub const FIRST_REJECTED: usize = 3;
 
 /// What to import, and how.
 #[derive(Debug, Clone)]
@@ -47,7 +52,8 @@ pub struct Options {
     pub mapping: Option<PathBuf>,
     /// [`Order::Time`], or [`Order::File`] to keep theirs.
     pub order: Order,
-    /// Where rejected lines go verbatim; it is written anew.
+    /// Where rejected lines go verbatim, with the header of their file, so that they can be imported again once they are
+    /// mended; it is written anew.
     pub rejects: Option<PathBuf>,
     /// Tick on to this time; not after `now_us`.
     pub until_us: Option<i64>,
@@ -59,9 +65,11 @@ pub struct Options {
     pub now_us: i64,
     /// Earlier events are rejected.
     pub floor_us: i64,
+    /// What to do with types that are not in the vocabulary.
+    pub unknown_types: UnknownTypes,
     /// Source of events without one.
     pub source: String,
-    /// Topic of events, prefix included.
+    /// Topic of events, without the configurable prefix.
     pub topic: String,
     /// Where the sort keeps what does not fit in memory.
     pub folder: PathBuf,
@@ -84,6 +92,7 @@ impl Options {
             zone: TimeZone::UTC,
             now_us,
             floor_us: crate::HISTORY_FLOOR_US,
+            unknown_types: UnknownTypes::default(),
             source: "import".to_owned(),
             topic: crate::EVENTS.to_owned(),
             folder,
@@ -154,6 +163,8 @@ pub struct Summary {
     pub times_us: Option<(i64, i64)>,
     /// The log's clock at the end.
     pub clock_us: Option<i64>,
+    /// The first lines refused, at most [`FIRST_REJECTED`].
+    pub first_rejected: Vec<Rejected>,
     /// It was told to stop; import again to go on.
     pub stopped: bool,
 }
@@ -171,7 +182,8 @@ pub fn run(
 ) -> Result<Summary> {
     check(options)?;
     let grid = Grid::new(options.zone.clone(), options.tick_us)?;
-    let mapping = options.mapping.as_ref().map(|path| Mapping::load(path, &options.zone)).transpose()?;
+    let mapping = options.mapping.as_ref().map(|path| Mapping::load(path, &options.zone, options.unknown_types));
+    let mapping = mapping.transpose()?;
     let group = group(options)?;
     let position = position(log, &group, options)?;
     let config = door::Config {
@@ -212,7 +224,7 @@ const UNPACK: &str = "unpack it first";
 const RECODE: &str = "make it UTF-8 first: iconv -f UTF-16 -t UTF-8";
 
 /// One look instead of a rejection for each line.
-fn holds_lines(path: &Path, json: bool) -> Result<()> {
+fn holds_lines(path: &Path, events: bool) -> Result<()> {
     let fail = |e| Error::file(path, e);
     let not_lines = |what, cure| Err(Error::NotLines { path: path.display().to_string(), what, cure });
     let file = File::open(path).map_err(fail)?;
@@ -223,7 +235,8 @@ fn holds_lines(path: &Path, json: bool) -> Result<()> {
     let mut begin = Vec::new();
     file.take(64).read_to_end(&mut begin).map_err(fail)?;
     let known = NOT_LINES.iter().find(|(magic, ..)| begin.starts_with(magic)).map(|(_, what, cure)| (*what, *cure));
-    let array = json && begin.trim_ascii_start().starts_with(b"[");
+    let text = begin.strip_prefix(json::BOM).unwrap_or(&begin);
+    let array = events && text.trim_ascii_start().starts_with(b"[");
     let array = array.then_some(("a JSON array", "an event a line is expected: jq -c '.[]'"));
     match known.or(array) {
         Some((what, cure)) => not_lines(what, cure),
@@ -241,7 +254,7 @@ fn group(options: &Options) -> Result<String> {
     let zone = options.zone.iana_name().unwrap_or_default();
     let settings =
         (ALGORITHM, options.tick_us, options.floor_us, options.until_us, options.order, &options.source, zone);
-    part(format!("{settings:?}").as_bytes());
+    part(format!("{settings:?}{:?}", options.unknown_types).as_bytes());
     if let Some(path) = &options.mapping {
         part(&std::fs::read(path).map_err(|e| Error::file(path, e))?);
     }
@@ -283,7 +296,7 @@ fn position(log: &dyn Log, group: &str, options: &Options) -> Result<Position> {
 struct Reading<'a> {
     options: &'a Options,
     context: Context,
-    rejects: Option<(PathBuf, BufWriter<File>)>,
+    rejects: Option<Rejects>,
     summary: Summary,
     bytes: u64,
     total: u64,
@@ -297,7 +310,7 @@ impl<'a> Reading<'a> {
                 return Err(Error::Option { option: "--rejects", problem });
             }
             let file = File::create(path).map_err(|e| Error::file(path, e))?;
-            Ok((path.clone(), BufWriter::new(file)))
+            Ok(Rejects { path: path.clone(), out: BufWriter::new(file), header: None })
         };
         let mut total = 0;
         for path in &options.files {
@@ -307,6 +320,7 @@ impl<'a> Reading<'a> {
             now_us,
             until_us: now_us,
             floor_us: options.floor_us,
+            unknown_types: options.unknown_types,
             source: options.source.clone(),
             tenant: String::new(),
         };
@@ -323,17 +337,19 @@ impl<'a> Reading<'a> {
     ) -> Result<Option<Merge>> {
         let sorter = |order| Sorter::new(order, &self.options.folder, self.options.memory_max);
         let (mut plain, mut joined) = (sorter(self.options.order), sorter(Order::Identity));
+        let mut starts = Vec::new();
         for path in &self.options.files {
-            let mut file = Source { path, number: 0, layout: None };
+            starts.push(self.summary.read);
+            let mut file = Source { path, number: 0, layout: None, header: Vec::new() };
             if !self.file(&mut file, mapping, (&mut plain, &mut joined), progress, stop)? {
                 return Ok(None);
             }
         }
-        if let Some((path, mut rejects)) = self.rejects.take() {
-            rejects.flush().map_err(|e| Error::file(&path, e))?;
+        if let Some(mut rejects) = self.rejects.take() {
+            rejects.out.flush().map_err(|e| Error::file(&rejects.path, e))?;
         }
         if !joined.is_empty() {
-            number::number(joined.finish()?, &mut plain)?;
+            number::number(joined.finish()?, &starts, &mut plain)?;
         }
         plain.finish().map(Some)
     }
@@ -349,8 +365,8 @@ impl<'a> Reading<'a> {
         let path = file.path;
         let fail = |e| Error::file(path, e);
         let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(fail)?);
-        if reader.fill_buf().map_err(fail)?.starts_with(b"\xef\xbb\xbf") {
-            reader.consume(3);
+        if reader.fill_buf().map_err(fail)?.starts_with(json::BOM) {
+            reader.consume(json::BOM.len());
         }
         file.layout = mapping.filter(|mapping| !mapping.header()).map(|mapping| mapping.bind(None)).transpose()?;
         let mut buffer = Vec::new();
@@ -365,7 +381,7 @@ impl<'a> Reading<'a> {
                 let reason = Rejection::line(format!("longer than {} bytes", event::LINE_MAX));
                 self.reject(file, &buffer, reason, progress)?;
                 self.bytes += match &mut self.rejects {
-                    Some((_, out)) => lines::rest(&mut reader, out),
+                    Some(rejects) => lines::rest(&mut reader, &mut rejects.out),
                     None => lines::rest(&mut reader, &mut std::io::sink()),
                 }
                 .map_err(fail)?;
@@ -395,6 +411,7 @@ impl<'a> Reading<'a> {
         }
         if let Some(mapping) = mapping.filter(|_| file.layout.is_none()) {
             file.layout = Some(mapping.bind(Some(&String::from_utf8_lossy(line)))?);
+            file.header = line.to_vec();
             return Ok(());
         }
         match parse(line, file.layout.as_ref(), &self.context) {
@@ -439,14 +456,14 @@ impl<'a> Reading<'a> {
         self.summary.read += 1;
         self.summary.rejected += 1;
         telemetry::rejected(1);
-        if let Some((path, out)) = &mut self.rejects {
-            out.write_all(buffer).map_err(|e| Error::file(path, e))?;
-            // The last line of a file may lack its end; the next file's lines begin a new one.
-            if !buffer.ends_with(b"\n") && buffer.len() <= event::LINE_MAX {
-                out.write_all(b"\n").map_err(|e| Error::file(path, e))?;
-            }
+        if let Some(rejects) = &mut self.rejects {
+            rejects.take(&file.header, buffer).map_err(|e| Error::file(&rejects.path, e))?;
         }
-        progress(Progress::Rejected(&Rejected { file: file.path.display().to_string(), line: file.number, reason }));
+        let rejected = Rejected { file: file.path.display().to_string(), line: file.number, reason };
+        progress(Progress::Rejected(&rejected));
+        if self.summary.first_rejected.len() < FIRST_REJECTED {
+            self.summary.first_rejected.push(rejected);
+        }
         Ok(())
     }
 }
@@ -456,6 +473,33 @@ struct Source<'f, 'm> {
     path: &'f Path,
     number: u64,
     layout: Option<Layout<'m>>,
+    /// Its first line, where that names the columns.
+    header: Vec<u8>,
+}
+
+/// The file of rejected lines.
+struct Rejects {
+    path: PathBuf,
+    out: BufWriter<File>,
+    /// The header that was written last.
+    header: Option<Vec<u8>>,
+}
+
+impl Rejects {
+    /// Writes a line as it is, and the header of its file before the first one.
+    fn take(&mut self, header: &[u8], line: &[u8]) -> std::io::Result<()> {
+        if !header.is_empty() && self.header.as_deref() != Some(header) {
+            self.out.write_all(header)?;
+            self.out.write_all(b"\n")?;
+            self.header = Some(header.to_vec());
+        }
+        self.out.write_all(line)?;
+        // The last line of a file may lack its end; the next file's lines begin a new one.
+        if !line.ends_with(b"\n") && line.len() <= event::LINE_MAX {
+            self.out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
 }
 
 fn parse(line: &[u8], layout: Option<&Layout<'_>>, context: &Context) -> Result<(Event, bool), Rejection> {

@@ -11,6 +11,9 @@ use crate::Rejection;
 /// Greatest nesting of a line.
 pub(crate) const DEPTH_MAX: usize = 32;
 
+/// The mark of UTF-8 that some programs begin a file with, and `cat` leaves in the middle of one: it says nothing.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// The fields of an object, in the order written.
 pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -81,6 +84,7 @@ impl<'de> Deserialize<'de> for List<'de> {
 
 /// The line as text, its nesting bounded.
 pub(crate) fn text(line: &[u8]) -> Result<&str, Rejection> {
+    let line = line.strip_prefix(BOM).unwrap_or(line);
     let text = std::str::from_utf8(line)
         .map_err(|e| Rejection::line(format!("not UTF-8 at byte {}; save the file as UTF-8", e.valid_up_to() + 1)))?;
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);

@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod clock;
 pub mod cloudevents;
+mod cure;
 pub mod currency;
 mod decimal;
 mod delimited;
@@ -21,7 +22,9 @@ mod json;
 mod lines;
 pub mod live;
 pub mod mapping;
+pub mod near;
 mod number;
+pub mod outcome;
 pub mod partition;
 mod schema;
 pub mod sort;

@@ -60,7 +60,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// Settings of a live door.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Topic of events, prefix included.
+    /// Topic of events, without the configurable prefix.
     pub topic: Arc<str>,
     /// Name of the log's producer: one for each door that may write at the same time.
     pub name: String,
@@ -91,8 +91,8 @@ impl Config {
     }
 }
 
-/// What becomes of a request.
-pub type Answer = Result<(), Refusal>;
+/// When the events of a request were recorded, in their order; or why they were not.
+pub type Answer = Result<Vec<i64>, Refusal>;
 
 struct Request {
     events: Vec<Event>,
@@ -133,6 +133,11 @@ impl Handle {
     /// The answer, or what it means that there is none.
     pub async fn answered(answer: oneshot::Receiver<Answer>, wait: Duration) -> Answer {
         tokio::time::timeout(wait, answer).await.ok().and_then(Result::ok).unwrap_or_else(|| Err(Refusal::unknown()))
+    }
+
+    /// Waits until the log is open, as it is a moment after the start, or known to be away; at most this long.
+    pub async fn opened(&self, wait: Duration) {
+        let _ = tokio::time::timeout(wait, self.status.opened()).await;
     }
 
     /// Why nothing is accepted; none while the door is open.
@@ -215,9 +220,12 @@ impl Live {
         let (batches, answers): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|request| (request.events, request.answer)).unzip();
         let written = open.write(batches, now, closing);
-        let answer = if written.is_ok() { Ok(()) } else { Err(Refusal::unknown()) };
-        for asked in answers {
-            let _ = asked.send(answer.clone());
+        let stamps = match &written {
+            Ok(stamps) => stamps.iter().cloned().map(Ok).collect(),
+            Err(_) => vec![Err(Refusal::unknown()); answers.len()],
+        };
+        for (asked, answer) in answers.into_iter().zip(stamps) {
+            let _ = asked.send(answer);
         }
         written?;
         self.status.set(None);
@@ -293,14 +301,20 @@ impl Open {
         Ok(())
     }
 
-    fn write(&mut self, batches: Vec<Vec<Event>>, now: Now, closing: bool) -> Result<()> {
+    /// Appends the events of each request; returns when they were recorded.
+    fn write(&mut self, batches: Vec<Vec<Event>>, now: Now, closing: bool) -> Result<Vec<Vec<i64>>> {
         let started = Instant::now();
         self.ticks(now)?;
-        for event in batches.into_iter().flatten() {
-            if self.door.schedule().clock().rows >= ROWS_MAX {
-                self.ticks(now)?;
+        let mut stamps = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let mut recorded = Vec::with_capacity(batch.len());
+            for event in batch {
+                if self.door.schedule().clock().rows >= ROWS_MAX {
+                    self.ticks(now)?;
+                }
+                recorded.push(self.door.append_at(event, now.wall_us));
             }
-            self.door.append_at(event, now.wall_us);
+            stamps.push(recorded);
         }
         let last_us = closing.then(|| self.door.schedule().closing()).flatten();
         if let Some(last_us) = last_us {
@@ -310,7 +324,8 @@ impl Open {
             self.door.commit(Vec::new())?;
             telemetry::committed(started.elapsed());
         }
-        last_us.map_or(Ok(()), |last_us| self.close_after(last_us))
+        last_us.map_or(Ok(()), |last_us| self.close_after(last_us))?;
+        Ok(stamps)
     }
 
     /// A tick after that of a door which was ahead of ours: else ours closes nothing, and no other may ever come.

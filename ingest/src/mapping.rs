@@ -25,8 +25,11 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::{
-    Error, Rejection, Result, currency, decimal::Decimal, delimited, delimited::Delimiter, json, schema, validate,
+    Error, Rejection, Result, currency, decimal::Decimal, delimited, delimited::Delimiter, json, near::UnknownTypes,
+    schema, validate,
 };
+
+mod format;
 
 /// The file, as written.
 #[derive(Debug, Deserialize)]
@@ -61,7 +64,7 @@ struct Time {
     column: Spanned<String>,
     /// As `strptime`; RFC 3339 when absent.
     #[serde(default)]
-    format: Option<String>,
+    format: Option<Spanned<String>>,
     #[serde(default)]
     zone: Option<Spanned<String>>,
 }
@@ -123,20 +126,20 @@ pub(crate) struct Row {
 }
 
 impl Mapping {
-    /// Reads and checks a mapping; `zone` is the one of times that name none.
+    /// Reads and checks a mapping; `zone` is the one of times that name none, `unknown` says which types it may make.
     ///
     /// # Errors
     /// With the line and column of what is wrong.
-    pub fn load(path: &Path, zone: &TimeZone) -> Result<Self> {
+    pub fn load(path: &Path, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e))?;
-        Self::parse(&path.display().to_string(), &text, zone)
+        Self::parse(&path.display().to_string(), &text, zone, unknown)
     }
 
     /// The same, from text.
     ///
     /// # Errors
     /// With the line and column of what is wrong.
-    pub fn parse(path: &str, text: &str, zone: &TimeZone) -> Result<Self> {
+    pub fn parse(path: &str, text: &str, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let fail = |problem: String| Error::Mapping { path: path.to_owned(), problem };
         let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(e.to_string()))?;
         let delimiter = delimiter(document.delimiter.as_ref()).map_err(fail)?;
@@ -146,7 +149,7 @@ impl Mapping {
                 TimeZone::get(&name.value).map_err(|e| fail(format!("{}: zone {}: {e}", at(name), name.value)))?
             }
         };
-        check(&document).map_err(fail)?;
+        check(&document, unknown).map_err(fail)?;
         Ok(Self { path: path.to_owned(), document, delimiter, zone })
     }
 
@@ -204,7 +207,12 @@ fn delimiter(text: Option<&Spanned<String>>) -> Result<Delimiter, String> {
     }
 }
 
-fn check(document: &Document) -> Result<(), String> {
+fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
+    let kind = &document.r#type;
+    unknown.check(&kind.value).map_err(|rejection| format!("{}: {rejection}", at(kind)))?;
+    if let Some(format) = &document.time.format {
+        format::check(&format.value).map_err(|problem| format!("{}: time format {problem}", at(format)))?;
+    }
     for name in [Some(&document.name), document.source.as_ref()].into_iter().flatten() {
         if let Some(problem) = validate::id_problem(&name.value) {
             return Err(format!("{}: {problem}", at(name)));
@@ -347,6 +355,7 @@ impl Layout<'_> {
         let Some(format) = &self.mapping.document.time.format else {
             return crate::parse_rfc3339(text).ok_or_else(|| wrong("RFC 3339 like 2026-01-31T09:30:00Z"));
         };
+        let format = format.value.as_str();
         let parsed = strtime::parse(format, text).map_err(|_| wrong(format))?;
         // A time with an offset or a zone is an instant; one without is local; a bare date is local midnight.
         if let Ok(instant) = parsed.to_timestamp() {

@@ -1,4 +1,7 @@
-//! Equal rows of delimited text are different events: from the second on they get `#2`, `#3`, ...
+//! Equal rows of a file of delimited text are different events: from the second on they get `#2`, `#3`, ...
+//!
+//! Equal rows of different files are the same events: exports that overlap by days count them once, as many as the file
+//! with most of them has, whether they are imported together or one after the other.
 //!
 //! Bounded in memory: rows sorted by identity have their equals beside them; the numbered rows are
 //! sorted again, since `a#2` need not follow `a` at once.
@@ -13,18 +16,21 @@ use crate::{
     sort::{Item, Merge, Sorter},
 };
 
-/// Numbers `rows` (in order of identity) into `sorter`.
-pub(crate) fn number(rows: Merge, sorter: &mut Sorter) -> Result<()> {
-    let mut last: Option<(Box<str>, Box<str>)> = None;
+/// Numbers `rows` (in order of identity) into `sorter`; `starts` are the rows before each file, whose
+/// own are numbered from 1.
+pub(crate) fn number(rows: Merge, starts: &[u64], sorter: &mut Sorter) -> Result<()> {
+    let file = |row: &Item| starts.partition_point(|before| *before < row.sequence);
+    let mut last: Option<(usize, Box<str>, Box<str>)> = None;
     let mut count: u64 = 0;
     for row in rows {
         let row = row?;
-        let same = last.as_ref().is_some_and(|(source, id)| *source == row.source && *id == row.id);
+        let file = file(&row);
+        let same = last.as_ref().is_some_and(|(of, source, id)| (*of, source, id) == (file, &row.source, &row.id));
         if same {
             count += 1;
         } else {
             count = 1;
-            last = Some((row.source.clone(), row.id.clone()));
+            last = Some((file, row.source.clone(), row.id.clone()));
         }
         sorter.push(if count > 1 { renamed(row, count)? } else { row })?;
     }

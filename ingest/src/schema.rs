@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Long,
     /// Whole number in a closed range.
     Integer(i64, i64),
+    /// Minor units of the event's currency, in a closed range.
+    Money(i64, i64),
     /// Exact decimal number.
     Number,
     /// Exact decimal number in a closed range of whole numbers.
@@ -79,8 +81,10 @@ pub(crate) struct Type {
     pub(crate) fields: &'static [Field],
 }
 
-const ANY: Kind = Kind::Integer(-AMOUNT_MAX, AMOUNT_MAX);
-const NOT_NEGATIVE: Kind = Kind::Integer(0, AMOUNT_MAX);
+/// An amount, which may be negative: a credit note, for instance.
+pub(crate) const MONEY: Kind = Kind::Money(-AMOUNT_MAX, AMOUNT_MAX);
+const NOT_NEGATIVE: Kind = Kind::Money(0, AMOUNT_MAX);
+pub(crate) const COUNT: Kind = Kind::Integer(0, AMOUNT_MAX);
 
 const fn must(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, need: Need::Required }
@@ -103,13 +107,13 @@ use Subject::{Account, Lead, Named, Tenant};
 
 /// Every type, the most frequent first.
 pub(crate) const TYPES: &[Type] = &[
-    of(Account, "usage.recorded", &[may("user", Text), may("name", Text), may("count", NOT_NEGATIVE)]),
+    of(Account, "usage.recorded", &[may("user", Text), may("name", Text), may("count", COUNT)]),
     of(
         Account,
         "order.completed",
         &[
             must("order", Id),
-            must("gross", ANY),
+            must("gross", MONEY),
             may("discount", NOT_NEGATIVE),
             must("currency", Currency),
             may("channel", Text),
@@ -136,7 +140,7 @@ pub(crate) const TYPES: &[Type] = &[
     of(
         Lead,
         "lead.created",
-        &[must("lead", Id), may("source", Text), may("owner", Text), may("value", ANY), may("currency", Currency)],
+        &[must("lead", Id), may("source", Text), may("owner", Text), may("value", MONEY), may("currency", Currency)],
     ),
     of(Lead, "lead.contacted", &[must("lead", Id), may("channel", Text), may("automated", Flag), may("agent", Text)]),
     of(Lead, "lead.status_changed", &[must("lead", Id), must("to", OneOf(&["qualified", "disqualified", "recycled"]))]),
@@ -148,7 +152,7 @@ pub(crate) const TYPES: &[Type] = &[
             must("opportunity", Id),
             must("kind", OneOf(&["new", "expansion", "renewal"])),
             may("stage", Text),
-            must("amount", ANY),
+            must("amount", MONEY),
             must("currency", Currency),
             may("probability", NumberIn(0, 1)),
             may("owner", Text),
@@ -161,7 +165,7 @@ pub(crate) const TYPES: &[Type] = &[
             must("opportunity", Id),
             may("kind", OneOf(&["new", "expansion", "renewal"])),
             may("stage", Text),
-            may("amount", ANY),
+            may("amount", MONEY),
             may("currency", Currency),
             may("probability", NumberIn(0, 1)),
             may("owner", Text),
@@ -173,7 +177,7 @@ pub(crate) const TYPES: &[Type] = &[
         &[
             must("opportunity", Id),
             must("outcome", OneOf(&["won", "lost"])),
-            may("amount", ANY),
+            may("amount", MONEY),
             may("currency", Currency),
             may("reason", Text),
         ],
@@ -188,7 +192,7 @@ pub(crate) const TYPES: &[Type] = &[
             must("status", OneOf(&["trialing", "active", "past_due", "unpaid", "paused", "canceled"])),
             may("mrr", NOT_NEGATIVE),
             with("currency", Currency, "mrr"),
-            may("quantity", NOT_NEGATIVE),
+            may("quantity", COUNT),
             may("term_start", When),
             may("term_end", When),
             may("auto_renew", Flag),
@@ -202,7 +206,7 @@ pub(crate) const TYPES: &[Type] = &[
             must("invoice", Id),
             may("order", Id),
             must("status", OneOf(&["paid", "failed", "voided", "uncollectible"])),
-            must("amount", ANY),
+            must("amount", MONEY),
             must("currency", Currency),
             may("due_at", When),
         ],
@@ -264,7 +268,7 @@ pub(crate) const TYPES: &[Type] = &[
         "cost.recorded",
         &[
             must("bucket", OneOf(&["acquisition", "retention"])),
-            must("amount", ANY),
+            must("amount", MONEY),
             must("currency", Currency),
             may("channel", Text),
             may("source", Text),
@@ -294,7 +298,7 @@ const OFFER: &[Field] = &[
     must("offer", Id),
     must("kind", OneOf(&["upsell", "cross_sell"])),
     may("product", Text),
-    may("value", ANY),
+    may("value", MONEY),
     may("currency", Currency),
 ];
 

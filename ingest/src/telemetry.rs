@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use crate::outcome::Counts;
+
 /// Events accepted by a door.
 pub const ACCEPTED: &str = "vitals_ingest_accepted_total";
 /// Events refused by a door.
 pub const REJECTED: &str = "vitals_ingest_rejected_total";
+/// Events that the HTTP door answered about, by outcome as far as it knows it.
+pub const ANSWERED: &str = "vitals_ingest_answered_total";
 /// Ticks appended (each to every partition, counted once).
 pub const TICKS: &str = "vitals_ingest_ticks_total";
 /// Time from gathering a batch to its being durable.
@@ -18,13 +22,18 @@ pub const REQUEST: &str = "vitals_ingest_request_seconds";
 pub const CONNECTIONS: &str = "vitals_ingest_connections";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 7] = [ACCEPTED, REJECTED, TICKS, COMMIT, REQUESTS, REQUEST, CONNECTIONS];
+pub const NAMES: [&str; 8] = [ACCEPTED, REJECTED, ANSWERED, TICKS, COMMIT, REQUESTS, REQUEST, CONNECTIONS];
 
 /// Describes them to the exporter.
 pub fn describe() {
     use metrics::Unit::{Count, Seconds};
     metrics::describe_counter!(ACCEPTED, Count, "Events accepted by a door, durably");
     metrics::describe_counter!(REJECTED, Count, "Events refused by a door");
+    metrics::describe_counter!(
+        ANSWERED,
+        Count,
+        "Events that the HTTP door answered about, by outcome: accepted, quarantined, not measured, rejected"
+    );
     metrics::describe_counter!(TICKS, Count, "Ticks appended");
     metrics::describe_histogram!(COMMIT, Seconds, "Time of a commit of the live door");
     metrics::describe_counter!(REQUESTS, Count, "Requests to the door by status");
@@ -35,6 +44,18 @@ pub fn describe() {
 pub(crate) fn appended(rows: u64, ticks: u64) {
     metrics::counter!(ACCEPTED).increment(rows);
     metrics::counter!(TICKS).increment(ticks);
+}
+
+pub(crate) fn answered(counts: &Counts) {
+    for (outcome, events) in [
+        ("accepted", counts.accepted),
+        ("quarantined", counts.quarantined),
+        ("not measured", counts.not_measured),
+        ("rejected", counts.rejected),
+    ] {
+        metrics::counter!(ANSWERED, "outcome" => outcome).increment(u64::try_from(events).unwrap_or(0));
+    }
+    rejected(u64::try_from(counts.rejected).unwrap_or(0));
 }
 
 pub(crate) fn rejected(lines: u64) {

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::{
-    Rejection, currency,
+    Rejection, cure, currency,
     decimal::Decimal,
     json::{self, Shape},
-    schema::{Field, Kind, Need, Type},
+    schema::{self, Field, Kind, Need, Type},
     time,
 };
 
@@ -65,13 +65,14 @@ impl<'a> Data<'a> {
 /// Checks the fields of a known type.
 pub(crate) fn data<'a>(kind: &Type, fields: &json::Fields<'a>) -> Result<Data<'a>, Rejection> {
     let mut data = Data::default();
+    let currency = currency_of(fields);
     for (key, raw) in fields {
         let Some(field) = kind.fields.iter().find(|f| f.name == key) else {
             let problem = format!("is no field of {}; free fields belong in data.custom", kind.name);
             return Err(Rejection::new(json::join("data", key), problem));
         };
         if json::shape(raw) != Shape::Null {
-            data.fields.push((field.name, value(field.kind, raw, &path(field))?));
+            data.fields.push((field.name, value(field.kind, raw, &path(field), &currency)?));
         }
     }
     for field in kind.fields {
@@ -79,6 +80,13 @@ pub(crate) fn data<'a>(kind: &Type, fields: &json::Fields<'a>) -> Result<Data<'a
     }
     together(kind, &data)?;
     Ok(data)
+}
+
+/// The currency of the amounts, for messages; empty where there is none.
+fn currency_of<'a>(fields: &json::Fields<'a>) -> Cow<'a, str> {
+    let named = fields.iter().find(|(key, _)| key == "currency");
+    let code = named.and_then(|(_, raw)| json::string(raw, "").ok());
+    code.filter(|code| currency::is_code(code)).unwrap_or_default()
 }
 
 fn path(field: &Field) -> String {
@@ -95,14 +103,14 @@ fn needed(field: &Field, kind: &Type, data: &Data<'_>) -> Result<(), Rejection> 
         return Ok(());
     }
     let problem = match field.need {
-        Need::With(other) => format!("is missing, expected {} since {other} is there", expected(field.kind)),
-        _ => format!("is missing, expected {} ({} needs it)", expected(field.kind), kind.name),
+        Need::With(other) => format!("is missing, expected {} since {other} is there", cure::expected(field.kind, "")),
+        _ => format!("is missing, expected {} ({} needs it)", cure::expected(field.kind, ""), kind.name),
     };
     Err(Rejection::new(path(field), problem))
 }
 
-fn value<'a>(kind: Kind, raw: &'a RawValue, path: &str) -> Result<Value<'a>, Rejection> {
-    let wrong = || wrong(kind, raw, path);
+fn value<'a>(kind: Kind, raw: &'a RawValue, path: &str, currency: &str) -> Result<Value<'a>, Rejection> {
+    let wrong = || cure::wrong(kind, raw, path, currency);
     match kind {
         Kind::Id | Kind::Text | Kind::Long | Kind::Currency | Kind::OneOf(_) | Kind::Date | Kind::When => {
             if json::shape(raw) != Shape::String {
@@ -111,7 +119,7 @@ fn value<'a>(kind: Kind, raw: &'a RawValue, path: &str) -> Result<Value<'a>, Rej
             let text = json::string(raw, path)?;
             if text_fits(kind, &text) { Ok(Value::Text(text)) } else { Err(wrong()) }
         }
-        Kind::Integer(least, greatest) => decimal(raw)
+        Kind::Integer(least, greatest) | Kind::Money(least, greatest) => decimal(raw)
             .and_then(Decimal::integer)
             .filter(|value| (least..=greatest).contains(value))
             .map(Value::Integer)
@@ -125,7 +133,7 @@ fn value<'a>(kind: Kind, raw: &'a RawValue, path: &str) -> Result<Value<'a>, Rej
             decimal(raw).filter(inside).map(Value::Number).ok_or_else(wrong)
         }
         Kind::Flag if json::shape(raw) == Shape::Flag => Ok(Value::Flag(raw.get() == "true")),
-        Kind::Lines if json::shape(raw) == Shape::List => lines(raw, path).map(|_| Value::Raw(raw)),
+        Kind::Lines if json::shape(raw) == Shape::List => lines(raw, path, currency).map(|_| Value::Raw(raw)),
         Kind::Traits if json::shape(raw) == Shape::Object => traits(raw, path).map(|_| Value::Raw(raw)),
         Kind::Texts if json::shape(raw) == Shape::Object => texts(raw, path).map(|()| Value::Raw(raw)),
         Kind::Flag | Kind::Lines | Kind::Traits | Kind::Texts => Err(wrong()),
@@ -149,30 +157,6 @@ fn text_fits(kind: Kind, text: &str) -> bool {
     }
 }
 
-fn wrong(kind: Kind, raw: &RawValue, path: &str) -> Rejection {
-    Rejection::new(path.to_owned(), format!("is {}, expected {}", json::excerpt(raw.get()), expected(kind)))
-}
-
-fn expected(kind: Kind) -> Cow<'static, str> {
-    Cow::Borrowed(match kind {
-        Kind::Id => "a non-empty string of at most 1024 bytes without control characters",
-        Kind::Text => "a string of at most 1024 bytes without control characters",
-        Kind::Long => "a string of at most 65536 bytes",
-        Kind::Integer(least, greatest) => return format!("a whole number from {least} to {greatest}").into(),
-        Kind::Number => "a number of at most 18 digits",
-        Kind::NumberIn(least, greatest) => return format!("a number from {least} to {greatest}").into(),
-        Kind::Positive => "a number greater than 0",
-        Kind::Flag => "true or false",
-        Kind::Currency => "a currency as three capital letters (ISO 4217)",
-        Kind::OneOf(values) => return format!("one of {}", values.join(", ")).into(),
-        Kind::Date => "a date like \"2026-01-31\"",
-        Kind::When => "a date like \"2026-01-31\" or an RFC 3339 time",
-        Kind::Lines => "a list of {product, quantity, amount}",
-        Kind::Traits => "an object of traits",
-        Kind::Texts => "an object of strings",
-    })
-}
-
 /// Why `text` cannot be an id, a source or a subject.
 pub(crate) fn id_problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
@@ -194,17 +178,15 @@ pub(crate) struct Line<'a> {
 }
 
 /// Reads the lines of an order.
-pub(crate) fn lines<'a>(raw: &'a RawValue, path: &str) -> Result<Vec<Line<'a>>, Rejection> {
+pub(crate) fn lines<'a>(raw: &'a RawValue, path: &str, currency: &str) -> Result<Vec<Line<'a>>, Rejection> {
     json::list(raw.get(), path)?
         .into_iter()
         .enumerate()
-        .map(|(at, item)| line(item, &format!("{path}[{at}]")))
+        .map(|(at, item)| line(item, &format!("{path}[{at}]"), currency))
         .collect()
 }
 
-fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
-    const AMOUNT: Kind = Kind::Integer(-crate::schema::AMOUNT_MAX, crate::schema::AMOUNT_MAX);
-    const QUANTITY: Kind = Kind::Integer(0, crate::schema::AMOUNT_MAX);
+fn line<'a>(raw: &'a RawValue, path: &str, currency: &str) -> Result<Line<'a>, Rejection> {
     let (mut product, mut quantity, mut amount) = (None, None, None);
     for (key, raw) in json::object(raw.get(), path)? {
         let path = json::join(path, &key);
@@ -212,9 +194,9 @@ fn line<'a>(raw: &'a RawValue, path: &str) -> Result<Line<'a>, Rejection> {
             continue;
         }
         match &*key {
-            "product" => product = Some(value(Kind::Text, raw, &path)?),
-            "quantity" => quantity = Some(value(QUANTITY, raw, &path)?),
-            "amount" => amount = Some(value(AMOUNT, raw, &path)?),
+            "product" => product = Some(value(Kind::Text, raw, &path, currency)?),
+            "quantity" => quantity = Some(value(schema::COUNT, raw, &path, currency)?),
+            "amount" => amount = Some(value(schema::MONEY, raw, &path, currency)?),
             _ => return Err(Rejection::new(path, "is no field of a line, expected product, quantity, amount")),
         }
     }
@@ -268,14 +250,14 @@ fn one_trait<'a>(name: Cow<'a, str>, raw: &'a RawValue, path: String) -> Result<
     };
     let currency = name == "currency" && !currency::is_code(&text);
     if currency || !text_fits(Kind::Text, &text) {
-        return Err(wrong(if currency { Kind::Currency } else { Kind::Text }, raw, &path));
+        return Err(cure::wrong(if currency { Kind::Currency } else { Kind::Text }, raw, &path, ""));
     }
     Ok((name, Some(text)))
 }
 
 fn texts(raw: &RawValue, path: &str) -> Result<(), Rejection> {
     for (key, raw) in json::object(raw.get(), path)? {
-        value(Kind::Text, raw, &json::join(path, &key))?;
+        value(Kind::Text, raw, &json::join(path, &key), "")?;
     }
     Ok(())
 }

@@ -4,10 +4,7 @@
 //! flush; a tick not after the clock changes nothing; at a tick the partials of the instant go out,
 //! then the mark that closes it. What cannot be applied goes to the dead letters with the instant.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use eventlog::{Output, Record, Stored};
 use processor_core::{
@@ -24,15 +21,17 @@ use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
 
 use crate::{
-    dead, telemetry, topics,
+    telemetry, topics,
     wire::{self, Entry},
 };
 
+mod counters;
 mod journals;
 mod slices;
 mod timers;
 mod values;
 
+pub use counters::{Conflict, Counters, Shared};
 use journals::{IDS, JOURNAL, Journals};
 use slices::{SLICES, Slices};
 use timers::{TIMERS, Timers};
@@ -44,58 +43,6 @@ const META_KEY: &[u8] = b"account";
 
 /// Records that are decoded together: they stay in the cache of the processor until they are applied.
 const TOGETHER: usize = 512;
-
-/// What became of the events of a partition so far; accepted is their sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Applied, not late.
-    pub on_time: u64,
-    /// Applied, dated over a minute before the clock.
-    pub late: u64,
-    /// Seen before.
-    pub duplicate: u64,
-    /// In the dead letters.
-    pub quarantined: u64,
-}
-
-/// The counters of all partitions, as of the last flush or record, for whoever wants to look.
-#[derive(Debug, Default)]
-pub struct Shared {
-    fates: [AtomicU64; 4],
-    frozen: AtomicU64,
-}
-
-impl Shared {
-    /// The sums now.
-    pub fn counters(&self) -> Counters {
-        let [on_time, late, duplicate, quarantined] =
-            [0, 1, 2, 3].map(|fate: usize| self.fates[fate].load(Ordering::Relaxed));
-        Counters { on_time, late, duplicate, quarantined }
-    }
-
-    /// Changes to rows past their keep: counted, not published.
-    pub fn frozen(&self) -> u64 {
-        self.frozen.load(Ordering::Relaxed)
-    }
-
-    /// Counts changes to rows past their keep.
-    pub(crate) fn add_frozen(&self, changes: u64) {
-        self.frozen.fetch_add(changes, Ordering::Relaxed);
-        telemetry::frozen(changes);
-    }
-
-    fn add(&self, now: &Counters, before: &Counters) {
-        let differences = [
-            now.on_time - before.on_time,
-            now.late - before.late,
-            now.duplicate - before.duplicate,
-            now.quarantined - before.quarantined,
-        ];
-        for (fate, difference) in self.fates.iter().zip(differences) {
-            fate.fetch_add(difference, Ordering::Relaxed);
-        }
-    }
-}
 
 /// How much is held in memory.
 #[derive(Debug, Clone, Copy)]
@@ -234,12 +181,19 @@ impl Accounts {
             outcome = self.again(slot, event, state)?;
         }
         match outcome {
-            Outcome::Applied { late } => {
-                *(if late { &mut self.counters.late } else { &mut self.counters.on_time }) += 1;
+            Outcome::Applied { late, waits, measured, found } => {
+                let counters = &mut self.counters;
+                counters.found(found);
+                *match (measured, waits) {
+                    (false, _) => &mut counters.not_measured,
+                    (true, true) => &mut counters.waiting,
+                    (true, false) if late => &mut counters.late,
+                    (true, false) => &mut counters.on_time,
+                } += 1;
                 let value = stored.record.value.as_deref().unwrap_or_default();
                 self.journals.keep(slot, stored.offset, value);
             }
-            Outcome::Duplicate => self.counters.duplicate += 1,
+            Outcome::Duplicate => self.again_or_other(stored, slot, event, state)?,
             Outcome::Ahead => {
                 self.quarantine(stored, "it is dated too long after it was recorded: check the sender's clock")
             }
@@ -259,6 +213,25 @@ impl Accounts {
         Ok(self.engine.apply(slot, event, Some(journal)))
     }
 
+    /// An event whose id is known: the same again, or other content, of which the first holds.
+    fn again_or_other(&mut self, stored: &Stored, slot: Slot, event: &Event<'_>, state: &State) -> Result<()> {
+        let key = self.engine.hot().key(slot);
+        let bytes = self.journals.read(slot, key, state)?;
+        let value = stored.record.value.as_deref().unwrap_or_default();
+        if journals::has_same(&bytes, event.id, value) {
+            self.counters.duplicate += 1;
+            return Ok(());
+        }
+        self.counters.conflict += 1;
+        self.shared.conflict(Conflict {
+            source: event.id.source.to_owned(),
+            id: event.id.id.to_owned(),
+            partition: self.partition,
+            offset: stored.offset,
+        });
+        Ok(())
+    }
+
     fn set_timers(&mut self) {
         for (due, key) in self.engine.timers() {
             self.timers.set(due, key);
@@ -267,7 +240,7 @@ impl Accounts {
 
     fn quarantine(&mut self, stored: &Stored, reason: &str) {
         self.counters.quarantined += 1;
-        self.letters.push(dead::letter(topics::EVENTS, self.partition, stored, "account", reason));
+        self.letters.push(task::dead::letter(topics::EVENTS, self.partition, stored, "account", reason));
     }
 
     /// Closes the instant: timers, per-account metrics, partials, the mark.
@@ -330,7 +303,7 @@ impl Fold for Accounts {
     }
 
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
-        telemetry::events(&self.counters, &self.reported);
+        telemetry::events(self.partition, &self.counters, &self.reported);
         self.reported = self.counters;
         let mut result = Ok(());
         let journals = &self.journals;
@@ -401,20 +374,26 @@ pub(crate) fn decode_row(bytes: &[u8], width: usize) -> Option<Vec<i128>> {
     row.filter(|_| from.0.is_empty())
 }
 
+/// Version of the counters; those of another one do not decode, and the state is made again.
+const META_VERSION: u8 = 2;
+
 fn encode_meta(clock: Time, counters: &Counters) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = vec![META_VERSION];
     put_signed(&mut out, clock.into());
-    for count in [counters.on_time, counters.late, counters.duplicate, counters.quarantined] {
+    for (_, count) in counters.by_outcome() {
         put(&mut out, count.into());
     }
     out
 }
 
 fn decode_meta(bytes: &[u8]) -> Option<(Time, Counters)> {
-    let mut from = Reader(bytes);
+    let mut from = Reader(bytes.strip_prefix(&[META_VERSION])?);
     let clock = from.get_time()?;
-    let mut count = || from.get().and_then(|count| u64::try_from(count).ok());
-    Some((clock, Counters { on_time: count()?, late: count()?, duplicate: count()?, quarantined: count()? }))
+    let mut counts = [0; counters::OUTCOMES];
+    for count in &mut counts {
+        *count = u64::try_from(from.get()?).ok()?;
+    }
+    Some((clock, Counters::from_counts(counts)))
 }
 
 /// An error about a record that every version must read.

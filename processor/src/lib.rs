@@ -6,7 +6,6 @@
 
 pub mod account;
 pub mod convert;
-mod dead;
 pub mod rollup;
 pub mod telemetry;
 pub mod topics;

@@ -1,32 +1,41 @@
-//! What the stages tell about themselves.
+//! What the stages say about themselves. An event has one outcome: those counted and those that wait add up.
 
-use metrics::{Unit, counter, describe_counter};
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
-/// Events by what became of them.
+use crate::account::Counters;
+
+/// Events by outcome.
 pub const EVENTS: &str = "vitals_events_total";
+/// Events that wait for another one.
+pub const WAITING: &str = "vitals_events_waiting";
 /// Changes to rows past their keep.
 pub const FROZEN: &str = "vitals_frozen_changes_total";
 /// Events for which an account's journal was read.
 pub const REFOLDED: &str = "vitals_accounts_refolded_total";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 3] = [EVENTS, FROZEN, REFOLDED];
+pub const NAMES: [&str; 4] = [EVENTS, WAITING, FROZEN, REFOLDED];
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {
-    describe_counter!(EVENTS, Unit::Count, "Events by what became of them: on_time, late, duplicate, quarantined");
+    describe_counter!(
+        EVENTS,
+        Unit::Count,
+        "Events by outcome: on time, late, duplicate, conflict, quarantined, not measured"
+    );
+    describe_gauge!(WAITING, Unit::Count, "Events that wait for the order or event that they name");
     describe_counter!(FROZEN, Unit::Count, "Changes to rows past their keep: not published");
     describe_counter!(REFOLDED, Unit::Count, "Events for which an account's journal was read");
 }
 
-pub(crate) fn events(counts: &crate::account::Counters, before: &crate::account::Counters) {
-    for (fate, now, then) in [
-        ("on_time", counts.on_time, before.on_time),
-        ("late", counts.late, before.late),
-        ("duplicate", counts.duplicate, before.duplicate),
-        ("quarantined", counts.quarantined, before.quarantined),
-    ] {
-        counter!(EVENTS, "fate" => fate).increment(now - then);
+pub(crate) fn events(partition: u32, counts: &Counters, before: &Counters) {
+    for ((outcome, now), (_, then)) in counts.by_outcome().into_iter().zip(before.by_outcome()) {
+        if outcome == "waiting" {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+            gauge!(WAITING, "partition" => partition.to_string()).set(now as f64);
+        } else {
+            counter!(EVENTS, "outcome" => outcome).increment(now - then);
+        }
     }
 }
 

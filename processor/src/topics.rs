@@ -15,7 +15,7 @@ pub const PARTIALS: &str = "partials.v1";
 /// Alert transitions.
 pub const ALERTS: &str = "alerts.v1";
 /// Records that could not be applied, as they came.
-pub const DEAD_LETTERS: &str = "dead-letters.v1";
+pub const DEAD_LETTERS: &str = task::dead::TOPIC;
 
 /// The key of ticks on topics that are compacted, of which the last one of a partition is kept. No snapshot has it: theirs
 /// is a protobuf message, and this is none.

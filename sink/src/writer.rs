@@ -17,12 +17,7 @@ use std::{
     time::Duration,
 };
 
-use eventlog::{
-    Assignment, Commit, Committed, Consumer, GroupOffsets, Header, Log, Output, Poll, Producer, Record, Stored,
-    failpoint,
-};
-use prost::Message as _;
-use proto::v1;
+use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
 use store::{Batch, Clock, Write};
 
 use crate::{
@@ -38,9 +33,6 @@ const GROUP: &str = "sink";
 pub fn group(topic: &str) -> String {
     format!("{GROUP}.{topic}")
 }
-
-/// Where records go that cannot be stored.
-pub const DEAD_LETTERS: &str = "dead-letters.v1";
 
 const POLL_BYTES: usize = 1 << 20;
 /// A batch is written when it holds so many records, or when nothing more is there.
@@ -214,7 +206,7 @@ impl Gathered {
                 Ok(Said::Tick(at_us)) => {
                     self.batch.clocks.push(Clock { topic: source.topic.to_string(), partition, at_us });
                 }
-                Err(error) => self.dead.push(dead_letter(&source.topic, partition, stored, &error)),
+                Err(error) => self.dead.push(dead_letter(&source.topic, partition, &stored, &error)),
             }
         }
         self.offsets.retain(|(topic, of, _)| (topic, *of) != (&source.topic, partition));
@@ -222,30 +214,7 @@ impl Gathered {
     }
 }
 
-fn dead_letter(topic: &str, partition: u32, stored: Stored, error: &Error) -> Output {
+fn dead_letter(topic: &str, partition: u32, stored: &Stored, error: &Error) -> Output {
     tracing::warn!(topic, partition, offset = stored.offset, %error, "record goes to the dead letters");
-    let letter = v1::DeadLetter {
-        topic: topic.to_owned(),
-        partition,
-        offset: stored.offset,
-        stage: GROUP.to_owned(),
-        reason: error.to_string(),
-    };
-    let text = |name: &str, value: String| Header { name: format!("__connect.errors.{name}"), value: value.into() };
-    let mut record: Record = stored.record;
-    record.headers.extend([
-        text("topic", letter.topic.clone()),
-        text("partition", partition.to_string()),
-        text("offset", letter.offset.to_string()),
-        text("stage", letter.stage.clone()),
-        text("exception.message", letter.reason.clone()),
-        Header { name: "vitals.dead-letter".to_owned(), value: letter.encode_to_vec().into() },
-    ]);
-    Output { topic: dead_letters_of(topic).into(), partition: 0, record }
-}
-
-/// The dead letters beside a topic: of the same prefix.
-fn dead_letters_of(topic: &str) -> String {
-    let base = topic.find("metrics.").or_else(|| topic.rfind("alerts.")).unwrap_or(0);
-    format!("{}{DEAD_LETTERS}", &topic[..base])
+    task::dead::letter(topic, partition, stored, GROUP, &error.to_string())
 }

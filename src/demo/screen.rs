@@ -88,7 +88,7 @@ pub(crate) enum Passed {
 impl Passed {
     fn events(self) -> u64 {
         match self {
-            Passed::Counted(counters) => counters.on_time + counters.late + counters.duplicate + counters.quarantined,
+            Passed::Counted(counters) => counters.accepted(),
             Passed::Sent { events, .. } => events,
         }
     }

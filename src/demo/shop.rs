@@ -419,6 +419,7 @@ mod tests {
             floor_us: 0,
             source: String::new(),
             tenant: String::new(),
+            unknown_types: ingest::near::UnknownTypes::default(),
         };
         let mut course = course(7, 50);
         let planned = pass(&mut course, START_US + 200 * DAY_US, DAY_US);

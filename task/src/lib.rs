@@ -14,6 +14,7 @@
 use eventlog::{Output, Stored};
 
 pub mod checkpoint;
+pub mod dead;
 mod error;
 mod home;
 mod part;

@@ -55,7 +55,10 @@ fn ids(data: &Data) -> Vec<String> {
 #[track_caller]
 fn refused(answer: &Answer, status: u16, reason: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
-    assert!(answer.json()["error"].as_str().unwrap().contains(reason), "expected {reason}\n   found {answer:?}");
+    let told = answer.json();
+    assert_eq!((&told["type"], &told["status"]), (&json!("about:blank"), &json!(status)), "{told}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert!(told["detail"].as_str().unwrap().contains(reason), "expected {reason}\n   found {answer:?}");
 }
 
 #[test]
@@ -64,7 +67,9 @@ fn every_form_is_accepted_and_counted() {
     let door = Door::open(&data);
     let single = door.post("application/cloudevents+json", &[], order("1").to_string().as_bytes());
     assert_eq!(single.status, 200, "{single:?}");
-    assert_eq!(single.json(), json!({"accepted": 1, "rejected": 0, "results": [{"id": "1", "status": "accepted"}]}));
+    let results = json!([{"index": 0, "id": "1", "status": "accepted"}]);
+    let expected = json!({"accepted": 1, "quarantined": 0, "not_measured": 0, "rejected": 0, "results": results});
+    assert_eq!(single.json(), expected);
     let mut bad = order("3");
     bad["data"]["gross"] = json!("much");
     let list = door.post(
@@ -72,12 +77,13 @@ fn every_form_is_accepted_and_counted() {
         &[],
         json!([order("2"), bad, 7]).to_string().as_bytes(),
     );
+    assert_eq!(list.status, 207, "{list:?}");
     let told = list.json();
     assert_eq!((told["accepted"].clone(), told["rejected"].clone()), (json!(1), json!(2)), "{told}");
     assert_eq!(told["results"][1]["id"], "3");
     assert_eq!(told["results"][1]["status"], "rejected");
     let reason = told["results"][1]["reason"].as_str().unwrap();
-    assert!(reason.starts_with("data.gross: is \"much\", expected a whole number"), "{reason}");
+    assert!(reason.starts_with("data.gross: is \"much\", expected a whole number from "), "{reason}");
     assert_eq!(told["results"][2]["id"], Value::Null);
     let lines = door.post(LINES, &[], format!("{}\n\nno json\n{}", order("4"), order("5")).as_bytes()).json();
     assert_eq!((lines["accepted"].clone(), lines["rejected"].clone()), (json!(2), json!(1)), "{lines}");
@@ -162,7 +168,9 @@ fn hostile_requests_are_refused_and_the_door_stays_open() {
     refused(&door.post(JSON, &["content-encoding: br"], b"{}"), 415, "the content encoding is br");
     refused(&door.post(JSON, &["content-encoding: gzip"], b"no gzip"), 400, "the body does not decompress");
     let deep = format!("[{}1{}]", "[".repeat(50_000), "]".repeat(50_000));
-    let told = door.post(JSON, &[], deep.as_bytes()).json();
+    let told = door.post(JSON, &[], deep.as_bytes());
+    refused(&told, 422, "the event is rejected: results says why");
+    let told = told.json();
     assert_eq!(told["results"][0]["reason"], "nested deeper than 32 levels", "{told}");
     refused(&door.post(JSON, &[], &vec![b' '; 10 << 20]), 413, "the body is longer than 8388608 bytes");
     let many = "{}\n".repeat(10_001);
@@ -178,8 +186,9 @@ fn hostile_requests_are_refused_and_the_door_stays_open() {
     refused(&door.post(JSON, &["content-encoding: zstd"], &zstd), 413, "the body is longer than 8388608 bytes");
     let other = b"POST /v1/events HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     refused(&door.raw(other), 421, "the host is not this machine");
-    assert_eq!(door.get("/v1/events").status, 405);
-    assert_eq!(door.get("/nothing").status, 404);
+    refused(&door.get("/v1/events"), 405, "/v1/events takes POST, not GET; events go to POST /v1/events");
+    assert_eq!(door.get("/v1/events").header("allow"), Some("POST"));
+    refused(&door.get("/nothing"), 404, "there is nothing at /nothing; events go to POST /v1/events");
     assert_eq!(door.get("/healthz").status, 200);
     assert_eq!(door.send(&[order("1")]).json()["accepted"], 1);
     assert!(door.stop().success());

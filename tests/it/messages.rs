@@ -26,9 +26,10 @@ fn imported() -> (Data, PathBuf) {
     let lines =
         [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-01-05T10:00:00Z"), order("3", "2024-02-03T10:00:00Z")];
     let file = data.file("events.ndjson", lines.concat());
-    data.import(&file, &[])
-        .done()
-        .says(&["3 lines: 3 accepted, 0 rejected", "3 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    data.import(&file, &[]).done().says(&[
+        "3 lines: 3 accepted, 0 rejected",
+        "3 counted (3 on time, 0 late), 0 duplicate, 0 conflict, 0 quarantined",
+    ]);
     (data, file)
 }
 
@@ -42,7 +43,10 @@ fn refused(line: impl AsRef<[u8]>, reason: &str) {
     let file = data.file("events.ndjson", lines);
     let rejects = data.file("rejects.ndjson", "");
     let run = data.import(&file, &["--rejects", rejects.to_str().unwrap()]).done();
-    run.says(&["2 lines: 1 accepted, 1 rejected", "1 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    run.says(&[
+        "2 lines: 1 accepted, 1 rejected",
+        "1 counted (1 on time, 0 late), 0 duplicate, 0 conflict, 0 quarantined",
+    ]);
     let expected = format!("{}:2: {reason}", file.display());
     assert!(warnings(&run).iter().any(|said| said.starts_with(&expected)), "expected {expected}\n   found {}", run.err);
     assert_eq!(fs::read(rejects).unwrap(), bytes, "the line is kept as it was");
@@ -60,7 +64,9 @@ fn out_of_order_is_late_and_applied() {
     let lines =
         [order("1", "2024-01-01T10:00:00Z"), order("2", "2024-03-05T10:00:00Z"), order("3", "2024-01-03T10:00:00Z")];
     let file = data.file("events.ndjson", lines.concat());
-    data.import(&file, &["--order", "file"]).done().says(&["2 on time, 1 late, 0 duplicate, 0 quarantined"]);
+    data.import(&file, &["--order", "file"])
+        .done()
+        .says(&["3 counted (2 on time, 1 late), 0 duplicate, 0 conflict, 0 quarantined"]);
     let rows = data.run(["query", "orders", "--format", "json"]).done().out;
     let january: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
     assert_eq!((&january["value"], &january["corrected"]), (&json!(2.0), &json!(true)), "{january}");
@@ -70,9 +76,10 @@ fn out_of_order_is_late_and_applied() {
 fn a_second_import_counts_duplicates_and_changes_nothing() {
     let (data, file) = imported();
     let (rows, clocks) = (data.rows(), data.clocks());
-    data.import(&file, &[])
-        .done()
-        .says(&["3 lines: 3 accepted, 0 rejected", "0 on time, 0 late, 3 duplicate, 0 quarantined"]);
+    data.import(&file, &[]).done().says(&[
+        "3 lines: 3 accepted, 0 rejected",
+        "0 counted (0 on time, 0 late), 3 duplicate, 0 conflict, 0 quarantined",
+    ]);
     assert_same_rows(&data.rows(), &rows, "imported again");
     assert_eq!(data.clocks(), clocks, "the tick after it is within the second of the last");
 }
@@ -99,7 +106,7 @@ fn absurd_times_are_refused() {
         refused(order("x", time), &format!("time: is {time}, {expected}"));
     }
     for time in ["-5", "0", "9223372036854775807", "1e300"] {
-        refused(order("x", "TIME").replace("\"TIME\"", time), &format!("time: is {time}, expected a string"));
+        refused(order("x", "TIME").replace("\"TIME\"", time), &format!("time: is {time}, expected a string, RFC 3339"));
     }
 }
 
@@ -131,7 +138,11 @@ fn unknown_types_are_kept_and_counted() {
     let line = r#"{"id":"x","source":"shop","type":"my.own","time":"2024-01-02T00:00:00Z","account":"a","data":{"any":[1,{"thing":null}]}}"#;
     let file = data.file("events.ndjson", format!("{}{line}\n", order("1", "2024-01-01T10:00:00Z")));
     let run = data.import(&file, &[]).done();
-    run.says(&["2 lines: 2 accepted, 0 rejected", "1 my.own\n", "2 on time, 0 late, 0 duplicate, 0 quarantined"]);
+    run.says(&[
+        "2 lines: 2 accepted, 0 rejected",
+        "1 my.own (not measured: no metric reads the type my.own)\n",
+        "1 counted (1 on time, 0 late), 0 duplicate, 0 conflict, 0 quarantined, 0 waiting, 1 not measured\n",
+    ]);
     let events = data.run(["events"]).done().out;
     let kept = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let kept: Vec<_> = kept.filter(|event| event["type"] == "my.own").collect();

@@ -61,7 +61,7 @@ fn a_rebuild_ends_where_no_tick_follows_and_the_next_tick_publishes_the_rest() {
     let data = imported(2, 700);
     append_without_tick(&data);
     let before = data.rows();
-    data.run(["rebuild"]).done().says(&["1 of them follow the last tick of their partition"]);
+    data.run(["rebuild"]).done().says(&["1 of them follows the last tick of a partition"]);
     assert_same_rows(&data.rows(), &before, "rebuilt without the tick");
     let nothing = data.file("nothing.ndjson", "");
     data.import(&nothing, &["--until", "2024-07-16T00:00:00Z"]).done();

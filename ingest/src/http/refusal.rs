@@ -1,13 +1,48 @@
-//! Why a request is refused as a whole, as a response.
+//! Why a request is refused as a whole, as a response: problem details for HTTP APIs (RFC 9457).
 
 use std::borrow::Cow;
 
 use axum::{
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 
 use crate::live;
+
+/// The media type of problem details.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
+/// Problem details; the title is the status in words.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(status: StatusCode, detail: &'a str) -> Self {
+        let title = status.canonical_reason().unwrap_or_default();
+        Self { r#type: "about:blank", title, status: status.as_u16(), detail }
+    }
+
+    /// As a line of JSON.
+    pub(super) fn text(&self) -> String {
+        // Its fields are texts and a number, which cannot fail; an answer without a body would still be one.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// A response with problem details: what is wrong and what to do about it.
+pub fn problem(status: StatusCode, detail: &str) -> Response {
+    let mut response = Response::new(Body::from(Problem::new(status, detail).text()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+    response
+}
 
 /// Status, reason, and when to try again.
 #[derive(Debug)]
@@ -37,8 +72,7 @@ impl From<live::Refusal> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "error": self.reason }).to_string();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let mut response = problem(self.status, &self.reason);
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -7,7 +7,7 @@ use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::Request,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
@@ -23,7 +23,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Config, refusal::Refusal};
+use super::refusal::{PROBLEM, Problem, problem};
 use crate::telemetry;
 
 /// How long those at work may take when the server ends.
@@ -36,22 +36,44 @@ const HEADER_BYTES_MAX: usize = 64 << 10;
 const TOLD_MAX: usize = 64;
 const TOLD_WAIT: Duration = Duration::from_secs(1);
 
-const TOO_MANY: &str = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 32\r\n\r\n{\"error\":\"too many connections\"}";
-const TOO_SLOW: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 46\r\n\r\n{\"error\":\"the headers did not come in time\"}\r\n";
+const TOO_MANY: (StatusCode, &str) =
+    (StatusCode::TOO_MANY_REQUESTS, "too many connections: close some, or try again after Retry-After seconds");
+const TOO_SLOW: (StatusCode, &str) = (StatusCode::REQUEST_TIMEOUT, "the headers did not come in time");
 
-/// Serves until `stop` is ready, and then those whose requests were begun.
+/// Limits of the connections of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Time limit for request headers, and for an idle connection.
+    pub header_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections_max: 512, header_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// Serves until `stop` is ready, and then those whose requests were begun; `paths` says what there is, for who asks for
+/// something else.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub async fn serve(
     listener: std::net::TcpListener,
     router: Router,
-    config: &Config,
+    limits: &Limits,
+    paths: &'static str,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let router = router.layer(middleware::from_fn(local));
-    let (open, told) = (Arc::new(Semaphore::new(config.connections_max)), Arc::new(Semaphore::new(TOLD_MAX)));
+    // As a whole: the header `allow` is set outside of the layers of a router.
+    let router = Router::new()
+        .fallback_service(router)
+        .layer(middleware::from_fn(move |request, next| complete(request, next, paths)))
+        .layer(middleware::from_fn(local));
+    let (open, told) = (Arc::new(Semaphore::new(limits.connections_max)), Arc::new(Semaphore::new(TOLD_MAX)));
     let (close, closing) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -65,7 +87,7 @@ pub async fn serve(
                     continue;
                 };
                 if let Ok(permit) = open.clone().try_acquire_owned() {
-                    let served = connection(stream, router.clone(), config.header_timeout, closing.clone());
+                    let served = connection(stream, router.clone(), limits.header_timeout, closing.clone());
                     tasks.spawn(async move {
                         served.await;
                         drop(permit);
@@ -76,7 +98,7 @@ pub async fn serve(
                         drop(permit);
                     });
                 }
-                telemetry::connections(config.connections_max - open.available_permits());
+                telemetry::connections(limits.connections_max - open.available_permits());
             }
         }
     }
@@ -112,12 +134,44 @@ async fn connection(stream: TcpStream, router: Router, header_timeout: Duration,
 }
 
 /// Says it and closes. What the other side still sends is read, else closing would take the answer from it.
-async fn tell(mut stream: TcpStream, response: &str) -> std::io::Result<()> {
-    stream.write_all(response.as_bytes()).await?;
+async fn tell(mut stream: TcpStream, (status, detail): (StatusCode, &str)) -> std::io::Result<()> {
+    stream.write_all(raw(status, detail).as_bytes()).await?;
     stream.shutdown().await?;
     let mut sink = [0; 4096];
     while stream.read(&mut sink).await? > 0 {}
     Ok(())
+}
+
+/// A response without a request.
+fn raw(status: StatusCode, detail: &str) -> String {
+    let body = Problem::new(status, detail).text();
+    let retry = if status == StatusCode::TOO_MANY_REQUESTS { "retry-after: 1\r\n" } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\n{retry}connection: close\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Gives a body to what the router refuses: a path that is not there, or another method than it has. OPTIONS is answered
+/// with the methods.
+async fn complete(request: Request, next: Next, paths: &'static str) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let name = path.chars().take(100).collect::<String>();
+    match response.status() {
+        StatusCode::NOT_FOUND => problem(StatusCode::NOT_FOUND, &format!("there is nothing at {name}; {paths}")),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allow = response.headers().get(header::ALLOW).cloned();
+            let methods = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or_default().replace(',', ", ");
+            let mut response = match method {
+                Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+                _ => problem(response.status(), &format!("{name} takes {methods}, not {method}; {paths}")),
+            };
+            response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+            response
+        }
+        _ => response,
+    }
 }
 
 /// Refuses a page of another site whose name was made to point at this machine: no browser can be used to write.
@@ -126,11 +180,7 @@ async fn local(request: Request, next: Next) -> Response {
     if host.is_none_or(is_local) {
         return next.run(request).await;
     }
-    Refusal::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        "the host is not this machine, expected localhost or a loopback address",
-    )
-    .into_response()
+    problem(StatusCode::MISDIRECTED_REQUEST, "the host is not this machine, expected localhost or a loopback address")
 }
 
 fn is_local(host: &str) -> bool {
@@ -158,8 +208,10 @@ mod tests {
 
     #[test]
     fn raw_responses_have_the_length_that_they_say() {
-        for response in [TOO_MANY, TOO_SLOW] {
+        for (status, detail) in [TOO_MANY, TOO_SLOW] {
+            let response = raw(status, detail);
             let (head, body) = response.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {} ", status.as_u16())), "{head}");
             assert!(head.ends_with(&format!("content-length: {}", body.len())), "{response}: {}", body.len());
         }
     }

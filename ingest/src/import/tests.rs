@@ -190,7 +190,7 @@ fn maps_numbers_and_rejects() {
         ]
     );
     let rejects = std::fs::read_to_string(folder.path().join("rejects.csv")).expect("rejects");
-    assert_eq!(rejects, "al,2026-01-02,2,11.775\r\nx\r\n");
+    assert_eq!(rejects, "customer,day,n,total\nal,2026-01-02,2,11.775\r\nx\r\n");
     let rows: Vec<_> = log
         .events()
         .into_iter()
@@ -218,7 +218,9 @@ fn maps_numbers_and_rejects() {
 
 #[test]
 fn mapping_errors_name_the_place() {
-    let load = |text: &str| Mapping::parse("m.yaml", text, &TimeZone::UTC).expect_err("wrong").to_string();
+    let load = |text: &str| {
+        Mapping::parse("m.yaml", text, &TimeZone::UTC, UnknownTypes::default()).expect_err("wrong").to_string()
+    };
     let base = "name: m\nheader: false\ncolumns: [a, b]\ntype: order.completed\ntime: {column: b}\n";
     assert_eq!(
         load(&format!("{base}data: {{grss: {{column: a}}}}\n")),
@@ -229,7 +231,8 @@ fn mapping_errors_name_the_place() {
         load(&format!("{base}currency: euro\n")),
         "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217)"
     );
-    let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC).expect("mapping");
+    let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC, UnknownTypes::default())
+        .expect("mapping");
     assert_eq!(
         mapping.bind(None).expect_err("no column").to_string(),
         "mapping m.yaml: line 6, column 10: no column c, there are a, b"

@@ -1,9 +1,8 @@
 //! What a live door says about itself to those who knock.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt;
+
+use tokio::sync::watch;
 
 use super::pace::Fault;
 
@@ -14,6 +13,8 @@ pub struct Refusal {
     pub reason: String,
     /// When to try again.
     pub retry_after_s: u32,
+    /// It passes in a moment: the log was never open yet.
+    opening: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -24,7 +25,7 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     fn new(reason: impl Into<String>, retry_after_s: u32) -> Self {
-        Self { reason: reason.into(), retry_after_s }
+        Self { reason: reason.into(), retry_after_s, opening: false }
     }
 
     pub(super) fn full() -> Self {
@@ -44,7 +45,7 @@ impl Refusal {
     }
 
     pub(super) fn opening() -> Self {
-        Self::new("the log is being opened", 1)
+        Self { opening: true, ..Self::new("the log is being opened", 1) }
     }
 
     pub(super) fn closed() -> Self {
@@ -54,26 +55,32 @@ impl Refusal {
 
 /// The refusal that holds now; none while the door is open.
 #[derive(Debug)]
-pub(super) struct Status(Mutex<Option<Refusal>>);
+pub(super) struct Status(watch::Sender<Option<Refusal>>);
 
 impl Status {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Some(Refusal::opening())))
+        Self(watch::Sender::new(Some(Refusal::opening())))
     }
 
     pub(super) fn get(&self) -> Option<Refusal> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
+    }
+
+    /// Waits as long as the log is being opened for the first time.
+    pub(super) async fn opened(&self) {
+        let opened = |refusal: &Option<Refusal>| refusal.as_ref().is_none_or(|refusal| !refusal.opening);
+        // The sender is ours, so it is there.
+        let _ = self.0.subscribe().wait_for(opened).await;
     }
 
     /// Says it in the log when it is news.
     pub(super) fn set(&self, refusal: Option<Refusal>) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.0.send_replace(refusal.clone());
         // Seconds in a reason change all the time: the kind of trouble is what is told once.
-        match (held.is_some(), &refusal) {
-            (true, None) => tracing::info!("the door is open"),
-            (false, Some(why)) => tracing::warn!("nothing is accepted: {why}"),
+        match (held, refusal) {
+            (Some(_), None) => tracing::info!("the door is open"),
+            (None, Some(why)) => tracing::warn!("nothing is accepted: {why}"),
             _ => {}
         }
-        *held = refusal;
     }
 }

@@ -34,6 +34,12 @@ pub enum Outcome {
     Applied {
         /// Dated over a minute before the clock.
         late: bool,
+        /// It cancels, refunds or retracts what is not known yet, and does nothing until that comes.
+        waits: bool,
+        /// A metric reads its type.
+        measured: bool,
+        /// Earlier ones that waited for this one.
+        found: Found,
     },
     /// Seen before: nothing changed.
     Duplicate,
@@ -41,6 +47,15 @@ pub enum Outcome {
     Ahead,
     /// Try again with the account's journal.
     NeedsJournal,
+}
+
+/// Measured events that waited for another one, which came: they count from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Those that were not late when they came.
+    pub on_time: u64,
+    /// Those dated over a minute before they came.
+    pub late: u64,
 }
 
 /// Silence at the end of a local day.
@@ -83,6 +98,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Tools {
     plan: Arc<Plan>,
+    /// Whether a metric reads `usage.recorded`: asked at most of them.
+    measures_usage: bool,
     groups: Groups,
     calendar: Calendar,
     profiles: Profiles,
@@ -108,6 +125,15 @@ impl Tools {
         }
     }
 
+    /// Whether a metric reads this event; a refund of an invoice, which has no lifecycle yet, none does.
+    fn measures(&self, event: &Event<'_>) -> bool {
+        match &event.body {
+            Body::Usage(_) => self.measures_usage,
+            Body::Other => event.kind != "payment.refunded" && self.plan.measures(event.kind),
+            _ => true,
+        }
+    }
+
     /// Notes the silences of the last fold by their day.
     fn note(&mut self, open: &mut Open) {
         for change in self.silences.drain(..) {
@@ -122,6 +148,7 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, clock: Time) -> Engine {
         Engine {
             tools: Tools {
+                measures_usage: plan.measures("usage.recorded"),
                 groups: Groups::new(&plan),
                 calendar: plan.settings.calendar(),
                 profiles: Profiles::new(&plan),
@@ -183,17 +210,31 @@ impl Engine {
         let unknown = !prints.iter().any(|print| self.hot.may_hold(index, *print));
         if empty || (in_order && unknown && event.is_plain()) {
             self.advance(index, event, event.alone(), prints);
-            return Outcome::Applied { late };
+            let (waits, measured) = (event.waits(&[]), self.tools.measures(event));
+            return Outcome::Applied { late, waits, measured, found: Found::default() };
         }
         let Some(journal) = journal else { return Outcome::NeedsJournal };
         if journal.iter().any(|known| known.id == event.id) {
             return Outcome::Duplicate;
         }
+        let (waits, found) = (event.waits(&journal), self.found(event, &journal));
         match event.after(&journal) {
             Some(effect) if in_order => self.advance(index, event, effect, prints),
             _ => self.refold(index, event, journal, prints),
         }
-        Outcome::Applied { late }
+        Outcome::Applied { late, waits, measured: self.tools.measures(event), found }
+    }
+
+    /// Which events of a journal waited for this one.
+    fn found(&self, event: &Event<'_>, journal: &[Event<'_>]) -> Found {
+        let mut found = Found::default();
+        let is_it = |known: &&Event<'_>| known.need().is_some_and(|need| need.is(event)) && known.waits(journal);
+        for known in journal.iter().filter(is_it).filter(|known| self.tools.measures(known)) {
+            // As of its own arrival: then the clock was just before the time at which it was recorded.
+            let late = known.recorded_at.saturating_sub(known.time) > LATE;
+            *(if late { &mut found.late } else { &mut found.on_time }) += 1;
+        }
+        found
     }
 
     fn open(&mut self, slot: Slot) -> Option<usize> {
@@ -341,7 +382,41 @@ impl Engine {
     }
 }
 
+/// What an event names and waits for.
+#[derive(Debug, Clone, Copy)]
+enum Need<'a> {
+    /// The order that it cancels or refunds.
+    Order(&'a str),
+    /// The event that it retracts.
+    Event(EventId<'a>),
+}
+
+impl Need<'_> {
+    /// Whether this is it; also one that was corrected or withdrawn since: it is known.
+    fn is(&self, event: &Event<'_>) -> bool {
+        match self {
+            Need::Order(id) => matches!(&event.body, Body::Order(order) if order.order == *id),
+            Need::Event(id) => event.id == *id,
+        }
+    }
+}
+
 impl<'e> Event<'e> {
+    /// What it does nothing without. A correction is none: without the event that it replaces it is one like any other.
+    fn need(&self) -> Option<Need<'e>> {
+        match &self.body {
+            Body::Cancelled(order) => Some(Need::Order(order)),
+            Body::Refund(refund) => Some(Need::Order(refund.order)),
+            Body::Retracted(target) => Some(Need::Event(*target)),
+            Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other => None,
+        }
+    }
+
+    /// Whether it needs something that is not in the journal.
+    fn waits(&self, journal: &[Event<'_>]) -> bool {
+        self.need().is_some_and(|need| !journal.iter().any(|known| need.is(known)))
+    }
+
     /// Whether it is about no other event.
     fn is_plain(&self) -> bool {
         let of_itself = matches!(self.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other);

@@ -358,6 +358,24 @@ impl Plan {
         self.types.get(kind).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a metric reads events of this type: by name, by a filter that names it, or through the facts that lifecycles
+    /// make of it. A measure of events of any type, without such a filter, reads none in particular.
+    pub fn measures(&self, kind: &str) -> bool {
+        // Orders, customers and traits follow these; a retraction is about another event.
+        let of_lifecycles =
+            ["order.completed", "order.cancelled", "payment.refunded", "account.updated", "retracted"].contains(&kind);
+        let is_it = |trigger: &Trigger| matches!(trigger, Trigger::Type(name) if name == kind);
+        let filtered = |column: &Column| match column {
+            Column::Fact { trigger: Trigger::Event, filter: Some(text), .. } => text.contains(kind),
+            _ => false,
+        };
+        of_lifecycles
+            || self.types.contains_key(kind)
+            || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it))
+            || self.totals.iter().chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
+            || self.bundles.iter().any(|bundle| bundle.columns.iter().any(filtered))
+    }
+
     /// What a fact adds.
     pub fn emissions(&self, trigger: &Trigger) -> &[Emission] {
         self.emissions.get(trigger).map_or(&[], Vec::as_slice)
@@ -1104,5 +1122,24 @@ mod tests {
         };
         assert_eq!(definition("a", "title: M"), definition("a", "title: N"));
         assert_ne!(definition("a", "title: M"), definition("2 * a", "title: M"));
+    }
+
+    #[test]
+    fn types_that_no_metric_reads_are_known() {
+        let plan = Plan::built_in(&Settings::default()).unwrap();
+        for kind in ["order.completed", "payment.refunded", "account.updated", "retracted", "usage.recorded"] {
+            assert!(plan.measures(kind), "{kind}");
+        }
+        for kind in ["lead.created", "my.own", ""] {
+            assert!(!plan.measures(kind), "{kind}");
+        }
+        let text = "meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: M.\n    unit: count\n    \
+                    windows: [1d]\n    measures:\n      a: {count: my.own}\n      \
+                    b: {count: event, where: 'type == \"page.viewed\"'}\n    value: a + b\n";
+        let plan = Plan::lower(&Catalog::parse(text).unwrap(), &Settings::default()).unwrap();
+        assert_eq!(
+            ["my.own", "page.viewed", "usage.recorded", "order.completed"].map(|kind| plan.measures(kind)),
+            [true, true, false, true]
+        );
     }
 }

@@ -9,9 +9,10 @@
 
 use processor_core::{
     codec::{Reader, put},
-    event::Event,
+    event::{Event, EventId},
     hot::Slot,
 };
+use proto::{Message as _, v1};
 use task::{Batch, Result, State};
 
 use crate::wire;
@@ -122,6 +123,36 @@ pub(super) fn events(journal: &[u8]) -> Option<Vec<Event<'_>>> {
         }
     }
     Some(events)
+}
+
+/// Whether a journal has the event `id` with the content of `record`, when it was recorded apart. An event without a time
+/// of its own has that of its arrival, which is no content.
+pub(super) fn has_same(journal: &[u8], id: EventId<'_>, record: &[u8]) -> bool {
+    let Some(new) = content(record) else { return false };
+    let mut from = Reader(journal);
+    while let Some((known, rest)) = from.get_count().and_then(|length| from.0.split_at_checked(length)) {
+        from.0 = rest;
+        if matches!(wire::entry(known), Ok(wire::Entry::Event(_, event)) if event.id == id) {
+            return content(known).is_some_and(|known| {
+                let arrival = known.time_is_arrival || new.time_is_arrival;
+                let plain = |event: &v1::Event| v1::Event {
+                    time_us: if arrival { 0 } else { event.time_us },
+                    time_is_arrival: false,
+                    ..event.clone()
+                };
+                plain(&known) == plain(&new)
+            });
+        }
+    }
+    false
+}
+
+/// An event without the time at which it was recorded.
+fn content(record: &[u8]) -> Option<v1::Event> {
+    match v1::Entry::decode(record).ok()?.entry? {
+        v1::entry::Entry::Event(event) => Some(v1::Event { recorded_at_us: 0, ..event }),
+        v1::entry::Entry::Tick(_) => None,
+    }
 }
 
 /// The fingerprints kept apart of an account.

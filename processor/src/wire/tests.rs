@@ -148,6 +148,7 @@ fn wire_event() -> impl Strategy<Value = v1::Event> {
                 tenant,
                 corrects,
                 corrects_source,
+                time_is_arrival: kind == 3,
                 data,
                 custom,
             }

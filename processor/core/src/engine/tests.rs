@@ -81,7 +81,10 @@ fn what_is_not_published_is_kept_by_account_and_day() {
     let slot = engine.load("a", &[], []).unwrap();
     let in_order = vec![usage(10 * DAY + HOUR, 1, 2, 5), usage(12 * DAY, 2, 3, -7), usage(12 * DAY + HOUR, 3, 0, 100)];
     for event in &in_order {
-        assert_eq!(engine.apply(slot, event, None), Outcome::Applied { late: false });
+        assert_eq!(
+            engine.apply(slot, event, None),
+            Outcome::Applied { late: false, waits: false, measured: true, found: Found::default() }
+        );
     }
     // Late, so that the journal is folded again.
     let late = usage(11 * DAY, 4, 1, 1);
@@ -95,6 +98,34 @@ fn what_is_not_published_is_kept_by_account_and_day() {
     engine.flush(0, |_, _, bytes, _| stored = bytes.to_vec());
     let slot = engine.load("a", &stored, []).unwrap();
     assert_eq!(daily(&mut engine, slot), rows, "it comes back from disk");
+}
+
+#[test]
+fn what_waits_counts_once_what_it_names_has_come() {
+    let mut engine = Engine::new(plan(), Time::MIN);
+    let slot = engine.load("a", &[], []).unwrap();
+    let mut journal = Vec::new();
+    let mut apply = |event: Event<'static>| {
+        let mut outcome = engine.apply(slot, &event, None);
+        if outcome == Outcome::NeedsJournal {
+            outcome = engine.apply(slot, &event, Some(journal.clone()));
+        }
+        journal.push(event);
+        let Outcome::Applied { waits, found, .. } = outcome else { panic!("{outcome:?}") };
+        (waits, found.on_time + found.late)
+    };
+    let refund = |refund| Body::Refund(Refund { refund, order: "o", amount: 5, currency: "USD" });
+    let order = |order| Body::Order(Order { order, gross: 100, currency: "USD", ..Order::default() });
+    assert_eq!(apply(event(2 * DAY, 1, None, refund("1"))), (true, 0), "its order is not there");
+    assert_eq!(apply(event(3 * DAY, 2, None, Body::Cancelled("o"))), (true, 0));
+    assert_eq!(apply(event(3 * DAY, 3, None, order("p"))), (false, 0), "another order");
+    assert_eq!(apply(event(DAY, 4, None, order("o"))), (false, 2), "both count");
+    assert_eq!(apply(event(4 * DAY, 5, None, refund("2"))), (false, 0), "it is there");
+    assert_eq!(apply(event(4 * DAY, 6, None, order("o"))), (false, 0), "nobody waits any more");
+    let retracted = Body::Retracted(EventId { source: "s", id: "9" });
+    assert_eq!(apply(event(5 * DAY, 7, None, retracted)), (true, 0));
+    assert_eq!(apply(event(5 * DAY, 8, Some(9), order("q"))), (false, 0), "a correction is an event like any other");
+    assert_eq!(apply(event(5 * DAY, 9, None, Body::Usage(Usage::default()))), (false, 1));
 }
 
 fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {

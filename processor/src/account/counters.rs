@@ -1,0 +1,132 @@
+//! How the events of a partition ended so far, one outcome each, and the sums over all partitions.
+//!
+//! ```text
+//!     accepted = on time + late + duplicate + conflict + quarantined + waiting + not measured
+//! ```
+//! An event that waits counts as on time or late once what it names has come; every other outcome stays. It does not know
+//! what a door refused.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use processor_core::engine::Found;
+
+use crate::telemetry;
+
+/// Number of outcomes.
+pub(super) const OUTCOMES: usize = 7;
+/// Conflicts that are kept to be shown.
+const CONFLICTS_MAX: usize = 100;
+
+/// Events by outcome; accepted is their sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Applied, not late.
+    pub on_time: u64,
+    /// Applied, dated over a minute before the clock.
+    pub late: u64,
+    /// Known already, with the same content.
+    pub duplicate: u64,
+    /// Known already, with other content: the first holds.
+    pub conflict: u64,
+    /// Dated too far ahead, or not readable: in the dead letters.
+    pub quarantined: u64,
+    /// Waiting now for the order or event that they name.
+    pub waiting: u64,
+    /// Of a type that no metric reads.
+    pub not_measured: u64,
+}
+
+impl Counters {
+    /// Counts with the word of each, in the order in which people are shown them.
+    pub fn by_outcome(&self) -> [(&'static str, u64); OUTCOMES] {
+        [
+            ("on time", self.on_time),
+            ("late", self.late),
+            ("duplicate", self.duplicate),
+            ("conflict", self.conflict),
+            ("quarantined", self.quarantined),
+            ("waiting", self.waiting),
+            ("not measured", self.not_measured),
+        ]
+    }
+
+    /// All of them.
+    pub fn accepted(&self) -> u64 {
+        self.by_outcome().into_iter().map(|(_, count)| count).sum()
+    }
+
+    pub(super) fn from_counts(counts: [u64; OUTCOMES]) -> Self {
+        let [on_time, late, duplicate, conflict, quarantined, waiting, not_measured] = counts;
+        Self { on_time, late, duplicate, conflict, quarantined, waiting, not_measured }
+    }
+
+    /// Some wait no more.
+    pub(super) fn found(&mut self, found: Found) {
+        self.on_time += found.on_time;
+        self.late += found.late;
+        self.waiting -= found.on_time + found.late;
+    }
+}
+
+/// An event whose id was known with other content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// Source of both.
+    pub source: String,
+    /// Id of both.
+    pub id: String,
+    /// Partition of the events topic.
+    pub partition: u32,
+    /// Offset of the one that is not applied.
+    pub offset: u64,
+}
+
+/// The counters of all partitions, as of the last record, for whoever wants to look.
+#[derive(Debug, Default)]
+pub struct Shared {
+    outcomes: [AtomicU64; OUTCOMES],
+    frozen: AtomicU64,
+    conflicts: Mutex<Vec<Conflict>>,
+}
+
+impl Shared {
+    /// The sums now.
+    pub fn counters(&self) -> Counters {
+        Counters::from_counts(std::array::from_fn(|at| self.outcomes[at].load(Ordering::Relaxed)))
+    }
+
+    /// Changes to rows past their keep: counted, not published.
+    pub fn frozen(&self) -> u64 {
+        self.frozen.load(Ordering::Relaxed)
+    }
+
+    /// The first conflicts since this process began, by source and id.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let mut conflicts = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        conflicts.sort();
+        conflicts
+    }
+
+    pub(super) fn conflict(&self, conflict: Conflict) {
+        let mut conflicts = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if conflicts.len() < CONFLICTS_MAX {
+            conflicts.push(conflict);
+        }
+    }
+
+    /// Counts changes to rows past their keep.
+    pub(crate) fn add_frozen(&self, changes: u64) {
+        self.frozen.fetch_add(changes, Ordering::Relaxed);
+        telemetry::frozen(changes);
+    }
+
+    pub(super) fn add(&self, now: &Counters, before: &Counters) {
+        for ((outcome, (_, now)), (_, before)) in self.outcomes.iter().zip(now.by_outcome()).zip(before.by_outcome()) {
+            // Those that wait become fewer; a difference below zero wraps, and so does the sum, back to what it is.
+            outcome.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What an import did, for people: every line is counted once, in the words that doors, telemetry and lists use.
+//!
+//! ```text
+//!     read = accepted + rejected
+//!     accepted = counted (on time, late) + duplicate + conflict + quarantined + waiting + not measured
+//! ```
+
+use std::fmt::Write as _;
+
+use ingest::{
+    import::Summary,
+    outcome::{Measured, unread},
+    render_rfc3339,
+};
+use processor::account::{Conflict, Counters};
+
+use crate::output::number::plain_count_of;
+
+/// Conflicts that are named one by one.
+const CONFLICTS_SHOWN: usize = 3;
+
+/// What became of the lines, as far as the door knows.
+pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
+    let read = plain_count_of(summary.read, "line");
+    let mut out = format!("{read}: {} accepted, {} rejected\n", summary.accepted, summary.rejected);
+    for (kind, count) in &summary.types {
+        let note = if measured.reads(kind) { String::new() } else { format!(" (not measured: {})", unread(kind)) };
+        let _ = writeln!(out, "  {count:>12} {kind}{note}");
+    }
+    if !summary.first_rejected.is_empty() {
+        let more = if summary.rejected > u64::try_from(summary.first_rejected.len()).unwrap_or(0) {
+            ", the first of them (--rejects FILE keeps all)"
+        } else {
+            ""
+        };
+        let _ = writeln!(out, "rejected{more}:");
+        for rejected in &summary.first_rejected {
+            let _ = writeln!(out, "  {rejected}");
+        }
+    }
+    if let Some((first, last)) = summary.times_us {
+        let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
+    }
+    let (events, ticks) = (plain_count_of(summary.appended, "event"), plain_count_of(summary.ticks, "tick"));
+    let _ = write!(out, "{events} and {ticks} appended");
+    if summary.resumed > 0 {
+        let _ = write!(out, ", {} were there from an interrupted import", summary.resumed);
+    }
+    if let Some(clock) = summary.clock_us {
+        let _ = write!(out, "; it is {} now in the log", render_rfc3339(clock));
+    }
+    out.push('\n');
+    if summary.stopped {
+        out.push_str("stopped before the end; the same command goes on from here\n");
+    }
+    out
+}
+
+/// How the accepted events ended, as the stages found.
+pub(super) fn outcomes(summary: &Summary, before: &Counters, after: &Counters) -> String {
+    // An event of before that waited may have been found by one of these; then fewer wait.
+    let change = |now: u64, then: u64| i128::from(now) - i128::from(then);
+    let events = change(after.accepted(), before.accepted());
+    let (on_time, late) = (change(after.on_time, before.on_time), change(after.late, before.late));
+    let mut out = match events == i128::from(summary.accepted) {
+        true => "accepted: ".to_owned(),
+        false => format!("processed {events}: "),
+    };
+    let _ = write!(out, "{} counted ({on_time} on time, {late} late)", on_time + late);
+    let rest = after.by_outcome().into_iter().zip(before.by_outcome()).skip(2);
+    for ((outcome, now), (_, then)) in rest {
+        let _ = write!(out, ", {} {outcome}", change(now, then).max(0));
+    }
+    if before.waiting > after.waiting {
+        let _ = write!(out, "; {} of them had waited", before.waiting - after.waiting);
+    }
+    out.push('\n');
+    if after.waiting > 0 {
+        let _ = writeln!(out, "{} in all wait for the order or event that they name", after.waiting);
+    }
+    if after.quarantined > before.quarantined {
+        out.push_str("`vitals quarantine` lists what is quarantined\n");
+    }
+    out
+}
+
+/// The first events whose id was known with other content.
+pub(super) fn conflicts(conflicts: &[Conflict]) -> String {
+    let mut out = String::new();
+    for Conflict { source, id, partition, offset } in conflicts.iter().take(CONFLICTS_SHOWN) {
+        let _ = writeln!(
+            out,
+            "conflict: source {source} id {id} was there with other content, which holds (this one: partition \
+             {partition} offset {offset}); `vitals events --id '{id}'` shows both"
+        );
+    }
+    if conflicts.len() > CONFLICTS_SHOWN {
+        out.push_str("  and more; each is counted above\n");
+    }
+    out
+}
