@@ -33,6 +33,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
+mod assign;
 mod config;
 mod consumer;
 mod context;

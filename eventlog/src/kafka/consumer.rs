@@ -28,7 +28,7 @@ use rdkafka::{
 };
 
 use super::{
-    Context, Shared,
+    Context, Shared, assign,
     config::Config,
     context::Rebalance,
     errors, native, number, offset,
@@ -140,7 +140,7 @@ impl Reader {
         self.moved = false;
         self.cursors.clear();
         self.ahead = None;
-        self.client.unassign().map_err(|error| self.fail(&error))
+        assign::unassign(&self.client).map_err(|error| self.fail(&error))
     }
 
     /// Tells the client what to fetch from where.
@@ -160,7 +160,7 @@ impl Reader {
             let added = list.add_partition_offset(&full, number(*partition)?, Offset::Offset(from));
             added.map_err(|error| errors::broker(format!("topic {} partition {partition}", self.topic), &error))?;
         }
-        self.client.assign(&list).map_err(|error| self.fail(&error))
+        assign::assign(&self.client, &list).map_err(|error| self.fail(&error))
     }
 
     fn fail(&self, error: &KafkaError) -> Error {
@@ -358,7 +358,7 @@ impl Drop for Reader {
     /// Leaves the group at once, unless the member is static.
     fn drop(&mut self) {
         self.client.context().close();
-        if let Err(error) = self.client.unassign() {
+        if let Err(error) = assign::unassign(&self.client) {
             tracing::warn!(%error, topic = self.topic, "kafka: partitions were not given back");
         }
     }
