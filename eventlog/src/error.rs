@@ -1,7 +1,9 @@
-//! The one error of this crate, and what the caller shall do about it.
+//! The one error of this crate, and how a caller should react to it.
 
 // 2026-11-23: no error of the embedded log asks to try again: what fails there is a wrong request, or a disk that a
 // second attempt would only lie about. `Retry` is for brokers.
+
+use std::time::Duration;
 
 /// What to do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +133,30 @@ pub enum Error {
         /// What the group says.
         what: String,
     },
+    /// The brokers took a transaction back that was open for too long, and the producer with it.
+    #[error(
+        "producer {name}: the brokers took its transaction back, which was open for longer than transaction_timeout ({limit:?}); start again from the state"
+    )]
+    Expired {
+        /// Name of the producer.
+        name: String,
+        /// How long a transaction may be open.
+        limit: Duration,
+    },
+    /// Another process has joined the group under the name of this member.
+    #[error(
+        "group {group}: another process has taken the place of {name}; run one process for each data directory and [kafka] instance"
+    )]
+    Replaced {
+        /// Consumer group.
+        group: String,
+        /// Name of the member, or of its producer.
+        name: String,
+    },
     /// A newer producer of this name exists.
-    #[error("producer {name} was fenced, by a newer one or because its transaction took too long; start it again")]
+    #[error(
+        "producer {name} was fenced by a newer one of this name; run one process for each data directory and [kafka] instance"
+    )]
     Fenced {
         /// Name of the producer.
         name: String,
@@ -144,7 +168,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Broker { retry: true, .. } => Kind::Retry,
-            Self::Indefinite { .. } | Self::Away { .. } | Self::Left { .. } => Kind::Restart,
+            Self::Indefinite { .. } | Self::Away { .. } | Self::Left { .. } | Self::Expired { .. } => Kind::Restart,
             _ => Kind::Fatal,
         }
     }

@@ -1,4 +1,4 @@
-//! Places where a test may end the process: a crash there must cost nothing.
+//! Places where a test may end or stop the process: a crash or a long pause there must cost nothing.
 //!
 //! Passing one costs about as much as a look into an empty map, and they stand at commits, flushes and files, never at
 //! records. [`NAMES`] has them all, and a test of a fleet aborts at each.
@@ -56,20 +56,39 @@ pub const AFTER_RESTORE: &str = "after-restore";
 /// A sink has stored a batch and not committed its offsets.
 pub const STORED: &str = "stored";
 
-/// Aborts the process if [`arm`] asked for it.
+/// Aborts or stops the process if [`arm`] asked for it.
 pub fn pass(name: &str) {
-    fail::fail_point!(name, |_| std::process::abort());
+    fail::fail_point!(name, |how| if how.as_deref() == Some(STOP) { stop() } else { std::process::abort() });
 }
 
-/// Aborts the process when it has passed a place so many times: `NAME` or `NAME:TIMES`.
+/// Has the process stop instead of abort.
+const STOP: &str = "stop";
+
+/// Until somebody sends SIGCONT. A signal takes a moment to stop all threads: the child ends only when it has.
+fn stop() {
+    let script = r#"kill -STOP "$1"; until ps -o state= -p "$1" | grep -q T; do sleep 0.02; done"#;
+    let itself = std::process::id().to_string();
+    let stopped = std::process::Command::new("sh").args(["-c", script, "sh", &itself]).status();
+    tracing::info!(?stopped, "goes on after a stop");
+}
+
+/// Aborts the process when it has passed a place so many times: `NAME` or `NAME:TIMES`. `NAME:TIMES:stop` stops it
+/// there, once.
 ///
 /// # Errors
 /// What cannot be understood.
 pub fn arm(text: &str) -> Result<(), String> {
-    let (name, times) = text.split_once(':').unwrap_or((text, "0"));
-    let times: u32 = times.parse().map_err(|_| format!("{text}: expected NAME:TIMES"))?;
+    let mut parts = text.split(':');
+    let (name, times, how) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("0"), parts.next());
+    let wrong = || format!("{text}: expected NAME, NAME:TIMES or NAME:TIMES:{STOP}");
+    let times: u32 = times.parse().map_err(|_| wrong())?;
     if !NAMES.contains(&name) {
         return Err(format!("{name}: expected one of {}", NAMES.join(", ")));
     }
-    fail::cfg(name, &if times == 0 { "return".to_owned() } else { format!("{times}*off->return") })
+    let act = match (how, parts.next()) {
+        (None, _) => "return".to_owned(),
+        (Some(STOP), None) => format!("1*return({STOP})->off"),
+        _ => return Err(wrong()),
+    };
+    fail::cfg(name, &if times == 0 { act } else { format!("{times}*off->{act}") })
 }

@@ -38,6 +38,7 @@ mod config;
 mod consumer;
 mod context;
 mod errors;
+mod fence;
 pub mod local;
 mod native;
 mod producer;
@@ -52,7 +53,7 @@ mod tests;
 pub use config::{Config, Sasl, Secret, Tls, User};
 pub use topics::Drift;
 
-use self::{consumer::Reader, context::Context, producer::Writer};
+use self::{consumer::Reader, context::Context, fence::Membership, producer::Writer};
 use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, TopicSpec, Watermarks};
 
 /// Metadata of a position that counts as none.
@@ -75,6 +76,8 @@ struct Shared {
     partitions: RwLock<HashMap<Arc<str>, u32>>,
     /// Ask for the positions of groups, one each, and never join them.
     outsiders: Mutex<HashMap<String, Arc<BaseConsumer<Context>>>>,
+    /// The members of groups that were opened here.
+    members: Mutex<Vec<Membership>>,
 }
 
 impl Kafka {
@@ -95,7 +98,13 @@ impl Kafka {
         // A group is named because librdkafka serves callbacks only to those that have one.
         let settings = config.consumer(&format!("{}asking", config.prefix));
         let asking: BaseConsumer<Context> = settings.create_with_context(Context::new(&config)).map_err(fail)?;
-        let shared = Shared { config, asking, partitions: RwLock::default(), outsiders: Mutex::default() };
+        let shared = Shared {
+            config,
+            asking,
+            partitions: RwLock::default(),
+            outsiders: Mutex::default(),
+            members: Mutex::default(),
+        };
         shared.metadata(None)?;
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
@@ -189,6 +198,20 @@ impl Shared {
             }
         })?;
         Ok(Watermarks { low: offset(low), high: offset(high) })
+    }
+
+    /// Remembers a member of a group, for as long as it is open.
+    fn joined(&self, membership: Membership) {
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|member| member.client().is_some());
+        members.push(membership);
+    }
+
+    /// The members of groups that own partitions now.
+    fn owners(&self) -> Vec<Membership> {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let owns = |member: &&Membership| member.client().is_some_and(|client| client.context().is_owner());
+        members.iter().filter(owns).cloned().collect()
     }
 
     /// A consumer that names the group and never joins it.

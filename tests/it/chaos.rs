@@ -49,7 +49,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 const ALERT_EVERY: usize = 250;
 
 /// Events up to now, and in between accounts that come back after a hundred days of silence.
-fn recent(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
+pub(crate) fn recent(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
     let now = jiff::Timestamp::now();
     let events = generated::recent(seed, events, accounts, days, now.as_microsecond());
     let order = |number: usize, at: jiff::Timestamp| {
@@ -207,8 +207,12 @@ impl Ledger {
     fn probe(&self) {
         let event = json!({"id": "probe", "source": "probe", "type": "order.completed", "account": "probe",
             "data": {"order": "probe", "gross": 1, "currency": "EUR"}});
-        let door = self.doors.lock().unwrap()[0];
-        assert_eq!(post_once(door, LINES, format!("{event}\n").as_bytes()), Some(200), "the probe is not taken");
+        let (door, begun) = (self.doors.lock().unwrap()[0], Instant::now());
+        // Its log may still be opened again after the last fault.
+        while post_once(door, LINES, format!("{event}\n").as_bytes()) != Some(200) {
+            assert!(begun.elapsed() < PATIENCE, "the probe is not taken");
+            sleep(Duration::from_millis(100));
+        }
         self.has(&["probe".to_owned()]);
     }
 }
@@ -269,6 +273,7 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             }
         }
         Fault::WipeState => {
+            until_saved(fleet);
             fleet.kill(Role::Processor, processor);
             wipe(fleet);
         }
@@ -277,6 +282,7 @@ fn act(fault: Fault, fleet: &mut Fleet, ledger: &Ledger, random: &mut Random) {
             fleet.free_seats().iter().flat_map(|seat| states(seat)).for_each(|state| damage(&state, what));
         }
         Fault::DamageCheckpoint => {
+            until_saved(fleet);
             fleet.kill(Role::Processor, processor);
             damage_newest(&fleet.checkpoints());
             wipe(fleet);
@@ -345,7 +351,11 @@ fn stop_in_commit(fleet: &mut Fleet) {
     (1..fleet.count(Role::Processor)).for_each(|_| fleet.kill(Role::Processor, 0));
     // The doors append a tick each second: it has something to commit when it goes on.
     fleet.signal(Role::Processor, 0, "-STOP");
-    sleep(Duration::from_millis(1_500));
+    let (before, begun) = (fleet.end(), Instant::now());
+    while fleet.end() < before + 1 {
+        assert!(begun.elapsed() < PATIENCE, "no door ticks\n{}", fleet.said());
+        sleep(Duration::from_millis(100));
+    }
     // Transactions of others end, too.
     (0..DOORS).for_each(|_| fleet.kill(Role::Door, 0));
     let goes_on = || fleet.signal(Role::Processor, 0, "-CONT");
@@ -355,6 +365,30 @@ fn stop_in_commit(fleet: &mut Fleet) {
     sleep(2 * TAKE_OVER);
     fleet.signal(Role::Processor, 0, "-CONT");
     sleep(Duration::from_secs(1));
+}
+
+/// Waits until there is a checkpoint to restore.
+fn until_saved(fleet: &Fleet) {
+    let begun = Instant::now();
+    while !manifests(&fleet.checkpoints()).any(|of_task| !of_task.is_empty()) {
+        assert!(begun.elapsed() < PATIENCE, "no checkpoint is saved\n{}", fleet.said());
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// The manifests of each task, the newest last.
+fn manifests(store: &Path) -> impl Iterator<Item = Vec<PathBuf>> {
+    let tasks = folders(store).into_iter().flat_map(|task| folders(&task));
+    tasks.map(|task| {
+        let mut manifests = folders(&task.join("manifests"));
+        manifests.sort();
+        manifests
+    })
+}
+
+/// What is in a folder; nothing where there is none.
+fn folders(path: &Path) -> Vec<PathBuf> {
+    fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Folders of states in a seat.
@@ -393,13 +427,9 @@ fn damage(state: &Path, what: Damage) {
 
 /// Flips a bit in an object of the newest checkpoint of each task.
 fn damage_newest(store: &Path) {
-    let folders = |path: &Path| -> Vec<PathBuf> {
-        fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
-    };
-    for partition in folders(store).iter().flat_map(|task| folders(task)) {
-        let mut manifests = folders(&partition.join("manifests"));
-        manifests.sort();
+    for manifests in manifests(store) {
         let Some(newest) = manifests.last() else { continue };
+        let Some(partition) = newest.ancestors().nth(2) else { continue };
         let Ok(text) = fs::read_to_string(newest) else { continue };
         let named = |object: &PathBuf| text.contains(&*object.file_name().unwrap().to_string_lossy());
         let Some(object) = folders(&partition.join("objects")).into_iter().find(named) else { continue };

@@ -23,8 +23,8 @@ use crate::{
     network::Network,
 };
 
-/// How long the fleet may take for anything, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the fleet may take for anything, on a machine that is busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 const EVENTS: &str = "events.v1";
 /// Lines of a process that are shown where a test fails.
 const LAST: usize = 6;
@@ -84,14 +84,15 @@ impl Broker {
         assert!(script().arg("stop").arg(&self.folder).status().unwrap().success());
     }
 
-    /// Transactions that nobody ends, though their time is over.
+    /// Transactions that nobody ends, though their time is over for long.
     pub(crate) fn open_transactions(&self) -> Vec<String> {
         let begun = Instant::now();
         loop {
             let open = self.transactions().unwrap();
-            if open.is_empty() || begun.elapsed() > 5 * TRANSACTION_TIMEOUT {
+            if open.is_empty() || begun.elapsed() > PATIENCE {
                 return open;
             }
+            sleep(Duration::from_millis(500));
         }
     }
 
@@ -165,6 +166,21 @@ impl Role {
     }
 }
 
+/// Settings of Kafka's clients in a fleet that differ from test to test.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// A member of a group that is silent for so long loses its partitions.
+    pub(crate) session: Duration,
+    /// Name of the machine; empty for one of each data directory.
+    pub(crate) instance: &'static str,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { session: Duration::from_secs(2), instance: "" }
+    }
+}
+
 /// A process of the fleet; killed when dropped.
 struct Process {
     role: Role,
@@ -187,6 +203,8 @@ pub(crate) struct Fleet {
     pub(crate) log: Arc<Kafka>,
     partitions: u32,
     started: u32,
+    /// The file of settings.
+    config: String,
     /// Where the process that was started last speaks.
     newest: PathBuf,
     processes: Vec<Process>,
@@ -195,25 +213,33 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A broker with topics, and no process; `None` where there cannot be a broker.
     pub(crate) fn new(who: &str, partitions: u32) -> Option<Fleet> {
-        Fleet::with(who, partitions, Broker::new)
+        Fleet::with(who, partitions, Settings::default(), Broker::new)
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn with_settings(who: &str, partitions: u32, settings: Settings) -> Option<Fleet> {
+        Fleet::with(who, partitions, settings, Broker::new)
     }
 
     /// The same, with a network that can break between broker and processes.
     pub(crate) fn behind_a_network(who: &str, partitions: u32) -> Option<Fleet> {
-        Fleet::with(who, partitions, |folder| Broker::behind(folder, Network::new()))
+        Fleet::with(who, partitions, Settings::default(), |folder| Broker::behind(folder, Network::new()))
     }
 
-    fn with(who: &str, partitions: u32, broker: impl FnOnce(PathBuf) -> Broker) -> Option<Fleet> {
+    fn with(who: &str, partitions: u32, settings: Settings, broker: impl FnOnce(PathBuf) -> Broker) -> Option<Fleet> {
         // Says whether Java and Maven are here.
         local::broker(who)?;
         let data = Data::new();
         let broker = broker(data.path().with_file_name("broker"));
         let checkpoints = data.path().with_file_name("checkpoints");
-        let data = data.config(&format!(
-            "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"2s\"\n\
+        let Settings { session, instance } = settings;
+        let config = format!(
+            "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"{}s\"\ninstance = {instance:?}\n\
              transaction_timeout = \"{}s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n",
+            session.as_secs(),
             TRANSACTION_TIMEOUT.as_secs()
-        ));
+        );
+        let data = data.config(&config);
         let made = data.run([
             "topics",
             "create",
@@ -230,6 +256,7 @@ impl Fleet {
             log: log.unwrap(),
             partitions,
             started: 0,
+            config,
             newest: PathBuf::new(),
             processes: Vec::new(),
         })
@@ -250,13 +277,28 @@ impl Fleet {
         self.start_with(role, None);
     }
 
-    /// The same, to be aborted at a failpoint.
+    /// The same, to be aborted or stopped at a failpoint.
     pub(crate) fn start_with(&mut self, role: Role, abort_at: Option<&str>) {
+        let command = self.data.command([role.command(), "--listen", "127.0.0.1:0"]);
+        self.spawn(role, command, abort_at);
+    }
+
+    /// The same on a data directory of its own, as on another machine.
+    pub(crate) fn start_elsewhere(&mut self, role: Role, data: &Data) {
+        let command = data.command([role.command(), "--listen", "127.0.0.1:0"]);
+        self.spawn(role, command, None);
+    }
+
+    /// A data directory with the settings of the fleet.
+    pub(crate) fn elsewhere(&self) -> Data {
+        Data::new().config(&self.config)
+    }
+
+    fn spawn(&mut self, role: Role, mut command: Command, abort_at: Option<&str>) {
         self.started += 1;
         let name = format!("{}-{}", role.command(), self.started);
         let [out, err] = ["out", "err"].map(|end| self.data.path().with_file_name(format!("{name}.{end}")));
         self.newest = err.clone();
-        let mut command = self.data.command([role.command(), "--listen", "127.0.0.1:0"]);
         command.args(["--brokers", &self.broker.address]);
         if let Some(place) = abort_at {
             command.env("VITALS_ABORT_AT", place);
@@ -285,6 +327,24 @@ impl Fleet {
     /// Sends a signal to the nth process of a role.
     pub(crate) fn signal(&self, role: Role, nth: usize, signal: &str) {
         interrupt(&self.processes[self.place(role, nth)].child, signal);
+    }
+
+    /// Number of the nth process of a role.
+    pub(crate) fn pid(&self, role: Role, nth: usize) -> u32 {
+        self.processes[self.place(role, nth)].child.id()
+    }
+
+    /// Waits until the nth process of a role has stopped at its failpoint.
+    pub(crate) fn until_stopped(&self, role: Role, nth: usize) {
+        let (pid, begun) = (self.pid(role, nth).to_string(), Instant::now());
+        let stopped = || {
+            let said = Command::new("ps").args(["-o", "state=", "-p", &pid]).output().unwrap();
+            said.stdout.trim_ascii_start().starts_with(b"T")
+        };
+        while !stopped() {
+            assert!(begun.elapsed() < PATIENCE, "{role:?} {nth} does not come to its failpoint\n{}", self.said());
+            sleep(Duration::from_millis(50));
+        }
     }
 
     /// How the nth process of a role ended, if it has; then it is none of the fleet any more.
@@ -360,6 +420,11 @@ impl Fleet {
     /// How often a text was said.
     pub(crate) fn times(&self, text: &str) -> usize {
         self.logs().iter().map(|(_, said)| said.matches(text).count()).sum()
+    }
+
+    /// How many records the events have, ticks included.
+    pub(crate) fn end(&self) -> u64 {
+        (0..self.partitions).map(|partition| self.log.watermarks(EVENTS, partition).unwrap().high).sum()
     }
 
     /// Ids of the events in the log.

@@ -14,15 +14,31 @@ use crate::{
 };
 
 const KILLS: u32 = 20;
-/// More are tried while none found a part stored: on a busy machine starting up takes most of the time.
+/// More are tried while none found a part stored, then when there is one: how long a start takes, nobody knows.
 const KILLS_MAX: u32 = 200;
 const SIGKILL: i32 = 9;
 
-/// Starts the import and kills it after `delay`; whether it was still running.
-fn killed(data: &Data, file: &Path, flags: &[&str], delay: Duration) -> bool {
+/// When an import is killed.
+#[derive(Clone, Copy)]
+enum When {
+    After(Duration),
+    /// When the store has a part of it.
+    Amid,
+}
+
+/// Starts the import and kills it; whether it was still running.
+fn killed(data: &Data, file: &Path, flags: &[&str], when: When) -> bool {
     let mut command = data.command(["import".as_ref(), file.as_os_str()]);
     let mut child = command.args(flags).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    sleep(delay);
+    match when {
+        When::After(delay) => sleep(delay),
+        When::Amid => {
+            let before = data.stored();
+            while data.stored() <= before && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_millis(1));
+            }
+        }
+    }
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert!(status.success() || status.signal() == Some(SIGKILL), "it failed: {status}");
@@ -54,7 +70,8 @@ fn an_import_killed_twenty_times_is_the_undisturbed_one() {
                 data.import(&file, &flags).done();
                 break;
             }
-            done = !killed(&data, &file, &flags, Duration::from_millis(random.below(length_ms)));
+            let after = When::After(Duration::from_millis(random.below(length_ms)));
+            done = !killed(&data, &file, &flags, if kills < KILLS { after } else { When::Amid });
             kills += u32::from(!done);
             amid += u32::from(!done && data.stored().is_some_and(|points| points < last));
         }

@@ -13,6 +13,7 @@ mod chaos;
 mod data;
 mod demo;
 mod door;
+mod fence;
 mod first_build;
 mod fleet;
 mod generated;

@@ -79,8 +79,7 @@ mod tests {
         let brokers = MockCluster::new(1).unwrap();
         brokers.create_topic(T, PARTITIONS, 1).unwrap();
         let config = Config { brokers: vec![brokers.bootstrap_servers()], ..Config::default() };
-        let client: BaseConsumer<Context> =
-            config.consumer("g").create_with_context(Context::new(&config)).unwrap();
+        let client: BaseConsumer<Context> = config.consumer("g").create_with_context(Context::new(&config)).unwrap();
         let mut partitions = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             partitions.add_partition_offset(T, partition, Offset::Offset(0)).unwrap();

@@ -226,10 +226,15 @@ impl Config {
     /// A member of a group.
     pub(super) fn member(&self, group: &str, topic: &str) -> ClientConfig {
         let mut client = self.consumer(group);
-        if let Some(instance) = &self.instance {
-            client.set("group.instance.id", format!("{instance}.{topic}"));
+        if let Some(name) = self.member_name(topic) {
+            client.set("group.instance.id", name);
         }
         client
+    }
+
+    /// The name that a member keeps over restarts; none where nobody gave it one.
+    pub(super) fn member_name(&self, topic: &str) -> Option<String> {
+        self.instance.as_ref().map(|instance| format!("{instance}.{topic}"))
     }
 
     /// A transactional producer.

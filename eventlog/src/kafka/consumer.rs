@@ -28,12 +28,8 @@ use rdkafka::{
 };
 
 use super::{
-    Context, Shared, assign,
-    config::Config,
-    context::Rebalance,
-    errors, native, number, offset,
-    producer::{Membership, Writer},
-    repeats,
+    Context, Shared, assign, config::Config, context::Rebalance, errors, fence::Membership, native, number, offset,
+    producer::Writer, repeats,
 };
 use crate::{Assignment, Consumer, Error, Header, Poll, Producer, Record, Result, Stored};
 
@@ -42,7 +38,8 @@ pub(super) struct Reader {
     log: Arc<Shared>,
     topic: String,
     client: Arc<BaseConsumer<Context>>,
-    group: Option<String>,
+    /// As what it is in a group, if it is in one.
+    membership: Option<Membership>,
     cursors: BTreeMap<u32, Cursor>,
     /// Positions changed since the client was told.
     moved: bool,
@@ -99,11 +96,18 @@ impl Reader {
         let cursors: BTreeMap<_, _> = manual.into_iter().map(|(p, offset)| (p, Cursor::at(offset))).collect();
         let moved = !cursors.is_empty();
         let (client, topic) = (Arc::new(client), topic.to_owned());
+        let membership = group.map(|group| Membership {
+            full: log.full(&group),
+            group,
+            instance: log.config.member_name(&topic),
+            member: Arc::downgrade(&client),
+        });
+        membership.iter().cloned().for_each(|membership| log.joined(membership));
         Ok(Self {
             log,
             topic,
             client,
-            group,
+            membership,
             cursors,
             moved,
             giving_back: false,
@@ -224,7 +228,7 @@ impl Reader {
             return Ok(());
         }
         match (error, errors::code(error)) {
-            (KafkaError::MessageConsumptionFatal(_), _) => Err(self.fail(error)),
+            (KafkaError::MessageConsumptionFatal(_), _) => Err(self.ended(error)),
             // The partitions are lost: the rebalance says so.
             (_, Some(Code::PollExceeded)) => {
                 tracing::warn!(topic = self.topic, "kafka: polled too late, the partitions go to others");
@@ -245,6 +249,17 @@ impl Reader {
                 Ok(())
             }
             _ => Err(self.fail(error)),
+        }
+    }
+
+    /// Why librdkafka does nothing more with this consumer.
+    fn ended(&self, error: &KafkaError) -> Error {
+        let first = self.client.client().fatal_error().map(|(code, _)| code);
+        match &self.membership {
+            Some(Membership { group, instance: Some(instance), .. }) if first == Some(Code::FencedInstanceId) => {
+                Error::Replaced { group: group.clone(), name: instance.clone() }
+            }
+            _ => self.fail(error),
         }
     }
 
@@ -348,9 +363,7 @@ impl Consumer for Reader {
     }
 
     fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {
-        let membership =
-            self.group.as_ref().map(|group| Membership { group: group.clone(), member: Arc::downgrade(&self.client) });
-        Ok(Box::new(Writer::new(self.log.clone(), name, membership)?))
+        Ok(Box::new(Writer::new(self.log.clone(), name, self.membership.clone())?))
     }
 }
 

@@ -51,14 +51,14 @@ pub(super) fn is_transient(code: Code) -> bool {
     )
 }
 
-/// Whether a newer producer of the same name is there.
+/// Whether brokers know a newer epoch of the producer; why, see [`fence`](super::fence).
 pub(super) fn is_fenced(code: Code) -> bool {
     matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
 /// Whether the group does not count this member, or this generation of it, any more.
 pub(super) fn has_left(code: Code) -> bool {
-    matches!(code, Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId | Code::RebalanceInProgress)
+    matches!(code, Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress)
 }
 
 /// The error of ours, about `what` was done.

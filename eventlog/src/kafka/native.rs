@@ -1,7 +1,7 @@
-//! The three things of librdkafka that rdkafka does not offer, or offers in a way that does not do.
+//! The four things of librdkafka that rdkafka does not offer, or offers in a way that does not do.
 //!
 //! Invariant: every pointer comes from a client or message that is borrowed for the whole call.
-#![expect(unsafe_code, reason = "rdkafka 0.39 has no safe call that does these three")]
+#![expect(unsafe_code, reason = "rdkafka 0.39 has no safe call that does these four")]
 
 use std::{ffi::CStr, ptr, slice, time::Duration};
 
@@ -47,6 +47,22 @@ pub(super) fn set_token(client: &Client<Context>, token: OAuthToken) -> Result<(
     }
     // SAFETY: librdkafka ended the text with NUL, within the buffer.
     Err(unsafe { CStr::from_ptr(error.as_ptr()) }.to_string_lossy().into_owned())
+}
+
+/// The id that the group has given to this consumer; none while it has none.
+pub(super) fn member_id(client: &Client<Context>) -> Option<String> {
+    // SAFETY: the client outlives the call, and the text is ours until it is freed below.
+    let text = unsafe { bindings::rd_kafka_memberid(client.native_ptr()) };
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the text ends with NUL; it is copied before it is freed, once, by the library that made it.
+    let id = unsafe {
+        let id = CStr::from_ptr(text).to_string_lossy().into_owned();
+        bindings::rd_kafka_mem_free(client.native_ptr(), text.cast());
+        id
+    };
+    (!id.is_empty()).then_some(id)
 }
 
 /// Headers of a message. rdkafka panics at a name that is not UTF-8, which anybody may send.

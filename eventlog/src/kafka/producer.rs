@@ -6,9 +6,9 @@
 //!    Fatal                                                \-> no answer         Fatal: the owner starts from disk
 //! ```
 //!
-//! Invariants: a producer that was fenced, or does not know what became of its transaction, does nothing more, and
-//! never takes its name back by itself: whoever has it may be its successor. A member's commits carry the membership
-//! as it is at that moment, so that who lost its partitions cannot commit.
+//! Invariants: a producer that was fenced, or does not know the outcome of its transaction, does nothing more, and never
+//! takes its name back: another process may have it ([`fence`]). A member's commits carry the membership as it is at
+//! that moment, so that a member that lost its partitions cannot commit.
 //!
 //! It does not know what the outputs mean, nor who reads them.
 
@@ -17,20 +17,26 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
+    consumer::{Consumer as _, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
-use super::{Context, DELETED, Shared, config::Config, errors, native, number};
+use super::{
+    Context, DELETED, Shared,
+    config::Config,
+    errors,
+    fence::{self, Fence, Membership},
+    native, number,
+};
 use crate::{Commit, Committed, Error, GroupOffsets, Output, Producer, Record, Result, failpoint, telemetry};
 
 /// As Kafka's `offset.metadata.max.bytes`.
@@ -38,12 +44,6 @@ const METADATA_BYTES: usize = 4096;
 
 /// How long one attempt to open takes.
 const OPENING: Duration = Duration::from_secs(1);
-
-/// The member of a group by which a producer commits the offsets of that group.
-pub(super) struct Membership {
-    pub(super) group: String,
-    pub(super) member: Weak<BaseConsumer<Context>>,
-}
 
 /// A writer to the log on Kafka.
 pub(super) struct Writer {
@@ -53,6 +53,8 @@ pub(super) struct Writer {
     membership: Option<Membership>,
     /// Metadata of the groups in which no member stands behind this producer. It never changes.
     outside: HashMap<String, Arc<ConsumerGroupMetadata>>,
+    /// When the newest transaction began.
+    begun: Instant,
     /// Nothing can be written any more.
     stopped: Option<Stopped>,
 }
@@ -69,6 +71,8 @@ enum Why {
     TookBack,
     /// A newer one of its name is there.
     Fenced,
+    /// The brokers took a transaction back that was open for too long.
+    Expired,
     /// The brokers did not answer: another one takes back what it left.
     Away,
     /// Anything else.
@@ -101,7 +105,7 @@ impl Writer {
             .map_err(|error| errors::unreached(format!("producer {name}"), &error, client.context()))?;
         client.context().reached();
         let (name, outside) = (name.to_owned(), HashMap::new());
-        Ok(Self { log, name, client, membership, outside, stopped: None })
+        Ok(Self { log, name, client, membership, outside, begun: Instant::now(), stopped: None })
     }
 
     /// That all topics and partitions are there and all positions are possible.
@@ -128,6 +132,7 @@ impl Writer {
     }
 
     fn write(&mut self, commit: &Commit) -> Result<(), Failure> {
+        self.begun = Instant::now();
         self.client.begin_transaction()?;
         let mut full = HashMap::new();
         for output in &commit.outputs {
@@ -210,7 +215,7 @@ impl Writer {
     fn metadata(&mut self, group: &str) -> Result<Arc<ConsumerGroupMetadata>> {
         let left = || Error::Left { group: group.to_owned(), what: "its consumer is closed".to_owned() };
         if let Some(membership) = self.membership.as_ref().filter(|membership| membership.group == group) {
-            let member = membership.member.upgrade().ok_or_else(left)?;
+            let member = membership.client().ok_or_else(left)?;
             let metadata = Arc::new(member.group_metadata().ok_or_else(left)?);
             // Of a member that is out, librdkafka gives metadata with which the brokers would let anybody commit.
             if !member.context().is_owner() || member.assignment_lost() {
@@ -252,6 +257,7 @@ impl Writer {
             return error;
         }
         match reported {
+            Some(Code::FencedInstanceId) => self.replaced(),
             Some(code) if errors::has_left(code) => self.left(code),
             Some(Code::State) => Error::Broker {
                 what: format!("producer {}: the transaction had failed before", self.name),
@@ -266,8 +272,28 @@ impl Writer {
     }
 
     fn left(&self, code: Code) -> Error {
-        let group = self.membership.as_ref().map_or(&self.name, |membership| &membership.group);
-        Error::Left { group: group.clone(), what: code.to_string() }
+        Error::Left { group: self.group().to_owned(), what: code.to_string() }
+    }
+
+    fn replaced(&self) -> Error {
+        Error::Replaced { group: self.group().to_owned(), name: self.name.clone() }
+    }
+
+    fn group(&self) -> &str {
+        self.membership.as_ref().map_or(&self.name, |membership| &membership.group)
+    }
+
+    /// Why brokers know a newer epoch than ours.
+    fn fenced(&self) -> Why {
+        let behind = match &self.membership {
+            Some(membership) => vec![membership.clone()],
+            None => self.log.owners(),
+        };
+        let config = &self.log.config;
+        match fence::why(&behind, self.begun.elapsed(), config.transaction_timeout, config.request_timeout) {
+            Fence::Expired => Why::Expired,
+            Fence::Taken => Why::Fenced,
+        }
     }
 
     /// An error after which librdkafka does nothing more with this producer.
@@ -279,7 +305,7 @@ impl Writer {
         }
         let code = first.as_ref().map(|(code, _)| *code).or_else(|| errors::code(error));
         let what = first.map_or_else(|| error.to_string(), |(code, text)| format!("{code}: {text}"));
-        let why = if code.is_some_and(errors::is_fenced) { Why::Fenced } else { Why::Unusable };
+        let why = if code.is_some_and(errors::is_fenced) { self.fenced() } else { Why::Unusable };
         // The brokers have ended the transaction by themselves.
         if code == Some(Code::InvalidTransactionalState) {
             self.stopped = Some(Stopped { why: Why::TookBack, what: String::new() });
@@ -329,6 +355,9 @@ impl Writer {
         match &self.stopped {
             None => Ok(()),
             Some(Stopped { why: Why::Fenced, .. }) => Err(Error::Fenced { name: self.name.clone() }),
+            Some(Stopped { why: Why::Expired, .. }) => {
+                Err(Error::Expired { name: self.name.clone(), limit: self.log.config.transaction_timeout })
+            }
             Some(Stopped { why: Why::TookBack, .. }) => {
                 let what = format!("producer {}: its last commit was taken back, make another one", self.name);
                 Err(Error::Broker { what, retry: true })

@@ -362,7 +362,7 @@ fn a_newer_door_of_the_same_name_ends_this_one() {
     let _new = Turned::new("a", log, clock.clone());
     clock.pass(SECOND);
     let error = old.join().unwrap().unwrap_err().to_string();
-    assert_eq!(error, "producer a was fenced, by a newer one or because its transaction took too long; start it again");
+    assert!(error.starts_with("producer a was fenced by a newer one of this name; run one process"), "{error}");
     assert_eq!(handle.refusal(), Some(Refusal::closed()));
 }
 

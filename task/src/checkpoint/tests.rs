@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -440,19 +440,21 @@ fn an_interrupted_restore_goes_on_where_it_was() {
 
 /// Checkpoints in a store that fails as told; one that hangs is waited for.
 pub(crate) fn over(faulty: &Faulty) -> Checkpoints {
-    let patience = Patience { attempt: Duration::from_secs(600), ..impatient() };
-    let store = Store::new(Arc::new(faulty.clone()), "faulty", patience);
+    let store = Store::new(Arc::new(faulty.clone()), "faulty", impatient());
     Checkpoints::with(store, Retention::default()).unwrap()
 }
 
-/// Impatient, so that the tests are quick.
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Tries again at once, so that the tests are quick.
 fn impatient() -> Patience {
-    Patience { attempt: Duration::from_millis(200), retries: 3, pause: Duration::from_millis(1) }
+    Patience { attempt: PATIENCE, retries: 3, pause: Duration::from_millis(1) }
 }
 
 #[test]
 fn passing_faults_of_the_store_are_not_noticed() {
-    let (mut fixture, faulty) = Fixture::faulty(Patience { attempt: Duration::from_secs(60), ..impatient() });
+    let (mut fixture, faulty) = Fixture::faulty(impatient());
     let seen = Arc::new(AtomicUsize::new(0));
     let count = seen.clone();
     let mut turn = 0;
@@ -503,7 +505,8 @@ fn an_upload_that_died_is_not_seen_and_is_used_by_the_next() {
 
 #[test]
 fn a_store_that_hangs_is_given_up() {
-    let (mut fixture, faulty) = Fixture::faulty(Patience { retries: 1, ..impatient() });
+    let attempt = Duration::from_millis(200);
+    let (mut fixture, faulty) = Fixture::faulty(Patience { attempt, retries: 1, ..impatient() });
     fixture.advance();
     let dir = fixture.checkpoint();
     faulty.fail(|operation, _| (operation == "put").then_some(Fault::Hang));
@@ -514,19 +517,28 @@ fn a_store_that_hangs_is_given_up() {
 
 #[test]
 fn the_end_does_not_wait_for_a_store_that_hangs() {
-    let patient = Patience { attempt: Duration::from_secs(600), ..impatient() };
+    let patient = Patience { attempt: 10 * PATIENCE, ..impatient() };
     let (mut fixture, faulty) = Fixture::faulty(patient);
     fixture.advance();
     let dir = fixture.checkpoint();
-    faulty.fail(|operation, _| (operation == "put").then_some(Fault::Hang));
+    let hung = Arc::new(AtomicBool::new(false));
+    let seen = hung.clone();
+    faulty.fail(move |operation, _| {
+        let put = operation == "put";
+        seen.fetch_or(put, Ordering::Relaxed);
+        put.then_some(Fault::Hang)
+    });
     let checkpoints = Checkpoints::with(Store::new(Arc::new(faulty), "faulty", patient), Retention::default());
     let uploads = Uploads::start(Arc::new(checkpoints.unwrap())).unwrap();
     let began = Instant::now();
     uploads.offer(id(), dir.clone());
-    thread::sleep(Duration::from_millis(50));
+    while !hung.load(Ordering::Relaxed) {
+        assert!(began.elapsed() < PATIENCE, "nothing is uploaded");
+        thread::sleep(Duration::from_millis(1));
+    }
     assert!(uploads.busy("account", 3));
     drop(uploads);
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < 5 * PATIENCE, "it waited for the store");
     assert!(!dir.exists());
 }
 

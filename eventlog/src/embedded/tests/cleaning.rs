@@ -99,7 +99,7 @@ fn follow(log: &Embedded, end: u64) -> u64 {
     let mut consumer = log.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
     let (mut position, mut read) = (0, 0);
     while position < end {
-        match consumer.poll(0, Duration::from_secs(10)) {
+        match consumer.poll(0, Duration::from_secs(180)) {
             Ok(Poll::Records { records, .. }) => {
                 assert_eq!(records[0].offset, position, "the next record, or an error");
                 assert_eq!(records[0].record.value.as_deref(), Some(position.to_string().as_bytes()));

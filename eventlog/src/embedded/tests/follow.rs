@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(180);
 
 fn commit(log: &Embedded, value: &str) {
     let outputs = outputs(0, [value.to_owned()]);

@@ -15,7 +15,7 @@ const WRONG: &str = "wrong-horse";
 
 /// A prefix of its own at this address.
 fn at(address: &str, tls: Option<Tls>, sasl: Option<Sasl>) -> Config {
-    Config { brokers: vec![address.to_owned()], prefix: local::prefix(), tls, sasl, ..quick() }
+    Config { brokers: vec![address.to_owned()], prefix: local::prefix(), tls, sasl, ..patient() }
 }
 
 fn tls(secured: &Secured) -> Tls {
@@ -75,16 +75,15 @@ fn each_way_in_works() {
     thread::scope(|scope| ways.into_iter().for_each(|way| drop(scope.spawn(|| use_all(way)))));
 }
 
-/// That it is kept out for this reason, and how long that may take at most.
+/// That it is kept out for this reason. It is told at once: the time for a question is longer than a test may take.
 fn kept_out(config: Config, kind: Kind, texts: &[&str]) {
-    let (begun, shown) = (Instant::now(), format!("{config:?}"));
+    let shown = format!("{config:?}");
     let error = Kafka::connect(config).map(drop).unwrap_err();
     let told = format!("{error} {error:?} {shown}");
     for text in texts {
         assert!(told.contains(text), "expected {text}\n   found {error}");
     }
     assert_eq!(error.kind(), kind, "{error}");
-    assert!(begun.elapsed() < WAIT, "{error}, after {:?}", begun.elapsed());
     for secret in [PASSWORD, WRONG, KEY_PASSWORD] {
         assert!(!told.contains(secret), "it shows {secret}: {told}");
     }
@@ -101,7 +100,11 @@ fn who_is_kept_out_is_told_what_to_look_at() {
     };
     let signed = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ2IiwiZXhwIjo5OTk5OTk5OTk5fQ.c2ln";
     let not_a_key = file("not-a-key.pem", "nothing");
-    let short = |config: Config| Config { request_timeout: Duration::from_secs(3), ..config };
+    let short = |config: Config| Config { request_timeout: Duration::from_secs(15), ..config };
+    let long = |config: Config| match config.request_timeout == patient().request_timeout {
+        true => Config { request_timeout: 2 * conformance::LIMIT, ..config },
+        false => config,
+    };
     let [ca, host] = ["check tls.ca_file", "names its host"];
     let (certificate, password) =
         ("check tls.certificate_file and tls.key_file", "check sasl.mechanism, and sasl.user");
@@ -141,12 +144,15 @@ fn who_is_kept_out_is_told_what_to_look_at() {
     ];
     thread::scope(|scope| {
         for (config, kind, texts) in refusals {
-            scope.spawn(move || kept_out(config, kind, &texts));
+            scope.spawn(move || kept_out(long(config), kind, &texts));
         }
     });
 }
 
-/// A log whose token is valid for so many seconds, with a producer and a member of a group that has its partition.
+/// A token that ends while a test waits: long enough for a busy machine to connect with it.
+const VALID: Duration = Duration::from_secs(30);
+
+/// A log whose token is valid for some seconds, with a producer and a member of a group that has its partition.
 struct Idle {
     log: Arc<Kafka>,
     producer: Box<dyn crate::Producer>,
@@ -157,10 +163,8 @@ impl Idle {
     fn new(broker: &Secured, name: &str, seconds: i64) -> Self {
         // The broker makes topics of its own for the first producer and the first group: that takes a while.
         use_all(sasl(broker, Sasl::Plain(user(PASSWORD))));
-        // Else the group gives its partition away while it has no token.
-        let patient = Duration::from_secs(60);
+        // The group does not give its partition away while it has no token.
         let config = token(broker, broker.write_token(name, seconds).unwrap());
-        let config = Config { session_timeout: patient, poll_interval: patient, ..config };
         let log = Kafka::connect(config).unwrap();
         topic(&log, Cleanup::Keep);
         let mut member = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
@@ -194,10 +198,10 @@ fn a_token_is_renewed_while_nothing_happens() {
     let Some(broker) = secured::broker("a token is renewed") else { return };
     let _deadline = conformance::Deadline::start("a token is renewed");
     let name = "renewed.jwt";
-    let mut idle = Idle::new(broker, name, 10);
+    let mut idle = Idle::new(broker, name, VALID.as_secs().try_into().unwrap());
     let file = broker.write_token(name, 3600).unwrap();
     // It asks for the next one when four fifths of the first are over.
-    idle.idle(Duration::from_secs(11));
+    idle.idle(VALID + Duration::from_secs(1));
     std::fs::remove_file(file).unwrap();
     idle.works();
 }
@@ -207,17 +211,17 @@ fn a_token_that_comes_late_is_waited_for() {
     let Some(broker) = secured::broker("a token that is late") else { return };
     let _deadline = conformance::Deadline::start("a token that is late");
     let name = "late.jwt";
-    let mut idle = Idle::new(broker, name, 8);
-    idle.idle(Duration::from_secs(9));
+    let mut idle = Idle::new(broker, name, VALID.as_secs().try_into().unwrap());
+    idle.idle(VALID + Duration::from_secs(1));
     broker.write_token(name, 3600).unwrap();
     // It looks every ten seconds.
     let begun = Instant::now();
     while let Err(error) = idle.producer.commit(outputs([record("k", "early")])) {
         assert!(error.kind() != Kind::Fatal, "{error}");
-        assert!(begun.elapsed() < 4 * WAIT, "{error}");
+        assert!(begun.elapsed() < 2 * WAIT, "{error}");
         idle.producer = idle.log.producer("p").unwrap();
     }
     while !matches!(idle.member.poll(1, WAIT).unwrap(), Poll::Records { .. }) {
-        assert!(begun.elapsed() < 4 * WAIT, "nothing is read");
+        assert!(begun.elapsed() < 2 * WAIT, "nothing is read");
     }
 }
