@@ -8,7 +8,7 @@ WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB
 
-.PHONY: demo demo-kafka test build lint bench check chaos mutants prepare
+.PHONY: demo demo-kafka test build lint bench check chaos mutants prepare test-loaded
 
 # A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
 demo: build
@@ -41,6 +41,12 @@ lint: prepare
 chaos: prepare
 	VITALS_CHAOS_SEED=$(or $(SEED),1) VITALS_CHAOS_MINUTES=$(or $(MINUTES),5) VITALS_CHAOS_EVENTS=$(or $(EVENTS),200000) VITALS_CHAOS_KILLS=$(or $(KILLS),10) \
 		$(CARGO) test $(WHOLE) --test it -- --include-ignored --nocapture --test-threads=1 chaos::
+
+# The tests beside busy processes: no test may depend on the speed of the machine. `make test-loaded ROUNDS=1 BUSY=40`
+test-loaded:
+	@sh deploy/prepare.sh test
+	$(CARGO) test $(WHOLE) --no-run
+	ROUNDS=$(or $(ROUNDS),5) BUSY=$(or $(BUSY),20) tests/loaded.sh $(CARGO) test $(WHOLE) --no-fail-fast
 
 # Twelve defects, each put in alone: whether a test catches it. Twenty minutes. `make mutants NAMES="record-dropped"`
 mutants: prepare

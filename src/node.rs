@@ -41,8 +41,9 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// How long the stages of a fleet may take to end.
-const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long a fleet that stops waits for the next of its threads to end. Longer than a transaction may be open, so that
+/// only a log that is away is given up, not a machine that is busy.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// How soon a sleeping thread notices that the node stops.
 const NAP: Duration = Duration::from_millis(50);
@@ -355,11 +356,17 @@ impl<'a> Node<'a> {
     /// Stops every stage after its commit and flush; says what failed.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.common.stop.store(true, Ordering::Relaxed);
-        let deadline = Instant::now() + STOP_MAX;
         let failure = || self.common.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = || self.threads.iter().filter(|thread| !thread.is_finished()).count();
+        let (mut left, mut ended) = (running(), Instant::now());
+
         // Brokers that are away may keep a thread for as long as they like.
-        while self.site.own_log().is_none() && self.threads.iter().any(|thread| !thread.is_finished()) {
-            if Instant::now() > deadline {
+        while self.site.own_log().is_none() && left > 0 {
+            let before = std::mem::replace(&mut left, running());
+            if left < before {
+                ended = Instant::now();
+            }
+            if ended.elapsed() > STOP_MAX {
                 let silent = "the log does not answer: what is not committed is done again at the next start";
                 return Err(failure().map_or_else(|| anyhow::Error::msg(silent), |failure| failure.context(silent)));
             }
