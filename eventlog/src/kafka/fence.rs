@@ -121,8 +121,8 @@ mod tests {
         let sits = |own: Option<&str>, members: &[String]| seat(NAME, own, members.iter().map(String::as_str));
         let (own, newer) = (id(NAME, '1'), id(NAME, '2'));
         let neighbours = [id("pod-11.events.v1", '3'), id("pod-1.events.v1-0", '4'), id("pod-2.events.v1", '5')];
-        assert_eq!(sits(Some(&own), &[own.clone()]), Seat::Ours);
-        assert_eq!(sits(Some(&own), &[newer.clone()]), Seat::Others);
+        assert_eq!(sits(Some(&own), std::slice::from_ref(&own)), Seat::Ours);
+        assert_eq!(sits(Some(&own), std::slice::from_ref(&newer)), Seat::Others);
         assert_eq!(sits(None, &[newer]), Seat::Others, "the client has given up an id that is out of the group");
         assert_eq!(sits(Some(&own), &neighbours), Seat::Ours, "nobody sits there");
         assert_eq!(sits(Some(&own), &[]), Seat::Ours);

@@ -332,7 +332,7 @@ fn a_member_that_slept_cannot_commit() {
     let Some(harness) = Harness::new("a member that slept") else { return };
     topic(harness.kafka(), Cleanup::Keep);
     let six = Duration::from_secs(6);
-    let log = &connected(&Config { session_timeout: six, poll_interval: six, ..harness.config.clone() });
+    let log = &connected(&Config { session_timeout: six, poll_interval: six, ..harness.config });
     let begun = Instant::now();
     // On a busy machine it may sleep before it has committed anything.
     let (mut sleeper, mut zombie) = loop {
