@@ -380,7 +380,7 @@ impl Fleet {
     pub(crate) fn doors(&self) -> Vec<SocketAddr> {
         let address = |process: &Process| {
             let said = fs::read_to_string(&process.out).ok()?;
-            said.trim().strip_prefix("listening on http://")?.parse().ok()
+            said.lines().next()?.strip_prefix("listening on http://")?.parse().ok()
         };
         self.processes.iter().filter(|process| process.role == Role::Door).filter_map(address).collect()
     }
