@@ -14,6 +14,7 @@ pub(crate) use form::json;
 use std::{cmp::Ordering, io::Write, ops::ControlFlow, path::Path};
 
 use anyhow::{Result, anyhow};
+use processor_core::plan::canonical;
 use store::{Ask, MetricInfo, Read as _, Row, ask, sqlite};
 
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Window: 1h 1d 1w 1mo 1q 1y, "trailing Nd", to-date [default: 1mo, or the metric's only one]
     #[arg(long)]
     window: Option<String>,
-    /// Dimensions, separated by commas; the values of a single one become columns of the table
+    /// Dimensions, separated by commas (`traits.plan` is `plan`); the values of a single one become columns of the table
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
     /// Only this value of a dimension
@@ -199,8 +200,8 @@ impl Args {
             tenant: "default".to_owned(),
             metric: metric.name.clone(),
             window: self.window.clone(),
-            by: self.by.clone(),
-            filter: self.filter.clone(),
+            by: self.by.iter().map(|name| canonical(name).to_owned()).collect(),
+            filter: self.filter.iter().map(|(name, value)| (canonical(name).to_owned(), value.clone())).collect(),
             account: self.account.clone(),
             from: self.from.clone(),
             to: self.to.clone(),

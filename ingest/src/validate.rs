@@ -242,7 +242,8 @@ fn one_trait<'a>(name: Cow<'a, str>, raw: &'a RawValue, path: String) -> Result<
     let text = match json::shape(raw) {
         Shape::Null => return Ok((name, None)),
         Shape::String => json::string(raw, &path)?,
-        Shape::Number | Shape::Flag => Cow::Borrowed(raw.get()),
+        Shape::Flag => Cow::Borrowed(raw.get()),
+        Shape::Number => number_text(raw.get()),
         Shape::List | Shape::Object => {
             let problem = format!("is {}, expected a string, number, true, false or null", json::excerpt(raw.get()));
             return Err(Rejection::new(path, problem));
@@ -253,6 +254,15 @@ fn one_trait<'a>(name: Cow<'a, str>, raw: &'a RawValue, path: String) -> Result<
         return Err(cure::wrong(if currency { Kind::Currency } else { Kind::Text }, raw, &path, ""));
     }
     Ok((name, Some(text)))
+}
+
+/// The one text of a number: 12.0, 1.2e1 and 12 are `12`. An integer stays as written, whatever its size.
+fn number_text(written: &str) -> Cow<'_, str> {
+    match written.parse::<f64>() {
+        Ok(number) if number.is_finite() && written.contains(['.', 'e', 'E']) => Cow::Owned((number + 0.0).to_string()),
+        _ if written == "-0" => Cow::Borrowed("0"),
+        _ => Cow::Borrowed(written),
+    }
 }
 
 fn texts(raw: &RawValue, path: &str) -> Result<(), Rejection> {

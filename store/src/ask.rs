@@ -27,7 +27,8 @@ pub struct Ask {
     pub metric: String,
     /// Kind of window; none: `1mo`, or the metric's only one.
     pub window: Option<String>,
-    /// Exactly these dimensions, in any order; `currency` is always kept apart and may be named.
+    /// Exactly these dimensions, in any order and in the spelling of the catalog; `currency` is always kept apart and may
+    /// be named.
     pub by: Vec<String>,
     /// Only these values of dimensions in `by`, or of `currency`.
     pub filter: Vec<(String, String)>,

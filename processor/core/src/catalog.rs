@@ -106,7 +106,7 @@ pub struct Measure {
     pub cohort: Option<Spanned<String>>,
     /// Field that is summed.
     pub of: Option<Spanned<String>>,
-    /// Filter over the fields.
+    /// Filter over the fields of the fact, or over the traits of the accounts.
     #[serde(rename = "where")]
     pub filter: Option<Spanned<String>>,
     /// Of a level: `start` or `end` (default).
@@ -200,15 +200,34 @@ impl Metric {
         self.windows.iter().map(|text| text.value.parse().map_err(|message: String| Error::at(text, message))).collect()
     }
 
-    /// That there is a set of dimensions, and none has a dimension twice.
+    /// That the metric has what it needs, and no key that would change nothing.
     ///
     /// # Errors
-    /// Where that is not so.
-    pub fn check_dimensions(&self) -> Result<(), Error> {
-        if self.by.is_empty() && self.per == Per::Tenant {
-            return Err(Error::at(&self.name, "the metric needs a set of dimensions; the total is `by: [[]]`"));
+    /// Where that is not so, with the cure.
+    pub fn check_keys(&self) -> Result<(), Error> {
+        let by = self.by.iter().flatten().next();
+        let wrong = |message: &str| Err(Error::at(&self.name, message));
+        match (&self.silence, self.per) {
+            (Some(steps), Per::Tenant) => {
+                Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"))
+            }
+            (Some(steps), _) if self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty() => {
+                Err(Error::at(steps, "`silence` is measured by itself; leave `measures`, `value` and `null_when` out"))
+            }
+            (None, _) if self.value.is_none() => wrong("the metric needs a `value`, an expression over its measures"),
+            (None, _) if self.measures.is_empty() => wrong("the metric needs a measure; give `measures`"),
+            (_, Per::Tenant) if self.by.is_empty() => {
+                wrong("the metric needs a set of dimensions; the total is `by: [[]]`")
+            }
+            (_, Per::Account) if by.is_some() => Err(Error::at(
+                by.unwrap_or(&self.name),
+                "a metric `per: account` is by account alone; leave `by` out, or `per: account`",
+            )),
+            (_, Per::Account) if self.every_window => {
+                wrong("`every_window` means nothing for a metric `per: account`; leave it out")
+            }
+            _ => Ok(()),
         }
-        self.by.iter().try_for_each(|set| once(set))
     }
 }
 

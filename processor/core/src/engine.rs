@@ -427,8 +427,8 @@ impl<'e> Event<'e> {
     fn alone(&self) -> Effect<'_> {
         match &self.body {
             Body::Order(order) => Effect::Order(order),
-            Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
-            Body::Refund(_) | Body::Cancelled(_) | Body::Retracted(_) => Effect::Nothing,
+            Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
+            Body::Refund(_) | Body::Retracted(_) => Effect::Nothing,
         }
     }
 
@@ -463,7 +463,7 @@ impl<'e> Event<'e> {
                     |known: &&Event<'_>| matches!(&known.body, Body::Order(order) if order.order == refund.order);
                 let first = journal.iter().filter(named).min_by_key(|known| known.order())?;
                 let Body::Order(order) = &first.body else { return None };
-                Some(Effect::Refund(refund, order))
+                Some(Effect::Refund(refund, order, &first.custom))
             }
             Body::Traits(_) | Body::Usage(_) | Body::Other => Some(Effect::Plain),
             Body::Cancelled(_) | Body::Retracted(_) => None,

@@ -2,7 +2,41 @@
 //!
 //! Invariant: it borrows its text from the record that it came in, so that reading one copies nothing.
 
+use std::borrow::Cow;
+
 use crate::calendar::Time;
+
+/// Every type of the vocabulary; a test compares it with what doors know.
+pub const TYPES: [&str; 28] = [
+    "account.updated",
+    "contact.updated",
+    "cost.recorded",
+    "fx.rate_set",
+    "goal.set",
+    "identity.linked",
+    "invoice.resolved",
+    "lead.contacted",
+    "lead.converted",
+    "lead.created",
+    "lead.status_changed",
+    "offer.accepted",
+    "offer.made",
+    "opportunity.changed",
+    "opportunity.closed",
+    "opportunity.opened",
+    "opportunity.reopened",
+    "order.cancelled",
+    "order.completed",
+    "payment.refunded",
+    "retracted",
+    "subscription.changed",
+    "survey.answered",
+    "survey.sent",
+    "ticket.message",
+    "ticket.opened",
+    "ticket.status_changed",
+    "usage.recorded",
+];
 
 /// Identity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -55,6 +89,9 @@ impl<'a> Event<'a> {
 }
 
 /// Value of a custom field.
+///
+/// Values with the same text are one: 12, 12.0 and "12" are the dimension value `12`, true and "true" are `true`. In a
+/// filter such a value is a number beside a number, a text beside a text, a flag as a condition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Custom<'a> {
     /// Text, or the text of what filters do not look into.
@@ -65,6 +102,18 @@ pub enum Custom<'a> {
     Decimal(String),
     /// True or false.
     Flag(bool),
+}
+
+impl Custom<'_> {
+    /// The value as a dimension has it: `12`, `1.5`, `true`, the text itself.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Custom::Text(text) => Cow::Borrowed(text),
+            Custom::Integer(number) => Cow::Owned(number.to_string()),
+            Custom::Decimal(text) => Cow::Borrowed(if text == "-0" { "0" } else { text }),
+            Custom::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        }
+    }
 }
 
 /// What an event says.
@@ -134,4 +183,23 @@ pub struct Usage<'a> {
     pub name: &'a str,
     /// How often; 0 is no usage.
     pub count: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_text() {
+        let decimal = |number: f64| Custom::Decimal(number.to_string());
+        for (text, values) in [
+            ("12", [Custom::Integer(12), decimal(12.0), Custom::Text("12")]),
+            ("1.5", [decimal(1.5), decimal(1.50), Custom::Text("1.5")]),
+            ("0", [Custom::Integer(0), decimal(-0.0), Custom::Text("0")]),
+            ("true", [Custom::Flag(true), Custom::Text("true"), Custom::Flag(true)]),
+            ("-7", [Custom::Integer(-7), decimal(-7.0), Custom::Text("-7")]),
+        ] {
+            values.iter().for_each(|value| assert_eq!(value.text(), text, "{value:?}"));
+        }
+    }
 }

@@ -2,28 +2,41 @@
 //! variables and evaluated exactly.
 //!
 //! Invariants: a lowered expression cannot fail to evaluate: a division by zero, a missing field
-//! or a comparison of different types answers [`Value::Null`] or false; numbers are rationals.
+//! or a comparison of different types gives [`Value::Null`] or false; numbers are rationals.
 //! It does not know what the variables are: a [`Scope`] names them, [`Values`] gives them.
+//!
+//! Null, which is a missing field, a division by zero, or an operand of another type:
+//!
+//! | expression | with `x` null |
+//! |---|---|
+//! | `x == a`, `x < a`, `x in [a, b]`, `x.contains(a)` | false |
+//! | `x != a` | true: it is `!(x == a)` |
+//! | `x == null`, `x == ""`, `!has(x)` | true |
+//! | `x` as a condition: of `&&`, `\|\|`, `? :`, the whole filter | false |
+//! | `!x` | true |
+//! | `x + a`, `-x` | null |
+//!
+//! A field of [`Type::Any`] is read as the type of what it meets: as a number beside a number, as true or false where
+//! a condition is expected, as text beside text. What does not read so is null.
 
-use std::cmp::Ordering;
-
-use cel::{
-    common::ast::{CallExpr, Expr as Cel, IdedExpr, LiteralValue, SourceInfo, operators},
-    parser::Parser,
-};
+use std::{borrow::Cow, cmp::Ordering};
 
 use crate::rational::Rational;
+
+mod lower;
 
 /// The static type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// An exact number.
     Number,
+    /// A number that is an amount of money.
+    Money,
     /// Text.
     Text,
     /// True or false.
     Flag,
-    /// Known only when it is read (custom fields).
+    /// Known only when it is read (custom fields, traits).
     Any,
 }
 
@@ -31,6 +44,7 @@ impl Type {
     fn name(self) -> &'static str {
         match self {
             Type::Number => "a number",
+            Type::Money => "money",
             Type::Text => "text",
             Type::Flag => "true or false",
             Type::Any => "of any type",
@@ -38,7 +52,12 @@ impl Type {
     }
 
     fn fits(self, wanted: Type) -> bool {
-        self == wanted || self == Type::Any || wanted == Type::Any
+        self.plain() == wanted.plain() || self == Type::Any || wanted == Type::Any
+    }
+
+    /// Money is a number like any other once it is compared or added.
+    fn plain(self) -> Type {
+        if self == Type::Money { Type::Number } else { self }
     }
 }
 
@@ -50,7 +69,7 @@ pub enum Value<'a> {
     /// A number.
     Number(Rational),
     /// Text.
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// True or false.
     Flag(bool),
 }
@@ -91,17 +110,21 @@ enum Op {
     And,
     Or,
     Equal,
-    Unequal,
     Less,
     LessEqual,
     Greater,
     GreaterEqual,
     If,
-    In,
     StartsWith,
     EndsWith,
     Contains,
+    /// Whether there is a value.
     Present,
+    /// Whether there is no value, or an empty text: dimensions do not tell the two apart.
+    Blank,
+    AsNumber,
+    AsText,
+    AsFlag,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -128,10 +151,33 @@ impl Expr {
     /// # Errors
     /// The first problem, with its place.
     pub fn lower(source: &str, scope: &mut dyn Scope) -> Result<Expr, Problem> {
-        let (parsed, info) =
-            Parser::new().parse_with_source_info(source).map_err(|errors| problem_of(source, &errors))?;
-        let (root, kind) = Lowering { info, scope }.node(&parsed)?;
-        Ok(Expr { root, kind })
+        lower::lower(source, scope)
+    }
+
+    /// The same as this type; `None` if it is of another one.
+    pub fn fit(self, wanted: Type) -> Option<Expr> {
+        let root = match self.kind {
+            Type::Any => self.root.cast(Type::Any, wanted),
+            found if found.fits(wanted) => self.root,
+            _ => return None,
+        };
+        Some(Expr { root, ..self })
+    }
+
+    /// The conditions that all have to hold for this one to hold: the sides of each outer `&&`.
+    pub fn conjuncts(self) -> Vec<Expr> {
+        match self.root {
+            Node::Call(Op::And, parts) => {
+                let sides = parts.into_iter().map(|root| Expr { root, kind: Type::Flag });
+                sides.flat_map(Expr::conjuncts).collect()
+            }
+            root => vec![Expr { root, ..self }],
+        }
+    }
+
+    /// The condition that holds where both do.
+    pub fn and(self, other: Expr) -> Expr {
+        Expr { root: Node::Call(Op::And, Box::new([self.root, other.root])), kind: Type::Flag }
     }
 
     /// The value.
@@ -142,6 +188,13 @@ impl Expr {
     /// Whether a filter holds; null is false.
     pub fn holds(&self, values: &dyn Values) -> bool {
         self.eval(values) == Value::Flag(true)
+    }
+
+    /// The variables that it reads, each at each of its places.
+    pub fn slots(&self) -> Vec<usize> {
+        let mut slots = Vec::new();
+        self.root.slots(&mut slots);
+        slots
     }
 
     /// Whether it divides anywhere, so that it can be null.
@@ -157,7 +210,7 @@ impl Expr {
 
     /// Whether it reads variable `slot`.
     pub fn reads(&self, slot: usize) -> bool {
-        self.root.reads(slot)
+        self.slots().contains(&slot)
     }
 
     /// Replaces variable `slot` by the quotient of two others: how a mean becomes a sum over a count.
@@ -178,166 +231,6 @@ impl Expr {
     }
 }
 
-fn problem_of(source: &str, errors: &cel::ParseErrors) -> Problem {
-    let Some(first) = errors.errors.first() else { return Problem { at: 0, message: "it does not parse".to_owned() } };
-    let (line, column) = (usize::try_from(first.pos.0).unwrap_or(1), usize::try_from(first.pos.1).unwrap_or(0));
-    let before: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(|l| l.chars().count()).sum();
-    Problem { at: before + column.saturating_sub(1), message: syntax(&first.msg) }
-}
-
-/// The parser lists its tokens; a person is told what stands in the way.
-fn syntax(message: &str) -> String {
-    let quoted = message.split_once(" '").and_then(|(_, rest)| rest.split_once('\''));
-    let wrong = match quoted {
-        Some(("<EOF>", _)) => "the expression ends too early".to_owned(),
-        Some((token, _)) => format!("`{token}` is not expected here"),
-        None => message.trim_start_matches("Syntax error: ").to_owned(),
-    };
-    format!("{wrong}; an expression looks like `a + b`, `a == \"text\" && b > 2` or `a in [\"b\", \"c\"]`")
-}
-
-struct Lowering<'a> {
-    info: SourceInfo,
-    scope: &'a mut dyn Scope,
-}
-
-type Lowered = Result<(Node, Type), Problem>;
-
-impl Lowering<'_> {
-    fn fail<T>(&self, at: &IdedExpr, message: impl Into<String>) -> Result<T, Problem> {
-        let mut first = at;
-        while let Cel::Select(select) = &first.expr {
-            first = &select.operand;
-        }
-        let at = self.info.offset_for(first.id).map_or(0, |(start, _)| start as usize);
-        Err(Problem { at, message: message.into() })
-    }
-
-    fn node(&mut self, from: &IdedExpr) -> Lowered {
-        match &from.expr {
-            Cel::Literal(literal) => self.literal(from, literal),
-            Cel::Ident(_) | Cel::Select(_) => self.variable(from),
-            Cel::Call(call) => self.call(from, call),
-            _ => self.fail(from, "only fields, literals, operators and `in [..]` are supported here"),
-        }
-    }
-
-    fn literal(&self, from: &IdedExpr, literal: &LiteralValue) -> Lowered {
-        Ok(match literal {
-            LiteralValue::Boolean(flag) => (Node::Flag(*flag.inner()), Type::Flag),
-            LiteralValue::Int(number) => (Node::Number(Rational::integer((*number.inner()).into())), Type::Number),
-            LiteralValue::UInt(number) => (Node::Number(Rational::integer((*number.inner()).into())), Type::Number),
-            // The shortest decimal that is this double: what the author wrote.
-            LiteralValue::Double(number) => match Rational::parse(&format!("{}", number.inner())) {
-                Some(exact) => (Node::Number(exact), Type::Number),
-                None => return self.fail(from, "the number is out of range"),
-            },
-            LiteralValue::String(text) => (Node::Text(text.inner().into()), Type::Text),
-            LiteralValue::Null => (Node::Null, Type::Any),
-            LiteralValue::Bytes(_) => return self.fail(from, "bytes are not supported here"),
-        })
-    }
-
-    fn variable(&mut self, from: &IdedExpr) -> Lowered {
-        let (mut path, mut test, mut at) = (Vec::new(), false, from);
-        loop {
-            match &at.expr {
-                Cel::Ident(name) => {
-                    path.push(name.as_str());
-                    break;
-                }
-                Cel::Select(select) => {
-                    test |= select.test;
-                    path.push(select.field.as_str());
-                    at = &select.operand;
-                }
-                _ => return self.fail(at, "a field name is expected before the dot"),
-            }
-        }
-        path.reverse();
-        match self.scope.resolve(&path) {
-            Ok((slot, _)) if test => Ok((Node::Call(Op::Present, Box::new([Node::Variable(slot)])), Type::Flag)),
-            Ok((slot, kind)) => Ok((Node::Variable(slot), kind)),
-            Err(message) => self.fail(at, message),
-        }
-    }
-
-    fn call(&mut self, from: &IdedExpr, call: &CallExpr) -> Lowered {
-        let Some((op, wanted, kind)) = signature(&call.func_name) else {
-            return self.fail(from, format!("`{}` is not supported here", call.func_name));
-        };
-        if op == Op::In {
-            return self.membership(from, call);
-        }
-        let operands: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
-        let mut nodes = Vec::with_capacity(operands.len());
-        let mut kinds = Vec::with_capacity(operands.len());
-        for (index, operand) in operands.iter().enumerate() {
-            let (node, found) = self.node(operand)?;
-            let wanted = if op == Op::If && index > 0 { Type::Any } else { wanted };
-            if !found.fits(wanted) {
-                return self.fail(operand, format!("this is {}, {} is expected", found.name(), wanted.name()));
-            }
-            nodes.push(node);
-            kinds.push(found);
-        }
-        let alike = if op == Op::If { &kinds[1..] } else { &kinds[..] };
-        if let [left, right] = alike
-            && !left.fits(*right)
-        {
-            let sides = format!("the left side is {}, the right side {}", left.name(), right.name());
-            return self.fail(from, format!("{sides}; both have to be of one type"));
-        }
-        let kind = if op == Op::If { kinds[1] } else { kind };
-        Ok((Node::Call(op, nodes.into()), kind))
-    }
-
-    /// `x in [a, b]` is `x == a || x == b`.
-    fn membership(&mut self, from: &IdedExpr, call: &CallExpr) -> Lowered {
-        let [needle, list] = call.args.as_slice() else { return self.fail(from, "`in` takes two sides") };
-        let Cel::List(list) = &list.expr else {
-            return self.fail(list, "a list such as [\"a\", \"b\"] is expected after `in`");
-        };
-        let (needle, kind) = self.node(needle)?;
-        let mut nodes = vec![needle];
-        for element in &list.elements {
-            let (node, found) = self.node(element)?;
-            if !found.fits(kind) {
-                return self.fail(element, format!("this is {}, {} is expected", found.name(), kind.name()));
-            }
-            nodes.push(node);
-        }
-        Ok((Node::Call(Op::In, nodes.into()), Type::Flag))
-    }
-}
-
-/// Operator, type of its operands, type of its result.
-fn signature(name: &str) -> Option<(Op, Type, Type)> {
-    use Type::{Any, Flag, Number, Text};
-    Some(match name {
-        operators::ADD => (Op::Add, Number, Number),
-        operators::SUBSTRACT => (Op::Sub, Number, Number),
-        operators::MULTIPLY => (Op::Mul, Number, Number),
-        operators::DIVIDE => (Op::Div, Number, Number),
-        operators::NEGATE => (Op::Neg, Number, Number),
-        operators::LOGICAL_NOT => (Op::Not, Flag, Flag),
-        operators::LOGICAL_AND => (Op::And, Flag, Flag),
-        operators::LOGICAL_OR => (Op::Or, Flag, Flag),
-        operators::EQUALS => (Op::Equal, Any, Flag),
-        operators::NOT_EQUALS => (Op::Unequal, Any, Flag),
-        operators::LESS => (Op::Less, Any, Flag),
-        operators::LESS_EQUALS => (Op::LessEqual, Any, Flag),
-        operators::GREATER => (Op::Greater, Any, Flag),
-        operators::GREATER_EQUALS => (Op::GreaterEqual, Any, Flag),
-        operators::CONDITIONAL => (Op::If, Flag, Any),
-        operators::IN => (Op::In, Any, Flag),
-        "startsWith" => (Op::StartsWith, Text, Flag),
-        "endsWith" => (Op::EndsWith, Text, Flag),
-        "contains" => (Op::Contains, Text, Flag),
-        _ => return None,
-    })
-}
-
 impl Node {
     fn divide(&mut self, slot: usize, num: usize, den: usize) {
         match self {
@@ -349,11 +242,11 @@ impl Node {
         }
     }
 
-    fn reads(&self, slot: usize) -> bool {
+    fn slots(&self, found: &mut Vec<usize>) {
         match self {
-            Node::Variable(found) => *found == slot,
-            Node::Call(_, parts) => parts.iter().any(|part| part.reads(slot)),
-            _ => false,
+            Node::Variable(slot) => found.push(*slot),
+            Node::Call(_, parts) => parts.iter().for_each(|part| part.slots(found)),
+            _ => {}
         }
     }
 
@@ -369,6 +262,18 @@ impl Node {
         }
     }
 
+    /// This node, of type `found`, where it meets one of type `wanted`.
+    fn cast(self, found: Type, wanted: Type) -> Node {
+        let op = match wanted {
+            _ if found != Type::Any => return self,
+            Type::Number | Type::Money => Op::AsNumber,
+            Type::Text => Op::AsText,
+            Type::Flag => Op::AsFlag,
+            Type::Any => return self,
+        };
+        Node::Call(op, Box::new([self]))
+    }
+
     fn divides(&self) -> bool {
         matches!(self, Node::Call(op, parts) if *op == Op::Div || parts.iter().any(Node::divides))
     }
@@ -377,7 +282,7 @@ impl Node {
         match self {
             Node::Null => Value::Null,
             Node::Number(number) => Value::Number(*number),
-            Node::Text(text) => Value::Text(text),
+            Node::Text(text) => Value::Text(Cow::Borrowed(text)),
             Node::Flag(flag) => Value::Flag(*flag),
             Node::Variable(slot) => values.get(*slot),
             Node::Call(op, parts) => call(*op, parts, values),
@@ -391,14 +296,35 @@ fn call<'a>(op: Op, parts: &'a [Node], values: &'a dyn Values) -> Value<'a> {
         Op::And => Value::Flag(first == Value::Flag(true) && parts[1].eval(values) == Value::Flag(true)),
         Op::Or => Value::Flag(first == Value::Flag(true) || parts[1].eval(values) == Value::Flag(true)),
         Op::If => parts[if first == Value::Flag(true) { 1 } else { 2 }].eval(values),
-        Op::In => Value::Flag(parts[1..].iter().any(|part| part.eval(values) == first)),
         Op::Present => Value::Flag(first != Value::Null),
-        Op::Not => Value::Flag(first == Value::Flag(false)),
+        Op::Blank => Value::Flag(first == Value::Null || first == Value::Text(Cow::Borrowed(""))),
+        Op::Not => Value::Flag(first != Value::Flag(true)),
         Op::Neg => number(match first {
             Value::Number(a) => a.neg(),
             _ => None,
         }),
+        Op::AsNumber | Op::AsText | Op::AsFlag => first.read_as(op),
         _ => binary(op, &first, &parts[1].eval(values)),
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value as number, text or flag; null where it does not read so.
+    fn read_as(self, op: Op) -> Value<'a> {
+        match (op, self) {
+            (Op::AsNumber, Value::Text(text)) => number(Rational::parse(&text)),
+            (Op::AsText, Value::Number(number)) => {
+                number.decimal().map_or(Value::Null, |text| Value::Text(Cow::Owned(text)))
+            }
+            (Op::AsText, Value::Flag(flag)) => Value::Text(Cow::Borrowed(if flag { "true" } else { "false" })),
+            (Op::AsFlag, Value::Text(text)) => match text.as_ref() {
+                "true" => Value::Flag(true),
+                "false" => Value::Flag(false),
+                _ => Value::Null,
+            },
+            (Op::AsNumber, Value::Flag(_)) | (Op::AsFlag, Value::Number(_)) => Value::Null,
+            (_, value) => value,
+        }
     }
 }
 
@@ -412,11 +338,11 @@ fn binary<'a>(op: Op, left: &Value<'_>, right: &Value<'_>) -> Value<'a> {
         (Op::Sub, Value::Number(a), Value::Number(b)) => number(a.sub(*b)),
         (Op::Mul, Value::Number(a), Value::Number(b)) => number(a.mul(*b)),
         (Op::Div, Value::Number(a), Value::Number(b)) => number(a.div(*b)),
-        (Op::Equal, a, b) => Value::Flag(a == b),
-        (Op::Unequal, a, b) => Value::Flag(a != b),
-        (Op::StartsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.starts_with(b)),
-        (Op::EndsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.ends_with(b)),
-        (Op::Contains, Value::Text(a), Value::Text(b)) => Value::Flag(a.contains(b)),
+        // Two missing fields are not the same.
+        (Op::Equal, a, b) => Value::Flag(a == b && *a != Value::Null),
+        (Op::StartsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.starts_with(b.as_ref())),
+        (Op::EndsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.ends_with(b.as_ref())),
+        (Op::Contains, Value::Text(a), Value::Text(b)) => Value::Flag(a.contains(b.as_ref())),
         (Op::Less, a, b) => Value::Flag(order(a, b) == Some(Ordering::Less)),
         (Op::LessEqual, a, b) => Value::Flag(matches!(order(a, b), Some(Ordering::Less | Ordering::Equal))),
         (Op::Greater, a, b) => Value::Flag(order(a, b) == Some(Ordering::Greater)),
@@ -451,6 +377,9 @@ mod tests {
                 ["b"] => Ok((1, Type::Number)),
                 ["data", "kind"] => Ok((2, Type::Text)),
                 ["data", "custom", "x"] => Ok((3, Type::Any)),
+                ["sold"] => Ok((4, Type::Money)),
+                ["data", "custom", "y"] => Ok((5, Type::Any)),
+                ["data", "custom", "test"] => Ok((6, Type::Any)),
                 _ => Err(format!("there is no `{}`", path.join("."))),
             }
         }
@@ -461,20 +390,123 @@ mod tests {
             match slot {
                 0 => Value::Number(Rational::integer(7)),
                 1 => Value::Number(Rational::integer(0)),
-                2 => Value::Text("nps"),
+                2 => Value::Text("nps".into()),
                 _ => Value::Null,
             }
         }
     }
 
     fn eval(source: &str) -> String {
+        eval_with(source, &Fields)
+    }
+
+    fn eval_with(source: &str, values: &dyn Values) -> String {
         match Expr::lower(source, &mut Fields) {
-            Ok(expr) => match expr.eval(&Fields) {
+            Ok(expr) => match expr.eval(values) {
                 Value::Number(n) => format!("{}/{}", n.num(), n.den()),
+                Value::Text(text) => format!("Text({text:?})"),
                 value => format!("{value:?}"),
             },
             Err(problem) => format!("{}: {}", problem.at, problem.message),
         }
+    }
+
+    /// One value for every variable.
+    struct All(Value<'static>);
+
+    impl Values for All {
+        fn get(&self, _: usize) -> Value<'_> {
+            self.0.clone()
+        }
+    }
+
+    /// Which of the conditions hold, for each value of `data.custom.x`.
+    #[track_caller]
+    fn table(value: &Value<'static>, conditions: &[(&str, bool)]) {
+        for (condition, holds) in conditions {
+            let expr = Expr::lower(condition, &mut Fields).unwrap().fit(Type::Flag).unwrap();
+            assert_eq!(expr.holds(&All(value.clone())), *holds, "{condition} with {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_equals_nothing_and_is_no_condition() {
+        table(
+            &Value::Null,
+            &[
+                ("data.custom.x == 1", false),
+                ("data.custom.x == true", false),
+                ("data.custom.x == \"a\"", false),
+                ("data.custom.x == data.custom.y", false),
+                ("data.custom.x < 1", false),
+                ("data.custom.x <= 1", false),
+                ("data.custom.x > 1", false),
+                ("data.custom.x >= 1", false),
+                ("data.custom.x in [1, 2]", false),
+                ("data.custom.x in [\"a\", null]", true),
+                ("data.custom.x in [\"a\", \"\"]", true),
+                ("data.custom.x.startsWith(\"a\")", false),
+                ("data.custom.x.contains(\"\")", false),
+                ("data.custom.x != 1", true),
+                ("data.custom.x != true", true),
+                ("data.custom.x != data.custom.y", true),
+                ("!(data.custom.x > 1)", true),
+                ("data.custom.x == null", true),
+                ("data.custom.x != null", false),
+                ("data.custom.x == \"\"", true),
+                ("data.custom.x != \"\"", false),
+                ("has(data.custom.x)", false),
+                ("data.custom.x", false),
+                ("!data.custom.x", true),
+                ("!data.custom.x && true", true),
+                ("data.custom.x || false", false),
+                ("data.custom.x ? true : false", false),
+                ("data.custom.x + 1 == 1", false),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_flag_a_number_and_a_text_of_the_same_letters_are_one_value() {
+        let flag = [("data.custom.x", true), ("!data.custom.x", false), ("data.custom.x == true", true)];
+        let text =
+            [("data.custom.x == \"true\"", true), ("data.custom.x != true", false), ("data.custom.x > 1", false)];
+        for value in [Value::Flag(true), Value::Text("true".into())] {
+            table(&value, &flag);
+            table(&value, &text);
+        }
+        table(
+            &Value::Flag(false),
+            &[("data.custom.x", false), ("!data.custom.x", true), ("data.custom.x != true", true)],
+        );
+        for value in [Value::Number(Rational::integer(12)), Value::Text("12".into()), Value::Text("12.0".into())] {
+            table(
+                &value,
+                &[("data.custom.x == 12", true), ("data.custom.x == 12.0", true), ("data.custom.x > 11.5", true)],
+            );
+            table(
+                &value,
+                &[("data.custom.x in [11, 12]", true), ("data.custom.x + 1 == 13", true), ("!data.custom.x", true)],
+            );
+        }
+        table(
+            &Value::Number(Rational::integer(12)),
+            &[("data.custom.x == \"12\"", true), ("data.custom.x == \"13\"", false)],
+        );
+        table(
+            &Value::Text("a".into()),
+            &[("data.custom.x == 12", false), ("data.custom.x != 12", true), ("data.custom.x", false)],
+        );
+        table(&Value::Text("".into()), &[("data.custom.x == \"\"", true), ("has(data.custom.x)", true)]);
+    }
+
+    #[test]
+    fn a_condition_is_split_where_all_of_it_has_to_hold() {
+        let expr = Expr::lower("a > 1 && (b == 0 || a == 2) && !data.custom.x", &mut Fields).unwrap();
+        let slots: Vec<_> = expr.clone().conjuncts().iter().map(Expr::slots).collect();
+        assert_eq!(slots, [vec![0], vec![1, 0], vec![3]]);
+        let joined = expr.conjuncts().into_iter().reduce(Expr::and).unwrap();
+        assert!(joined.holds(&Fields));
     }
 
     #[test]
@@ -500,6 +532,10 @@ mod tests {
             ("a + data.kind", "4: this is text, a number is expected"),
             ("a + nope", "4: there is no `nope`"),
             ("data.kind == 3", "10: the left side is text, the right side a number; both have to be of one type"),
+            ("a / (1 - 1)", "7: this is always 0, and nothing is divided by 0"),
+            ("a / 0", "4: this is always 0, and nothing is divided by 0"),
+            ("a + sold * sold", "9: money times money is no amount; multiply by a count or divide one by the other"),
+            ("sold == data.kind", "5: the left side is money, the right side text; both have to be of one type"),
             ("[a].map(x, x)", "7: only fields, literals, operators and `in [..]` are supported here"),
         ] {
             assert_eq!(eval(source), expected, "{source}");

@@ -17,9 +17,12 @@ use crate::{
         customer::{Run, prune},
         journal::Effect,
     },
-    plan::{Column, Plan, Trigger},
+    plan::{Loss, Plan, Trigger},
     series::{Deltas, Names, Profiles},
 };
+
+/// The type of refunds, also of invoices.
+const REFUNDED: &str = "payment.refunded";
 
 /// A step of silence reached or left, and the event that left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,7 @@ impl Fold<'_> {
             profile: account.traits.now(),
             event: Some(event),
             order: None,
+            opening: &[],
             refund: 0,
             currency: "",
             money: 0,
@@ -99,20 +103,23 @@ impl Fold<'_> {
         match effect {
             Effect::Nothing => {}
             Effect::Order(order) => self.order(account, event, order, fact),
-            Effect::Refund(refund, order) => self.refund(account, refund, order, fact),
-            Effect::Plain => self.plain(account, event),
+            Effect::Refund(refund, order, opening) => self.refund(account, refund, order, Fact { opening, ..fact }),
+            Effect::Plain => self.plain(account, event, &fact),
         }
         account.last = account.last.max(event.time);
     }
 
-    fn plain(&mut self, account: &mut Account, event: &Event<'_>) {
+    fn plain(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
         match &event.body {
             Body::Traits(traits) => self.set_traits(account, event.time, traits),
             Body::Usage(usage) if usage.count < 1 => return,
             _ => {}
         }
-        self.active(account, event, false, was);
+        self.active(account, fact, was, |trigger| match trigger {
+            Trigger::Type(kind) => kind == event.kind,
+            trigger => *trigger == Trigger::Event,
+        });
     }
 
     fn order(&mut self, account: &mut Account, event: &Event<'_>, order: &Order<'_>, fact: Fact<'_>) {
@@ -126,21 +133,30 @@ impl Fold<'_> {
         let fact = Fact { order: Some(order), currency: order.currency, money, first, ..fact };
         self.emit(&self.groups.order, &fact);
         self.total(account, &Trigger::Order, &fact);
-        self.active(account, event, true, was);
+        self.active(account, &fact, was, |trigger| match trigger {
+            Trigger::Order | Trigger::Event => true,
+            Trigger::Started => !was.0,
+            _ => false,
+        });
     }
 
     fn refund(&mut self, account: &mut Account, refund: &Refund<'_>, order: &Order<'_>, fact: Fact<'_>) {
+        let was = (account.customer.is_one(), account.traits.now());
         let money = self.names.number(refund.currency);
         let fact = Fact { order: Some(order), currency: refund.currency, money, refund: refund.amount, ..fact };
         self.emit(&self.groups.refund, &fact);
         self.total(account, &Trigger::Refund, &fact);
+        self.active(account, &fact, was, |trigger| match trigger {
+            Trigger::Type(kind) => kind == REFUNDED,
+            trigger => matches!(trigger, Trigger::Refund | Trigger::Event),
+        });
     }
 
     /// The account becomes a customer.
     fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
         let at = fact.time;
         if let Some(ended) = account.customer.runs.last().copied() {
-            for (_, kind, group) in self.groups.cohorts.iter().filter(|(what, ..)| *what == Column::Churned) {
+            for (_, kind, group) in self.groups.cohorts.iter().filter(|(what, ..)| *what == Loss::Churned) {
                 let mut changes = Vec::new();
                 let (customer, traits) = (&account.customer, &account.traits);
                 cohort::returned(self.calendar, *kind, at, &ended, customer, traits, |change| changes.push(change));
@@ -161,19 +177,26 @@ impl Fold<'_> {
             run.end = due;
         }
         let profile = account.traits.before(due);
-        let fact =
-            Fact { time: due, profile, event: None, order: None, refund: 0, currency: "", money: 0, first: false };
+        let fact = Fact {
+            time: due,
+            profile,
+            event: None,
+            order: None,
+            opening: &[],
+            refund: 0,
+            currency: "",
+            money: 0,
+            first: false,
+        };
         self.emit(&self.groups.lost, &fact);
         self.level(now, due, -1);
         for (what, kind, group) in &self.groups.cohorts {
             let mut changes = Vec::new();
             let (customer, traits) = (&account.customer, &account.traits);
-            cohort::lost(self.calendar, *kind, what, customer, traits, |change| changes.push(change));
+            cohort::lost(self.calendar, *kind, *what, customer, traits, |change| changes.push(change));
             self.cohort(*group, &changes);
         }
-        for number in 0..account.active.len() {
-            self.engaged(account, number, due, (true, now), None);
-        }
+        self.active(account, &fact, (true, now), |trigger| *trigger == Trigger::Lost);
     }
 
     fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(&str, Option<&str>)]) {
@@ -206,26 +229,36 @@ impl Fold<'_> {
         prune(&mut account.customer, &mut account.traits, horizon);
     }
 
-    /// Notes an event for the activities that it belongs to; `was` is (customer, profile) before it.
-    fn active(&mut self, account: &mut Account, event: &Event<'_>, order: bool, was: (bool, u32)) {
+    /// Notes a fact for the activities that it belongs to; `was` is (customer, profile) before it.
+    fn active(
+        &mut self,
+        account: &mut Account,
+        fact: &Fact<'_>,
+        was: (bool, u32),
+        happened: impl Fn(&Trigger) -> bool,
+    ) {
         let plan = self.plan;
-        let hits = |number: usize| {
-            plan.activities[number].triggers.iter().any(|trigger| match trigger {
-                Trigger::Order => order,
-                Trigger::Event => true,
-                Trigger::Type(kind) => kind == event.kind,
-                _ => false,
-            })
-        };
         for number in 0..account.active.len() {
-            let new = hits(number).then_some(event.time);
-            self.engaged(account, number, event.time, was, new);
+            let counts = plan.activities[number].triggers.iter().any(&happened) && self.passes(number, fact);
+            let new = counts.then_some(fact.time);
+            self.engaged(account, number, fact.time, was, new);
             account.active[number] = new.unwrap_or(account.active[number]);
+
+            // The first activity is what is meaningful: it ends a silence.
+            if let Some(event) = fact.event.filter(|_| number == 0 && counts && account.silence.step > 0) {
+                account.silence = Silence { step: 0, since: fact.time };
+                self.silences.push(SilenceChange { now: account.silence, cause: Some(event.id.into()) });
+            }
         }
-        if account.silence.step > 0 && hits(0) {
-            account.silence = Silence { step: 0, since: event.time };
-            self.silences.push(SilenceChange { now: account.silence, cause: Some(event.id.into()) });
-        }
+    }
+
+    /// Whether the activity's filter holds for a fact.
+    fn passes(&self, activity: usize, fact: &Fact<'_>) -> bool {
+        self.groups.active[activity].is_none_or(|filter| {
+            let share = fact::whole(fact);
+            let view = fact::View { fact: *fact, share, plan: self.plan, profiles: self.profiles };
+            self.plan.filters[filter].holds(&view)
+        })
     }
 
     /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
@@ -277,10 +310,18 @@ impl Fold<'_> {
         }
     }
 
+    /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
     fn cohort(&mut self, group: usize, changes: &[Change]) {
+        let filters = &self.groups.list[group].filters;
         for (profile, slice, delta) in changes {
+            let traits = fact::Traits { plan: self.plan, values: self.profiles.values(*profile) };
             let set = self.deltas.set(group, 0, *profile, std::iter::empty());
-            self.deltas.row(set, *slice, 1)[0] += self.sign * delta;
+            let row = self.deltas.row(set, *slice, filters.len());
+            for (sum, filter) in row.iter_mut().zip(filters) {
+                if filter.is_none_or(|filter| self.plan.filters[filter].holds(&traits)) {
+                    *sum += self.sign * delta;
+                }
+            }
         }
     }
 

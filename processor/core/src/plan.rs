@@ -14,10 +14,18 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     calendar::Kind,
-    catalog::{Catalog, Error, Measure, Metric as Written, Per},
+    catalog::{Catalog, Error, Metric as Written, Per},
     expr::{Expr, Scope, Type},
     settings::Settings,
 };
+
+mod measure;
+mod names;
+
+pub use names::canonical;
+
+use measure::{Lowered, lower};
+use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
 const ALGORITHM: u32 = 5;
@@ -72,6 +80,8 @@ pub enum Field {
     Custom(String),
     /// Trait of the account, by its number in [`Plan::traits`].
     Trait(usize),
+    /// 1 where the fact has this field as a whole number, else 0.
+    Has(Box<Field>),
 }
 
 /// A dimension.
@@ -113,13 +123,33 @@ pub enum Column {
         filter: Option<String>,
     },
     /// +1 when a customer starts, -1 when it is lost; moves with its traits.
-    Customers,
-    /// Customers at the start of the window that are none at its end.
-    Churned,
-    /// Losses, with the traits of the start that they end.
-    LostByStart,
+    Customers {
+        /// Filter over the traits.
+        filter: Option<String>,
+    },
+    /// Customers that are lost.
+    Lost {
+        /// Which of them, by which traits.
+        what: Loss,
+        /// Filter over the traits.
+        filter: Option<String>,
+    },
     /// Accounts with this activity in the window.
-    Engaged(usize),
+    Engaged {
+        /// Number in [`Plan::activities`].
+        activity: usize,
+        /// Filter over the traits.
+        filter: Option<String>,
+    },
+}
+
+/// Losses that a window counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// Customers at the start of the window that are none at its end, with the traits of its start.
+    Churned,
+    /// Each loss, with the traits of the start that it ends.
+    ByStart,
 }
 
 /// Columns that share dimensions, currency and slices.
@@ -135,13 +165,6 @@ pub struct Bundle {
     pub slicing: Slicing,
     /// What is added up.
     pub columns: Vec<Column>,
-}
-
-impl Bundle {
-    /// Whether only the account's traits decide the dimensions, the currency apart.
-    pub fn of_traits(&self) -> bool {
-        self.dims.iter().all(|dim| matches!(dim, Dim::Trait(_)))
-    }
 }
 
 /// What a fact adds to one bundle.
@@ -160,20 +183,31 @@ pub struct Activity {
     pub triggers: Vec<Trigger>,
     /// Whether only customers count.
     pub among_customers: bool,
+    /// Filter over the fact or event.
+    pub filter: Option<String>,
 }
 
-/// A kind of window, and the columns (bundle, column) that follow an activity in it.
-pub type Followers = (Kind, Vec<(usize, usize)>);
-
-/// A per-window column about losses, decided at the account.
-#[derive(Debug, Clone)]
-pub struct Cohort {
+/// A column about accounts, and the number of its filter over their traits.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
     /// Bundle.
     pub bundle: usize,
     /// Column of it.
     pub column: usize,
+    /// Number in [`Plan::filters`].
+    pub filter: Option<usize>,
+}
+
+/// A kind of window, and the columns that follow an activity in it.
+pub type Followers = (Kind, Vec<Followed>);
+
+/// A per-window column about losses, decided at the account.
+#[derive(Debug, Clone, Copy)]
+pub struct Cohort {
+    /// The column.
+    pub column: Followed,
     /// What it follows.
-    pub what: Column,
+    pub what: Loss,
     /// The windows.
     pub kind: Kind,
 }
@@ -203,7 +237,7 @@ pub struct Reading {
 /// One set of dimensions of a metric.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Names, as written.
+    /// Names, in their canonical spelling.
     pub by: Vec<String>,
     /// For each kind of window, in the metric's order: a reading for each measure.
     pub readings: Vec<Vec<Reading>>,
@@ -298,12 +332,14 @@ pub struct Plan {
     pub fields: Vec<Field>,
     /// Filters.
     pub filters: Vec<Expr>,
+    /// The name of each filter, which says all that it means.
+    filter_names: Vec<String>,
     /// What each fact adds.
     pub emissions: BTreeMap<Trigger, Vec<Emission>>,
     /// What events of each type add.
     pub types: BTreeMap<String, Vec<Emission>>,
     /// Where customers are counted.
-    pub levels: Vec<(usize, usize)>,
+    pub levels: Vec<Followed>,
     /// Columns about losses, decided at the account.
     pub cohorts: Vec<Cohort>,
     /// Activities; the first is `meaningful`.
@@ -329,8 +365,8 @@ impl Plan {
     /// The first thing in it that does not exist or does not fit, with line and column.
     pub fn lower(catalog: &Catalog, settings: &Settings) -> Result<Plan, Error> {
         let mut builder = Builder::new(settings);
-        let triggers = catalog.meaningful.iter().map(trigger).collect::<Result<_, _>>()?;
-        builder.plan.activities.push(Activity { triggers, among_customers: true });
+        let triggers = meaningful(catalog)?;
+        builder.plan.activities.push(Activity { triggers, among_customers: true, filter: None });
         for written in &catalog.metrics {
             let metric = builder.metric(written)?;
             let of_name = catalog.metrics.iter().filter(|other| other.name.value == metric.name);
@@ -351,6 +387,11 @@ impl Plan {
     /// Never for settings that are valid.
     pub fn built_in(settings: &Settings) -> Result<Plan, Error> {
         Plan::lower(&Catalog::parse(crate::catalog::BUILT_IN)?, settings)
+    }
+
+    /// The number of the filter of this name.
+    pub fn filter(&self, name: Option<&str>) -> Option<usize> {
+        self.filter_names.iter().position(|known| Some(known.as_str()) == name)
     }
 
     /// What events of a type add.
@@ -382,34 +423,24 @@ impl Plan {
     }
 }
 
-fn trigger(name: &Spanned<String>) -> Result<Trigger, Error> {
-    Ok(match name.value.as_str() {
-        "event" => Trigger::Event,
-        "order" => Trigger::Order,
-        "refund" => Trigger::Refund,
-        "customer_started" => Trigger::Started,
-        "customer_lost" => Trigger::Lost,
-        kind if kind.contains('.') => Trigger::Type(kind.to_owned()),
-        other => {
-            let message = format!(
-                "there is no fact `{other}`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"
-            );
-            return Err(Error::at(name, message));
+/// What counts as a sign of life.
+fn meaningful(catalog: &Catalog) -> Result<Vec<Trigger>, Error> {
+    let mut triggers = Vec::new();
+    for name in &catalog.meaningful {
+        let found = trigger(name)?;
+        if found == Trigger::Lost {
+            return Err(Error::at(name, "a loss is no sign of life of an account; leave `customer_lost` out"));
         }
-    })
+        if triggers.contains(&found) {
+            return Err(Error::at(name, format!("`{}` is there twice; leave one out", name.value)));
+        }
+        triggers.push(found);
+    }
+    Ok(triggers)
 }
 
 struct Builder {
     plan: Plan,
-    /// Text of each filter, to share equal ones.
-    filters: Vec<String>,
-}
-
-/// A column, and whether a metric reads it as a level.
-struct Lowered {
-    column: Column,
-    read: Read,
-    per_window: bool,
 }
 
 impl Builder {
@@ -422,6 +453,7 @@ impl Builder {
                 traits: Vec::new(),
                 fields: Vec::new(),
                 filters: Vec::new(),
+                filter_names: Vec::new(),
                 emissions: BTreeMap::new(),
                 types: BTreeMap::new(),
                 levels: Vec::new(),
@@ -434,25 +466,22 @@ impl Builder {
                 kept: Vec::new(),
                 generation: 0,
             },
-            filters: Vec::new(),
         }
     }
 
     fn metric(&mut self, written: &Written) -> Result<Metric, Error> {
         check_name(&written.name)?;
+        written.check_keys()?;
         let kinds = written.kinds()?;
-        written.check_dimensions()?;
         let mut measures = Vec::new();
         let mut means = Vec::new();
         let mut names = Vec::new();
         for (name, measure) in &written.measures {
-            let lowered = self.measure(measure, &written.name)?;
+            let lowered = self.measure(name, measure, written)?;
+            names.push((name.clone(), lowered[0].unit));
             if lowered.len() == 2 {
-                means.push((names.len(), names.len() + 1));
-                names.push(name.clone());
-                names.push(String::new());
-            } else {
-                names.push(name.clone());
+                means.push((names.len() - 1, names.len()));
+                names.push((String::new(), Type::Number));
             }
             measures.extend(lowered);
         }
@@ -466,17 +495,7 @@ impl Builder {
             .iter()
             .map(|null| Ok((lower(&null.condition, Type::Flag, scope)?, null.reason.clone())))
             .collect::<Result<_, Error>>()?;
-        if value.is_none() && written.silence.is_none() {
-            return Err(Error::at(&written.name, "the metric needs a `value`, an expression over its measures"));
-        }
-        let money = match written.unit.value.as_str() {
-            "money" => true,
-            "count" | "ratio" | "days" | "points" | "seconds" => false,
-            other => {
-                let message = format!("unknown unit `{other}`; use count, ratio, money, days, points or seconds");
-                return Err(Error::at(&written.unit, message));
-            }
-        };
+        check_unit(written, value.as_ref())?;
         let mut metric = Metric {
             name: written.name.value.clone(),
             definition: String::new(),
@@ -496,7 +515,7 @@ impl Builder {
         };
         match written.per {
             _ if !written.publish => self.daily(written, &metric, &measures)?,
-            Per::Tenant => self.views(written, &mut metric, &measures, money)?,
+            Per::Tenant => self.views(written, &mut metric, &measures)?,
             Per::Account => self.per_account(written, &mut metric, &measures)?,
         }
         metric.definition = definition(written, &self.reads(&metric, &measures));
@@ -508,7 +527,9 @@ impl Builder {
         let settings = &self.plan.settings;
         let activities: Vec<&Activity> = measures
             .iter()
-            .filter_map(|measure| if let Column::Engaged(activity) = measure.column { Some(activity) } else { None })
+            .filter_map(
+                |measure| if let Column::Engaged { activity, .. } = measure.column { Some(activity) } else { None },
+            )
             .chain((!metric.silence.is_empty()).then_some(0))
             .map(|activity| &self.plan.activities[activity])
             .collect();
@@ -532,9 +553,9 @@ impl Builder {
         }
         let of_customers = |trigger: &Trigger| matches!(trigger, Trigger::Started | Trigger::Lost);
         let by_column = measures.iter().any(|measure| match &measure.column {
-            Column::Customers | Column::Churned | Column::LostByStart => true,
+            Column::Customers { .. } | Column::Lost { .. } => true,
             Column::Fact { trigger, .. } => of_customers(trigger),
-            Column::Engaged(activity) => self.plan.activities[*activity].among_customers,
+            Column::Engaged { activity, .. } => self.plan.activities[*activity].among_customers,
         });
         if by_column || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
             read.push_str(&format!(" silent_after {}", settings.silent_after));
@@ -542,37 +563,49 @@ impl Builder {
         read
     }
 
-    fn views(
-        &mut self,
-        written: &Written,
-        metric: &mut Metric,
-        measures: &[Lowered],
-        money: bool,
-    ) -> Result<(), Error> {
-        if let Some(steps) = &written.silence {
-            return Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"));
-        }
+    fn views(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
         if metric.kinds.contains(&Kind::ToDate) {
             return Err(Error::at(&written.name, "`to-date` is for metrics `per: account`"));
         }
         for by in &written.by {
-            let dims = by.iter().map(|name| self.dim(name)).collect::<Result<Vec<_>, _>>()?;
+            let set = self.dimensions(by)?;
+            if metric.views.iter().any(|known| same_set(&known.by, &set.names)) {
+                let message = format!("the metric has the dimensions [{}] twice; leave one out", set.names.join(", "));
+                return Err(by
+                    .first()
+                    .map_or_else(|| Error::at(&written.name, &message), |name| Error::at(name, &message)));
+            }
             let readings = metric
                 .kinds
                 .iter()
-                .map(|kind| measures.iter().map(|measure| self.reading(&dims, by, *kind, measure)).collect())
+                .map(|kind| measures.iter().map(|measure| self.reading(&set.dims, by, *kind, measure)).collect())
                 .collect::<Result<Vec<Vec<Reading>>, Error>>()?;
-            let money = money.then(|| self.counted(&dims, &[Trigger::Order, Trigger::Refund], true));
-            let presence =
-                written.every_window.then(|| money.unwrap_or_else(|| self.counted(&dims, &[Trigger::Event], false)));
-            metric.views.push(View {
-                by: by.iter().map(|name| name.value.clone()).collect(),
-                readings,
-                presence,
-                money,
-            });
+            let orders = [Trigger::Order, Trigger::Refund];
+            let money = metric.money().then(|| self.counted(&set.dims, &orders, true));
+            // A group is there from its first event on; one that only orders have, from its first order on.
+            let of_orders = |dim: &Dim| matches!(dim, Dim::Channel | Dim::Source | Dim::Product);
+            let first = if set.dims.iter().any(of_orders) { &orders[..] } else { &[Trigger::Event] };
+            let presence = written.every_window.then(|| money.unwrap_or_else(|| self.counted(&set.dims, first, false)));
+            metric.views.push(View { by: set.names, readings, presence, money });
         }
         Ok(())
+    }
+
+    /// One set of dimensions of a metric, resolved.
+    fn dimensions(&mut self, by: &[Spanned<String>]) -> Result<DimensionSet, Error> {
+        let mut set = DimensionSet { dims: Vec::new(), names: Vec::new() };
+        for name in by {
+            let dim = match names::dimension(name)? {
+                Dimension::OfEvent(dim) => dim,
+                Dimension::Trait(own) => Dim::Trait(self.trait_number(own)),
+            };
+            if set.dims.contains(&dim) {
+                return Err(Error::at(name, format!("`{}` is there twice; leave one out", canonical(&name.value))));
+            }
+            set.dims.push(dim);
+            set.names.push(canonical(&name.value).to_owned());
+        }
+        Ok(set)
     }
 
     /// The bundle with these dimensions, in hours, that counts these facts.
@@ -586,15 +619,20 @@ impl Builder {
     }
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
-        let wanted = if metric.silence.is_empty() { Kind::ToDate } else { Kind::Day };
+        let wanted = if written.silence.is_none() { Kind::ToDate } else { Kind::Day };
         if metric.kinds != [wanted] {
             return Err(Error::at(
                 &written.name,
                 format!("this metric of each account has the window `{wanted}` only"),
             ));
         }
-        if !metric.silence.is_sorted_by(|a, b| a < b) {
-            return Err(Error::at(&written.name, "the steps of `silence` ascend"));
+        if let Some(steps) = &written.silence {
+            if self.plan.metrics.iter().any(|known| !known.silence.is_empty()) {
+                return Err(Error::at(steps, "there is a metric of silence already; give all steps in one"));
+            }
+            if steps.value.first().is_none_or(|first| *first == 0) || !steps.value.is_sorted_by(|a, b| a < b) {
+                return Err(Error::at(steps, "the steps of `silence` are days, at least 1, and ascend"));
+            }
         }
         for measure in measures {
             let Column::Fact { trigger: trigger @ (Trigger::Order | Trigger::Refund), amount, filter } =
@@ -603,7 +641,7 @@ impl Builder {
                 return Err(Error::at(&written.name, "a metric of each account sums or counts `order` and `refund`"));
             };
             metric.totals.push(self.plan.totals.len());
-            self.plan.totals.push((trigger.clone(), amount.clone(), self.filter_number(filter.as_ref())));
+            self.plan.totals.push((trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref())));
         }
         Ok(())
     }
@@ -620,141 +658,13 @@ impl Builder {
             else {
                 return Err(Error::at(&written.name, "what is not published sums or counts events"));
             };
-            self.plan.daily.push((trigger.clone(), amount.clone(), self.filter_number(filter.as_ref())));
+            self.plan.daily.push((trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref())));
         }
         Ok(())
     }
 
-    fn filter_number(&self, text: Option<&String>) -> Option<usize> {
-        self.filters.iter().position(|known| Some(known) == text)
-    }
-
-    fn dim(&mut self, name: &Spanned<String>) -> Result<Dim, Error> {
-        Ok(match name.value.as_str() {
-            "channel" => Dim::Channel,
-            "source" => Dim::Source,
-            "product" => Dim::Product,
-            "" => return Err(Error::at(name, "a dimension has a name")),
-            other => match other.strip_prefix("custom.") {
-                Some(custom) => Dim::Custom(custom.to_owned()),
-                None => Dim::Trait(self.trait_number(other)),
-            },
-        })
-    }
-
     fn trait_number(&mut self, name: &str) -> usize {
         position_or_push(&mut self.plan.traits, name.to_owned())
-    }
-
-    fn measure(&mut self, measure: &Measure, metric: &Spanned<String>) -> Result<Vec<Lowered>, Error> {
-        let given = [&measure.count, &measure.sum, &measure.mean, &measure.level, &measure.distinct, &measure.cohort];
-        if given.iter().filter(|kind| kind.is_some()).count() != 1 {
-            return Err(Error::at(metric, "each measure has exactly one of count, sum, mean, level, distinct, cohort"));
-        }
-        if let Some(name) = &measure.count {
-            if measure.traits.as_ref().is_some_and(|traits| traits.value == "start") && name.value == "customer_lost" {
-                return Ok(vec![Lowered { column: Column::LostByStart, read: Read::Window, per_window: true }]);
-            }
-            return Ok(vec![self.fact(measure, name, false)?]);
-        }
-        if let Some(name) = &measure.sum {
-            return Ok(vec![self.fact(measure, name, true)?]);
-        }
-        if let Some(name) = &measure.mean {
-            return Ok(vec![self.fact(measure, name, true)?, self.fact(measure, name, false)?]);
-        }
-        if let Some(name) = &measure.level {
-            expect_word(name, &["customer"])?;
-            let read = match &measure.at {
-                None => Read::End,
-                Some(at) => {
-                    expect_word(at, &["start", "end"])?;
-                    if at.value == "start" { Read::Start } else { Read::End }
-                }
-            };
-            return Ok(vec![Lowered { column: Column::Customers, read, per_window: false }]);
-        }
-        if let Some(name) = &measure.cohort {
-            expect_word(name, &["customer"])?;
-            let Some(then) = &measure.then else { return Err(Error::at(name, "a cohort needs `then: lost`")) };
-            expect_word(then, &["lost"])?;
-            return Ok(vec![Lowered { column: Column::Churned, read: Read::Window, per_window: true }]);
-        }
-        let Some(name) = &measure.distinct else { return Err(Error::at(metric, "the measure is empty")) };
-        let triggers = match name.value.as_str() {
-            "meaningful" => self.plan.activities[0].triggers.clone(),
-            _ => vec![trigger(name)?],
-        };
-        if let Some(among) = &measure.among {
-            expect_word(among, &["customer"])?;
-        }
-        let activity = Activity { triggers, among_customers: measure.among.is_some() };
-        let activity = position_or_push(&mut self.plan.activities, activity);
-        Ok(vec![Lowered { column: Column::Engaged(activity), read: Read::Window, per_window: true }])
-    }
-
-    fn fact(&mut self, measure: &Measure, name: &Spanned<String>, sum: bool) -> Result<Lowered, Error> {
-        let trigger = trigger(name)?;
-        let amount = match (&measure.of, sum) {
-            (Some(of), true) => {
-                let path: Vec<&str> = of.value.split('.').collect();
-                let (field, kind) = self.field(&trigger, &path).map_err(|message| Error::at(of, message))?;
-                if kind != Type::Number && !matches!(field, Field::Custom(_)) {
-                    return Err(Error::at(of, format!("`{}` is not a number that can be summed", of.value)));
-                }
-                Some(field)
-            }
-            (None, true) => return Err(Error::at(name, "a sum or mean needs `of`, the field")),
-            (Some(of), false) if measure.mean.is_none() => return Err(Error::at(of, "a count has no `of`")),
-            (_, false) => None,
-        };
-        let filter = measure.filter.as_ref().map(|text| self.filter(&trigger, text)).transpose()?;
-        Ok(Lowered { column: Column::Fact { trigger, amount, filter }, read: Read::Window, per_window: false })
-    }
-
-    fn filter(&mut self, trigger: &Trigger, text: &Spanned<String>) -> Result<String, Error> {
-        let expr = lower(text, Type::Flag, &mut Fields { builder: self, trigger })?;
-        if !self.filters.contains(&text.value) {
-            self.filters.push(text.value.clone());
-            self.plan.filters.push(expr);
-        }
-        Ok(text.value.clone())
-    }
-
-    /// The field with this path, as far as facts of this trigger have it.
-    fn field(&mut self, trigger: &Trigger, path: &[&str]) -> Result<(Field, Type), String> {
-        let of_order = matches!(trigger, Trigger::Order | Trigger::Refund);
-        let of_event = matches!(trigger, Trigger::Event | Trigger::Type(_));
-        Ok(match path {
-            ["net"] if *trigger == Trigger::Order => (Field::Net, Type::Number),
-            ["gross"] if *trigger == Trigger::Order => (Field::Gross, Type::Number),
-            ["discount"] if *trigger == Trigger::Order => (Field::Discount, Type::Number),
-            ["first"] if matches!(trigger, Trigger::Order | Trigger::Started) => (Field::First, Type::Flag),
-            ["amount"] if *trigger == Trigger::Refund => (Field::Amount, Type::Number),
-            ["currency"] if of_order => (Field::Currency, Type::Text),
-            ["order"] if of_order => (Field::Order, Type::Text),
-            ["channel"] if of_order => (Field::Channel, Type::Text),
-            ["source"] if of_order => (Field::Source, Type::Text),
-            ["type"] if of_event => (Field::Type, Type::Text),
-            ["data", "user"] if of_event => (Field::User, Type::Text),
-            ["data", "name"] if of_event => (Field::Name, Type::Text),
-            ["data", "count"] if of_event => (Field::Count, Type::Number),
-            ["data", "custom", name] if of_event || of_order => (Field::Custom((*name).to_owned()), Type::Any),
-            ["traits", name] => (Field::Trait(self.trait_number(name)), Type::Text),
-            ["traits", "custom", name] => (Field::Trait(self.trait_number(&format!("custom.{name}"))), Type::Text),
-            _ => {
-                let known = match trigger {
-                    Trigger::Order => {
-                        "net, gross, discount, first, currency, order, channel, source, data.custom.NAME, traits.NAME"
-                    }
-                    Trigger::Refund => "amount, currency, order, channel, source, data.custom.NAME, traits.NAME",
-                    Trigger::Started => "first, traits.NAME",
-                    Trigger::Lost => "traits.NAME",
-                    _ => "type, data.user, data.name, data.count, data.custom.NAME, traits.NAME",
-                };
-                return Err(format!("there is no field `{}` here; there are {known}", path.join(".")));
-            }
-        })
     }
 
     /// Finds or makes the column's place for these dimensions and this kind of window.
@@ -765,16 +675,10 @@ impl Builder {
         kind: Kind,
         measure: &Lowered,
     ) -> Result<Reading, Error> {
-        let of_event = |dim: &&Dim| !matches!(dim, Dim::Trait(_));
-        let needs_traits = !matches!(
-            &measure.column,
-            Column::Fact { trigger: Trigger::Order | Trigger::Refund | Trigger::Event | Trigger::Type(_), .. }
-        );
-        if needs_traits && let Some(index) = dims.iter().position(|dim| of_event(&dim)) {
-            return Err(Error::at(
-                &by[index],
-                "a measure of customers has the dimensions of accounts only, its traits",
-            ));
+        if let Some((index, message)) =
+            dims.iter().zip(0..).find_map(|(dim, at)| Some((at, lacks(&measure.column, dim)?)))
+        {
+            return Err(Error::at(&by[index], message));
         }
         let slicing = match kind {
             _ if !measure.per_window => Slicing::Hours,
@@ -829,39 +733,75 @@ impl Builder {
     fn index(&mut self, index: usize) {
         let Bundle { columns, slicing, .. } = self.plan.bundles[index].clone();
         for (number, column) in columns.into_iter().enumerate() {
-            match column {
+            let followed = |filter: &Option<String>| Followed {
+                bundle: index,
+                column: number,
+                filter: self.plan.filter(filter.as_deref()),
+            };
+            let kind = match slicing {
+                Slicing::Window(kind) => kind,
+                Slicing::Trailing(days) => Kind::Trailing(days),
+                Slicing::Hours => Kind::Hour,
+            };
+            match &column {
                 Column::Fact { trigger, amount, filter } => {
-                    let filter = filter.and_then(|text| self.filters.iter().position(|known| *known == text));
+                    let entry = (number, amount.clone(), self.plan.filter(filter.as_deref()));
                     let emissions = match trigger {
-                        Trigger::Type(kind) => self.plan.types.entry(kind).or_default(),
-                        trigger => self.plan.emissions.entry(trigger).or_default(),
+                        Trigger::Type(kind) => self.plan.types.entry(kind.clone()).or_default(),
+                        trigger => self.plan.emissions.entry(trigger.clone()).or_default(),
                     };
-                    let entry = (number, amount, filter);
                     match emissions.iter_mut().find(|emission| emission.bundle == index) {
                         Some(emission) => emission.columns.push(entry),
                         None => emissions.push(Emission { bundle: index, columns: vec![entry] }),
                     }
                 }
-                Column::Customers => self.plan.levels.push((index, number)),
-                what => {
-                    let kind = match slicing {
-                        Slicing::Window(kind) => kind,
-                        Slicing::Trailing(days) => Kind::Trailing(days),
-                        Slicing::Hours => continue,
-                    };
-                    match what {
-                        Column::Engaged(activity) => {
-                            let kinds = &mut self.plan.engaged[activity];
-                            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                                Some((_, columns)) => columns.push((index, number)),
-                                None => kinds.push((kind, vec![(index, number)])),
-                            }
-                        }
-                        what => self.plan.cohorts.push(Cohort { bundle: index, column: number, what, kind }),
+                Column::Customers { filter } => self.plan.levels.push(followed(filter)),
+                Column::Lost { what, filter } => {
+                    self.plan.cohorts.push(Cohort { column: followed(filter), what: *what, kind });
+                }
+                Column::Engaged { activity, filter } => {
+                    let followed = followed(filter);
+                    let kinds = &mut self.plan.engaged[*activity];
+                    match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                        Some((_, columns)) => columns.push(followed),
+                        None => kinds.push((kind, vec![followed])),
                     }
                 }
             }
         }
+    }
+}
+
+/// One set of dimensions, and how each is spelt.
+struct DimensionSet {
+    dims: Vec<Dim>,
+    names: Vec<String>,
+}
+
+fn same_set(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|name| other.contains(name))
+}
+
+/// Why a column cannot be told apart by a dimension.
+fn lacks(column: &Column, dim: &Dim) -> Option<String> {
+    let name = match dim {
+        Dim::Trait(_) => return None,
+        Dim::Channel => "channel",
+        Dim::Source => "source",
+        Dim::Product => "product",
+        Dim::Custom(_) => "custom field",
+    };
+    match column {
+        Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. } => None,
+        Column::Fact { trigger: Trigger::Event | Trigger::Type(_), .. } => match dim {
+            Dim::Custom(_) => None,
+            _ => Some(format!(
+                "only orders and refunds have a {name}; an event has its custom.NAME and the account's traits"
+            )),
+        },
+        _ => Some(format!(
+            "a measure of accounts has their traits as dimensions, and no {name}; a custom trait is `traits.custom.NAME`"
+        )),
     }
 }
 
@@ -870,13 +810,6 @@ fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
         list.push(item);
         list.len() - 1
     })
-}
-
-fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
-    if words.contains(&found.value.as_str()) {
-        return Ok(());
-    }
-    Err(Error::at(found, format!("`{}` is not known here; use {}", found.value, words.join(" or "))))
 }
 
 fn check_name(name: &Spanned<String>) -> Result<(), Error> {
@@ -890,14 +823,19 @@ fn check_name(name: &Spanned<String>) -> Result<(), Error> {
     Err(Error::at(name, "a metric's name has lower-case letters, digits and `_`, at most 64, and starts with a letter"))
 }
 
-fn lower(text: &Spanned<String>, wanted: Type, scope: &mut dyn Scope) -> Result<Expr, Error> {
-    let expr = Expr::lower(&text.value, scope).map_err(|problem| Error::within(text, problem.at, problem.message))?;
-    if expr.kind != wanted && expr.kind != Type::Any {
-        let message =
-            if wanted == Type::Flag { "a condition (true or false) is expected" } else { "a number is expected" };
-        return Err(Error::at(text, message));
+/// That the unit exists, and says of money that it is.
+fn check_unit(written: &Written, value: Option<&Expr>) -> Result<(), Error> {
+    let unit = written.unit.value.as_str();
+    if !["count", "ratio", "money", "days", "points", "seconds"].contains(&unit) {
+        let message = format!("unknown unit `{unit}`; use count, ratio, money, days, points or seconds");
+        return Err(Error::at(&written.unit, message));
     }
-    Ok(expr)
+    if unit != "money" && value.is_some_and(|value| value.kind == Type::Money) {
+        let message =
+            "the value is an amount of money, and amounts of all currencies would be added; use `unit: money`";
+        return Err(Error::at(&written.unit, message));
+    }
+    Ok(())
 }
 
 /// `name@version+hash`, the hash over everything that the values depend on.
@@ -939,207 +877,24 @@ fn definition(written: &Written, reads: &str) -> String {
 
 /// The names of a metric's measures, and of the settings that expressions may use.
 struct Measures<'a> {
-    names: &'a [String],
+    names: &'a [(String, Type)],
 }
 
 impl Scope for Measures<'_> {
     fn resolve(&mut self, path: &[&str]) -> Result<(usize, Type), String> {
         if let [name] = path {
-            if let Some(slot) = self.names.iter().position(|known| known == name) {
-                return Ok((slot, Type::Number));
+            if let Some(slot) = self.names.iter().position(|(known, _)| known == name) {
+                return Ok((slot, self.names[slot].1));
             }
             if *name == "margin" {
                 return Ok((self.names.len(), Type::Number));
             }
         }
-        let known: Vec<&str> = self.names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let known: Vec<&str> =
+            self.names.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
         Err(format!("there is no measure `{}`; there are {} and the setting margin", path.join("."), known.join(", ")))
     }
 }
 
-/// The fields of a fact.
-struct Fields<'a> {
-    builder: &'a mut Builder,
-    trigger: &'a Trigger,
-}
-
-impl Scope for Fields<'_> {
-    fn resolve(&mut self, path: &[&str]) -> Result<(usize, Type), String> {
-        let (field, kind) = self.builder.field(self.trigger, path)?;
-        Ok((position_or_push(&mut self.builder.plan.fields, field), kind))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rational::Rational;
-
-    fn problem(text: &str) -> String {
-        let parsed = Catalog::parse(text).and_then(|catalog| Plan::lower(&catalog, &Settings::default()).map(|_| ()));
-        parsed.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
-    }
-
-    fn metric(body: &str) -> String {
-        format!(
-            "meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: D\n    unit: count\n    windows: [1d]\n{body}"
-        )
-    }
-
-    #[test]
-    fn the_built_in_catalog_shares_columns() {
-        let plan = Plan::built_in(&Settings::default()).unwrap();
-        assert_eq!(plan.metrics.len(), 15);
-        // Seven sets of dimensions for orders; customers and their cohorts, each kind of window.
-        assert_eq!(plan.bundles.iter().filter(|bundle| bundle.money).count(), 7);
-        assert_eq!(plan.bundles.iter().filter(|bundle| bundle.slicing == Slicing::Hours && !bundle.money).count(), 4);
-        assert_eq!(plan.bundles.len(), 7 + 4 + 4 * 6);
-        let fill = |name: &str| plan.metrics.iter().find(|metric| metric.name == name).unwrap().fill();
-        assert_eq!([fill("orders"), fill("customers"), fill("customer_churn_rate")], ["zero", "carry", "null"]);
-    }
-
-    #[test]
-    fn errors_name_line_and_column() {
-        for (body, expected) in [
-            (
-                "    measures: {a: {count: order}}\n    value: a + b\n",
-                "9:16: there is no measure `b`; there are a and the setting margin",
-            ),
-            (
-                "    measures: {a: {count: ordr}}\n    value: a\n",
-                "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded",
-            ),
-            (
-                "    measures: {a: {sum: order, of: currency}}\n    value: a\n",
-                "8:36: `currency` is not a number that can be summed",
-            ),
-            (
-                "    measures: {a: {count: order, where: net > currency}}\n    value: a\n",
-                "8:45: the left side is a number, the right side text",
-            ),
-            (
-                "    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n",
-                "8:11: a measure of customers has the dimensions of accounts only, its traits",
-            ),
-            (
-                "    measures: {a: {count: order}}\n",
-                "3:11: the metric needs a `value`, an expression over its measures",
-            ),
-            ("    measure: {a: {count: order}}\n", "8:5: unknown field"),
-            (
-                "    by: []\n    measures: {a: {count: order}}\n    value: a\n",
-                "3:11: the metric needs a set of dimensions; the total is `by: [[]]`",
-            ),
-            (
-                "    by: [[plan, plan]]\n    measures: {a: {count: order}}\n    value: a\n",
-                "8:17: `plan` is there twice; leave one out",
-            ),
-        ] {
-            let found = problem(&metric(body));
-            assert!(found.starts_with(expected), "expected {expected}\n   found {found}");
-        }
-        let windows = |list| {
-            let body = metric("    measures: {a: {count: order}}\n    value: a\n");
-            problem(&body.replace("windows: [1d]", list))
-        };
-        assert_eq!(windows("windows: []"), "3:11: the metric needs a window; give `windows`, such as [1d, 1mo]");
-        assert_eq!(windows("windows: [1d, 1h, 1d]"), "7:23: `1d` is there twice; leave one out");
-        assert!(problem("meaningful: [order]\nmetrics: [").contains(':'));
-    }
-
-    /// Metrics of the built-in catalog whose definition is another one, after a change.
-    fn changed(change: impl FnOnce(&mut Settings), catalog: &str) -> Vec<String> {
-        let mut settings = Settings::default();
-        let before = Plan::built_in(&settings).unwrap();
-        change(&mut settings);
-        let after = Plan::lower(&Catalog::parse(catalog).unwrap(), &settings).unwrap();
-        let pairs = before.metrics.into_iter().zip(after.metrics);
-        let changed: Vec<String> =
-            pairs.filter(|(a, b)| a.render() != b.render()).map(|(metric, _)| metric.name).collect();
-        assert_eq!(before.generation == after.generation, changed.is_empty(), "{changed:?}");
-        changed
-    }
-
-    #[test]
-    fn a_definition_changes_with_the_settings_that_it_reads() {
-        let built_in = crate::catalog::BUILT_IN;
-        let all: Vec<String> =
-            Plan::built_in(&Settings::default()).unwrap().metrics.into_iter().map(|metric| metric.name).collect();
-        let but = |left_out: &[&str]| -> Vec<String> {
-            all.iter().filter(|name| !left_out.contains(&name.as_str())).cloned().collect()
-        };
-        assert!(changed(|_| (), built_in).is_empty());
-        assert_eq!(changed(|settings| settings.margin = Rational::ZERO, built_in), ["customer_lifetime_value"]);
-        assert_eq!(
-            changed(|settings| settings.silent_after += 1, built_in),
-            [
-                "customers",
-                "customers_started",
-                "customers_lost",
-                "customer_churn_rate",
-                "customer_churn_rate_rolling",
-                "engagement_rate",
-                "customer_lifetime_value"
-            ]
-        );
-        assert_eq!(
-            changed(|settings| settings.time_zone = "Europe/Berlin".to_owned(), built_in),
-            but(&["account_value"])
-        );
-        assert_eq!(changed(|settings| settings.allowed_lateness += 1, built_in), but(&["account_value"]));
-        let of_days = but(&["account_value", "silence"]);
-        assert_eq!(changed(|settings| settings.week_start = jiff::civil::Weekday::Sunday, built_in), of_days);
-        assert_eq!(changed(|settings| settings.fiscal_year_start = 4, built_in), of_days);
-        assert_eq!(changed(|settings| settings.max_ahead += 1, built_in), all);
-    }
-
-    #[test]
-    fn a_definition_changes_with_what_counts_as_activity() {
-        let less = crate::catalog::BUILT_IN.replace("meaningful: [order, usage.recorded]", "meaningful: [order]");
-        assert_eq!(changed(|_| (), &less), ["engagement_rate", "silence"]);
-    }
-
-    #[test]
-    fn another_dimension_is_computed_again_under_the_same_definition() {
-        let more = crate::catalog::BUILT_IN.replacen(
-            "by: [[]]\n    measures:\n      events",
-            "by: [[], [plan]]\n    measures:\n      events",
-            1,
-        );
-        assert_eq!(changed(|_| (), &more), ["events"]);
-        let definition = |text: &str| {
-            Plan::lower(&Catalog::parse(text).unwrap(), &Settings::default()).unwrap().metrics[0].definition.clone()
-        };
-        assert_eq!(definition(&more), definition(crate::catalog::BUILT_IN));
-    }
-
-    #[test]
-    fn a_definition_changes_with_what_it_means_only() {
-        let definition = |value: &str, title: &str| {
-            let text = metric(&format!("    measures: {{a: {{count: order}}}}\n    value: {value}\n"))
-                .replace("title: M", title);
-            Plan::lower(&Catalog::parse(&text).unwrap(), &Settings::default()).unwrap().metrics[0].definition.clone()
-        };
-        assert_eq!(definition("a", "title: M"), definition("a", "title: N"));
-        assert_ne!(definition("a", "title: M"), definition("2 * a", "title: M"));
-    }
-
-    #[test]
-    fn types_that_no_metric_reads_are_known() {
-        let plan = Plan::built_in(&Settings::default()).unwrap();
-        for kind in ["order.completed", "payment.refunded", "account.updated", "retracted", "usage.recorded"] {
-            assert!(plan.measures(kind), "{kind}");
-        }
-        for kind in ["lead.created", "my.own", ""] {
-            assert!(!plan.measures(kind), "{kind}");
-        }
-        let text = "meaningful: [order]\nmetrics:\n  - name: m\n    title: M\n    description: M.\n    unit: count\n    \
-                    windows: [1d]\n    measures:\n      a: {count: my.own}\n      \
-                    b: {count: event, where: 'type == \"page.viewed\"'}\n    value: a + b\n";
-        let plan = Plan::lower(&Catalog::parse(text).unwrap(), &Settings::default()).unwrap();
-        assert_eq!(
-            ["my.own", "page.viewed", "usage.recorded", "order.completed"].map(|kind| plan.measures(kind)),
-            [true, true, false, true]
-        );
-    }
-}
+mod tests;

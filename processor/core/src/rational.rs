@@ -50,6 +50,19 @@ impl Rational {
         if scale < 0 { Rational::new(digits, power) } else { Some(Rational::integer(digits.checked_mul(power)?)) }
     }
 
+    /// The shortest decimal that is this number, `-12.5`; `None` where no decimal is.
+    pub fn decimal(self) -> Option<String> {
+        let places = (0..=38).find(|places| 10_i128.checked_pow(*places).is_some_and(|power| power % self.den == 0))?;
+        let power = 10_i128.checked_pow(places)?;
+        let digits = self.num.unsigned_abs().checked_mul((power / self.den).unsigned_abs())?;
+        let (whole, fraction) = (digits / power.unsigned_abs(), digits % power.unsigned_abs());
+        let sign = if self.num < 0 { "-" } else { "" };
+        Some(match usize::try_from(places).ok()? {
+            0 => format!("{sign}{whole}"),
+            places => format!("{sign}{whole}.{fraction:0places$}"),
+        })
+    }
+
     /// Numerator of the reduced form.
     pub fn num(self) -> i128 {
         self.num
@@ -138,6 +151,15 @@ mod tests {
         assert_eq!(Rational::parse("1e3"), Some(Rational::integer(1000)));
         assert_eq!(Rational::parse("1e-3"), Rational::new(1, 1000));
         assert_eq!(Rational::parse("x"), None);
+    }
+
+    #[test]
+    fn the_shortest_decimal_is_written() {
+        for text in ["0", "-12", "12.5", "-0.125", "0.0001", "100"] {
+            assert_eq!(Rational::parse(text).unwrap().decimal().unwrap(), text);
+        }
+        assert_eq!(Rational::parse("12.50").unwrap().decimal().unwrap(), "12.5");
+        assert_eq!(Rational::new(1, 3).unwrap().decimal(), None);
     }
 
     #[test]

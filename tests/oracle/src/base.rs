@@ -1,7 +1,7 @@
 //! Metrics over the customer base: one pass over all accounts for each window.
 
 use crate::calendar::Window;
-use crate::history::Account;
+use crate::history::{Account, Traits};
 use crate::money::{self, trait_groups};
 use crate::read::Event;
 use crate::row::{Answer, Group, NO_DENOMINATOR, Row, ZERO_CHURN};
@@ -32,57 +32,74 @@ pub type Table<'a> = HashMap<Group<'a>, Counts>;
 
 /// Counts all accounts in `window`.
 pub fn count<'a>(accounts: &'a [Account<'a>], window: Window, clock: Micros) -> Table<'a> {
-    let mut table = Table::new();
+    count_where(accounts, window, clock, &|_| true)
+}
+
+/// The same of those accounts whose traits pass, each count by the traits by which it is grouped.
+pub fn count_where<'a>(
+    accounts: &'a [Account<'a>],
+    window: Window,
+    clock: Micros,
+    passes: &dyn Fn(&Traits) -> bool,
+) -> Table<'a> {
+    let mut counting = Counting { table: Table::new(), passes };
     for account in accounts.iter().filter(|a| !a.runs.is_empty()) {
-        levels(account, window, clock, &mut table);
-        movements(account, window, &mut table);
+        counting.levels(account, window, clock);
+        counting.movements(account, window);
     }
-    table
+    counting.table
+}
+
+struct Counting<'a, 'p> {
+    table: Table<'a>,
+    passes: &'p dyn Fn(&Traits) -> bool,
 }
 
 /// An open window shows the state after everything applied.
-fn end_of(window: Window, clock: Micros) -> Micros {
+pub fn end_of(window: Window, clock: Micros) -> Micros {
     if clock >= window.end { window.end } else { NOW }
 }
 
-fn levels<'a>(account: &'a Account<'a>, window: Window, clock: Micros, table: &mut Table<'a>) {
-    let end = end_of(window, clock);
-    let (before, after) = (account.customer_at(window.start), account.customer_at(end));
-    if before {
-        for group in trait_groups(account.traits_at(window.start)) {
-            let counts = table.entry(group).or_default();
-            counts.at_start += 1;
-            counts.churned += i128::from(!after);
+impl<'a> Counting<'a, '_> {
+    fn levels(&mut self, account: &'a Account<'a>, window: Window, clock: Micros) {
+        let end = end_of(window, clock);
+        let (before, after) = (account.customer_at(window.start), account.customer_at(end));
+        if before {
+            self.each(account.traits_at(window.start), |counts| {
+                counts.at_start += 1;
+                counts.churned += i128::from(!after);
+            });
+        }
+        if after {
+            let engaged = account.engaged(window.start, window.end);
+            self.each(account.traits_at(end), |counts| {
+                counts.at_end += 1;
+                counts.engaged += i128::from(engaged);
+            });
         }
     }
-    if after {
-        let engaged = account.engaged(window.start, window.end);
-        for group in trait_groups(account.traits_at(end)) {
-            let counts = table.entry(group).or_default();
-            counts.at_end += 1;
-            counts.engaged += i128::from(engaged);
-        }
-    }
-}
 
-fn movements<'a>(account: &'a Account<'a>, window: Window, table: &mut Table<'a>) {
-    for run in &account.runs {
-        let starts_here = window.holds(run.start.0);
-        let of_start = account.traits_before(run.start);
-        if starts_here {
-            each(of_start, table, |c| c.started += 1);
-        }
-        if let Some(lost) = run.lost.filter(|&lost| window.holds(lost)) {
-            each(account.traits_at(lost), table, |c| c.lost += 1);
-            let of_base = if starts_here { of_start } else { account.traits_at(window.start) };
-            each(of_base, table, |c| c.lost_of_base += 1);
+    fn movements(&mut self, account: &'a Account<'a>, window: Window) {
+        for run in &account.runs {
+            let starts_here = window.holds(run.start.0);
+            let of_start = account.traits_before(run.start);
+            if starts_here {
+                self.each(of_start, |c| c.started += 1);
+            }
+            if let Some(lost) = run.lost.filter(|&lost| window.holds(lost)) {
+                self.each(account.traits_at(lost), |c| c.lost += 1);
+                let of_base = if starts_here { of_start } else { account.traits_at(window.start) };
+                self.each(of_base, |c| c.lost_of_base += 1);
+            }
         }
     }
-}
 
-fn each<'a>(traits: &'a crate::history::Traits, table: &mut Table<'a>, change: impl Fn(&mut Counts)) {
-    for group in trait_groups(traits) {
-        change(table.entry(group).or_default());
+    fn each(&mut self, traits: &'a Traits, change: impl Fn(&mut Counts)) {
+        if (self.passes)(traits) {
+            for group in trait_groups(traits) {
+                change(self.table.entry(group).or_default());
+            }
+        }
     }
 }
 
@@ -150,13 +167,22 @@ pub struct Tables<'t, 'a> {
     pub margin: (i128, i128),
 }
 
+impl<'a> Seen<'a> {
+    /// The groups that may have begun before the end of `window`, and whether each has for sure.
+    pub fn groups(&self, window: Window) -> impl Iterator<Item = (Group<'a>, bool)> {
+        let begun = move |at: Option<&Micros>| at.is_some_and(|&at| at < window.end);
+        let groups = self.maybe.iter().filter(move |(_, at)| begun(Some(at)));
+        groups.map(move |(&group, _)| (group, begun(self.sure.get(&group))))
+    }
+}
+
 impl<'a> Tables<'_, 'a> {
     /// The rows of the window.
     pub fn rows(&self, seen: &Seen<'a>, rows: &mut Vec<Row>) {
         let begun = |at: Option<&Micros>| at.is_some_and(|&at| at < self.window.end);
-        for (&group, _) in seen.maybe.iter().filter(|(_, at)| begun(Some(at))) {
+        for (group, sure) in seen.groups(self.window) {
             let counts = self.base.get(&group).copied().unwrap_or_default();
-            self.level_rows(group, &counts, begun(seen.sure.get(&group)), rows);
+            self.level_rows(group, &counts, sure, rows);
             for (&currency, _) in seen.currencies.iter().filter(|(_, at)| begun(Some(at))) {
                 let sure = begun(seen.pairs.get(&(group, currency)));
                 let answer = self.lifetime_value(group, currency, &counts);

@@ -219,10 +219,9 @@ impl Comparison<'_> {
         }
         let zero = |n: Option<i128>| n.is_none_or(|n| n == 0);
         match series.metric.as_str() {
-            "customers" | "silence" | "account_value" => self.is_carried(series, window, said),
-            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events" => {
-                said.value == Some(0.0) && said.num.is_none() && said.reason.is_none()
-            }
+            "customers" | "pro_customers" | "silence" | "account_value" => self.is_carried(series, window, said),
+            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events"
+            | "web_buyers" => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
             _ => {
                 let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
                 said.value.is_none() && zero(said.num) && zero(said.den) && reason

@@ -50,6 +50,10 @@
 //!   a day of silence) or later; coarser windows and `to-date` never. It is what the last tick before that showed, from
 //!   the events recorded by then and the timers due by then, `final` included; there is none if there was none then.
 //!
+//! Filters
+//! - A filter over accounts is over the traits by which the measure groups them: churn at the window's start, levels and
+//!   activity at its end, starts at the event. A missing trait is unequal to every value.
+//!
 //! Rows
 //! - Rows for every window start at the first event *in effect*. An `account.updated` counts for the group before and
 //!   the group after it, a `retracted` only possibly; until any other event of the group, rows that equal the fill
@@ -67,6 +71,7 @@ pub mod account;
 pub mod base;
 pub mod calendar;
 pub mod diff;
+pub mod filtered;
 pub mod generate;
 pub mod history;
 pub mod money;

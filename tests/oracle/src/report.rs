@@ -4,7 +4,7 @@ use crate::calendar::{Kind, Window, windows};
 use crate::read::{Event, Log};
 use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
-use crate::{Error, Micros, Settings, account, base, history, money, repair};
+use crate::{Error, Micros, Settings, account, base, filtered, history, money, repair};
 use std::collections::{BTreeMap, HashSet};
 
 /// What must stand after the last tick.
@@ -86,6 +86,7 @@ fn rows_at(instant: Micros, log: &Log, settings: &Settings, windows: &[Window], 
         let base = base::count(&accounts, window, instant);
         money::rows(&money, window, &mut rows);
         base::Tables { window, money: &money, base: &base, margin: settings.margin }.rows(&seen, &mut rows);
+        filtered::rows(&accounts, window, instant, &seen, settings, &mut rows);
         events_row(&counted, window, &mut rows);
     }
     let days = &days[..days.partition_point(|day| day.opens <= instant)];

@@ -39,6 +39,8 @@ pub struct Settings {
     pub events: Counted,
     /// Windows of an hour, too: for a user's catalog that adds them to the built-in metrics.
     pub hours: bool,
+    /// The metrics of [`crate::filtered`], too.
+    pub filtered: bool,
     /// How long after its end a window is corrected.
     pub keep: Keep,
 }
@@ -77,6 +79,7 @@ impl Default for Settings {
             clock: None,
             events: Counted::Accepted,
             hours: false,
+            filtered: false,
             keep: Keep { hour: 35 * 86_400 * SECOND, day: 1_095 * 86_400 * SECOND },
         }
     }

@@ -7,6 +7,7 @@
 
 mod base;
 mod compare;
+mod filtered;
 mod keep;
 mod money;
 mod repair;

@@ -14,7 +14,7 @@
 use crate::{
     calendar::{Calendar, Day, Kind, Time},
     lifecycle::customer::{Customer, Run, Traits},
-    plan::Column,
+    plan::Loss,
 };
 
 /// A change: windows of `kind` whose slice is `slice` change by `delta` for the profile.
@@ -89,18 +89,18 @@ fn engaged_trailing(
     range(after.profile, is, 1);
 }
 
-/// What the loss that ends the latest run adds; `what` is `Churned` or `LostByStart`.
+/// What the loss that ends the latest run adds.
 pub fn lost(
     calendar: &mut Calendar,
     kind: Kind,
-    what: &Column,
+    what: Loss,
     customer: &Customer,
     traits: &Traits,
     mut add: impl FnMut(Change),
 ) {
     let Some(run) = customer.runs.last() else { return };
     let group = |start: Time| match what {
-        Column::Churned => customer.at(start).then(|| traits.before(start)),
+        Loss::Churned => customer.at(start).then(|| traits.before(start)),
         _ if run.start >= start => Some(run.profile),
         _ => Some(traits.before(start)),
     };

@@ -1,9 +1,11 @@
 //! Counts and sums: a fact adds 1, or one of its fields, to the slice of its time.
 
+use std::borrow::Cow;
+
 use super::group::{Facts, Groups};
 use crate::{
     calendar::Time,
-    event::{Body, Custom, Event, Order},
+    event::{Body, Custom, Event, Order, Usage},
     expr::{Value, Values},
     lifecycle::order::{Share, shares},
     plan::{Dim, Field, Plan},
@@ -22,6 +24,8 @@ pub struct Fact<'a> {
     pub event: Option<&'a Event<'a>>,
     /// The order that it is about.
     pub order: Option<&'a Order<'a>>,
+    /// Of a refund: the custom fields of its order.
+    pub opening: &'a [(&'a str, Custom<'a>)],
     /// Amount of the refund, if it is one.
     pub refund: i64,
     /// ISO 4217; empty without money.
@@ -53,73 +57,100 @@ impl View<'_> {
             Some(Field::Gross) => self.share.gross,
             Some(Field::Discount) => self.share.discount,
             Some(Field::Amount) => self.share.refund,
-            Some(Field::Count) => match self.fact.event.map(|event| &event.body) {
-                Some(Body::Usage(usage)) => usage.count.into(),
-                _ => 0,
-            },
+            Some(Field::Count) => self.usage().map_or(0, |usage| usage.count.into()),
             // Whole numbers only: what is summed is exact.
             Some(Field::Custom(name)) => match self.custom(name) {
                 Some(Custom::Integer(number)) => (*number).into(),
                 _ => 0,
             },
+            Some(Field::Has(field)) => i128::from(match field.as_ref() {
+                Field::Count => self.usage().is_some(),
+                Field::Custom(name) => matches!(self.custom(name), Some(Custom::Integer(_))),
+                _ => true,
+            }),
             Some(_) => 0,
+        }
+    }
+
+    fn usage(&self) -> Option<&Usage<'_>> {
+        match &self.fact.event?.body {
+            Body::Usage(usage) => Some(usage),
+            _ => None,
         }
     }
 
     /// The text of a field; empty if absent.
     fn text(&self, field: &Field) -> &str {
         let order = self.fact.order;
-        let body = self.fact.event.map(|event| &event.body);
-        match (field, body) {
-            (Field::Currency, _) => self.fact.currency,
-            (Field::Order, _) => order.map_or("", |order| order.order),
-            (Field::Channel, _) => order.map_or("", |order| order.channel),
-            (Field::Source, _) => order.map_or("", |order| order.source),
-            (Field::Type, _) => self.fact.event.map_or("", |event| event.kind),
-            (Field::User, Some(Body::Usage(usage))) => usage.user,
-            (Field::Name, Some(Body::Usage(usage))) => usage.name,
-            (Field::Trait(number), _) => &self.profiles.values(self.fact.profile)[*number],
+        match field {
+            Field::Currency => self.fact.currency,
+            Field::Order => order.map_or("", |order| order.order),
+            Field::Channel => order.map_or("", |order| order.channel),
+            Field::Source => order.map_or("", |order| order.source),
+            Field::Type => self.fact.event.map_or("", |event| event.kind),
+            Field::User => self.usage().map_or("", |usage| usage.user),
+            Field::Name => self.usage().map_or("", |usage| usage.name),
+            Field::Trait(number) => &self.profiles.values(self.fact.profile)[*number],
             _ => "",
         }
     }
 
+    /// A custom field: of a refund that of its order, and the refund's own where the order has none.
     fn custom(&self, name: &str) -> Option<&Custom<'_>> {
-        self.fact.event?.custom.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        let own = self.fact.event.map_or(&[][..], |event| &event.custom);
+        self.fact.opening.iter().chain(own).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The value of a dimension; empty if absent.
-    pub fn dimension(&self, dim: &Dim) -> &str {
-        match dim {
+    pub fn dimension(&self, dim: &Dim) -> Cow<'_, str> {
+        Cow::Borrowed(match dim {
             Dim::Trait(number) => &self.profiles.values(self.fact.profile)[*number],
             Dim::Channel => self.text(&Field::Channel),
             Dim::Source => self.text(&Field::Source),
             Dim::Product => self.share.product,
-            Dim::Custom(name) => match self.custom(name) {
-                Some(Custom::Text(text)) => text,
-                Some(Custom::Decimal(text)) => text,
-                Some(Custom::Flag(true)) => "true",
-                Some(Custom::Flag(false)) => "false",
-                Some(Custom::Integer(_)) | None => "",
-            },
-        }
+            Dim::Custom(name) => return self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
+        })
     }
+}
+
+/// A text as filters see it: an empty one is missing.
+fn present(text: &str) -> Value<'_> {
+    if text.is_empty() { Value::Null } else { Value::Text(Cow::Borrowed(text)) }
 }
 
 impl Values for View<'_> {
     fn get(&self, slot: usize) -> Value<'_> {
         match &self.plan.fields[slot] {
+            Field::Count if self.usage().is_none() => Value::Null,
             field @ (Field::Net | Field::Gross | Field::Discount | Field::Amount | Field::Count) => {
                 Value::Number(Rational::integer(self.amount(Some(field))))
             }
             Field::First => Value::Flag(self.fact.first),
             Field::Custom(name) => match self.custom(name) {
-                Some(Custom::Text(text)) => Value::Text(text),
+                Some(Custom::Text(text)) => Value::Text(Cow::Borrowed(text)),
                 Some(Custom::Integer(number)) => Value::Number(Rational::integer((*number).into())),
                 Some(Custom::Decimal(text)) => Rational::parse(text).map_or(Value::Null, Value::Number),
                 Some(Custom::Flag(flag)) => Value::Flag(*flag),
                 None => Value::Null,
             },
-            field => Value::Text(self.text(field)),
+            field => present(self.text(field)),
+        }
+    }
+}
+
+/// The traits of an account, read by filters over accounts.
+pub struct Traits<'a> {
+    /// The plan whose fields are asked for.
+    pub plan: &'a Plan,
+    /// Values of the traits, of the account.
+    pub values: &'a [Box<str>],
+}
+
+impl Values for Traits<'_> {
+    fn get(&self, slot: usize) -> Value<'_> {
+        match &self.plan.fields[slot] {
+            Field::Trait(number) => present(&self.values[*number]),
+            _ => Value::Null,
         }
     }
 }
@@ -168,7 +199,7 @@ impl Emitter<'_> {
             let group = &self.groups.list[*number];
             let currency = if group.money { fact.money } else { 0 };
             let profile = if group.by_traits { fact.profile } else { 0 };
-            let values = group.dims.iter().map(|dim| self.names.number(view.dimension(dim)));
+            let values = group.dims.iter().map(|dim| self.names.number(&view.dimension(dim)));
             let set = self.deltas.set(*number, currency, profile, values);
             let row = self.deltas.row(set, slice, facts.terms.len());
             for ((field, filter), sum) in facts.terms.iter().zip(row) {

@@ -15,7 +15,7 @@
 use crate::{
     calendar::{Day, Kind},
     map::Map,
-    plan::{Column, Dim, Emission, Field, Plan, Trigger},
+    plan::{Dim, Emission, Field, Followed, Loss, Plan, Trigger},
 };
 
 /// What a column adds: 1 or a field, where a filter holds.
@@ -41,6 +41,8 @@ pub struct Group {
     pub money: bool,
     /// Number of terms of a row.
     pub width: usize,
+    /// Of measures of accounts: the filter over traits of each term.
+    pub filters: Vec<Option<usize>>,
     /// Where rows go.
     pub targets: Vec<Target>,
 }
@@ -76,9 +78,11 @@ pub struct Groups {
     /// The level of customers.
     pub level: Option<usize>,
     /// Columns about losses, by what they follow.
-    pub cohorts: Vec<(Column, Kind, usize)>,
+    pub cohorts: Vec<(Loss, Kind, usize)>,
     /// For each activity: the active accounts of each kind of window.
     pub engaged: Vec<Vec<(Kind, usize)>>,
+    /// For each activity: the filter over its events.
+    pub active: Vec<Option<usize>>,
     /// Steps of silence, days.
     pub steps: Vec<u16>,
     /// Days of the longest trailing window of a cohort or activity.
@@ -99,15 +103,15 @@ impl Groups {
         groups.types = plan.types.iter().map(|(kind, emits)| (kind.clone(), facts(list, plan, emits))).collect();
         groups.level = (!plan.levels.is_empty()).then(|| of_accounts(list, &plan.levels));
         for cohort in &plan.cohorts {
-            let column = (cohort.bundle, cohort.column);
             match groups.cohorts.iter().find(|(what, kind, _)| *what == cohort.what && *kind == cohort.kind) {
-                Some((_, _, group)) => list[*group].targets.extend(targets(&[column])),
-                None => groups.cohorts.push((cohort.what.clone(), cohort.kind, of_accounts(list, &[column]))),
+                Some((_, _, group)) => list[*group].follow(cohort.column),
+                None => groups.cohorts.push((cohort.what, cohort.kind, of_accounts(list, &[cohort.column]))),
             }
         }
         for kinds in &plan.engaged {
             groups.engaged.push(kinds.iter().map(|(kind, columns)| (*kind, of_accounts(list, columns))).collect());
         }
+        groups.active = plan.activities.iter().map(|activity| plan.filter(activity.filter.as_deref())).collect();
         let kinds = groups.engaged.iter().flatten().map(|(kind, _)| kind);
         let kinds = kinds.chain(groups.cohorts.iter().map(|(_, kind, _)| kind));
         let days = kinds.map(|kind| if let Kind::Trailing(days) = kind { Day::from(*days) } else { 0 });
@@ -118,15 +122,22 @@ impl Groups {
     }
 }
 
-/// A group of columns about accounts: traits decide, one term.
-fn of_accounts(list: &mut Vec<Group>, columns: &[(usize, usize)]) -> usize {
-    let targets = targets(columns).collect();
-    list.push(Group { dims: Vec::new(), by_traits: true, money: false, width: 1, targets });
-    list.len() - 1
+/// A group of columns about accounts: traits decide, a term a filter.
+fn of_accounts(list: &mut Vec<Group>, columns: &[Followed]) -> usize {
+    let mut group =
+        Group { dims: Vec::new(), by_traits: true, money: false, width: 0, filters: Vec::new(), targets: Vec::new() };
+    columns.iter().for_each(|column| group.follow(*column));
+    push(list, group)
 }
 
-fn targets(columns: &[(usize, usize)]) -> impl Iterator<Item = Target> {
-    columns.iter().map(|(bundle, column)| Target { bundle: *bundle, columns: vec![(*column, 0)] })
+impl Group {
+    /// Adds a column about accounts.
+    fn follow(&mut self, column: Followed) {
+        let known = self.filters.iter().position(|filter| *filter == column.filter);
+        let term = known.unwrap_or_else(|| push(&mut self.filters, column.filter));
+        self.width = self.filters.len();
+        self.targets.push(Target { bundle: column.bundle, columns: vec![(column.column, term)] });
+    }
 }
 
 fn facts(list: &mut Vec<Group>, plan: &Plan, emissions: &[Emission]) -> Facts {
@@ -147,7 +158,8 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, emissions: &[Emission]) -> Facts {
             Some(group) => group.targets.push(target),
             None => {
                 let products = dims.contains(&Dim::Product);
-                let group = Group { dims, by_traits, money: bundle.money, width: 0, targets: vec![target] };
+                let (money, targets) = (bundle.money, vec![target]);
+                let group = Group { dims, by_traits, money, width: 0, filters: Vec::new(), targets };
                 let number = push(list, group);
                 if products { &mut facts.by_product } else { &mut facts.whole }.push(number);
             }

@@ -20,6 +20,7 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Eve
     let kind = match &body {
         Body::Order(_) => "order.completed",
         Body::Usage(_) => "usage.recorded",
+        Body::Cancelled(_) => "order.cancelled",
         _ => "other",
     };
     Event {
@@ -49,7 +50,7 @@ impl Sums {
     }
 }
 
-/// The built-in catalog, and what is kept by account and day.
+/// The built-in catalog, what is kept by account and day, and measures of accounts with filters.
 fn plan() -> Arc<Plan> {
     const KEPT: &str = "
   - name: kept
@@ -64,6 +65,27 @@ fn plan() -> Arc<Plan> {
       used: {sum: usage.recorded, of: data.count}
       amount: {sum: usage.recorded, of: data.custom.amount, where: data.count > 0}
     value: events
+
+  - name: filtered
+    title: Filtered
+    description: Every kind of measure of accounts, of some of them only.
+    unit: count
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region]]
+    measures:
+      customers: {level: customer, where: 'plan == \"1\"'}
+      not_tests: {level: customer, where: '!traits.test'}
+      started: {count: customer_started, where: 'plan == \"1\"'}
+      lost: {count: customer_lost, where: 'plan == \"1\"'}
+      lost_of_start: {count: customer_lost, traits: start, where: 'plan == \"1\"'}
+      churned: {cohort: customer, then: lost, where: '!traits.test'}
+      engaged: {distinct: meaningful, among: customer, where: '!traits.test && data.custom.bot != true'}
+      big: {distinct: order, where: net > 2000 && !data.custom.bot}
+      refunded: {distinct: refund, where: '!data.custom.bot'}
+      begun: {distinct: customer_started}
+      gone: {distinct: customer_lost, where: 'plan == \"1\"'}
+      cancelled: {distinct: order.cancelled}
+    value: customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -187,9 +209,10 @@ fn body() -> impl Strategy<Value = Body<'static>> {
     let refund = (0_u32..5, 0_u32..12, 1_i64..100).prop_map(|(refund, order, amount)| {
         Body::Refund(Refund { refund: text(refund), order: text(order), amount, currency: "USD" })
     });
-    let traits = (0_u8..3, 0_u8..3).prop_map(|(plan, region)| {
+    let traits = (0_u8..3, 0_u8..3, 0_u8..3).prop_map(|(plan, region, test)| {
         let value = |n: u8| (n > 0).then(|| text(n));
-        Body::Traits(vec![("plan", value(plan)), ("region", value(region))])
+        let test = (test > 0).then_some(if test == 1 { "true" } else { "false" });
+        Body::Traits(vec![("plan", value(plan)), ("region", value(region)), ("test", test)])
     });
     let usage = (0_i64..3).prop_map(|count| Body::Usage(Usage { user: "", name: "", count }));
     let retracted = (0_u32..30).prop_map(|id| Body::Retracted(EventId { source: "s", id: text(id) }));
@@ -205,13 +228,16 @@ fn body() -> impl Strategy<Value = Body<'static>> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
-    let one = (0_i64..500, 0_i64..3, proptest::option::weighted(0.1, 0_u32..30), body());
+    let bot = proptest::option::weighted(0.3, any::<bool>());
+    let one = (0_i64..500, 0_i64..3, proptest::option::weighted(0.1, 0_u32..30), body(), bot);
     proptest::collection::vec(one, 1..30).prop_map(|list| {
-        let place = |(index, (day, hour, corrects, body)): (usize, (i64, i64, Option<u32>, Body<'static>))| {
+        let mut events = Vec::new();
+        for (index, (day, hour, corrects, body, bot)) in (0..).zip(list) {
             // Days and quarter days, so that due times, midnights and events coincide.
-            event(day * DAY + hour * 6 * HOUR, u32::try_from(index).unwrap(), corrects, body)
-        };
-        list.into_iter().enumerate().map(place).collect()
+            let custom = bot.map(|bot| ("bot", Custom::Flag(bot))).into_iter().collect();
+            events.push(Event { custom, ..event(day * DAY + hour * 6 * HOUR, index, corrects, body) });
+        }
+        events
     })
 }
 

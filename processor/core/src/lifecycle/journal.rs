@@ -10,7 +10,7 @@
 //! - a refund id opened twice is one; a refund waits for its order.
 
 use crate::{
-    event::{Body, Event, EventId, Order, Refund},
+    event::{Body, Custom, Event, EventId, Order, Refund},
     map::{Map, Set},
 };
 
@@ -21,9 +21,9 @@ pub enum Effect<'a> {
     Nothing,
     /// An order that counts.
     Order(&'a Order<'a>),
-    /// A refund of an order that counts.
-    Refund(&'a Refund<'a>, &'a Order<'a>),
-    /// What its body says (traits, usage).
+    /// A refund, the order that it is of, and the custom fields of that order; the order counts.
+    Refund(&'a Refund<'a>, &'a Order<'a>, &'a [(&'a str, Custom<'a>)]),
+    /// What its body says (traits, usage); of a cancellation that it happened.
     Plain,
 }
 
@@ -50,12 +50,12 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
         effects[index] = match &event.body {
             Body::Order(order) if counted(order.order) == Some(index) => Effect::Order(order),
             Body::Refund(refund) if refunds.insert(refund.refund) => {
-                match counted(refund.order).map(|at| &events[at].body) {
-                    Some(Body::Order(order)) => Effect::Refund(refund, order),
+                match counted(refund.order).map(|at| (&events[at].body, &events[at].custom)) {
+                    Some((Body::Order(order), custom)) => Effect::Refund(refund, order, custom),
                     _ => Effect::Nothing,
                 }
             }
-            Body::Traits(_) | Body::Usage(_) | Body::Other => Effect::Plain,
+            Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
             _ => Effect::Nothing,
         };
     }
@@ -146,7 +146,7 @@ mod tests {
         let none = "";
         for (case, events, expected) in [
             ("second opening", vec![event(1, "a", none, order("1")), event(2, "b", none, order("1"))], "a"),
-            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1"))], ""),
+            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1"))], "c"),
             ("corrected", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1"))], "b"),
             (
                 "greater correction",

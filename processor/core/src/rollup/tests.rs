@@ -38,7 +38,7 @@ impl Scene {
                     Column::Fact { trigger: crate::plan::Trigger::Order, amount: None, .. } => orders,
                     Column::Fact { trigger: crate::plan::Trigger::Order, .. } => net,
                     Column::Fact { trigger: crate::plan::Trigger::Event, .. } => 1,
-                    Column::Customers => customers,
+                    Column::Customers { .. } => customers,
                     _ => 0,
                 })
                 .collect();

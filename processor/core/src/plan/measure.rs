@@ -1,0 +1,253 @@
+//! Measures to columns: which keys go together, which fields a filter may read.
+//!
+//! Invariant: a key that would change nothing where it stands is refused, with its place and where it belongs.
+//!
+//! A filter over a fact is decided where the fact happens. A filter over accounts (levels, cohorts, distinct accounts) is
+//! over their traits, at the instant at which the measure takes the traits for its dimensions, so a filtered measure is
+//! the row of its dimension. The conditions of a filter of `distinct` are told apart: those over the event say what
+//! counts as activity, those over traits who counts.
+
+use serde_saphyr::Spanned;
+
+use super::{Activity, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
+use crate::{
+    catalog::{Error, Measure, Metric},
+    expr::{Expr, Scope, Type},
+};
+
+/// A column, and how a metric reads it.
+pub(super) struct Lowered {
+    pub(super) column: Column,
+    pub(super) read: Read,
+    pub(super) per_window: bool,
+    /// Money, or another number.
+    pub(super) unit: Type,
+}
+
+/// The kinds of measure, each with the keys that it takes.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("count", &["where", "traits"]),
+    ("sum", &["of", "where"]),
+    ("mean", &["of", "where"]),
+    ("level", &["at", "where"]),
+    ("distinct", &["among", "where"]),
+    ("cohort", &["then", "where"]),
+];
+
+/// The keys beside the kind and `where`, which all take, with where they belong.
+fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 5] {
+    [
+        ("of", "`sum` and `mean`", measure.of.as_ref()),
+        ("at", "`level`", measure.at.as_ref()),
+        ("among", "`distinct`", measure.among.as_ref()),
+        ("then", "`cohort`", measure.then.as_ref()),
+        ("traits", "`count: customer_lost`", measure.traits.as_ref()),
+    ]
+}
+
+impl Builder {
+    /// The columns of a measure: one, or sum and count of a mean.
+    pub(super) fn measure(&mut self, name: &str, measure: &Measure, metric: &Metric) -> Result<Vec<Lowered>, Error> {
+        let (kind, of) = kind(name, measure, metric)?;
+        let one = |column: Column, read: Read, per_window: bool| {
+            Ok(vec![Lowered { column, read, per_window, unit: Type::Number }])
+        };
+        match kind {
+            "count" => match &measure.traits {
+                Some(traits) => {
+                    if of.value != "customer_lost" {
+                        return Err(Error::at(
+                            traits,
+                            "`traits` means nothing here; it belongs to `count: customer_lost`",
+                        ));
+                    }
+                    expect_word(traits, &["start"])?;
+                    one(Column::Lost { what: Loss::ByStart, filter: self.of_accounts(measure)? }, Read::Window, true)
+                }
+                None => Ok(vec![self.fact(measure, of, false)?]),
+            },
+            "sum" => Ok(vec![self.fact(measure, of, true)?]),
+            "mean" => Ok(vec![self.fact(measure, of, true)?, self.fact(measure, of, false)?]),
+            "level" => {
+                expect_word(of, &["customer"])?;
+                measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
+                let starts = measure.at.as_ref().is_some_and(|at| at.value == "start");
+                let read = if starts { Read::Start } else { Read::End };
+                one(Column::Customers { filter: self.of_accounts(measure)? }, read, false)
+            }
+            "cohort" => {
+                expect_word(of, &["customer"])?;
+                let Some(then) = &measure.then else { return Err(Error::at(of, "a cohort needs `then: lost`")) };
+                expect_word(then, &["lost"])?;
+                one(Column::Lost { what: Loss::Churned, filter: self.of_accounts(measure)? }, Read::Window, true)
+            }
+            _ => one(self.distinct(measure, of)?, Read::Window, true),
+        }
+    }
+
+    fn distinct(&mut self, measure: &Measure, of: &Spanned<String>) -> Result<Column, Error> {
+        let triggers = match of.value.as_str() {
+            "meaningful" => self.plan.activities[0].triggers.clone(),
+            _ => vec![names::trigger(of)?],
+        };
+        measure.among.as_ref().map_or(Ok(()), |among| expect_word(among, &["customer"]))?;
+        let mut accounts = None;
+        let mut events = None;
+        if let Some(text) = &measure.filter {
+            (accounts, events) = self.distinct_filter(&triggers, text)?;
+        }
+        let activity = Activity { triggers, among_customers: measure.among.is_some(), filter: events };
+        let activity = position_or_push(&mut self.plan.activities, activity);
+        Ok(Column::Engaged { activity, filter: accounts })
+    }
+
+    /// The part of a filter over accounts, and that over events.
+    fn distinct_filter(
+        &mut self,
+        triggers: &[Trigger],
+        text: &Spanned<String>,
+    ) -> Result<(Option<String>, Option<String>), Error> {
+        let expr = self.condition(triggers, text)?;
+        let (mut accounts, mut events) = (None, None);
+        for part in expr.conjuncts() {
+            let of_account = |slot: &usize| matches!(self.plan.fields[*slot], Field::Trait(_));
+            let slots = part.slots();
+            let place = match slots.iter().filter(|slot| of_account(slot)).count() {
+                0 => &mut events,
+                all if all == slots.len() => &mut accounts,
+                _ => {
+                    let message = "a condition of `distinct` is over the event or over the account's traits; join the two by `&&`";
+                    return Err(Error::at(text, message));
+                }
+            };
+            *place = Some(place.take().map_or(part.clone(), |before: Expr| before.and(part)));
+        }
+        let mut keep = |what: &str, expr: Option<Expr>| {
+            expr.map(|expr| self.keep(format!("{what} of {triggers:?} where {}", text.value), expr))
+        };
+        Ok((keep("accounts", accounts), keep("events", events)))
+    }
+
+    fn fact(&mut self, measure: &Measure, name: &Spanned<String>, sum: bool) -> Result<Lowered, Error> {
+        let trigger = names::trigger(name)?;
+        let of = match &measure.of {
+            Some(of) => Some(self.summed(&trigger, of)?),
+            None if sum => return Err(Error::at(name, "a sum or mean needs `of`, the field")),
+            None => None,
+        };
+        let money = matches!(of, Some(Field::Net | Field::Gross | Field::Discount | Field::Amount));
+        let amount = match of {
+            of if sum => of,
+            // The mean of a field is over the facts that have it.
+            Some(field @ (Field::Custom(_) | Field::Count)) => Some(Field::Has(Box::new(field))),
+            _ => None,
+        };
+        let filter = match &measure.filter {
+            Some(text) => {
+                let triggers = std::slice::from_ref(&trigger);
+                let expr = self.condition(triggers, text)?;
+                Some(self.keep(format!("{trigger:?} where {}", text.value), expr))
+            }
+            None => None,
+        };
+        let unit = if money { Type::Money } else { Type::Number };
+        Ok(Lowered { column: Column::Fact { trigger, amount, filter }, read: Read::Window, per_window: false, unit })
+    }
+
+    /// The field that a sum or mean adds.
+    fn summed(&mut self, trigger: &Trigger, of: &Spanned<String>) -> Result<Field, Error> {
+        let path: Vec<&str> = of.value.split('.').collect();
+        let (field, kind) = self.field(Some(trigger), &path).map_err(|message| Error::at(of, message))?;
+        if kind != Type::Number && !matches!(field, Field::Custom(_)) {
+            return Err(Error::at(of, format!("`{}` is not a number that can be summed", of.value)));
+        }
+        Ok(field)
+    }
+
+    /// The filter of a measure of accounts, over their traits.
+    fn of_accounts(&mut self, measure: &Measure) -> Result<Option<String>, Error> {
+        let Some(text) = &measure.filter else { return Ok(None) };
+        let expr = self.condition(&[], text)?;
+        Ok(Some(self.keep(format!("accounts where {}", text.value), expr)))
+    }
+
+    /// A condition over what facts of all these triggers have; of none: over an account.
+    fn condition(&mut self, triggers: &[Trigger], text: &Spanned<String>) -> Result<Expr, Error> {
+        lower(text, Type::Flag, &mut Fields { builder: self, triggers })
+    }
+
+    /// Keeps a filter under a name that says all that it means.
+    fn keep(&mut self, name: String, expr: Expr) -> String {
+        if !self.plan.filter_names.contains(&name) {
+            self.plan.filter_names.push(name.clone());
+            self.plan.filters.push(expr);
+        }
+        name
+    }
+
+    fn field(&mut self, trigger: Option<&Trigger>, path: &[&str]) -> Result<(Field, Type), String> {
+        Ok(match names::field(trigger, path)? {
+            names::Found::Of(field, kind) => (field, kind),
+            names::Found::Trait(name) => (Field::Trait(self.trait_number(&name)), Type::Any),
+        })
+    }
+}
+
+/// The one kind of a measure with what it is of; its other keys belong to that kind.
+fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'static str, &'m Spanned<String>), Error> {
+    let given = [&measure.count, &measure.sum, &measure.mean, &measure.level, &measure.distinct, &measure.cohort];
+    let mut given = KINDS.iter().zip(given).filter_map(|(kind, of)| Some((kind, of.as_ref()?)));
+    let rule = "a measure has exactly one of count, sum, mean, level, distinct, cohort";
+    let Some(((kind, takes), of)) = given.next() else {
+        return Err(Error::at(&metric.name, format!("the measure `{name}` counts nothing; {rule}")));
+    };
+    if let Some(((other, _), again)) = given.next() {
+        return Err(Error::at(again, format!("the measure `{name}` is a {kind} already, no {other}; {rule}")));
+    }
+    for (key, belongs, found) in keys(measure) {
+        if let Some(found) = found.filter(|_| !takes.contains(&key)) {
+            let message = format!("`{key}` means nothing for a {kind}; it belongs to {belongs}");
+            return Err(Error::at(found, message));
+        }
+    }
+    Ok((kind, of))
+}
+
+fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
+    if words.contains(&found.value.as_str()) {
+        return Ok(());
+    }
+    Err(Error::at(found, format!("`{}` is not known here; use {}", found.value, words.join(" or "))))
+}
+
+/// Lowers an expression or filter of the catalog.
+pub(super) fn lower(text: &Spanned<String>, wanted: Type, scope: &mut dyn Scope) -> Result<Expr, Error> {
+    let expr = Expr::lower(&text.value, scope).map_err(|problem| Error::within(text, problem.at, problem.message))?;
+    expr.fit(wanted).ok_or_else(|| {
+        let message =
+            if wanted == Type::Flag { "a condition (true or false) is expected" } else { "a number is expected" };
+        Error::at(text, message)
+    })
+}
+
+/// The fields that facts of all these triggers have.
+struct Fields<'a> {
+    builder: &'a mut Builder,
+    triggers: &'a [Trigger],
+}
+
+impl Scope for Fields<'_> {
+    fn resolve(&mut self, path: &[&str]) -> Result<(usize, Type), String> {
+        let (first, others) = match self.triggers.split_first() {
+            Some((first, others)) => (Some(first), others),
+            None => (None, &[][..]),
+        };
+        let (field, kind) = self.builder.field(first, path)?;
+        for other in others {
+            if self.builder.field(Some(other), path)?.0 != field {
+                return Err(format!("`{}` is another field in some of these facts", path.join(".")));
+            }
+        }
+        Ok((position_or_push(&mut self.builder.plan.fields, field), kind))
+    }
+}
