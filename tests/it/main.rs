@@ -11,6 +11,7 @@ mod calendar;
 mod cdnow;
 mod chaos;
 mod data;
+mod definitions;
 mod demo;
 mod door;
 mod fence;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::data::{Data, Run, assert_same_rows};
 
-const WRONG: i32 = 2;
+pub(crate) const WRONG: i32 = 2;
 const FAILED: i32 = 1;
 
 /// A purchase of account `a`, as one line.

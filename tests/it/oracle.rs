@@ -52,6 +52,12 @@ pub(crate) fn assert_true(data: &Data, context: &str) -> usize {
     assert_equal(data, &expected(data, &Settings::default()), context)
 }
 
+/// The same with other settings of the oracle.
+#[track_caller]
+pub(crate) fn assert_true_with(data: &Data, settings: &Settings, context: &str) -> usize {
+    assert_equal(data, &expected(data, settings), context)
+}
+
 /// The same, with what is expected.
 #[track_caller]
 fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
