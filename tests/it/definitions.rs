@@ -67,7 +67,7 @@ fn rows(data: &Data, arguments: &[&str]) -> Vec<String> {
         for value in row["dimensions"].as_object().unwrap().values() {
             write!(text, " {:?}", value.as_str().unwrap()).unwrap();
         }
-        write!(text, " {}", row["value"]).unwrap();
+        write!(text, " {}", row["value"].as_f64().map_or("null".to_owned(), |value| value.to_string())).unwrap();
         if !row["num"].is_null() {
             write!(text, " = {}/{}", row["num"], row["den"]).unwrap();
         }
@@ -160,7 +160,8 @@ fn test_accounts_are_left_out_of_churn_and_engagement() {
     ];
     import(&data, &events.concat(), "2024-05-02");
     // Lost on 04-04: b, and the test account; a only on 05-20.
-    assert_eq!(rows(&data, &["churn"])[3], "2024-04 0.5 = 1/2");
+    let churn = rows(&data, &["churn"]);
+    assert!(churn.contains(&"2024-04 0.5 = 1/2".to_owned()), "{churn:?}");
     assert_eq!(rows(&data, &["engagement"])[..2], ["2024-01 0.5 = 1/2", "2024-02 0.5 = 1/2"]);
     assert_eq!(rows(&data, &["web_buyers"]), ["2024-01 1", "2024-02 1"]);
     assert_eq!(rows(&data, &["refunded_accounts"]), ["2024-02 1"]);
@@ -294,16 +295,16 @@ fn what_means_nothing_is_refused_where_it_stands() {
         (
             "[[]]",
             "{level: customer, where: 'nonsense == 1'}",
-            ":23:34: there is no field `nonsense` here; there are traits.NAME",
+            ":20:35: there is no field `nonsense` here; there are traits.NAME, traits.custom.NAME",
         ),
-        ("[[]]", "{count: order, at: start}", ":23:26: `at` means nothing for a count; it belongs to `level`"),
+        ("[[]]", "{count: order, at: start}", ":20:26: `at` means nothing for a count; it belongs to `level`"),
         (
             "[[]]",
             "{count: order.complete}",
-            ":23:18: there is no event type `order.complete`; did you mean `order.completed`?",
+            ":20:18: there is no event type `order.complete`; did you mean `order.completed`?",
         ),
-        ("[[plann]]", "{count: order}", ":21:11: there is no dimension `plann`; did you mean `plan`?"),
-        ("[[channel]]", "{count: usage.recorded}", ":21:11: only orders and refunds have a channel"),
+        ("[[plann]]", "{count: order}", ":18:11: there is no dimension `plann`; did you mean `plan`?"),
+        ("[[channel]]", "{count: usage.recorded}", ":18:11: only orders and refunds have a channel"),
     ] {
         let data = catalog(&[metric("wrong", "count", by, measure)]);
         let file = data.file("events.ndjson", order("o", "2024-01-05", "a", 1, ""));

@@ -235,7 +235,7 @@ fn missing(trigger: Option<&Trigger>, path: &[&str]) -> String {
     if !matches!(trigger, Some(Trigger::Started | Trigger::Lost) | None) {
         known.push("data.custom.NAME".to_owned());
     }
-    known.push("traits.NAME".to_owned());
+    known.extend(["traits.NAME", "traits.custom.NAME"].map(str::to_owned));
     format!("there is no field `{}` here; there are {}", path.join("."), known.join(", "))
 }
 
