@@ -297,7 +297,7 @@ fn what_means_nothing_is_refused_where_it_stands() {
             "{level: customer, where: 'nonsense == 1'}",
             ":20:35: there is no field `nonsense` here; there are traits.NAME, traits.custom.NAME",
         ),
-        ("[[]]", "{count: order, at: start}", ":20:26: `at` means nothing for a count; it belongs to `level`"),
+        ("[[]]", "{count: order, at: start}", ":20:29: `at` means nothing for a count; it belongs to `level`"),
         (
             "[[]]",
             "{count: order.complete}",
