@@ -2,7 +2,7 @@
 
 use processor_core::{
     catalog::Per,
-    plan::{Column, Metric, Plan, Read},
+    plan::{Column, Loss, Metric, Plan, Read},
 };
 use store::{Fill, MetricInfo};
 
@@ -34,7 +34,7 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
 /// Whether it adds, over measures that count or sum what happened in a window.
 fn additive(plan: &Plan, metric: &Metric) -> bool {
     let sums = |read: Read, column: &Column| {
-        read == Read::Window && matches!(column, Column::Fact { .. } | Column::LostByStart)
+        read == Read::Window && matches!(column, Column::Fact { .. } | Column::Lost { what: Loss::ByStart, .. })
     };
     let readings = || metric.views.iter().flat_map(|view| view.readings.iter().flatten());
     metric.per != Per::Account

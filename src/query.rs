@@ -11,7 +11,7 @@ mod list;
 
 pub(crate) use form::json;
 
-use std::{cmp::Ordering, io::Write, ops::ControlFlow, path::Path};
+use std::{cmp::Ordering, convert::Infallible, io::Write, ops::ControlFlow, path::Path};
 
 use anyhow::{Result, anyhow};
 use processor_core::plan::canonical;
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long)]
     window: Option<String>,
     /// Dimensions, separated by commas (`traits.plan` is `plan`); the values of a single one become columns of the table
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = dimension)]
     by: Vec<String>,
     /// Only this value of a dimension
     #[arg(long = "where", value_name = "DIM=VALUE", value_parser = pair)]
@@ -72,9 +72,14 @@ enum Sort {
     Start,
 }
 
+/// A dimension in the spelling of the catalog.
+fn dimension(name: &str) -> Result<String, Infallible> {
+    Ok(canonical(name).to_owned())
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not DIM=VALUE"))?;
-    Ok((name.to_owned(), value.to_owned()))
+    Ok((canonical(name).to_owned(), value.to_owned()))
 }
 
 /// Runs the command.
@@ -200,8 +205,8 @@ impl Args {
             tenant: "default".to_owned(),
             metric: metric.name.clone(),
             window: self.window.clone(),
-            by: self.by.iter().map(|name| canonical(name).to_owned()).collect(),
-            filter: self.filter.iter().map(|(name, value)| (canonical(name).to_owned(), value.clone())).collect(),
+            by: self.by.clone(),
+            filter: self.filter.clone(),
             account: self.account.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
