@@ -410,9 +410,10 @@ impl Plan {
             Column::Fact { trigger: Trigger::Event, filter: Some(text), .. } => text.contains(kind),
             _ => false,
         };
+        let names_it = |activity: &Activity| activity.filter.as_ref().is_some_and(|text| text.contains(kind));
         of_lifecycles
             || self.types.contains_key(kind)
-            || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it))
+            || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it) || names_it(activity))
             || self.totals.iter().chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
             || self.bundles.iter().any(|bundle| bundle.columns.iter().any(filtered))
     }
