@@ -87,6 +87,8 @@ pub(crate) struct Numbers {
     margin: String,
     silent_after: String,
     allowed_lateness: String,
+    keep: String,
+    dimension_values_max: usize,
     max_ahead: String,
     history_floor: String,
     unknown_types: String,
@@ -150,6 +152,8 @@ impl Default for Numbers {
             margin: "1".to_owned(),
             silent_after: "90d".to_owned(),
             allowed_lateness: "1h".to_owned(),
+            keep: "400d".to_owned(),
+            dimension_values_max: 10_000,
             max_ahead: "5m".to_owned(),
             history_floor: "1990-01-01".to_owned(),
             unknown_types: "refuse-near".to_owned(),
@@ -205,6 +209,7 @@ impl Config {
                 numbers.time_zone
             )
         })?;
+        anyhow::ensure!(numbers.dimension_values_max > 0, "[settings] dimension_values_max: is 0, expected at least 1");
         let margin = Rational::parse(&numbers.margin).filter(|margin| margin.num() >= 0);
         Ok(Settings {
             time_zone: numbers.time_zone.clone(),
@@ -219,6 +224,8 @@ impl Config {
             })?,
             silent_after: duration("settings", "silent_after", &numbers.silent_after)?,
             allowed_lateness: duration("settings", "allowed_lateness", &numbers.allowed_lateness)?,
+            keep: duration("settings", "keep", &numbers.keep)?,
+            dimension_values_max: numbers.dimension_values_max,
             max_ahead: duration("settings", "max_ahead", &numbers.max_ahead)?,
         })
     }
@@ -374,6 +381,8 @@ mod tests {
                 "[settings]\nfiscal_year_start = 13",
                 "[settings] fiscal_year_start: is 13, expected the number of a month, 1 to 12",
             ),
+            ("[settings]\nkeep = \"ever\"", "[settings] keep: is \"ever\", expected a duration such as \"90d\""),
+            ("[settings]\ndimension_values_max = 0", "[settings] dimension_values_max: is 0, expected at least 1"),
             ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
             ("[ingest]\nlisten = \"8080\"", "[ingest] listen: is \"8080\", expected an address such as 127.0.0.1:8080"),

@@ -49,6 +49,8 @@ pub(crate) fn settings(plan: &Plan) -> store::Settings {
         week_start: plan.settings.week_start,
         fiscal_year_start: plan.settings.fiscal_year_start,
         allowed_lateness_us: plan.settings.allowed_lateness,
+        keep_us: plan.settings.keep,
+        dimension_values_max: plan.settings.dimension_values_max as u64,
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if imported.is_ok() {
         node.drain(&stop)?;
     }
-    let (after, frozen, conflicts) = (node.counters(), node.frozen(), node.conflicts());
+    let (after, frozen, conflicts, others) = (node.counters(), node.frozen(), node.conflicts(), node.others());
     node.stop()?;
     let summary = imported?;
     let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
@@ -155,7 +155,16 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if frozen > 0 {
         writeln!(
             out,
-            "{frozen} changes to rows past their keep (1h: 35 days, 1d: 3 years) were counted, not published"
+            "{frozen} changes to windows of 1h past their keep were counted, not published: import history first, or set \
+             [settings] keep"
+        )?;
+    }
+    for (dimension, changes) in others {
+        writeln!(
+            out,
+            "{dimension} has more than {max} values: {changes} changes of later ones were counted as `other` ([settings] \
+             dimension_values_max)",
+            max = site.plan.settings.dimension_values_max
         )?;
     }
     if unfinished {

@@ -6,6 +6,7 @@
 //! It does not know which log it is, nor how many processes there are: [`Site`] does.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -319,6 +320,11 @@ impl<'a> Node<'a> {
     /// Changes to rows past their keep so far.
     pub(crate) fn frozen(&self) -> u64 {
         self.counters.frozen()
+    }
+
+    /// Changes that were counted as `other` so far, by dimension.
+    pub(crate) fn others(&self) -> BTreeMap<String, u64> {
+        self.counters.others()
     }
 
     /// Waits until everything in the log is processed and stored as far as its ticks go, or a stage failed, or `stop`;

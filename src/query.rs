@@ -91,6 +91,7 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
     let catalog = read.catalog()?;
     let Some(name) = &args.metric else { return Err(no_metric(&catalog).into()) };
     let metric = ask::find(&catalog, name)?;
+    crowded(args, metric, &read)?;
     match args.format {
         Format::Table => table(args, metric, &read, out),
         Format::Json => stream(args, metric, &read, &mut |row| json(row, out)),
@@ -100,6 +101,17 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
             csv.close()
         }
     }
+}
+
+/// Says where `other` is not one value but all that came after the limit.
+fn crowded(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<()> {
+    if let Some(max) = ask::crowded(read, &args.ask(metric))? {
+        let by = args.by.join(", ");
+        tracing::warn!(
+            "of {by} the first {max} values are kept apart; `other` holds all later ones ([settings] dimension_values_max)"
+        );
+    }
+    Ok(())
 }
 
 fn no_metric(catalog: &[MetricInfo]) -> Usage {

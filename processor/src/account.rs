@@ -9,13 +9,12 @@ use std::sync::Arc;
 use eventlog::{Output, Record, Stored};
 use processor_core::{
     account::ids_apart,
-    calendar::{Kind, Time},
+    calendar::Time,
     codec::{Reader, put, put_signed},
     engine::{Engine, Outcome},
     event::Event,
     hot::Slot,
     plan::Plan,
-    rollup::keep,
 };
 use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
@@ -51,11 +50,13 @@ pub struct Config {
     pub accounts: usize,
     /// Slices kept after a flush.
     pub slices: usize,
+    /// Texts, profiles and series kept after a flush: with more, all are read again as they are needed.
+    pub numbers: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { accounts: 1_000_000, slices: 500_000 }
+        Config { accounts: 1_000_000, slices: 500_000, numbers: 1_000_000 }
     }
 }
 
@@ -249,15 +250,12 @@ impl Accounts {
         self.ring(clock, state)?;
         outputs.append(&mut self.letters);
         let plan = self.engine.plan().clone();
-        let kept = keep(Kind::Day).map_or(Time::MIN, |keep| clock.saturating_sub(keep));
         let values = Values {
             plan: &plan,
             topics: &self.metric_topics,
             partition: self.partition,
             clock,
             previous: self.engine.clock(),
-            first_day: self.engine.calendar().day(kept),
-            shared: &self.shared,
         };
         let rows = self.engine.close(clock, |calendar, change| values.publish(calendar, &change, outputs));
         values.tick(outputs);
@@ -315,6 +313,10 @@ impl Fold for Accounts {
         result?;
         self.journals.clear();
         self.slices.flush(self.config.slices, &self.engine, batch)?;
+        if self.engine.numbers() > self.config.numbers {
+            self.engine.renumber();
+            self.slices.forget();
+        }
         self.timers.flush(batch)?;
         batch.put(META, META_KEY, &encode_meta(self.engine.clock(), &self.counters))
     }
@@ -346,8 +348,10 @@ pub(crate) fn snapshot_output(topic: &Arc<str>, partition: u32, snapshot: v1::Sn
 }
 
 /// A tick as a record of a metric topic.
-pub(crate) fn tick_output(topic: &Arc<str>, partition: u32, clock: Time) -> Output {
-    let tick = v1::MetricTick { at_us: clock };
+///
+/// `since` is the first instant of all: windows that were past their keep by then have no rows.
+pub(crate) fn tick_output(topic: &Arc<str>, partition: u32, clock: Time, since: Option<Time>) -> Output {
+    let tick = v1::MetricTick { at_us: clock, since_us: since };
     let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Tick(tick)) };
     output(topic, partition, topics::TICK_KEY.to_vec(), entry.encode_to_vec(), clock)
 }

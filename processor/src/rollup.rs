@@ -2,7 +2,8 @@
 //!
 //! Invariants: an instant is handled when every source partition has closed it; what a source says
 //! of later instants waits, on disk from the next flush on; a partial replaces its predecessor of
-//! the same source, so merging is free of order.
+//! the same source, so merging is free of order. Partials keep every value of every dimension; which of
+//! them have rows of their own is decided in the core, by instant and value.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +14,7 @@ use processor_core::{
     codec::{Reader, put, put_signed, put_text},
     map::Map,
     plan::Plan,
-    rollup::{Change, Line, Published, Rollup, Wanted},
+    rollup::{Change, Changes, Published, Rollup, Wanted},
 };
 use proto::{Message, v1};
 use task::{Batch, Fold, Progress, Result, State};
@@ -23,11 +24,20 @@ use crate::{
     convert, topics,
 };
 
+mod snapshot;
+
+use snapshot::Snapshots;
+
 const LATEST: &str = "latest";
 const ROWS: &str = "rows";
+/// Values of dimensions that have rows of their own.
+const VALUES: &str = "values";
 const PENDING: &str = "pending";
 const META: &str = "meta";
 const META_KEY: &[u8] = b"rollup";
+
+/// Version of the entries of [`VALUES`], their only content.
+const VALUE_VERSION: u8 = 1;
 
 /// The fold of one partition of partials.
 pub struct Rollups {
@@ -42,11 +52,14 @@ pub struct Rollups {
     handled: Vec<(Time, u32, u64)>,
     /// Entries up to this number are on disk.
     stored: u64,
-    /// Latest partials, by source, series and start; a cache of the state.
-    latest: Map<(u32, u32, Time), Latest>,
+    /// Latest partials by their key in the state, of which this is a cache.
+    latest: Map<Box<[u8]>, Latest>,
     dirty: usize,
-    /// For each line, its snapshot with all that does not change.
-    templates: Map<u32, v1::MetricEntry>,
+    /// Changes of the instant that is being handled.
+    changes: Changes,
+    snapshots: Snapshots,
+    /// The first instant of all; [`Time::MAX`] before it.
+    since: Time,
     frozen: u64,
     shared: Arc<Shared>,
     metric_topics: Vec<Arc<str>>,
@@ -55,21 +68,25 @@ pub struct Rollups {
 
 /// What a source last said of a slice.
 struct Latest {
-    row: Box<[i128]>,
+    /// As in the state: a tenth of the size of its numbers.
+    row: Box<[u8]>,
     /// Whether it changed since the last flush.
     dirty: bool,
 }
 
-/// A slice of a partial: bundle, source, series, and where in the entry it stands.
+/// A slice of a partial, and its key in the state.
 struct Place<'a> {
     bundle: usize,
-    key: (u32, u32, Time),
-    values: Vec<&'a str>,
+    key: Box<[u8]>,
+    values: &'a [&'a str],
     slice: &'a v1::SlicePartial,
 }
 
-/// Rows and slices kept in memory after a flush, beside the rows that are open.
-const KEEP: usize = 200_000;
+/// Rows kept in memory after a flush, beside the rows that are open; and slices.
+const KEEP: usize = 100_000;
+
+/// After this many outputs the worker gets its turn, so that it can commit: an instant may have very many.
+const OUTPUTS: usize = 20_000;
 
 impl Rollups {
     /// The fold as its state left it; `sources` is the number of partitions of `events.v1`.
@@ -78,20 +95,24 @@ impl Rollups {
     /// When the state cannot be read or is damaged.
     pub fn open(plan: Arc<Plan>, sources: u32, state: &State, shared: Arc<Shared>) -> Result<Rollups> {
         let damaged = || state.damaged("the clocks of the sources do not decode");
-        let (clock, clocks, arrived) = match state.get(META, META_KEY)? {
-            None => (Time::MIN, vec![Time::MIN; sources as usize], 0),
-            Some(bytes) => decode_meta(&bytes).filter(|meta| meta.1.len() == sources as usize).ok_or_else(damaged)?,
+        let meta = match state.get(META, META_KEY)? {
+            None => Meta::new(sources),
+            Some(bytes) => {
+                Meta::decode(&bytes).filter(|meta| meta.sources.len() == sources as usize).ok_or_else(damaged)?
+            }
         };
         let mut rollups = Rollups {
-            rollup: Rollup::new(plan.clone(), clock),
-            sources: clocks,
+            rollup: Rollup::new(plan.clone(), meta.clock),
+            sources: meta.sources,
             pending: BTreeMap::new(),
-            arrived,
+            arrived: meta.arrived,
             handled: Vec::new(),
-            stored: arrived,
+            stored: meta.arrived,
             latest: Map::default(),
             dirty: 0,
-            templates: Map::default(),
+            changes: Changes::default(),
+            snapshots: Snapshots::new(&plan),
+            since: meta.since,
             frozen: 0,
             shared,
             metric_topics: plan.metrics.iter().map(|metric| Arc::from(topics::metric(&metric.name))).collect(),
@@ -104,10 +125,17 @@ impl Rollups {
 
     fn load(&mut self, state: &State) -> Result<()> {
         let mut intact = true;
-        state.scan(LATEST, &[], |key, value| {
-            intact = self.restore_slice(key, value).is_some();
+        state.scan(VALUES, &[], |key, _| {
+            intact = self.rollup.restore_value(key).is_some();
             intact
         })?;
+        let mut slices = Changes::default();
+        if intact {
+            state.scan(LATEST, &[], |key, value| {
+                intact = self.restore_slice(key, value, &mut slices).is_some();
+                intact
+            })?;
+        }
         if intact {
             state.scan(PENDING, &[], |key, value| {
                 let entry = parse_pending(key).zip(v1::PartialEntry::decode(value).ok());
@@ -116,9 +144,9 @@ impl Rollups {
             })?;
         }
         if !intact {
-            return Err(state.damaged("a slice or waiting partial does not decode"));
+            return Err(state.damaged("a value, slice or waiting partial does not decode"));
         }
-        let wanted = self.rollup.restored();
+        let wanted = self.rollup.restore(slices);
         self.supply(&wanted, state)
     }
 
@@ -128,13 +156,13 @@ impl Rollups {
         for ((key, _), bytes) in wanted.iter().zip(state.get_many(ROWS, &keys)?) {
             if let Some(bytes) = bytes {
                 let row = Published::decode(&bytes).ok_or_else(|| state.damaged("a row does not decode"))?;
-                self.rollup.supply(*key, row);
+                self.rollup.supply(*key, &row);
             }
         }
         Ok(())
     }
 
-    fn restore_slice(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+    fn restore_slice(&self, key: &[u8], value: &[u8], slices: &mut Changes) -> Option<()> {
         let (_source, rest) = key.split_first_chunk::<4>()?;
         let (bundle, rest) = rest.split_first_chunk::<8>()?;
         let bundle = *self.bundles.get(&u64::from_be_bytes(*bundle))?;
@@ -145,7 +173,7 @@ impl Rollups {
             values.push(from.get_text()?);
         }
         let row = decode_row(value, self.plan.bundles[bundle].columns.len())?;
-        self.rollup.restore(bundle, &values, start, &row);
+        slices.add(bundle, &values, start, &row);
         Some(())
     }
 
@@ -170,28 +198,36 @@ impl Rollups {
 
     /// Adds what the entry's slices differ from what the same source said before.
     fn merge(&mut self, entry: &v1::PartialEntry, state: &State) -> Result<()> {
-        let mut places = Vec::new();
+        let mut texts: Vec<(usize, Vec<&str>, &v1::SeriesPartial)> = Vec::with_capacity(entry.series.len());
         for series in &entry.series {
-            let Some(bundle) = self.bundles.get(&series.bundle).copied() else { continue };
-            let values: Vec<&str> = series.dimensions.iter().map(String::as_str).collect();
-            let number = self.rollup.series(bundle, &values);
+            let bundle = self.bundles.get(&series.bundle);
+            let bundle = bundle.expect("a partial of this generation is of a bundle of its plan");
+            texts.push((*bundle, series.dimensions.iter().map(String::as_str).collect(), series));
+        }
+        let mut places = Vec::new();
+        for (bundle, values, series) in &texts {
             for slice in &series.slices {
-                let key = (entry.source, number, slice.start_s * convert::MICROS);
-                places.push(Place { bundle, key, values: values.clone(), slice });
+                let key = self.latest_key(entry.source, *bundle, values, slice.start_s * convert::MICROS);
+                places.push(Place { bundle: *bundle, key: key.into(), values, slice });
             }
         }
         self.load_latest(&places, state)?;
+
         for Place { bundle, key, values, slice } in places {
             let row = convert::row(slice);
             let width = self.plan.bundles[bundle].columns.len();
             if row.len() != width {
                 return Err(state.damaged("a partial has another number of columns than its bundle"));
             }
-            let latest = self.latest.entry(key).or_insert_with(|| Latest { row: vec![0; width].into(), dirty: false });
-            let delta: Vec<i128> = row.iter().zip(&latest.row).map(|(now, then)| now - then).collect();
+            let mut delta = row.clone();
+            let latest = self.latest.entry(key).or_insert_with(|| Latest { row: Box::default(), dirty: false });
+            if !latest.row.is_empty() {
+                let then = decode_row(&latest.row, width).expect("a slice that is held was encoded here, or checked");
+                delta.iter_mut().zip(then).for_each(|(now, then)| *now -= then);
+            }
             self.dirty += usize::from(!latest.dirty);
-            *latest = Latest { row: row.into(), dirty: true };
-            self.rollup.add(bundle, &values, key.2, &delta);
+            *latest = Latest { row: encode_row(&row).into(), dirty: true };
+            self.changes.add(bundle, values, slice.start_s * convert::MICROS, &delta);
         }
         Ok(())
     }
@@ -200,17 +236,17 @@ impl Rollups {
     fn load_latest(&mut self, places: &[Place<'_>], state: &State) -> Result<()> {
         let mut missing = Vec::new();
         for place in places.iter().filter(|place| !self.latest.contains_key(&place.key)) {
-            if self.rollup.knows(place.bundle, place.key.1, place.key.2) {
-                missing.push((place, self.latest_key(place.key.0, place.bundle, &place.values, place.key.2)));
+            if self.rollup.knows(place.bundle, place.values, place.slice.start_s * convert::MICROS) {
+                missing.push(place);
             }
         }
-        let keys: Vec<&[u8]> = missing.iter().map(|(_, key)| key.as_slice()).collect();
+        let keys: Vec<&[u8]> = missing.iter().map(|place| place.key.as_ref()).collect();
         let stored = state.get_many(LATEST, &keys)?;
-        for ((place, _), bytes) in missing.iter().zip(stored) {
+        for (place, bytes) in missing.iter().zip(stored) {
             if let Some(bytes) = bytes {
                 let row = decode_row(&bytes, self.plan.bundles[place.bundle].columns.len());
-                let row = row.ok_or_else(|| state.damaged("a slice does not decode"))?;
-                self.latest.insert(place.key, Latest { row: row.into(), dirty: false });
+                row.ok_or_else(|| state.damaged("a slice does not decode"))?;
+                self.latest.insert(place.key.clone(), Latest { row: bytes.into(), dirty: false });
             }
         }
         Ok(())
@@ -226,6 +262,9 @@ impl Rollups {
 
     fn publish(&mut self, instant: Time, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
         let previous = self.rollup.clock();
+        self.since = self.since.min(instant);
+        self.rollup.merge(std::mem::take(&mut self.changes));
+        self.shared.add_others(self.rollup.take_others());
         let wanted = self.rollup.prepare(instant);
         self.supply(&wanted, state)?;
         for change in self.rollup.close() {
@@ -236,7 +275,7 @@ impl Rollups {
         if instant.div_euclid(convert::MICROS) > previous.div_euclid(convert::MICROS) {
             for (metric, topic) in self.plan.metrics.iter().zip(&self.metric_topics) {
                 if metric.per == Per::Tenant {
-                    outputs.push(tick_output(topic, 0, instant));
+                    outputs.push(tick_output(topic, 0, instant, Some(self.since)));
                 }
             }
         }
@@ -245,56 +284,15 @@ impl Rollups {
 
     /// The change as a record of its topic.
     fn snapshot(&mut self, change: &Change, instant: Time) -> Output {
-        let Rollups { templates, rollup, plan, metric_topics, .. } = self;
+        let Rollups { snapshots, rollup, plan, metric_topics, .. } = self;
         let line = rollup.line(change.line);
-        let entry = templates.entry(change.line).or_insert_with(|| template(plan, line));
-        let mut key = Vec::new();
-        if let Some(v1::metric_entry::Entry::Snapshot(snapshot)) = &mut entry.entry {
-            if let Some(identity) = &mut snapshot.key {
-                identity.window = Some(convert::window(&change.window));
-                key = identity.encode_to_vec();
-            }
-            snapshot.revision_us = instant;
-            snapshot.value = change.row.value;
-            snapshot.num = change.row.ratio.map(|(num, _)| num.to_string());
-            snapshot.den = change.row.ratio.map(|(_, den)| den.to_string());
-            snapshot.r#final = change.row.is_final;
-            snapshot.corrected = change.row.corrected;
-            snapshot.reason.clone_from(&change.row.reason);
-        }
-        output(&metric_topics[line.metric], 0, key, entry.encode_to_vec(), instant)
+        let (key, value) = snapshots.encode(plan, line, change, instant);
+        output(&metric_topics[line.metric], 0, key, value, instant)
     }
-}
-
-/// The snapshot of a line, with what all its rows share.
-fn template(plan: &Plan, line: &Line) -> v1::MetricEntry {
-    let metric = &plan.metrics[line.metric];
-    let dimension = |name: &str, value: &str| v1::Dimension { name: name.to_owned(), value: value.to_owned() };
-    let names = metric.views[line.view].by.iter();
-    let mut dimensions: Vec<v1::Dimension> =
-        names.zip(line.values(plan)).map(|(name, value)| dimension(name, value)).collect();
-    let currency = line.currency(plan);
-    if !currency.is_empty() {
-        dimensions.push(dimension("currency", currency));
-    }
-    let snapshot = v1::Snapshot {
-        key: Some(v1::SnapshotKey {
-            tenant: "default".to_owned(),
-            definition: metric.definition.clone(),
-            dimensions,
-            account: None,
-            window: None,
-        }),
-        metric: metric.name.clone(),
-        unit: metric.unit.clone(),
-        currency: currency.to_owned(),
-        ..v1::Snapshot::default()
-    };
-    v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Snapshot(snapshot)) }
 }
 
 impl Fold for Rollups {
-    const TABLES: &'static [&'static str] = &[LATEST, ROWS, PENDING, META];
+    const TABLES: &'static [&'static str] = &[LATEST, ROWS, VALUES, PENDING, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let mut progress = Progress { applied: 0, closed: None };
@@ -319,7 +317,7 @@ impl Fold for Rollups {
                 self.handle(state, outputs)?;
                 // Every mark is a place to commit: what waits is part of the state.
                 progress.closed = Some(stored.offset + 1);
-                if pause {
+                if pause || outputs.len() >= OUTPUTS {
                     break;
                 }
             }
@@ -329,27 +327,23 @@ impl Fold for Rollups {
 
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
         let mut latest = Vec::with_capacity(self.dirty);
-        for ((source, series, start), slice) in self.latest.iter_mut().filter(|(_, slice)| slice.dirty) {
+        for (key, slice) in self.latest.iter_mut().filter(|(_, slice)| slice.dirty) {
             slice.dirty = false;
-            latest.push((*source, *series, *start, encode_row(&slice.row)));
+            latest.push((key, &slice.row));
         }
-        let mut latest: Vec<(Vec<u8>, Vec<u8>)> = latest
-            .into_iter()
-            .map(|(source, series, start, row)| {
-                let (bundle, values) = self.rollup.describe(series);
-                (self.latest_key(source, bundle, &values, start), row)
-            })
-            .collect();
         latest.sort_unstable();
         for (key, row) in latest {
-            batch.put(LATEST, &key, &row)?;
+            batch.put(LATEST, key, row)?;
+        }
+        for key in self.rollup.flush_values() {
+            batch.put(VALUES, &key, &[VALUE_VERSION])?;
         }
         for (key, row) in self.rollup.flush(KEEP) {
             batch.put(ROWS, &key, &row)?;
         }
         self.dirty = 0;
         if self.latest.len() > KEEP {
-            self.latest.clear();
+            self.latest = Map::default();
         }
         for key in self.handled.drain(..) {
             batch.delete(PENDING, &pending_key(&key))?;
@@ -358,11 +352,12 @@ impl Fold for Rollups {
             batch.put(PENDING, &pending_key(key), &entry.encode_to_vec())?;
         }
         self.stored = self.arrived;
-        batch.put(META, META_KEY, &encode_meta(self.rollup.clock(), &self.sources, self.arrived))
+        let (clock, sources) = (self.rollup.clock(), self.sources.clone());
+        batch.put(META, META_KEY, &Meta { clock, since: self.since, arrived: self.arrived, sources }.encode())
     }
 
     fn dirty(&self) -> usize {
-        self.dirty * 200 + self.rollup.dirty() * 150
+        self.dirty * 150 + self.rollup.dirty() * 80
     }
 }
 
@@ -376,20 +371,36 @@ fn parse_pending(key: &[u8]) -> Option<(Time, u32, u64)> {
     Some((Time::from_be_bytes(*instant), u32::from_be_bytes(*source), u64::from_be_bytes(number.try_into().ok()?)))
 }
 
-fn encode_meta(clock: Time, sources: &[Time], arrived: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_signed(&mut out, clock.into());
-    put(&mut out, arrived.into());
-    sources.iter().for_each(|clock| put_signed(&mut out, (*clock).into()));
-    out
+/// Clocks of the rollup, and how many partials have arrived.
+struct Meta {
+    clock: Time,
+    since: Time,
+    arrived: u64,
+    sources: Vec<Time>,
 }
 
-fn decode_meta(bytes: &[u8]) -> Option<(Time, Vec<Time>, u64)> {
-    let mut from = Reader(bytes);
-    let (clock, arrived) = (from.get_time()?, u64::try_from(from.get()?).ok()?);
-    let mut sources = Vec::new();
-    while !from.0.is_empty() {
-        sources.push(from.get_time()?);
+impl Meta {
+    fn new(sources: u32) -> Meta {
+        Meta { clock: Time::MIN, since: Time::MAX, arrived: 0, sources: vec![Time::MIN; sources as usize] }
     }
-    Some((clock, sources, arrived))
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_signed(&mut out, self.clock.into());
+        put_signed(&mut out, self.since.into());
+        put(&mut out, self.arrived.into());
+        self.sources.iter().for_each(|clock| put_signed(&mut out, (*clock).into()));
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Meta> {
+        let mut from = Reader(bytes);
+        let (clock, since) = (from.get_time()?, from.get_time()?);
+        let arrived = u64::try_from(from.get()?).ok()?;
+        let mut sources = Vec::new();
+        while !from.0.is_empty() {
+            sources.push(from.get_time()?);
+        }
+        Some(Meta { clock, since, arrived, sources })
+    }
 }

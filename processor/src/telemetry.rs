@@ -12,9 +12,11 @@ pub const WAITING: &str = "vitals_events_waiting";
 pub const FROZEN: &str = "vitals_frozen_changes_total";
 /// Events for which an account's journal was read.
 pub const REFOLDED: &str = "vitals_accounts_refolded_total";
+/// Changes of slices of values past `dimension_values_max`, by dimension.
+pub const OTHER: &str = "vitals_dimension_other_changes_total";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 4] = [EVENTS, WAITING, FROZEN, REFOLDED];
+pub const NAMES: [&str; 5] = [EVENTS, WAITING, FROZEN, REFOLDED, OTHER];
 
 /// Describes the telemetry of this crate to the recorder.
 pub fn describe() {
@@ -26,6 +28,11 @@ pub fn describe() {
     describe_gauge!(WAITING, Unit::Count, "Events that wait for the order or event that they name");
     describe_counter!(FROZEN, Unit::Count, "Changes to rows past their keep: not published");
     describe_counter!(REFOLDED, Unit::Count, "Events for which an account's journal was read");
+    describe_counter!(
+        OTHER,
+        Unit::Count,
+        "Changes of values past dimension_values_max, counted as `other`: by dimension"
+    );
 }
 
 pub(crate) fn events(partition: u32, counts: &Counters, before: &Counters) {
@@ -45,4 +52,8 @@ pub(crate) fn refolded(accounts: usize) {
 
 pub(crate) fn frozen(changes: u64) {
     counter!(FROZEN).increment(changes);
+}
+
+pub(crate) fn other(dimension: &str, changes: u64) {
+    counter!(OTHER, "dimension" => dimension.to_owned()).increment(changes);
 }

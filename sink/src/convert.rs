@@ -15,8 +15,8 @@ use crate::{Error, Result};
 pub enum Said {
     /// A value of a metric.
     Row(Box<Row>),
-    /// What time it is, microseconds since the Unix epoch.
-    Tick(i64),
+    /// What time it is, and what it was at the first tick; microseconds since the Unix epoch.
+    Tick(i64, Option<i64>),
     /// A change of state of an alert.
     Alert(Box<Alert>),
 }
@@ -29,7 +29,7 @@ pub fn metric_entry(bytes: &[u8]) -> Result<Said> {
     let entry = v1::MetricEntry::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
     match entry.entry {
         Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(Box::new(row(snapshot)?))),
-        Some(Entry::Tick(tick)) => Ok(Said::Tick(tick.at_us)),
+        Some(Entry::Tick(tick)) => Ok(Said::Tick(tick.at_us, tick.since_us)),
         None => Err(Error::record("the entry is neither a snapshot nor a tick")),
     }
 }

@@ -35,8 +35,9 @@ pub fn group(topic: &str) -> String {
 }
 
 const POLL_BYTES: usize = 1 << 20;
-/// A batch is written when it holds so many records, or when nothing more is there.
-const BATCH_RECORDS: usize = 20_000;
+/// A batch is written when it holds this many records, or when nothing more is there. In a backlog most rows come twice (open,
+/// then final), often for many windows of a series: the larger a batch, the fewer rows and pages are written.
+const BATCH_RECORDS: usize = 100_000;
 const WAIT: Duration = Duration::from_millis(100);
 
 struct Source {
@@ -203,8 +204,8 @@ impl Gathered {
             match said {
                 Ok(Said::Row(row)) => self.batch.rows.push(*row),
                 Ok(Said::Alert(alert)) => self.batch.alerts.push(*alert),
-                Ok(Said::Tick(at_us)) => {
-                    self.batch.clocks.push(Clock { topic: source.topic.to_string(), partition, at_us });
+                Ok(Said::Tick(at_us, since_us)) => {
+                    self.batch.clocks.push(Clock { topic: source.topic.to_string(), partition, at_us, since_us });
                 }
                 Err(error) => self.dead.push(dead_letter(&source.topic, partition, &stored, &error)),
             }

@@ -8,7 +8,7 @@
 use std::{cell::Cell, ops::ControlFlow};
 
 use crate::{
-    Error, MetricInfo, Point, Read, Result, Row, Select, Series,
+    Clock, Error, MetricInfo, Point, Read, Result, Row, Select, Series, Settings,
     fill::Filling,
     window::{Calendar, Kind},
 };
@@ -51,7 +51,7 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     let settings = read.settings()?;
     let calendar = Calendar::of(&settings)?;
     let range = Range::new(ask, &calendar)?;
-    let filling = filling(read, &catalog, metric, &select, &calendar, settings.allowed_lateness_us)?;
+    let filling = filling(read, &catalog, metric, &select, &calendar, &settings)?;
     let any = Cell::new(false);
     let mut each = |series: Series, points: Vec<Point>| {
         any.set(true);
@@ -67,6 +67,19 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
         let _ = each(series, Vec::new())?;
     }
     Ok(())
+}
+
+/// How many values of a dimension are kept apart, where the dimensions of a question have that many groups or more: then
+/// `other` may hold all values that came later.
+///
+/// # Errors
+/// `Reject` for a question that cannot be answered, and what the store says.
+pub fn crowded(read: &dyn Read, ask: &Ask) -> Result<Option<u64>> {
+    let catalog = read.catalog()?;
+    let metric = find(&catalog, &ask.metric)?;
+    let by = dimensions(ask, metric)?;
+    let max = read.settings()?.dimension_values_max;
+    Ok((!by.is_empty() && read.groups(&ask.tenant, metric, &by)? >= max).then_some(max))
 }
 
 /// The metric of that name.
@@ -168,9 +181,11 @@ fn filling(
     metric: &MetricInfo,
     select: &Select,
     calendar: &Calendar,
-    lateness_us: i64,
+    settings: &Settings,
 ) -> Result<Filling> {
-    let clock_us = clock_us(read, &metric.name)?;
+    let clocks = read.clocks()?;
+    let clock_us = clock_us(&clocks, &metric.name);
+    let since_us = clocks.iter().filter_map(|clock| clock.since_us).min();
     let first_us = first_event_us(read, catalog, metric, select, calendar)?;
     let windows = match (first_us, clock_us) {
         (Some(first), Some(clock)) => calendar.windows(select.kind, first, clock)?,
@@ -179,28 +194,27 @@ fn filling(
     Ok(Filling {
         windows,
         clock_us: clock_us.unwrap_or(i64::MIN),
-        grace_us: lateness_us.max(metric.maturity_us),
+        grace_us: settings.allowed_lateness_us.max(metric.maturity_us),
         fill: metric.fill,
         reason: metric.fill_reason.clone(),
+        past_us: since_us.map_or(i64::MIN, |since| since.saturating_sub(settings.keep_us)),
     })
 }
 
 /// Up to here everything of the metric is in the store: the least clock of the partitions of its topic, or of all
 /// topics if its own never ticked.
-fn clock_us(read: &dyn Read, metric: &str) -> Result<Option<i64>> {
-    let clocks = read.clocks()?;
+fn clock_us(clocks: &[Clock], metric: &str) -> Option<i64> {
     let topic = format!("metrics.{metric}.v1");
     let own = clocks.iter().filter(|clock| {
         clock.topic.strip_suffix(topic.as_str()).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
     });
     let least = own.map(|clock| clock.at_us).min();
-    Ok(least.or_else(|| clocks.iter().map(|clock| clock.at_us).min()))
+    least.or_else(|| clocks.iter().map(|clock| clock.at_us).min())
 }
 
 /// An instant in the window that holds the tenant's first event: the start of the first window of `events` of the
-/// shortest kind that knows it. A window of a day lacks events that came when it took no corrections any more, so a first
-/// one counts only where it lies in the first one of each longer kind. Without that metric, the first row of the metric
-/// itself.
+/// shortest kind that knows it. A window of an hour lacks events that came when it took no corrections any more, so a first
+/// one counts only where it lies in the first one of each longer kind. Without that metric, the same of the metric itself.
 fn first_event_us(
     read: &dyn Read,
     catalog: &[MetricInfo],
@@ -208,17 +222,15 @@ fn first_event_us(
     select: &Select,
     calendar: &Calendar,
 ) -> Result<Option<i64>> {
-    let mut first = None;
-    if let Some(events) = catalog.iter().find(|metric| metric.name == EVENTS) {
-        let mut end = i64::MAX;
-        for kind in LONGEST_FIRST.into_iter().filter(|kind| events.windows.contains(kind)) {
-            let Some(start) = read.first_us(&select.tenant, events, kind)?.filter(|start| *start < end) else {
-                continue;
-            };
-            first = first.max(Some(start));
-            let window = calendar.windows(kind, start, start)?;
-            end = window.first().and_then(|window| window.end_us).map_or(end, |own| end.min(own));
-        }
+    let dated = catalog.iter().find(|metric| metric.name == EVENTS).unwrap_or(metric);
+    let (mut first, mut end) = (None, i64::MAX);
+    for kind in LONGEST_FIRST.into_iter().filter(|kind| dated.windows.contains(kind)) {
+        let Some(start) = read.first_us(&select.tenant, dated, kind)?.filter(|start| *start < end) else {
+            continue;
+        };
+        first = first.max(Some(start));
+        let window = calendar.windows(kind, start, start)?;
+        end = window.first().and_then(|window| window.end_us).map_or(end, |own| end.min(own));
     }
     if first.is_some() || select.kind == Kind::ToDate {
         return Ok(first);

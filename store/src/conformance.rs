@@ -175,6 +175,8 @@ fn keeps_series_apart(subject: &dyn Subject) {
     assert_eq!(rows_of(&*read, &dollars).len(), 1);
     let by = Select { by: vec!["plan".to_owned()], ..total("orders") };
     assert_eq!(rows_of(&*read, &by).len(), 1);
+    let groups = |by: &[String]| read.groups("default", &metric("orders", Fill::Zero), by).expect("the store reads");
+    assert_eq!((groups(&by.by), groups(&[])), (1, 1), "groups have no currency and no account");
     assert_eq!(rows_of(&*read, &Select { filter: vec![("plan".to_owned(), "gold".to_owned())], ..by }).len(), 0);
     assert_eq!(rows_of(&*read, &Select { tenant: "other".to_owned(), ..total("orders") }).len(), 1);
 }
@@ -207,7 +209,7 @@ fn survives_reopening(subject: &dyn Subject) {
 }
 
 fn keeps_clocks_growing(subject: &dyn Subject) {
-    let clock = |partition, at_us| Clock { topic: "metrics.orders.v1".to_owned(), partition, at_us };
+    let clock = |partition, at_us| Clock { topic: "metrics.orders.v1".to_owned(), partition, at_us, since_us: Some(3) };
     let mut writer = subject.writer();
     for clocks in [vec![clock(0, 5), clock(1, 9), clock(0, 7)], vec![clock(1, 8)]] {
         writer.write(&Batch { clocks, ..Batch::default() }).expect("the store writes");
@@ -253,6 +255,8 @@ fn keeps_the_catalog(subject: &dyn Subject) {
         week_start: jiff::civil::Weekday::Sunday,
         fiscal_year_start: 4,
         allowed_lateness_us: 5,
+        keep_us: 6,
+        dimension_values_max: 7,
     };
     let catalog = vec![metric("orders", Fill::Zero), metric("events", Fill::Carry), metric("csat", Fill::Null)];
     writer.describe(&[metric("gone", Fill::Zero)], &Settings::default()).expect("the store writes");
@@ -268,7 +272,7 @@ fn answers_with_every_window(subject: &dyn Subject) {
     writer.describe(&catalog, &Settings::default()).expect("the store writes");
     let mut gold = row("orders", 2 * DAY_US, 9, 2.0);
     gold.series.dimensions = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
-    let clocks = vec![Clock { topic: "metrics.orders.v1".to_owned(), partition: 0, at_us: 4 * DAY_US }];
+    let clocks = vec![Clock { topic: "metrics.orders.v1".to_owned(), partition: 0, at_us: 4 * DAY_US, since_us: None }];
     let rows = vec![row("events", DAY_US, 9, 3.0), row("orders", 2 * DAY_US, 9, 2.0), gold];
     writer.write(&Batch { rows, clocks, ..Batch::default() }).expect("the store writes");
     let read = subject.reader();

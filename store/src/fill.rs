@@ -1,12 +1,15 @@
 //! Fills a series in: windows in which nothing happened are not stored, a query shows them nevertheless.
 //!
+//! A window of an hour that had been past its keep by the first tick of all is null for that reason: what happened in it was
+//! counted, not stored.
+//!
 //! Pure. A filled point has no revision; it is corrected if it carries a level that was, after its own window was final.
 //! Every point is final by the clock (those of accounts are stored when they change, not once more when their window
 //! closes). It does not know where windows begin: they are given, in order.
 
 use std::{cmp::Ordering, ops::ControlFlow};
 
-use crate::{Fill, Point, Result, Window};
+use crate::{Fill, Point, Result, Window, window::Kind};
 
 /// How a series is filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,12 @@ pub struct Filling {
     pub fill: Fill,
     /// Why a filled value is null.
     pub reason: String,
+    /// Windows of an hour that end up to here were past their keep before the first tick.
+    pub past_us: i64,
 }
+
+/// Why the value of such a window is null.
+pub const PAST_KEEP: &str = "past keep";
 
 impl Filling {
     /// Gives the stored points and those of all other windows, in order.
@@ -76,6 +84,9 @@ impl Filling {
             since_us: None,
             reason: String::new(),
         };
+        if window.kind == Kind::Hour && window.end_us.is_some_and(|end| end <= self.past_us) {
+            return Point { reason: PAST_KEEP.to_owned(), ..blank };
+        }
         match (self.fill, last) {
             (Fill::Carry, Some(last)) => {
                 let was_final = last.revision_us.is_some_and(|at| self.is_final(&window, at - 1));
@@ -91,7 +102,6 @@ impl Filling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::Kind;
 
     fn stored(start: i64, value: f64) -> Point {
         Point {
@@ -109,7 +119,7 @@ mod tests {
 
     fn filled(fill: Fill, reason: &str, points: Vec<Point>) -> Vec<Point> {
         let windows = [0, 10, 20, 30].map(|start| Window::new(Kind::Day, start, start + 10)).to_vec();
-        let filling = Filling { windows, clock_us: 32, grace_us: 2, fill, reason: reason.to_owned() };
+        let filling = Filling { windows, clock_us: 32, grace_us: 2, fill, reason: reason.to_owned(), past_us: 99 };
         let mut all = Vec::new();
         let end = filling.each(points, |point| {
             all.push(point);
@@ -130,6 +140,24 @@ mod tests {
         assert_eq!(all[1], stored(10, 3.0), "a stored point stays as it is");
         assert_eq!(all.iter().map(|point| point.is_final).collect::<Vec<_>>(), [true, true, true, false]);
         assert!(all[0].revision_us.is_none() && all[0].num.is_none() && !all[0].corrected);
+    }
+
+    #[test]
+    fn hours_that_were_past_their_keep_are_null() {
+        for (fill, later) in [(Fill::Zero, Some(0.0)), (Fill::Carry, Some(3.0)), (Fill::Null, None)] {
+            let windows = [0, 10, 20, 30].map(|start| Window::new(Kind::Hour, start, start + 10)).to_vec();
+            let reason = if fill == Fill::Null { "no denominator" } else { "" }.to_owned();
+            let filling = Filling { windows, clock_us: 32, grace_us: 2, fill, reason: reason.clone(), past_us: 20 };
+            let point = Point { window: Window::new(Kind::Hour, 0, 10), ..stored(0, 3.0) };
+            let mut all = Vec::new();
+            let end = filling.each(vec![point], |point| {
+                all.push((point.value, point.reason));
+                Ok(ControlFlow::Continue(()))
+            });
+            assert!(end.unwrap().is_continue());
+            let later = (later, reason);
+            assert_eq!(all, [(Some(3.0), String::new()), (None, PAST_KEEP.to_owned()), later.clone(), later]);
+        }
     }
 
     #[test]

@@ -95,6 +95,12 @@ pub trait Read {
     /// When the store cannot be read, or the visitor's.
     fn series(&self, select: &Select, visit: &mut Visit<'_>) -> Result<()>;
 
+    /// Number of groups (sets of values of dimensions) of a metric that is kept by exactly these dimensions, sorted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn groups(&self, tenant: &str, metric: &MetricInfo, by: &[String]) -> Result<u64>;
+
     /// Current states, by rule, account and dimensions.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ pub struct Clock {
     pub partition: u32,
     /// Its greatest tick.
     pub at_us: i64,
+    /// The first tick of all, where the topic says it: windows that had been past their keep by then have no rows.
+    pub since_us: Option<i64>,
 }
 
 /// State of an alert.
@@ -238,6 +240,10 @@ pub struct Settings {
     pub fiscal_year_start: i8,
     /// A window is final this long after its end.
     pub allowed_lateness_us: i64,
+    /// A window of an hour takes corrections until this long after its end.
+    pub keep_us: i64,
+    /// Values of a dimension that have rows of their own; what comes later is counted as `other`.
+    pub dimension_values_max: u64,
 }
 
 impl Default for Settings {
@@ -247,6 +253,8 @@ impl Default for Settings {
             week_start: Weekday::Monday,
             fiscal_year_start: 1,
             allowed_lateness_us: 3_600_000_000,
+            keep_us: 400 * 86_400_000_000,
+            dimension_values_max: 10_000,
         }
     }
 }

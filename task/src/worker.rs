@@ -243,7 +243,8 @@ impl<F: Fold + 'static> Worker<F> {
             if part.waiting().is_some() {
                 self.first_output.get_or_insert_with(Instant::now);
             }
-            if part.wants_flush() {
+            let full = part.waiting().is_some_and(|outputs| outputs >= OUTPUTS_MAX);
+            if full || part.wants_flush() {
                 self.commit()?;
                 self.flush(|part| part.wants_flush())?;
             }

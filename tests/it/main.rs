@@ -8,6 +8,7 @@
 #![cfg(test)]
 
 mod calendar;
+mod cardinality;
 mod cdnow;
 mod chaos;
 mod data;

@@ -7,14 +7,14 @@ use std::{
     ops::ControlFlow,
 };
 
-use oracle::{Options, Settings, Truth, diff, read, row::Row, settings::Keep, truth};
+use oracle::{Options, Settings, Truth, diff, read, row::Row, truth};
 use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
 use crate::{cdnow, data::Data, generated};
 
 /// What must stand in a data directory.
-fn expected(data: &Data, settings: &Settings) -> Truth {
+pub(crate) fn expected(data: &Data, settings: &Settings) -> Truth {
     let log = data.run(["events", "--ticks"]).done().out;
     truth(&read::log(Cursor::new(log)).unwrap(), settings).unwrap()
 }
@@ -60,7 +60,7 @@ pub(crate) fn assert_true_with(data: &Data, settings: &Settings, context: &str) 
 
 /// The same, with what is expected.
 #[track_caller]
-fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
+pub(crate) fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
     let (rows, asked) = answers(data);
     let report = diff(truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
     let mut shown = Vec::new();
@@ -172,22 +172,26 @@ fn generated_events_of_seed_4() {
 /// What must stand, of what [`with_windows`] measures, if it is not what would stand if nothing were ever frozen.
 #[track_caller]
 fn bounded(data: &Data, windows: &str, settings: Settings) -> Truth {
-    let keep = Keep { hour: i64::MAX, day: i64::MAX };
-    let (mut truth, unbounded) = (expected(data, &settings), expected(data, &Settings { keep, ..settings }));
-    let measured = |row: &Row| {
-        let window = row.window.kind.name();
-        let dimension = row.group.as_ref().map_or("", |(by, _)| by.name());
-        (windows.contains(window) || row.account.is_some()) && ["", "plan", "product"].contains(&dimension)
-    };
-    truth.rows.retain(measured);
+    let unbounded = expected(data, &Settings { keep: i64::MAX, ..settings.clone() });
+    let mut truth = expected(data, &settings);
+    measured(&mut truth, windows);
     let corrected: HashSet<String> = unbounded.rows.iter().map(|row| row.json().unwrap().to_string()).collect();
     let frozen = truth.rows.iter().filter(|row| !corrected.contains(&row.json().unwrap().to_string())).count();
     assert!(frozen > 100, "only {frozen} frozen rows lack a correction: the test shows too little");
     truth
 }
 
-/// A directory with the built-in catalog, by few dimensions and with these windows.
-fn with_windows(windows: &str) -> Data {
+/// Leaves the rows of what [`with_windows`] measures.
+pub(crate) fn measured(truth: &mut Truth, windows: &str) {
+    truth.rows.retain(|row: &Row| {
+        let window = row.window.kind.name();
+        let dimension = row.group.as_ref().map_or("", |(by, _)| by.name());
+        (windows.contains(window) || row.account.is_some()) && ["", "plan", "product"].contains(&dimension)
+    });
+}
+
+/// A directory with the built-in catalog, by few dimensions, with these windows and settings.
+pub(crate) fn with_windows(windows: &str, settings: &str) -> Data {
     let data = Data::new();
     let catalog = BUILT_IN
         .replace("[1d, 1w, 1mo, 1q, 1y, trailing 30d]", windows)
@@ -195,7 +199,7 @@ fn with_windows(windows: &str) -> Data {
         .replace("[channel], [source], [product]]", "[product]]");
     assert!(catalog.contains(windows) && !catalog.contains("[region]") && !catalog.contains("[channel]"), "{catalog}");
     let catalog = data.file("catalog.yaml", catalog);
-    data.config(&format!("[settings]\ncatalog = \"{}\"\n", catalog.display()))
+    data.config(&format!("[settings]\n{settings}catalog = \"{}\"\n", catalog.display()))
 }
 
 /// Imports late events, then those of a time long past.
@@ -207,24 +211,26 @@ fn import_late(data: &Data, late: &[u8], later: &[u8], tick: &str) {
 }
 
 #[test]
-fn events_years_late_change_no_day_past_its_keep() {
-    let windows = "[1d, 1mo, trailing 30d]";
-    let data = with_windows(windows);
+fn events_years_late_change_every_day() {
+    let data = with_windows("[1d, 1mo, trailing 30d]", "");
     import_late(
         &data,
         &generated::late_events(5, 1_500, 30, 1_500, 1_460),
         &generated::late_events(6, 100, 30, 60, 30),
         "1d",
     );
-    assert_equal(&data, &bounded(&data, windows, Settings::default()), "years late");
+    let mut truth = expected(&data, &Settings::default());
+    measured(&mut truth, "[1d, 1mo, trailing 30d]");
+    assert_equal(&data, &truth, "years late");
 }
 
 #[test]
 fn events_weeks_late_change_no_hour_past_its_keep() {
     let windows = "[1h, 1d, 1w]";
-    let data = with_windows(windows);
+    let data = with_windows(windows, "keep = \"35d\"\n");
     import_late(&data, &generated::late_events(7, 500, 15, 80, 75), &generated::late_events(8, 80, 15, 20, 30), "6h");
-    assert_equal(&data, &bounded(&data, windows, Settings { hours: true, ..Settings::default() }), "weeks late");
+    let settings = Settings { hours: true, keep: 35 * 86_400_000_000, ..Settings::default() };
+    assert_equal(&data, &bounded(&data, windows, settings), "weeks late");
 }
 
 #[test]

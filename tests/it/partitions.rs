@@ -60,7 +60,7 @@ fn shuffled_events_come_to_the_same_values() {
 
 /// Without the events that another one of the same identity and another content precedes: which of the two counts is
 /// decided by the order of arrival.
-fn one_content(text: &[u8]) -> Vec<u8> {
+pub(crate) fn one_content(text: &[u8]) -> Vec<u8> {
     let mut known = BTreeMap::new();
     let mut kept = Vec::new();
     for line in text.split_inclusive(|byte| *byte == b'\n') {

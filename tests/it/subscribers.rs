@@ -48,7 +48,7 @@ fn records() -> [(Vec<u8>, Entry); 5] {
         snapshot("pro", REVISION, Some(1.0)),
         snapshot("", REVISION, None),
         snapshot("pro", REVISION + 2, Some(3.0)),
-        (b"tick".to_vec(), Entry::Tick(MetricTick { at_us: REVISION + 3 })),
+        (b"tick".to_vec(), Entry::Tick(MetricTick { at_us: REVISION + 3, since_us: None })),
         snapshot("pro", REVISION + 1, Some(2.0)),
     ]
 }

@@ -21,7 +21,7 @@ use crate::{
     hot::{Hot, Open, Slot},
     lifecycle::journal::{Effect, resolve},
     plan::Plan,
-    series::{Deltas, Meaning, Names, Profiles, Rows, Series},
+    series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
 };
 
 /// An event dated this long before the clock is late.
@@ -359,6 +359,23 @@ impl Engine {
         }
         self.hot.end(profiles, names);
         deltas.take(Meaning { plan, groups, profiles, names }, series)
+    }
+
+    /// How many texts, profiles, series and sets of series have a number: some 100 to 300 bytes each.
+    pub fn numbers(&self) -> usize {
+        let Tools { names, profiles, series, deltas, .. } = &self.tools;
+        series::count(names, profiles, series, deltas)
+    }
+
+    /// Forgets every number and with them all accounts, so that memory is bounded whatever the values of dimensions.
+    /// Between instants, after a flush; numbers of series that the caller holds mean nothing any more.
+    pub fn renumber(&mut self) {
+        self.hot.forget();
+        let tools = &mut self.tools;
+        tools.names = Names::default();
+        tools.profiles = Profiles::new(&tools.plan);
+        tools.series = Series::default();
+        tools.deltas = Deltas::default();
     }
 
     /// Bundle and dimension values of a series of [`Rows`].

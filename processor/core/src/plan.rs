@@ -28,7 +28,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 6;
+const ALGORITHM: u32 = 7;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -394,6 +394,17 @@ impl Plan {
         self.filter_names.iter().position(|known| Some(known.as_str()) == name)
     }
 
+    /// What people call a dimension. Two that have one name share their values.
+    pub fn dimension_name(&self, dim: &Dim) -> String {
+        match dim {
+            Dim::Trait(number) => self.traits[*number].clone(),
+            Dim::Channel => "channel".to_owned(),
+            Dim::Source => "source".to_owned(),
+            Dim::Product => "product".to_owned(),
+            Dim::Custom(name) => format!("custom.{name}"),
+        }
+    }
+
     /// What events of a type add.
     pub fn of_type(&self, kind: &str) -> &[Emission] {
         self.types.get(kind).map_or(&[], Vec::as_slice)
@@ -537,6 +548,13 @@ impl Builder {
         let mut read = format!("max_ahead {} {activities:?}", settings.max_ahead);
         if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
             read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
+        }
+        if metric.kinds.contains(&Kind::Hour) {
+            read.push_str(&format!(" keep {}", settings.keep));
+        }
+        // Whatever it is kept by: dimensions are no part of a definition.
+        if metric.per == Per::Tenant {
+            read.push_str(&format!(" dimension_values_max {}", settings.dimension_values_max));
         }
         if metric.kinds.contains(&Kind::Week) {
             read.push_str(&format!(" week_start {:?}", settings.week_start));

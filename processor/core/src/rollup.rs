@@ -1,4 +1,4 @@
-//! The rollup: merged slices in, changed rows of metrics out, instant by instant.
+//! The rollup: changes of slices in, changed rows of metrics out, instant by instant.
 //!
 //! Invariants: pure; a row is published when value, num, den, reason, final or corrected differ
 //! from what was last published, and at most once an instant; `final` from the clock alone;
@@ -6,40 +6,52 @@
 //! stored counting as its fill value. A row past its keep is frozen: its changes are counted only.
 //!
 //! Slices of a series are summed into local days (and hours, where a metric has `1h`), so a window
-//! is a difference of two running sums. An instant closes in two steps, so that nothing here reads
-//! storage: [`Rollup::prepare`] says which rows it must see, [`Rollup::close`] publishes.
+//! is a difference of two running sums. An instant closes in three steps, so that nothing here reads
+//! storage: [`Rollup::merge`] takes its changes, [`Rollup::prepare`] says which rows it must see,
+//! [`Rollup::close`] publishes.
 //!
-//! Rows that are not final are held; the others are let go at a flush and asked for when a
-//! correction comes to them.
+//! Memory is bounded by what is shown: `dimension_values_max` bounds the groups (see `values`), rows
+//! that are final are let go at a flush and asked for when a correction comes to them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     calendar::{Kind, Time, Window},
     codec::{put, put_signed},
-    map::{Map, Set},
     plan::{Plan, Read, Slicing},
     series::Series,
 };
 
+mod changes;
 mod line;
+mod live;
 mod published;
+mod rows;
 mod table;
+mod values;
 mod windows;
 
+pub use changes::Changes;
 pub use line::Line;
 pub use published::{Published, evaluate};
-pub use windows::{frozen, keep};
+pub use values::OTHER;
 
 use line::Lines;
+use live::Live;
+use rows::Rows;
 use table::Table;
+use values::Values;
 use windows::Windows;
 
 /// Identity of a row; numbers are the process's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     kind: u16,
-    start: Time,
+    /// From when on the window exists: no two of a kind share that.
+    opens: Time,
     line: u32,
 }
 
@@ -57,33 +69,24 @@ pub struct Change {
     pub row: Published,
 }
 
-/// A row as last published.
-#[derive(Debug)]
-struct Held {
-    row: Published,
-    /// Whether it changed since the last flush.
-    dirty: bool,
-}
-
 /// The rollup of one partition of partials.
 #[derive(Debug)]
 pub struct Rollup {
     plan: Arc<Plan>,
     windows: Windows,
+    values: Values,
     series: Series,
     /// By the number of the series.
     tables: Vec<Table>,
     lines: Lines,
+    live: Live,
     /// For each metric, the place of each kind of window among its own.
     places: Vec<Vec<Option<usize>>>,
-    rows: Map<Key, Held>,
-    dirty: Vec<Key>,
-    /// Rows that are not final, by when they will be.
-    open: BTreeMap<Time, Vec<Key>>,
+    rows: Rows,
     /// Rows to look at in this instant.
     touched: Vec<Key>,
-    /// Slices whose rows are in `touched` already.
-    seen: Set<(u32, Time)>,
+    /// By kind and line: from here on every row is to be looked at in this instant.
+    carried: BTreeMap<(u16, u32), Time>,
     clock: Time,
     /// The clock before the instant that is being closed.
     previous: Time,
@@ -97,19 +100,19 @@ impl Rollup {
         let place = |kinds: &[Kind], kind: Kind| kinds.iter().position(|known| *known == kind);
         Rollup {
             lines: Lines::new(&plan, &windows),
+            live: Live::new(windows.kinds().count()),
             places: plan
                 .metrics
                 .iter()
                 .map(|metric| windows.kinds().map(|(_, kind)| place(&metric.kinds, kind)).collect())
                 .collect(),
             windows,
+            values: Values::new(&plan),
             series: Series::default(),
             tables: Vec::new(),
-            rows: Map::default(),
-            dirty: Vec::new(),
-            open: BTreeMap::new(),
+            rows: Rows::default(),
             touched: Vec::new(),
-            seen: Set::default(),
+            carried: BTreeMap::new(),
             clock,
             previous: clock,
             frozen: 0,
@@ -127,42 +130,38 @@ impl Rollup {
         self.frozen
     }
 
+    /// Dimensions of which values are counted as [`OTHER`], with the number of changes of slices that were since the last
+    /// call.
+    pub fn take_others(&mut self) -> Vec<(String, u64)> {
+        self.values.take_others()
+    }
+
     /// What a line is.
     pub fn line(&self, number: u32) -> &Line {
         &self.lines.list[number as usize]
     }
 
-    /// The number of a series, for [`Rollup::add`].
-    pub fn series(&mut self, bundle: usize, values: &[&str]) -> u32 {
-        self.series.number(bundle, values.iter().copied())
-    }
-
-    /// Bundle and dimension values of a series.
-    pub fn describe(&self, series: u32) -> (usize, Vec<&str>) {
-        self.series.describe(series)
-    }
-
-    /// Whether anything was ever added to this slice (or the day that holds it).
-    pub fn knows(&mut self, bundle: usize, series: u32, slice: Time) -> bool {
+    /// Whether anything may have been added before to the slice of a series, or to the day that it is part of.
+    pub fn knows(&mut self, bundle: usize, values: &[&str], slice: Time) -> bool {
         let slice = self.kept(bundle, slice);
-        self.tables.get(series as usize).is_some_and(|table| table.holds(slice, slice.saturating_add(1)))
-    }
-
-    /// Adds to a slice while state is loaded: nothing is published.
-    pub fn restore(&mut self, bundle: usize, values: &[&str], slice: Time, row: &[i128]) {
-        let slice = self.kept(bundle, slice);
-        for values in with_pool(&self.plan, bundle, values) {
-            let number = self.series.number(bundle, values.iter().copied());
-            if self.table(number).slices().is_empty() {
-                self.lines.enrol(&self.plan, &mut self.series, bundle, &values);
-            }
-            self.table(number).add(slice, row);
+        let shown = self.values.shown(bundle, values);
+        if shown != values {
+            return true;
         }
+        let table = self.series.find(bundle, shown.into_iter()).and_then(|series| self.tables.get(series as usize));
+        table.is_some_and(|table| table.holds(slice, slice.saturating_add(1)))
     }
 
-    /// After all slices are restored: the rows that may be open. Each that is there is to be handed
-    /// to [`Rollup::supply`].
-    pub fn restored(&mut self) -> Vec<Wanted> {
+    /// Takes a value of a dimension that is kept apart, as [`Rollup::flush_values`] wrote it; `None` if it is damaged.
+    /// Before any slice is restored.
+    pub fn restore_value(&mut self, key: &[u8]) -> Option<()> {
+        self.values.restore(key)
+    }
+
+    /// Takes slices of the state: nothing is published. Answers the rows that may be open: each that is there is to be
+    /// handed to [`Rollup::supply`].
+    pub fn restore(&mut self, slices: Changes) -> Vec<Wanted> {
+        self.absorb(slices, false);
         let mut wanted = Vec::new();
         if self.clock == Time::MIN {
             return wanted;
@@ -172,7 +171,7 @@ impl Rollup {
             for window in self.windows.open(kind, end, self.clock) {
                 for (line, known) in (0..).zip(&self.lines.list) {
                     if self.places[known.metric][usize::from(number)].is_some() {
-                        wanted.push(self.wanted(Key { kind: number, start: window.start, line }));
+                        wanted.push(self.wanted(Key { kind: number, opens: window.opens, line }));
                     }
                 }
             }
@@ -181,31 +180,76 @@ impl Rollup {
     }
 
     /// Takes a row from storage.
-    pub fn supply(&mut self, key: Key, row: Published) {
-        if !row.is_final {
-            let window = self.windows.starting(key.kind, key.start);
-            self.open.entry(final_at(&self.plan, &window)).or_default().push(key);
-        }
-        self.rows.insert(key, Held { row, dirty: false });
+    pub fn supply(&mut self, key: Key, row: &Published) {
+        let window = self.windows.opening(key.kind, key.opens);
+        self.rows.supply(key, final_at(&self.plan, &window), row);
     }
 
-    /// Adds the change of a slice and notes the rows that it moves.
-    pub fn add(&mut self, bundle: usize, values: &[&str], slice: Time, delta: &[i128]) {
-        let slice = self.kept(bundle, slice);
-        for values in with_pool(&self.plan, bundle, values) {
-            let number = self.series.number(bundle, values.iter().copied());
-            let before = self.table(number).first();
-            let new = self.table(number).slices().is_empty();
-            self.table(number).add(slice, delta);
-            if new {
-                for line in self.lines.enrol(&self.plan, &mut self.series, bundle, &values) {
-                    self.catch_up(line);
+    /// Adds the changes of an instant, and notes the rows that they move.
+    pub fn merge(&mut self, changes: Changes) {
+        self.absorb(changes, true);
+    }
+
+    fn absorb(&mut self, changes: Changes, publish: bool) {
+        let (of, changes) = changes.into_sorted();
+        if publish {
+            self.admit(&of, &changes);
+        }
+
+        let mut shown: BTreeMap<(u32, Time), Box<[i128]>> = BTreeMap::new();
+        for same in changes.chunk_by(|a, b| a.0 == b.0) {
+            let (bundle, values) = of.describe(same[0].0);
+            let values_shown = self.values.shown(bundle, &values);
+            if publish {
+                let changed = same.iter().filter(|(_, _, row)| row.iter().any(|change| *change != 0));
+                self.values.count(bundle, &values, &values_shown, changed.count() as u64);
+            }
+            for values in with_pool(&self.plan, bundle, &values_shown) {
+                let series = self.series.number(bundle, values.into_iter());
+                for (_, slice, row) in same {
+                    let slice = self.kept(bundle, *slice);
+                    let sums = shown.entry((series, slice)).or_insert_with(|| vec![0; row.len()].into());
+                    sums.iter_mut().zip(row.iter()).for_each(|(sum, change)| *sum += change);
                 }
             }
-            let after = self.table(number).first();
-            if self.seen.insert((number, slice)) || before != after {
-                self.touch(number, bundle, slice, before, after);
+        }
+
+        let mut rows = shown.into_iter().map(|((series, slice), row)| (series, slice, row)).peekable();
+        while let Some((series, slice, row)) = rows.next() {
+            let mut own = vec![(slice, row)];
+            let more = std::iter::from_fn(|| rows.next_if(|(other, ..)| *other == series));
+            own.extend(more.map(|(_, slice, row)| (slice, row)));
+            self.change(series, &own, publish);
+        }
+    }
+
+    /// Decides which values that are new are kept apart: only what stands somewhere is there, whatever the partitions.
+    fn admit(&mut self, of: &Series, changes: &[(u32, Time, Box<[i128]>)]) {
+        let mut unknown = BTreeSet::new();
+        let stands = |(_, _, row): &(u32, Time, Box<[i128]>)| row.iter().any(|change| *change != 0);
+        for same in changes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.iter().any(stands)) {
+            let (bundle, values) = of.describe(same[0].0);
+            unknown.extend(self.values.unknown(bundle, &values));
+        }
+        self.values.admit(unknown);
+    }
+
+    /// Adds to the slices of a series.
+    fn change(&mut self, series: u32, slices: &[(Time, Box<[i128]>)], publish: bool) {
+        let table = self.table(series);
+        let (before, new) = (table.first(), table.slices().is_empty());
+        table.add(slices);
+        let after = table.first();
+        let (bundle, values) = self.series.describe(series);
+        if new {
+            let values: Vec<Box<str>> = values.into_iter().map(Box::from).collect();
+            let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+            for line in self.lines.enrol(&self.plan, &mut self.series, bundle, &values, !publish) {
+                self.begin(line, publish);
             }
+        }
+        if publish {
+            self.touch(series, bundle, slices, before, after);
         }
     }
 
@@ -225,34 +269,61 @@ impl Rollup {
         &mut self.tables[number as usize]
     }
 
-    /// Notes every row that a change of this slice moves.
-    fn touch(&mut self, number: u32, bundle: usize, slice: Time, before: Option<Time>, after: Option<Time>) {
-        let Rollup { lines, windows, touched, clock, .. } = self;
-        for (line, reader) in lines.of(number, bundle) {
-            let mut note = |kind: u16, from: Time, carries: bool| {
-                let starts = windows.moved(kind, from, carries, *clock).iter();
-                touched.extend(starts.map(|start| Key { kind, start: *start, line }));
-            };
+    /// Notes every row that changes of these slices move.
+    fn touch(
+        &mut self,
+        series: u32,
+        bundle: usize,
+        slices: &[(Time, Box<[i128]>)],
+        before: Option<Time>,
+        after: Option<Time>,
+    ) {
+        let Rollup { lines, windows, live, touched, carried, clock, .. } = self;
+        let first = slices[0].0;
+        for (line, reader) in lines.of(series, bundle) {
             if reader.present && before != after {
-                let from = after.unwrap_or(slice).min(slice);
-                reader.kinds.iter().for_each(|kind| note(*kind, from, true));
-            } else {
-                reader.reads.iter().for_each(|(kind, carries)| note(*kind, slice, *carries));
+                let from = [before, after].into_iter().flatten().fold(first, Time::min);
+                reader.kinds.iter().for_each(|kind| carry(carried, *kind, line, from));
+            }
+            for (kind, carries) in &reader.reads {
+                live.note(*kind, line);
+                if *carries {
+                    carry(carried, *kind, line, first);
+                    continue;
+                }
+                for (slice, _) in slices {
+                    let opens = windows.holding(*kind, *slice, *clock).iter();
+                    touched.extend(opens.map(|opens| Key { kind: *kind, opens: *opens, line }));
+                }
             }
         }
     }
 
-    /// Notes the rows of a new line that series with data of their own have for it already.
-    fn catch_up(&mut self, line: u32) {
-        for (bundle, series) in self.lines.list[line as usize].reads(&self.plan) {
+    /// A new line: notes the rows that series with data of their own have for it already.
+    fn begin(&mut self, line: u32, publish: bool) {
+        for kind in 0..self.windows.kinds().count() {
+            if self.places[self.lines.list[line as usize].metric][kind].is_some() {
+                self.live.note(u16::try_from(kind).expect("kinds have numbers of 16 bits"), line);
+            }
+        }
+        if !publish {
+            return;
+        }
+        for (bundle, series) in self.lines.reads(&self.plan, line) {
             let slices = self.table(series).slices().to_vec();
-            let Rollup { lines, windows, touched, clock, .. } = self;
-            let Some((_, reader)) = lines.of(series, bundle).find(|(reads, _)| *reads == line) else { continue };
+            let Some(first) = slices.first() else { continue };
+            let Rollup { lines, windows, touched, carried, clock, .. } = self;
+            let reader = lines.of(series, bundle).find(|(reads, _)| *reads == line);
+            let (_, reader) = reader.expect("a line is known to every series that it reads");
             for (kind, carries) in &reader.reads {
                 // A level carries on from its first slice into all later windows.
-                for slice in if *carries { &slices[..slices.len().min(1)] } else { &slices[..] } {
-                    let starts = windows.moved(*kind, *slice, *carries, *clock).iter();
-                    touched.extend(starts.map(|start| Key { kind: *kind, start: *start, line }));
+                if *carries {
+                    carry(carried, *kind, line, *first);
+                    continue;
+                }
+                for slice in &slices {
+                    let opens = windows.holding(*kind, *slice, *clock).iter();
+                    touched.extend(opens.map(|opens| Key { kind: *kind, opens: *opens, line }));
                 }
             }
         }
@@ -262,36 +333,58 @@ impl Rollup {
     /// here: each that is there is to be handed to [`Rollup::supply`] before [`Rollup::close`].
     pub fn prepare(&mut self, clock: Time) -> Vec<Wanted> {
         self.previous = std::mem::replace(&mut self.clock, clock);
+        self.look_ahead();
         self.open_windows();
-        let later = self.open.split_off(&clock.saturating_add(1));
-        let due = std::mem::replace(&mut self.open, later);
-        self.touched.extend(due.into_values().flatten());
+        self.touched.extend(self.rows.due(clock));
         self.touched.sort_unstable();
         self.touched.dedup();
-        self.seen.clear();
         self.windows.forget();
+
         let mut wanted = Vec::new();
-        for run in std::mem::take(&mut self.touched).chunk_by(|a, b| (a.kind, a.start) == (b.kind, b.start)) {
-            let window = self.windows.starting(run[0].kind, run[0].start);
-            if window.opens > clock {
+        for run in std::mem::take(&mut self.touched).chunk_by(|a, b| (a.kind, a.opens) == (b.kind, b.opens)) {
+            let opens = run[0].opens;
+            if opens > clock {
                 continue;
             }
             self.touched.extend_from_slice(run);
-            // A window that opens now has no stored rows.
-            if window.opens <= self.previous {
-                wanted.extend(run.iter().filter(|key| !self.rows.contains_key(key)).map(|key| self.wanted(*key)));
+            // A window that opens now has no stored rows, nor has a line of which none was ever let go.
+            if opens <= self.previous {
+                let lacking = run.iter().filter(|key| self.line(key.line).stored && !self.rows.holds(key));
+                wanted.extend(lacking.map(|key| self.wanted(*key)));
             }
         }
         wanted
     }
 
+    /// Notes the rows of all windows into which changes carry on. Only the earliest change of a line counts.
+    fn look_ahead(&mut self) {
+        let carried = std::mem::take(&mut self.carried);
+        let carried: Vec<((u16, u32), Time)> = carried.into_iter().collect();
+        for of_kind in carried.chunk_by(|a, b| a.0.0 == b.0.0) {
+            let ((kind, _), mut first) = of_kind[0];
+            let mut last = self.previous;
+            for (_, from) in of_kind {
+                (first, last) = (first.min(*from), last.max(*from));
+            }
+            let opens = self.windows.since(kind, first, last);
+            for ((_, line), from) in of_kind {
+                // From the window that holds the change on; up to that, or the clock.
+                let holds = opens.partition_point(|opens| opens <= from).saturating_sub(1);
+                let known = opens.partition_point(|opens| *opens <= self.previous.max(*from));
+                let rows = opens[holds..known].iter();
+                self.touched.extend(rows.map(|opens| Key { kind, opens: *opens, line: *line }));
+            }
+        }
+    }
+
     /// Closes the instant: every row that changed.
     pub fn close(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
+        let mut numbers = Vec::new();
         let touched = std::mem::take(&mut self.touched);
-        for run in touched.chunk_by(|a, b| (a.kind, a.start) == (b.kind, b.start)) {
-            let window = self.windows.starting(run[0].kind, run[0].start);
-            changes.extend(run.iter().filter_map(|key| self.publish(*key, &window)));
+        for run in touched.chunk_by(|a, b| (a.kind, a.opens) == (b.kind, b.opens)) {
+            let window = self.windows.opening(run[0].kind, run[0].opens);
+            changes.extend(run.iter().filter_map(|key| self.publish(*key, &window, &mut numbers)));
         }
         changes
     }
@@ -301,47 +394,55 @@ impl Rollup {
         let first = || self.tables.iter().filter_map(|table| table.slices().first()).min().copied();
         let Some(previous) = (if self.previous == Time::MIN { first() } else { Some(self.previous) }) else { return };
         for (number, kind) in self.windows.kinds().filter(|(_, kind)| *kind != Kind::ToDate) {
-            for window in self.windows.opened(kind, previous, self.clock) {
-                for (line, known) in (0..).zip(&self.lines.list) {
-                    let Some(place) = self.places[known.metric][usize::from(number)] else { continue };
-                    let holds = |series: &u32| {
-                        self.tables.get(*series as usize).is_some_and(|table| table.holds(window.start, window.end))
-                    };
-                    if known.presence.is_some() || known.sources[place].iter().any(holds) {
-                        self.touched.push(Key { kind: number, start: window.start, line });
+            let opened = self.windows.opened(kind, previous, self.clock);
+            let Some(last) = opened.last().copied() else { continue };
+            let Rollup { lines, tables, places, live, touched, .. } = self;
+            for window in &opened {
+                for line in live.of(number) {
+                    if lines.list[*line as usize].presence.is_some()
+                        || holds(lines, tables, places, number, *line, window.start, window.end)
+                    {
+                        touched.push(Key { kind: number, opens: window.opens, line: *line });
                     }
                 }
             }
+            live.retain(number, |line| {
+                lines.list[line as usize].presence.is_some()
+                    || holds(lines, tables, places, number, line, last.start, Time::MAX)
+            });
         }
     }
 
-    /// The change of a row, if there is one.
-    fn publish(&mut self, key: Key, window: &Window) -> Option<Change> {
-        let plan = self.plan.clone();
+    /// The change of a row, if there is one. `numbers` is scratch.
+    fn publish(&mut self, key: Key, window: &Window, numbers: &mut Vec<i128>) -> Option<Change> {
+        self.numbers(key, window, numbers);
         let line = &self.lines.list[key.line as usize];
-        let metric = &plan.metrics[line.metric];
-        let numbers = self.numbers(line, key.kind, window);
-        let stored = self.rows.get(&key).map(|held| &held.row);
-        if stored.is_none() && !self.exists(line, window, &numbers) {
+        let metric = &self.plan.metrics[line.metric];
+        let stored = self.rows.get(&key);
+        if stored.is_none() && !self.exists(line, window, numbers) {
             return None;
         }
-        let mut row = evaluate(metric, &plan, &numbers);
-        let final_at = final_at(&plan, window);
+
+        let mut row = evaluate(metric, &self.plan, numbers);
+        let final_at = final_at(&self.plan, window);
         row.is_final = self.clock >= final_at;
+        let value = row.value.map(f64::to_bits);
         let (before, was_final, was_corrected) = match stored {
-            Some(stored) => (stored.value, stored.is_final, stored.corrected),
-            None if self.previous >= final_at => (metric.fill_value(), true, false),
+            Some(stored) => (stored.bits(), stored.is_final, stored.corrected),
+            None if self.previous >= final_at => (metric.fill_value().map(f64::to_bits), true, false),
             None => (None, false, false),
         };
-        row.corrected = was_corrected || (was_final && before.map(f64::to_bits) != row.value.map(f64::to_bits));
-        if stored == Some(&row) {
+        row.corrected = was_corrected || (was_final && before != value);
+
+        let packed = self.rows.pack(&row);
+        if self.rows.get(&key) == Some(&packed) {
             return None;
         }
-        if frozen(window, self.clock) {
+        if self.windows.frozen(window, self.clock) {
             self.frozen += 1;
             return None;
         }
-        self.file(key, final_at, row.clone());
+        self.rows.put(key, final_at, packed);
         Some(Change { line: key.line, window: *window, row })
     }
 
@@ -354,64 +455,80 @@ impl Rollup {
     }
 
     /// The measures of a row.
-    fn numbers(&self, line: &Line, kind: u16, window: &Window) -> Vec<i128> {
-        let Some(place) = self.places[line.metric][usize::from(kind)] else { return Vec::new() };
+    fn numbers(&self, key: Key, window: &Window, numbers: &mut Vec<i128>) {
+        numbers.clear();
+        let line = &self.lines.list[key.line as usize];
+        let place = self.places[line.metric][usize::from(key.kind)];
+        let place = place.expect("a row is of a kind of window that its metric has");
         let readings = &self.plan.metrics[line.metric].views[line.view].readings[place];
-        let series = line.sources[place].iter();
-        let number = |(reading, series): (&crate::plan::Reading, &u32)| {
-            let Some(table) = self.tables.get(*series as usize) else { return 0 };
-            match reading.read {
+        for (reading, series) in readings.iter().zip(self.lines.sources(key.line, place)) {
+            // A series without data has no table.
+            let table = self.tables.get(*series as usize);
+            numbers.push(table.map_or(0, |table| match reading.read {
                 Read::Window => table.sum(reading.column, window.start, window.end),
                 Read::Start => table.before(reading.column, window.start),
                 Read::End => table.before(reading.column, window.end),
-            }
-        };
-        readings.iter().zip(series).map(number).collect()
-    }
-
-    /// Keeps a row, and remembers when it becomes final.
-    fn file(&mut self, key: Key, final_at: Time, row: Published) {
-        let before = self.rows.get(&key);
-        // A row that was open before is in `open` already.
-        if !row.is_final && before.is_none_or(|held| held.row.is_final) {
-            self.open.entry(final_at).or_default().push(key);
+            }));
         }
-        if before.is_none_or(|held| !held.dirty) {
-            self.dirty.push(key);
-        }
-        self.rows.insert(key, Held { row, dirty: true });
     }
 
     /// Rows changed since the last flush.
     pub fn dirty(&self) -> usize {
-        self.dirty.len()
+        self.rows.dirty()
     }
 
     /// Keys and encodings of all rows that changed since the last call, by key. With more than
     /// `keep` rows held, those that are final are let go afterwards.
     pub fn flush(&mut self, keep: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut encoded = Vec::with_capacity(self.dirty.len());
-        for key in std::mem::take(&mut self.dirty) {
-            let Some(held) = self.rows.get_mut(&key) else { continue };
-            held.dirty = false;
-            let mut row = Vec::with_capacity(24);
-            held.row.encode(&mut row);
-            encoded.push((self.wanted(key).1, row));
-        }
+        let mut encoded = Vec::with_capacity(self.rows.dirty());
+        let Rollup { rows, lines, windows, .. } = self;
+        rows.flush(|key, row| {
+            let mut bytes = Vec::with_capacity(24);
+            row.encode(&mut bytes);
+            encoded.push((state_key(lines, windows, key), bytes));
+        });
         encoded.sort_unstable();
-        if self.rows.len() > keep {
-            self.rows.retain(|_, held| !held.row.is_final);
-        }
+        rows.let_go(keep, |key| lines.list[key.line as usize].stored = true);
         encoded
     }
 
-    /// The key of a row in storage: stable across processes.
-    fn wanted(&self, key: Key) -> Wanted {
-        let mut out = self.lines.list[key.line as usize].key.to_vec();
-        put(&mut out, self.windows.kind(key.kind).code().into());
-        put_signed(&mut out, key.start.into());
-        (key, out)
+    /// Keys of the values of dimensions that are kept apart since the last call, for [`Rollup::restore_value`].
+    pub fn flush_values(&mut self) -> Vec<Vec<u8>> {
+        self.values.flush()
     }
+
+    fn wanted(&self, key: Key) -> Wanted {
+        (key, state_key(&self.lines, &self.windows, key))
+    }
+}
+
+/// The key of a row in storage: the same in every process.
+fn state_key(lines: &Lines, windows: &Windows, key: Key) -> Vec<u8> {
+    let mut out = lines.key(key.line);
+    put(&mut out, windows.kind(key.kind).code().into());
+    put_signed(&mut out, key.opens.into());
+    out
+}
+
+/// Whether a series that the line reads in windows of this kind has a slice in `[from, to)`.
+fn holds(
+    lines: &Lines,
+    tables: &[Table],
+    places: &[Vec<Option<usize>>],
+    kind: u16,
+    line: u32,
+    from: Time,
+    to: Time,
+) -> bool {
+    let place = places[lines.list[line as usize].metric][usize::from(kind)];
+    let place = place.expect("a line is live in the kinds of window of its metric only");
+    let mut series = lines.sources(line, place).iter();
+    series.any(|series| tables.get(*series as usize).is_some_and(|table| table.holds(from, to)))
+}
+
+/// Notes that all rows of a line from `from` on are to be looked at.
+fn carry(carried: &mut BTreeMap<(u16, u32), Time>, kind: u16, line: u32, from: Time) {
+    carried.entry((kind, line)).and_modify(|first| *first = from.min(*first)).or_insert(from);
 }
 
 /// The series of these values, and where they are money the sum over currencies.

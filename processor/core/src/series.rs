@@ -51,6 +51,11 @@ impl Names {
         number
     }
 
+    /// How many texts have a number, the empty one apart.
+    fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// The text with this number.
     pub fn text(&self, number: u32) -> &str {
         &self.list[number as usize]
@@ -68,20 +73,30 @@ pub struct Series {
 impl Series {
     /// The number of the series of `bundle` with these dimension values.
     pub fn number<'a>(&mut self, bundle: usize, values: impl Iterator<Item = &'a str>) -> u32 {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&u16::try_from(bundle).unwrap_or(u16::MAX).to_be_bytes());
-        for value in values {
-            self.scratch.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-            self.scratch.extend_from_slice(value.as_bytes());
-        }
-        if let Some(number) = self.numbers.get(self.scratch.as_slice()) {
-            return *number;
+        if let Some(number) = self.find(bundle, values) {
+            return number;
         }
         let number = next(&self.keys);
         let key: Box<[u8]> = self.scratch.as_slice().into();
         self.keys.push(key.clone());
         self.numbers.insert(key, number);
         number
+    }
+
+    /// The number of that series, if it has one.
+    pub fn find<'a>(&mut self, bundle: usize, values: impl Iterator<Item = &'a str>) -> Option<u32> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&u16::try_from(bundle).unwrap_or(u16::MAX).to_be_bytes());
+        for value in values {
+            self.scratch.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+            self.scratch.extend_from_slice(value.as_bytes());
+        }
+        self.numbers.get(self.scratch.as_slice()).copied()
+    }
+
+    /// How many series have a number.
+    fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Bundle and dimension values of a series.
@@ -134,6 +149,11 @@ impl Profiles {
         self.numbers.insert(bytes.clone(), number);
         self.list.push(Profile { values, bytes });
         number
+    }
+
+    /// How many profiles have a number.
+    fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// The values of a profile, one a trait.
@@ -195,6 +215,11 @@ pub struct Deltas {
     index: Map<(u32, Time), u32>,
     terms: Vec<i128>,
     key: Vec<u32>,
+}
+
+/// How many numbers are given out: what they mean is in memory.
+pub(crate) fn count(names: &Names, profiles: &Profiles, series: &Series, deltas: &Deltas) -> usize {
+    names.len() + profiles.len() + series.len() + deltas.sets.len()
 }
 
 /// What numbers mean.

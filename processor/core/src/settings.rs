@@ -24,6 +24,10 @@ pub struct Settings {
     pub silent_after: Time,
     /// A window is final this long after its end.
     pub allowed_lateness: Time,
+    /// A window of an hour takes corrections until this long after its end; longer windows take them for ever.
+    pub keep: Time,
+    /// Values of a dimension that have rows of their own; what comes later is counted as `other`.
+    pub dimension_values_max: usize,
     /// An event dated later than this after its `recorded_at` is quarantined.
     pub max_ahead: Time,
 }
@@ -45,6 +49,8 @@ impl Default for Settings {
             margin: Rational::integer(1),
             silent_after: 90 * DAY,
             allowed_lateness: HOUR,
+            keep: 400 * DAY,
+            dimension_values_max: 10_000,
             max_ahead: 300 * SECOND,
         }
     }

@@ -6,9 +6,12 @@
 //! An event that waits counts as on time or late once what it names has come; every other outcome stays. It does not know
 //! what a door refused.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use processor_core::engine::Found;
@@ -90,6 +93,8 @@ pub struct Shared {
     outcomes: [AtomicU64; OUTCOMES],
     frozen: AtomicU64,
     conflicts: Mutex<Vec<Conflict>>,
+    /// By dimension.
+    others: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Shared {
@@ -114,6 +119,19 @@ impl Shared {
         let mut conflicts = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
         if conflicts.len() < CONFLICTS_MAX {
             conflicts.push(conflict);
+        }
+    }
+
+    /// Changes that were counted as `other`, since their dimension has as many values as are kept apart; by dimension.
+    pub fn others(&self) -> BTreeMap<String, u64> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts changes that went to `other`.
+    pub(crate) fn add_others(&self, changes: Vec<(String, u64)>) {
+        for (dimension, changes) in changes {
+            telemetry::other(&dimension, changes);
+            *self.others.lock().unwrap_or_else(PoisonError::into_inner).entry(dimension).or_default() += changes;
         }
     }
 

@@ -68,7 +68,7 @@ impl Slices {
         let mut entries = vec![entry()];
         let (mut last_series, mut count) = (None, 0);
         for ((series, start), delta) in rows {
-            let Some(slice) = self.held.get_mut(&(series, start)) else { continue };
+            let slice = self.held.get_mut(&(series, start)).expect("slices are loaded before they are added to");
             slice.row.iter_mut().zip(delta.iter()).for_each(|(sum, change)| *sum += change);
             if !slice.dirty {
                 slice.dirty = true;
@@ -90,24 +90,25 @@ impl Slices {
                 });
                 last_series = Some(series);
             }
-            if let Some(partial) = entries[last].series.last_mut() {
-                partial.slices.push(convert::slice(start, &slice.row));
-            }
+            let partial = entries[last].series.last_mut().expect("the series of this slice was pushed");
+            partial.slices.push(convert::slice(start, &slice.row));
         }
-        if let Some(last) = entries.last_mut() {
-            last.closes = true;
-        }
+        entries.last_mut().expect("an instant has an entry").closes = true;
         entries
+    }
+
+    /// Forgets all slices: the numbers of their series mean nothing any more. After a flush.
+    pub(super) fn forget(&mut self) {
+        self.held = Map::default();
     }
 
     /// Writes what changed; with more than `keep` held, all are let go.
     pub(super) fn flush(&mut self, keep: usize, engine: &Engine, batch: &mut Batch<'_>) -> Result<()> {
         let mut dirty = Vec::with_capacity(self.dirty.len());
         for key in self.dirty.drain(..) {
-            if let Some(slice) = self.held.get_mut(&key) {
-                slice.dirty = false;
-                dirty.push((state_key(key, engine), encode_row(&slice.row)));
-            }
+            let slice = self.held.get_mut(&key).expect("a slice that changed is held until it is flushed");
+            slice.dirty = false;
+            dirty.push((state_key(key, engine), encode_row(&slice.row)));
         }
         dirty.sort_unstable();
         for (key, row) in dirty {

@@ -7,14 +7,14 @@ use processor_core::{
     account::{Silence, Totals},
     calendar::{Calendar, Day, Kind, Time, Window},
     catalog::Per,
-    engine::{AccountChange, SilenceAtEnd, SilenceByDay},
+    engine::AccountChange,
     event::Cause,
     plan::{Metric, Plan},
     rollup::evaluate,
 };
 use proto::v1;
 
-use super::{Shared, snapshot_output, tick_output};
+use super::{snapshot_output, tick_output};
 use crate::{convert, wire};
 
 /// An instant that is being published.
@@ -26,9 +26,6 @@ pub(super) struct Values<'a> {
     pub(super) clock: Time,
     /// The clock before it.
     pub(super) previous: Time,
-    /// The first local day that takes corrections.
-    pub(super) first_day: Day,
-    pub(super) shared: &'a Shared,
 }
 
 impl Values<'_> {
@@ -41,8 +38,8 @@ impl Values<'_> {
                 }
             }
             if !metric.silence.is_empty() {
-                for (day, silence) in self.unfrozen(change.silence) {
-                    let snapshot = self.silence(calendar, metric, change.key, day, silence.shown.as_ref());
+                for (day, silence) in change.silence.iter().filter(|(_, at_end)| at_end.changed) {
+                    let snapshot = self.silence(calendar, metric, change.key, *day, silence.shown.as_ref());
                     outputs.push(snapshot_output(topic, self.partition, snapshot));
                 }
             }
@@ -56,7 +53,7 @@ impl Values<'_> {
         }
         for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
             if metric.per == Per::Account {
-                outputs.push(tick_output(topic, self.partition, self.clock));
+                outputs.push(tick_output(topic, self.partition, self.clock, None));
             }
         }
     }
@@ -90,18 +87,6 @@ impl Values<'_> {
     fn total(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<i128>)> {
         let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
         Some((since, metric.totals.iter().map(|column| columns[*column]).collect()))
-    }
-
-    /// What changed on days that take corrections. What changed on a day past its keep, and lasts, is told of the first
-    /// day that is not.
-    fn unfrozen<'s>(&self, silence: &'s SilenceByDay) -> impl Iterator<Item = (Day, &'s SilenceAtEnd)> {
-        let (first, frozen) = (self.first_day, silence.range(..self.first_day));
-        if let changes @ 1.. = frozen.clone().filter(|(_, at_end)| at_end.changed).count() {
-            self.shared.add_frozen(changes as u64);
-        }
-        let lasting = frozen.last().filter(|_| !silence.contains_key(&first)).map(|(_, at_end)| (first, at_end));
-        let later = silence.range(first..).map(|(day, at_end)| (*day, at_end));
-        lasting.into_iter().chain(later).filter(|(_, at_end)| at_end.changed)
     }
 
     /// The silence at the end of a day.

@@ -22,8 +22,14 @@ const POINTS: &str = "SELECT start_us, end_us, revision_us, value, num, den, sin
 const FIRST: &str = "SELECT min(CASE WHEN ?4 THEN end_us ELSE start_us END) FROM points
   WHERE window = ?3 AND series IN (SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?5)";
 
+const GROUPS: &str = "SELECT count(DISTINCT dimensions) FROM series
+  WHERE metric = ?1 AND definition = ?2 AND tenant = ?3 AND kept_by = ?4";
+
 const CATALOG: &str = "SELECT name, definition, title, description, unit, windows, kept_by, per_account, fill,
   fill_reason, maturity_us FROM catalog ORDER BY position";
+
+const CLOCKS: &str = "SELECT topic, partition, at_us, (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'since_us')
+  FROM clock ORDER BY topic, partition";
 
 /// The read half of a SQLite store.
 #[derive(Debug)]
@@ -121,6 +127,8 @@ impl Read for Reader {
                 "time_zone" => settings.time_zone = row.text(1)?,
                 "week_start" => settings.week_start = row.parsed(1, weekday)?,
                 "fiscal_year_start" => settings.fiscal_year_start = row.parsed(1, month)?,
+                "keep_us" => settings.keep_us = row.parsed(1, |text| text.parse().ok())?,
+                "dimension_values_max" => settings.dimension_values_max = row.parsed(1, |text| text.parse().ok())?,
                 "allowed_lateness_us" => settings.allowed_lateness_us = row.parsed(1, |text| text.parse().ok())?,
                 _ => (),
             }
@@ -130,8 +138,8 @@ impl Read for Reader {
     }
 
     fn clocks(&self) -> Result<Vec<Clock>> {
-        self.query("SELECT topic, partition, at_us FROM clock ORDER BY topic, partition", [], |row| {
-            Ok(Clock { topic: row.text(0)?, partition: row.get(1)?, at_us: row.get(2)? })
+        self.query(CLOCKS, [], |row| {
+            Ok(Clock { topic: row.text(0)?, partition: row.get(1)?, at_us: row.get(2)?, since_us: row.get(3)? })
         })
     }
 
@@ -160,6 +168,11 @@ impl Read for Reader {
             let points = self.points(row.get(0)?, select.kind)?;
             Ok(points.is_empty() || visit(series, points)?.is_continue())
         })
+    }
+
+    fn groups(&self, tenant: &str, metric: &MetricInfo, by: &[String]) -> Result<u64> {
+        let params = params![metric.name, metric.definition, tenant, by.join(",")];
+        Ok(self.query(GROUPS, params, |row| row.get::<i64>(0))?.into_iter().map(i64::unsigned_abs).sum())
     }
 
     fn alerts(&self, select: &AlertSelect) -> Result<Vec<Alert>> {

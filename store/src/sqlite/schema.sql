@@ -4,7 +4,8 @@
 --   SELECT * FROM metrics_readable WHERE metric = 'orders' AND window = '1mo' AND dimensions = '{}';
 --   SELECT * FROM alerts_readable WHERE state = 'firing';
 
--- Settings that readers need: time_zone, week_start (monday, ...), fiscal_year_start (1 to 12), allowed_lateness_us.
+-- Settings that readers need: time_zone, week_start (monday, ...), fiscal_year_start (1 to 12), allowed_lateness_us, keep_us,
+-- dimension_values_max. since_us: the first tick of all.
 -- additive: JSON array of the metrics whose values of several windows add up.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,

@@ -34,6 +34,9 @@ const INSERT_SERIES: &str = "INSERT INTO series
 const UPSERT_CLOCK: &str = "INSERT INTO clock (topic, partition, at_us) VALUES (?1, ?2, ?3)
   ON CONFLICT DO UPDATE SET at_us = excluded.at_us WHERE excluded.at_us > at_us";
 
+const UPSERT_SINCE: &str = "INSERT INTO meta (key, value) VALUES ('since_us', ?1)
+  ON CONFLICT DO UPDATE SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) < CAST(value AS INTEGER)";
+
 const UPSERT_ALERT: &str = "INSERT INTO alerts
   (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -50,7 +53,7 @@ const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
 pub struct Writer {
     pub(super) db: Connection,
     place: Place,
-    known: HashMap<String, i64>,
+    known: HashMap<Vec<u8>, i64>,
 }
 
 impl Writer {
@@ -118,7 +121,7 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn write_all(db: &mut Connection, known: &mut HashMap<String, i64>, batch: &Batch) -> rusqlite::Result<Written> {
+fn write_all(db: &mut Connection, known: &mut HashMap<Vec<u8>, i64>, batch: &Batch) -> rusqlite::Result<Written> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let rows = put_rows(&tx, known, &batch.rows)?;
     let alerts = put_alerts(&tx, &batch.alerts)?;
@@ -132,10 +135,10 @@ fn count(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
-fn put_rows(tx: &Transaction<'_>, known: &mut HashMap<String, i64>, rows: &[Row]) -> rusqlite::Result<u64> {
+fn put_rows(tx: &Transaction<'_>, known: &mut HashMap<Vec<u8>, i64>, rows: &[Row]) -> rusqlite::Result<u64> {
     let mut kinds = HashMap::new();
     let mut keyed = Vec::with_capacity(rows.len());
-    let mut key = String::new();
+    let mut key = Vec::new();
     for row in rows {
         let series = number(tx, known, &row.series, &mut key)?;
         keyed.push((series, row.point.window, &row.point));
@@ -187,12 +190,12 @@ fn integer(text: Option<&str>) -> Value {
 /// The number of a series, given to it when it is first seen. `key` is scratch.
 fn number(
     tx: &Transaction<'_>,
-    known: &mut HashMap<String, i64>,
+    known: &mut HashMap<Vec<u8>, i64>,
     series: &Series,
-    key: &mut String,
+    key: &mut Vec<u8>,
 ) -> rusqlite::Result<i64> {
     identity(series, key);
-    if let Some(id) = known.get(key.as_str()) {
+    if let Some(id) = known.get(key.as_slice()) {
         return Ok(*id);
     }
     let account = series.account.as_deref().unwrap_or_default();
@@ -212,16 +215,15 @@ fn number(
 }
 
 /// Each part is preceded by its length, so that no two series share a key.
-fn identity(series: &Series, key: &mut String) {
-    use std::fmt::Write as _;
+fn identity(series: &Series, key: &mut Vec<u8>) {
     key.clear();
     let fixed = [&series.definition, &series.metric, &series.tenant, &series.currency];
     let account = series.account.iter();
     for part in fixed.into_iter().chain(account).chain(series.dimensions.iter().flat_map(|(k, v)| [k, v])) {
-        // Writing to a string cannot fail.
-        let _ = write!(key, "{}:{part}", part.len());
+        key.extend_from_slice(&part.len().to_le_bytes());
+        key.extend_from_slice(part.as_bytes());
     }
-    key.push(if series.account.is_some() { 'a' } else { '-' });
+    key.push(u8::from(series.account.is_some()));
 }
 
 fn kept_by(series: &Series) -> String {
@@ -261,6 +263,9 @@ fn put_clocks(tx: &Transaction<'_>, clocks: &[Clock]) -> rusqlite::Result<()> {
     for clock in clocks {
         upsert.execute(params![clock.topic, clock.partition, clock.at_us])?;
     }
+    if let Some(since) = clocks.iter().filter_map(|clock| clock.since_us).min() {
+        tx.prepare_cached(UPSERT_SINCE)?.execute(params![since.to_string()])?;
+    }
     Ok(())
 }
 
@@ -296,6 +301,8 @@ fn put_settings(tx: &Transaction<'_>, settings: &Settings) -> rusqlite::Result<(
     put.execute(params!["time_zone", settings.time_zone])?;
     put.execute(params!["week_start", weekday_name(settings.week_start)])?;
     put.execute(params!["fiscal_year_start", settings.fiscal_year_start.to_string()])?;
+    put.execute(params!["keep_us", settings.keep_us.to_string()])?;
+    put.execute(params!["dimension_values_max", settings.dimension_values_max.to_string()])?;
     put.execute(params!["allowed_lateness_us", settings.allowed_lateness_us.to_string()])?;
     Ok(())
 }

@@ -23,7 +23,6 @@ fn row(metric: &'static str, account: &Account<'_>, window: Window, value: i128,
         is_final: false,
         since: None,
         optional: false,
-        carried: false,
     }
 }
 
@@ -71,9 +70,8 @@ pub fn steps(account: &Account<'_>, clock: Micros) -> Vec<(Micros, i64)> {
     changes
 }
 
-/// A row for each local day (ascending) in which a step is reached or left, and for `first`, whose level may be another
-/// one than the day before it shows.
-pub fn silences(account: &Account<'_>, days: &[Window], first: Option<Window>, clock: Micros, rows: &mut Vec<Row>) {
+/// A row for each local day (ascending) in which a step is reached or left.
+pub fn silences(account: &Account<'_>, days: &[Window], clock: Micros, rows: &mut Vec<Row>) {
     let mut by_day: BTreeMap<usize, (Micros, i64)> = BTreeMap::new();
     for change in steps(account, clock) {
         // A change dated in a day that does not exist yet shows in the open one.
@@ -81,15 +79,6 @@ pub fn silences(account: &Account<'_>, days: &[Window], first: Option<Window>, c
         if let Some(day) = after.checked_sub(1) {
             by_day.insert(day, change);
         }
-    }
-    if let Some(first) = first.and_then(|first| days.iter().position(|day| *day == first))
-        && !by_day.contains_key(&first)
-    {
-        let level = by_day.range(..first).next_back().map(|(_, change)| *change);
-        let mut row = row("silence", account, days[first], level.map_or(0, |(_, step)| step).into(), "days");
-        row.since = level.map(|(since, _)| since);
-        row.carried = true;
-        rows.push(row);
     }
     let mut before = 0;
     for (day, (since, step)) in by_day {

@@ -5,6 +5,7 @@ use crate::history::{Account, Traits};
 use crate::money::{self, trait_groups};
 use crate::read::Event;
 use crate::row::{Answer, Group, NO_DENOMINATOR, Row, ZERO_CHURN};
+use crate::values::Kept;
 use crate::{Micros, NOW, rational};
 use std::collections::HashMap;
 
@@ -30,9 +31,25 @@ pub struct Counts {
 /// The counts of a window by group.
 pub type Table<'a> = HashMap<Group<'a>, Counts>;
 
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.at_start += other.at_start;
+        self.churned += other.churned;
+        self.at_end += other.at_end;
+        self.engaged += other.engaged;
+        self.started += other.started;
+        self.lost += other.lost;
+        self.lost_of_base += other.lost_of_base;
+    }
+}
+
 /// Counts all accounts in `window`.
-pub fn count<'a>(accounts: &'a [Account<'a>], window: Window, clock: Micros) -> Table<'a> {
-    count_where(accounts, window, clock, &|_| true)
+pub fn count<'a>(accounts: &'a [Account<'a>], window: Window, clock: Micros, kept: &Kept) -> Table<'a> {
+    let mut shown = Table::new();
+    for (group, counts) in count_where(accounts, window, clock, &|_| true) {
+        shown.entry(kept.shown(group)).or_default().add(&counts);
+    }
+    shown
 }
 
 /// The same of those accounts whose traits pass, each count by the traits by which it is grouped.
@@ -117,11 +134,11 @@ pub struct Seen<'a> {
 }
 
 /// Finds the first events of all groups and currencies, from the events in effect in the order of facts.
-pub fn seen<'a>(events: &[&'a Event], accounts: &'a [Account<'a>], facts: &[money::Fact<'a>]) -> Seen<'a> {
+pub fn seen<'a>(events: &[&'a Event], accounts: &'a [Account<'a>], facts: &[money::Fact<'a>], kept: &Kept) -> Seen<'a> {
     let by_name: HashMap<&str, &Account<'a>> = accounts.iter().map(|a| (a.name, a)).collect();
     let mut seen = Seen::default();
     for event in events {
-        see(event, event.account().and_then(|name| by_name.get(name)).copied(), &mut seen);
+        see(event, event.account().and_then(|name| by_name.get(name)).copied(), kept, &mut seen);
     }
     for fact in facts.iter().filter(|f| f.effect != money::Effect::Cancelled) {
         for (group, _) in &fact.shares {
@@ -132,12 +149,12 @@ pub fn seen<'a>(events: &[&'a Event], accounts: &'a [Account<'a>], facts: &[mone
 }
 
 /// Events come by time, so the first insertion is the earliest.
-fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, seen: &mut Seen<'a>) {
+fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, kept: &Kept, seen: &mut Seen<'a>) {
     let mut groups = vec![crate::row::ALL];
     if let Some(account) = account {
         groups.extend(trait_groups(account.traits_before(event.key())));
     }
-    for group in groups {
+    for group in groups.into_iter().map(|group| kept.shown(group)) {
         seen.maybe.entry(group).or_insert(event.time);
         if event.kind != "retracted" {
             seen.sure.entry(group).or_insert(event.time);
@@ -145,7 +162,7 @@ fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, seen: &mut Seen<'
     }
     if let Some(account) = account.filter(|_| event.kind == "account.updated") {
         let after = account.traits.partition_point(|(key, _)| *key <= event.key());
-        for group in trait_groups(&account.traits[after - 1].1) {
+        for group in trait_groups(&account.traits[after - 1].1).map(|group| kept.shown(group)) {
             seen.maybe.entry(group).or_insert(event.time);
         }
     }

@@ -7,7 +7,7 @@
 
 use crate::calendar::{Kind, Window};
 use crate::report::Truth;
-use crate::row::{NO_DENOMINATOR, Row, stamp};
+use crate::row::{NO_DENOMINATOR, PAST_KEEP, Row, stamp};
 use crate::{Error, Micros, settings};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -216,6 +216,9 @@ impl Comparison<'_> {
     fn is_fill(&self, series: &Series, window: Window, said: &Said) -> bool {
         if said.is_final != self.truth.is_final(window) {
             return false;
+        }
+        if window.kind == Kind::Hour && window.end <= self.truth.past_keep {
+            return said.value.is_none() && said.num.is_none() && said.reason.as_deref() == Some(PAST_KEEP);
         }
         let zero = |n: Option<i128>| n.is_none_or(|n| n == 0);
         match series.metric.as_str() {

@@ -46,9 +46,11 @@
 //! - Silence begins with the first order; a change dated in a day that does not exist yet shows in the open day.
 //!   A day at whose end the step is what it was before (reached and left on one day) gives an optional row.
 //!
-//! - A row is frozen (`keep`) from the tick on that is at its window's end + 35 days (`1h`) or 1095 days (`1d`, trailing,
-//!   a day of silence) or later; coarser windows and `to-date` never. It is what the last tick before that showed, from
-//!   the events recorded by then and the timers due by then, `final` included; there is none if there was none then.
+//! - A row of a window of an hour is frozen from the tick on that is at its end + `keep` or later; longer windows never. It
+//!   is what the last tick before that showed, from the events recorded by then and the timers due by then, `final`
+//!   included. If there was no tick before that, nobody knows what it holds: null, reason `past keep`.
+//! - Of a dimension the first `values_max` values are kept apart, by (instant, value), from the instant on at which
+//!   something of them stands; all others are `other` (see `values`).
 //!
 //! Filters
 //! - A filter over accounts is over the traits by which the measure groups them: churn at the window's start, levels and
@@ -82,6 +84,7 @@ pub mod report;
 pub mod row;
 pub mod settings;
 pub mod spread;
+pub mod values;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage:
   oracle LOG|- [--time-zone UTC] [--week-start monday] [--fiscal-year-start 1] [--silent-after 90d]
-         [--allowed-lateness 1h] [--max-ahead 5m] [--margin 1] [--clock T] [--events accepted|effective] [--hours] [--diff ROWS|- [--limit 3] [--only-present]]
+         [--allowed-lateness 1h] [--max-ahead 5m] [--margin 1] [--keep 400d]
+         [--dimension-values-max 10000] [--clock T] [--events accepted|effective] [--hours] [--diff ROWS|- [--limit 3] [--only-present]]
   oracle gen [--seed 1] [--events 10000] [--accounts 500] [--start 2024-01-01T00:00:00Z] [--days 400]
          [--late-days 30] [--log]
 ";
@@ -70,6 +71,8 @@ fn set(asked: &mut Asked, name: &str, value: &str) -> Result<(), Error> {
         "--time-zone" => settings.zone = settings::zone(value)?,
         "--week-start" => settings.week_start = settings::weekday(value)?,
         "--fiscal-year-start" => settings.fiscal_year_start = integer(value)?,
+        "--keep" => settings.keep = settings::duration(value)?,
+        "--dimension-values-max" => settings.values_max = integer(value)?,
         "--silent-after" => settings.silent_after = settings::duration(value)?,
         "--allowed-lateness" => settings.allowed_lateness = settings::duration(value)?,
         "--max-ahead" => settings.max_ahead = settings::duration(value)?,

@@ -1,9 +1,10 @@
 //! From the log to all rows, as of the last tick; frozen ones (`keep`) as of the last tick that still corrected them.
 
-use crate::calendar::{Kind, Window, windows};
+use crate::calendar::{self, Kind, Window};
 use crate::read::{Event, Log};
 use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
+use crate::values::Kept;
 use crate::{Error, Micros, Settings, account, base, filtered, history, money, repair};
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,6 +17,8 @@ pub struct Truth {
     pub windows: Vec<(Kind, Vec<Window>)>,
     /// Added to a window's end for it to be final.
     pub allowed_lateness: Micros,
+    /// Windows of an hour that end up to here had been past their keep by the first tick: nobody knows what they hold.
+    pub past_keep: Micros,
     /// The rows, sorted.
     pub rows: Vec<Row>,
 }
@@ -31,10 +34,12 @@ impl Truth {
 pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let last = log.events.iter().map(|e| e.recorded.unwrap_or(e.time)).max();
     let clock = settings.clock.or(log.ticks.last().copied()).or(last).unwrap_or(0);
-    let mut truth = Truth { clock, windows: Vec::new(), allowed_lateness: settings.allowed_lateness, rows: Vec::new() };
+    let past_keep = log.ticks.first().map_or(Micros::MIN, |first| first.saturating_sub(settings.keep));
+    let (windows, allowed_lateness) = (Vec::new(), settings.allowed_lateness);
+    let mut truth = Truth { clock, windows, allowed_lateness, past_keep, rows: Vec::new() };
     let Some(from) = repair::distinct(log, settings, clock).iter().map(|e| e.time).min() else { return Ok(truth) };
     for kind in Kind::BOUNDED.into_iter().chain(settings.hours.then_some(Kind::Hour)) {
-        truth.windows.push((kind, windows(kind, settings, from, clock)?));
+        truth.windows.push((kind, calendar::windows(kind, settings, from, clock)?));
     }
     let mut shown: BTreeMap<Micros, Vec<Window>> = BTreeMap::new();
     for window in truth.windows.iter().flat_map(|(_, windows)| windows).chain([&Window::TO_DATE]) {
@@ -43,57 +48,51 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
         }
     }
     let days = truth.windows.iter().find(|(kind, _)| *kind == Kind::Day).map_or(&[][..], |(_, days)| days);
+    let kept = Kept::of(log, settings, clock);
     for (instant, windows) in &shown {
-        rows_at(*instant, log, settings, windows, days, &mut truth.rows);
+        rows_at(*instant, log, settings, windows, days, &kept, &mut truth.rows);
     }
     truth.rows.sort_by(|a, b| key(a).cmp(&key(b)));
-    truth.rows = without_repeats(truth.rows);
     Ok(truth)
-}
-
-/// Drops what a day carries on from the row before it, as any day without a row does.
-fn without_repeats(rows: Vec<Row>) -> Vec<Row> {
-    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let before = kept.last().filter(|last| (last.metric, &last.account) == (row.metric, &row.account));
-        let repeats =
-            before.map_or(row.answer.is_fill(), |last| (&last.answer, last.since) == (&row.answer, row.since));
-        if !(row.carried && repeats) {
-            kept.push(row);
-        }
-    }
-    kept
 }
 
 /// The last instant that changes rows of `window`: the clock, or the last tick before they are frozen.
 fn last_shown(window: Window, log: &Log, settings: &Settings, clock: Micros) -> Option<Micros> {
-    let frozen = settings.keep.until(window);
+    let frozen = settings.frozen_at(window);
     let instant = if clock < frozen { clock } else { *log.ticks.range(..frozen).next_back()? };
     (window.opens <= instant).then_some(instant)
 }
 
 /// The rows of `windows` at `instant`, from the events recorded by then and the timers due by then.
-fn rows_at(instant: Micros, log: &Log, settings: &Settings, windows: &[Window], days: &[Window], found: &mut Vec<Row>) {
+fn rows_at(
+    instant: Micros,
+    log: &Log,
+    settings: &Settings,
+    windows: &[Window],
+    days: &[Window],
+    kept: &Kept,
+    found: &mut Vec<Row>,
+) {
     let events = repair::distinct(log, settings, instant);
     let effective = repair::effective(&events);
     let accounts = history::accounts(&effective, settings, instant);
-    let facts = money::facts(&accounts);
-    let seen = base::seen(&effective, &accounts, &facts);
+    let mut facts = money::facts(&accounts);
+    facts.iter_mut().flat_map(|fact| &mut fact.shares).for_each(|(group, _)| *group = kept.shown(*group));
+    let seen = base::seen(&effective, &accounts, &facts, kept);
     let counted = counted(&events, &effective, settings);
     let mut rows = Vec::new();
     for &window in windows.iter().filter(|window| window.kind != Kind::ToDate) {
         let money = money::sum(&facts, window);
-        let base = base::count(&accounts, window, instant);
+        let base = base::count(&accounts, window, instant, kept);
         money::rows(&money, window, &mut rows);
         base::Tables { window, money: &money, base: &base, margin: settings.margin }.rows(&seen, &mut rows);
         filtered::rows(&accounts, window, instant, &seen, settings, &mut rows);
         events_row(&counted, window, &mut rows);
     }
     let days = &days[..days.partition_point(|day| day.opens <= instant)];
-    let first = windows.iter().copied().find(|window| window.kind == Kind::Day);
     for account in &accounts {
         account::values(account, &mut rows);
-        account::silences(account, days, first, instant, &mut rows);
+        account::silences(account, days, instant, &mut rows);
     }
     // Accounts tell of all their windows.
     let asked: HashSet<Window> = windows.iter().copied().collect();

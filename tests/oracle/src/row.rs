@@ -61,6 +61,9 @@ pub enum Answer {
     Null(&'static str),
 }
 
+/// Why nobody knows what a window holds.
+pub const PAST_KEEP: &str = "past keep";
+
 /// Why there is no ratio.
 pub const NO_DENOMINATOR: &str = "no denominator";
 
@@ -123,8 +126,6 @@ pub struct Row {
     pub since: Option<Micros>,
     /// The engine may have it or not.
     pub optional: bool,
-    /// Nothing changed in it: a row only if the one before shows something else.
-    pub carried: bool,
 }
 
 impl Row {
@@ -154,7 +155,6 @@ impl Row {
             is_final: false,
             since: None,
             optional: false,
-            carried: false,
         }
     }
 

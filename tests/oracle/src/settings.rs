@@ -41,28 +41,19 @@ pub struct Settings {
     pub hours: bool,
     /// The metrics of [`crate::filtered`], too.
     pub filtered: bool,
-    /// How long after its end a window is corrected.
-    pub keep: Keep,
+    /// How long after its end a window of an hour is corrected; microseconds.
+    pub keep: Micros,
+    /// Values of a dimension that are kept apart; later ones are `other`.
+    pub values_max: usize,
 }
 
-/// How long after its end a window is corrected; microseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Keep {
-    /// `1h`.
-    pub hour: Micros,
-    /// `1d`, and all else that has a row a day.
-    pub day: Micros,
-}
-
-impl Keep {
-    /// From when on rows of `window` are frozen.
-    pub fn until(&self, window: Window) -> Micros {
-        let keep = match window.kind {
-            Kind::Hour => self.hour,
-            Kind::Day | Kind::Trailing30 => self.day,
-            Kind::Week | Kind::Month | Kind::Quarter | Kind::Year | Kind::ToDate => Micros::MAX,
-        };
-        window.end.saturating_add(keep)
+impl Settings {
+    /// From when on rows of `window` are frozen: windows of an hour some time after their end, longer ones never.
+    pub fn frozen_at(&self, window: Window) -> Micros {
+        match window.kind {
+            Kind::Hour => window.end.saturating_add(self.keep),
+            _ => Micros::MAX,
+        }
     }
 }
 
@@ -80,7 +71,8 @@ impl Default for Settings {
             events: Counted::Accepted,
             hours: false,
             filtered: false,
-            keep: Keep { hour: 35 * 86_400 * SECOND, day: 1_095 * 86_400 * SECOND },
+            keep: 400 * 86_400 * SECOND,
+            values_max: 10_000,
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Invariant: a line knows by number every series that it reads, and each of these series knows the
 //! line, so neither looks the other up by text again.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::{
     catalog::Per,
     codec::{put, put_text},
     map::Map,
-    plan::{Metric, Plan, Read},
+    plan::{Metric, Plan, Read, View},
     rollup::windows::Windows,
     series::Series,
 };
@@ -21,12 +23,38 @@ pub struct Line {
     pub view: usize,
     /// Values of the view's dimensions; where the metric is money, then the currency.
     pub group: Box<[Box<str>]>,
-    /// For each kind of window of the metric, the series of each measure.
-    pub(super) sources: Vec<Box<[u32]>>,
+    /// The series of each measure, for each [`Shape`] of the view.
+    sources: Box<[Box<[u32]>]>,
     /// The series whose first slice is that of the group.
     pub(super) presence: Option<u32>,
-    /// What keys in storage begin with; stable across processes.
-    pub(super) key: Box<[u8]>,
+    /// Whether storage may hold rows of it that are not held in memory.
+    pub(super) stored: bool,
+}
+
+/// Which bundles a view reads, by kind of window: kinds that read the same ones (all but those of measures decided at the
+/// account) share the list of series of a line.
+#[derive(Debug)]
+struct Shapes {
+    /// For each kind of window of the metric, its place among the lists.
+    of_kind: Box<[usize]>,
+    /// For each list, a kind that has it.
+    kinds: Box<[usize]>,
+}
+
+impl Shapes {
+    fn new(view: &View) -> Shapes {
+        let bundles = |kind: usize| view.readings[kind].iter().map(|reading| reading.bundle);
+        let mut kinds: Vec<usize> = Vec::new();
+        let mut of_kind = Vec::new();
+        for kind in 0..view.readings.len() {
+            let same = kinds.iter().position(|known| bundles(*known).eq(bundles(kind)));
+            of_kind.push(same.unwrap_or_else(|| {
+                kinds.push(kind);
+                kinds.len() - 1
+            }));
+        }
+        Shapes { of_kind: of_kind.into(), kinds: kinds.into() }
+    }
 }
 
 /// A view of a metric that reads a bundle.
@@ -47,7 +75,12 @@ pub(super) struct Reader {
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) list: Vec<Line>,
+    /// By metric, view and values.
     numbers: Map<Box<[u8]>, u32>,
+    /// By metric and view.
+    shapes: Vec<Vec<Shapes>>,
+    /// Hash of each metric's definition, with which keys in storage begin.
+    definitions: Vec<u64>,
     /// For each bundle, who reads it.
     readers: Vec<Vec<Reader>>,
     /// For each series, lines that read it, each with its place among the readers of the bundle.
@@ -59,6 +92,8 @@ impl Lines {
         Lines {
             list: Vec::new(),
             numbers: Map::default(),
+            shapes: plan.metrics.iter().map(|metric| metric.views.iter().map(Shapes::new).collect()).collect(),
+            definitions: plan.metrics.iter().map(|metric| xxh3_64(metric.definition.as_bytes())).collect(),
             readers: (0..plan.bundles.len()).map(|bundle| readers(plan, windows, bundle)).collect(),
             subscribers: Vec::new(),
         }
@@ -70,8 +105,45 @@ impl Lines {
         subscribers.map(move |(line, reader)| (*line, &self.readers[bundle][*reader]))
     }
 
-    /// Makes the lines that a new series brings into being; answers their numbers.
-    pub(super) fn enrol(&mut self, plan: &Plan, series: &mut Series, bundle: usize, values: &[&str]) -> Vec<u32> {
+    /// The series of each measure of a line, for the kind of window at this place among the metric's.
+    pub(super) fn sources(&self, line: u32, kind: usize) -> &[u32] {
+        let line = &self.list[line as usize];
+        &line.sources[self.shapes[line.metric][line.view].of_kind[kind]]
+    }
+
+    /// The distinct (bundle, series) that a line reads.
+    pub(super) fn reads(&self, plan: &Plan, line: u32) -> Vec<(usize, u32)> {
+        let line = &self.list[line as usize];
+        let view = &plan.metrics[line.metric].views[line.view];
+        let kinds = self.shapes[line.metric][line.view].kinds.iter();
+        let readings = kinds.flat_map(|kind| &view.readings[*kind]).map(|reading| reading.bundle);
+        let sources = line.sources.iter().flat_map(|sources| sources.iter().copied());
+        let mut reads: Vec<(usize, u32)> = readings.zip(sources).chain(view.presence.zip(line.presence)).collect();
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    /// What keys in storage of a line's rows begin with; the same in every process.
+    pub(super) fn key(&self, line: u32) -> Vec<u8> {
+        let line = &self.list[line as usize];
+        let mut key = Vec::with_capacity(48);
+        key.extend_from_slice(&self.definitions[line.metric].to_be_bytes());
+        put(&mut key, line.view as u128);
+        line.group.iter().for_each(|value| put_text(&mut key, value));
+        key
+    }
+
+    /// Makes the lines that a new series brings into being; answers their numbers. `stored` says whether storage may hold
+    /// rows of them.
+    pub(super) fn enrol(
+        &mut self,
+        plan: &Plan,
+        series: &mut Series,
+        bundle: usize,
+        values: &[&str],
+        stored: bool,
+    ) -> Vec<u32> {
         let pooled = plan.bundles[bundle].money && values.last().is_some_and(|currency| currency.is_empty());
         let wanted: Vec<(usize, usize, &[&str])> = self.readers[bundle]
             .iter()
@@ -86,39 +158,52 @@ impl Lines {
                 Some((reader.metric, reader.view, group))
             })
             .collect();
-        wanted.into_iter().filter_map(|(metric, view, group)| self.open(plan, series, metric, view, group)).collect()
+        let open = |(metric, view, group)| self.open(plan, series, metric, view, group, stored);
+        wanted.into_iter().filter_map(open).collect()
     }
 
     /// Makes a line; `None` if it is there.
-    fn open(&mut self, plan: &Plan, series: &mut Series, metric: usize, view: usize, group: &[&str]) -> Option<u32> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        series: &mut Series,
+        metric: usize,
+        view: usize,
+        group: &[&str],
+        stored: bool,
+    ) -> Option<u32> {
         let written = &plan.metrics[metric];
-        let mut key = Vec::with_capacity(64);
-        put_text(&mut key, &written.definition);
+        let mut key = Vec::with_capacity(32);
+        put(&mut key, metric as u128);
         put(&mut key, view as u128);
         group.iter().for_each(|value| put_text(&mut key, value));
         if self.numbers.contains_key(key.as_slice()) {
             return None;
         }
+
         let mut number_of = |bundle| source(plan, series, written, bundle, group);
-        let sources: Vec<Box<[u32]>> = written.views[view]
-            .readings
+        let readings = &written.views[view].readings;
+        let sources = self.shapes[metric][view]
+            .kinds
             .iter()
-            .map(|readings| readings.iter().map(|reading| number_of(reading.bundle)).collect())
+            .map(|kind| readings[*kind].iter().map(|reading| number_of(reading.bundle)).collect())
             .collect();
         let presence = written.views[view].presence.map(&mut number_of);
-        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(key.as_slice().into(), number);
+
+        let number = u32::try_from(self.list.len()).expect("fewer than 2^32 lines fit into memory");
+        self.numbers.insert(key.into(), number);
         let group = group.iter().map(|value| Box::from(*value)).collect();
-        self.list.push(Line { metric, view, group, sources, presence, key: key.into() });
+        self.list.push(Line { metric, view, group, sources, presence, stored });
         self.subscribe(plan, number);
         Some(number)
     }
 
     fn subscribe(&mut self, plan: &Plan, number: u32) {
-        for (bundle, series) in self.list[number as usize].reads(plan) {
+        for (bundle, series) in self.reads(plan, number) {
             let line = &self.list[number as usize];
             let own = |reader: &Reader| reader.metric == line.metric && reader.view == line.view;
-            let Some(reader) = self.readers[bundle].iter().position(own) else { continue };
+            let reader =
+                self.readers[bundle].iter().position(own).expect("a bundle that a view reads has it as reader");
             let needed = series as usize + 1;
             if self.subscribers.len() < needed {
                 self.subscribers.resize_with(needed, Vec::new);
@@ -129,17 +214,6 @@ impl Lines {
 }
 
 impl Line {
-    /// The distinct (bundle, series) that it reads.
-    pub(super) fn reads(&self, plan: &Plan) -> Vec<(usize, u32)> {
-        let view = &plan.metrics[self.metric].views[self.view];
-        let readings = view.readings.iter().flatten().map(|reading| reading.bundle);
-        let sources = self.sources.iter().flat_map(|sources| sources.iter().copied());
-        let mut reads: Vec<(usize, u32)> = readings.zip(sources).chain(view.presence.zip(self.presence)).collect();
-        reads.sort_unstable();
-        reads.dedup();
-        reads
-    }
-
     /// The currency; empty for what is no money.
     pub fn currency(&self, plan: &Plan) -> &str {
         if plan.metrics[self.metric].money() { self.group.last().map_or("", AsRef::as_ref) } else { "" }

@@ -1,8 +1,8 @@
 //! One series: running sums over its slices.
 //!
 //! Invariants: slices ascend; the sums of a slice hold all slices up to it, so the sum of any range
-//! is a difference of two look-ups. A change of the latest slice touches one row of sums, a late one
-//! all rows after it.
+//! is a difference of two look-ups. Changes of the latest slices touch few rows of sums; changes of
+//! old ones touch all rows after the first, once for all changes of an instant.
 
 use crate::calendar::Time;
 
@@ -16,17 +16,30 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Adds to a slice.
-    pub(super) fn add(&mut self, slice: Time, delta: &[i128]) {
-        self.width = delta.len();
-        let at = self.place(slice);
-        if self.starts.get(at) != Some(&slice) {
-            self.starts.insert(at, slice);
-            let before = self.row(at);
-            self.sums.splice(at * self.width..at * self.width, before);
-        }
-        for row in self.sums[at * self.width..].chunks_exact_mut(self.width.max(1)) {
-            row.iter_mut().zip(delta).for_each(|(sum, change)| *sum += change);
+    /// Adds to slices, which ascend.
+    pub(super) fn add(&mut self, changes: &[(Time, Box<[i128]>)]) {
+        let Some((first, row)) = changes.first() else { return };
+        self.width = row.len();
+        let at = self.place(*first);
+
+        let starts = self.starts.split_off(at);
+        let sums = self.sums.split_off(at * self.width);
+        // The sums up to here as they were, and what changes add to them.
+        let (mut before, mut added) = (self.row(at), vec![0_i128; self.width]);
+        let (mut old, mut new) =
+            (starts.iter().zip(sums.chunks_exact(self.width.max(1))).peekable(), changes.iter().peekable());
+
+        while let Some(slice) =
+            [old.peek().map(|(slice, _)| **slice), new.peek().map(|(slice, _)| *slice)].into_iter().flatten().min()
+        {
+            if let Some((_, row)) = old.next_if(|(start, _)| **start == slice) {
+                before.copy_from_slice(row);
+            }
+            if let Some((_, row)) = new.next_if(|(start, _)| *start == slice) {
+                added.iter_mut().zip(row.iter()).for_each(|(sum, change)| *sum += change);
+            }
+            self.starts.push(slice);
+            self.sums.extend(before.iter().zip(&added).map(|(before, added)| before + added));
         }
     }
 
@@ -94,14 +107,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_are_those_of_the_slices(changes: Vec<(i8, i8, i8)>, from: i8, to: i8) {
+        fn sums_are_those_of_the_slices(instants: Vec<BTreeMap<i8, (i8, i8)>>, from: i8, to: i8) {
             let mut table = Table::default();
             let mut slices: BTreeMap<Time, [i128; 2]> = BTreeMap::new();
-            for (slice, a, b) in changes {
-                table.add(slice.into(), &[a.into(), b.into()]);
-                let row = slices.entry(slice.into()).or_default();
-                row[0] += i128::from(a);
-                row[1] += i128::from(b);
+            for changes in instants {
+                let rows = changes.iter().map(|(slice, (a, b))| (Time::from(*slice), Box::from([(*a).into(), (*b).into()])));
+                table.add(&rows.collect::<Vec<_>>());
+                for (slice, (a, b)) in changes {
+                    let row = slices.entry(slice.into()).or_default();
+                    row[0] += i128::from(a);
+                    row[1] += i128::from(b);
+                }
             }
             let (from, to) = (Time::from(from.min(to)), Time::from(from.max(to)));
             for column in [0, 1] {

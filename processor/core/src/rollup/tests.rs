@@ -16,14 +16,25 @@ metrics:
 struct Scene {
     plan: Arc<Plan>,
     rollup: Rollup,
+    changes: Changes,
     stored: BTreeMap<Vec<u8>, Vec<u8>>,
     shown: String,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let plan = Arc::new(Plan::lower(&Catalog::parse(CATALOG).unwrap(), &Settings::default()).unwrap());
-        Scene { rollup: Rollup::new(plan.clone(), Time::MIN), plan, stored: BTreeMap::new(), shown: String::new() }
+        Scene::of(CATALOG)
+    }
+
+    fn of(catalog: &str) -> Scene {
+        let plan = Arc::new(Plan::lower(&Catalog::parse(catalog).unwrap(), &Settings::default()).unwrap());
+        Scene {
+            rollup: Rollup::new(plan.clone(), Time::MIN),
+            changes: Changes::default(),
+            plan,
+            stored: BTreeMap::new(),
+            shown: String::new(),
+        }
     }
 
     /// `orders` orders of `net` together, and `customers` more customers, in the hour of `at`.
@@ -42,7 +53,7 @@ impl Scene {
                     _ => 0,
                 })
                 .collect();
-            self.rollup.add(number, values, at, &row);
+            self.changes.add(number, values, at, &row);
         }
         self
     }
@@ -70,6 +81,7 @@ impl Scene {
 
     /// Closes an instant over the rows that were flushed.
     fn close(&mut self, clock: Time) -> Vec<Change> {
+        self.rollup.merge(std::mem::take(&mut self.changes));
         let wanted = self.rollup.prepare(clock);
         self.supply(wanted);
         let changes = self.rollup.close();
@@ -80,7 +92,7 @@ impl Scene {
     fn supply(&mut self, wanted: Vec<Wanted>) {
         for (key, bytes) in wanted {
             if let Some(row) = self.stored.get(&bytes) {
-                self.rollup.supply(key, Published::decode(row).unwrap());
+                self.rollup.supply(key, &Published::decode(row).unwrap());
             }
         }
     }
@@ -136,6 +148,7 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
     let mut again = Scene::new();
     again.rollup = Rollup::new(again.plan.clone(), scene.rollup.clock());
     again.stored = scene.stored.clone();
+    let mut slices = Changes::default();
     for (number, bundle) in again.plan.bundles.clone().iter().enumerate() {
         let values: &[&str] = if bundle.money { &["EUR"] } else { &[] };
         let at = "2024-01-01T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
@@ -148,9 +161,9 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
                 _ => 1,
             })
             .collect();
-        again.rollup.restore(number, values, at, &row);
+        slices.add(number, values, at, &row);
     }
-    let wanted = again.rollup.restored();
+    let wanted = again.rollup.restore(slices);
     again.supply(wanted);
     scene.shown.clear();
     for scene in [&mut scene, &mut again] {
@@ -161,14 +174,104 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
 }
 
 #[test]
-fn a_row_past_its_keep_is_counted_and_not_published() {
-    let mut scene = Scene::new();
+fn a_day_takes_corrections_for_ever_and_an_hour_until_its_keep() {
+    let mut scene = Scene::of(&CATALOG.replace("windows: [1d], measures: {n:", "windows: [1h, 1d], measures: {n:"));
     scene.add("2020-01-01T10:00:00Z", 1, 500, 0).tick("2020-01-02T12:00:00Z").tick("2023-01-01T00:00:00Z");
     scene.shown.clear();
-    scene.add("2020-01-01T11:00:00Z", 1, 300, 0).tick("2023-01-01T00:00:01Z");
+    scene.add("2020-01-01T10:00:00Z", 1, 300, 0).tick("2023-01-01T00:00:01Z");
     scene.check(expect![[r#"
         at 2023-01-01T00:00:01Z
+          orders 2020-01-01  Some(2.0) None final corrected
           mean 2020-01-01 EUR Some(400.0) Some((800, 2)) final corrected
     "#]]);
     assert_eq!(scene.rollup.frozen(), 1);
+}
+
+const BY_CHANNEL: &str = "
+meaningful: [order]
+metrics:
+  - {name: orders, title: O, description: D, unit: count, windows: [1d], by: [[channel]], measures: {n: {count: order}}, value: n}
+";
+
+/// Values with their orders as of the last instant; `instants` are lists of (channel, orders).
+fn by_channel(max: usize, instants: &[&[(&str, i128)]]) -> (BTreeMap<String, f64>, Vec<(String, u64)>) {
+    let settings = Settings { dimension_values_max: max, ..Settings::default() };
+    let plan = Arc::new(Plan::lower(&Catalog::parse(BY_CHANNEL).unwrap(), &settings).unwrap());
+    let bundle = plan.bundles.iter().position(|bundle| !bundle.dims.is_empty()).unwrap();
+    let mut rollup = Rollup::new(plan.clone(), Time::MIN);
+    let (mut shown, mut other) = (BTreeMap::new(), Vec::new());
+    for (clock, orders) in (1..).zip(instants) {
+        let mut changes = Changes::default();
+        for (channel, count) in *orders {
+            changes.add(bundle, &[channel, "EUR"], 0, &vec![*count; plan.bundles[bundle].columns.len()]);
+        }
+        rollup.merge(changes);
+        assert!(rollup.prepare(clock * crate::calendar::HOUR).is_empty());
+        for change in rollup.close() {
+            let channel = rollup.line(change.line).values(&plan)[0].to_string();
+            shown.insert(channel, change.row.value.unwrap());
+        }
+        other.append(&mut rollup.take_others());
+    }
+    (shown, other)
+}
+
+#[test]
+fn the_first_values_are_kept_apart_by_instant_and_then_by_value() {
+    let instants: &[&[(&str, i128)]] =
+        &[&[("m", 1)], &[("z", 2), ("b", 3), ("", 4), ("other", 5)], &[("a", 6), ("b", 7)]];
+    let (shown, other) = by_channel(2, instants);
+    let expected = [("", 4.0), ("b", 10.0), ("m", 1.0), ("other", 13.0)].map(|(name, value)| (name.to_owned(), value));
+    assert_eq!(shown, BTreeMap::from(expected), "z and a came too late, the absent and the real `other` take no place");
+    assert_eq!(other, [("channel".to_owned(), 1), ("channel".to_owned(), 1)]);
+}
+
+#[test]
+fn a_value_whose_changes_cancel_out_is_not_there_yet() {
+    // Of two partitions: one says +1, the other -1. One partition alone would say nothing.
+    let (shown, _) = by_channel(1, &[&[("x", 1), ("x", -1), ("y", 1)], &[("x", 1)]]);
+    assert_eq!(shown, BTreeMap::from([("y".to_owned(), 1.0), ("other".to_owned(), 1.0)]));
+}
+
+#[test]
+fn values_that_are_kept_apart_survive_a_restart() {
+    let settings = Settings { dimension_values_max: 1, ..Settings::default() };
+    let plan = Arc::new(Plan::lower(&Catalog::parse(BY_CHANNEL).unwrap(), &settings).unwrap());
+    let bundle = plan.bundles.iter().position(|bundle| !bundle.dims.is_empty()).unwrap();
+    let changes = |channel: &str| {
+        let mut changes = Changes::default();
+        changes.add(bundle, &[channel, "EUR"], 0, &vec![1; plan.bundles[bundle].columns.len()]);
+        changes
+    };
+    let mut before = Rollup::new(plan.clone(), Time::MIN);
+    before.merge(changes("z"));
+    let keys = before.flush_values();
+    let mut after = Rollup::new(plan.clone(), 1);
+    keys.iter().for_each(|key| after.restore_value(key).unwrap());
+    assert!(after.restore_value(b"channel").is_none(), "no value");
+    after.restore(changes("z"));
+    after.merge(changes("a"));
+    after.prepare(2);
+    let lines: Vec<_> =
+        after.close().iter().map(|change| after.line(change.line).values(&plan)[0].to_string()).collect();
+    assert_eq!(lines, ["other"]);
+}
+
+#[test]
+fn an_old_history_in_one_instant_looks_at_each_row_once() {
+    // 30 years of days, each with a change of the level: every later day is moved by all of them.
+    let mut scene = Scene::new();
+    scene.tick("2026-01-01T00:00:00Z");
+    let first = "1996-01-01T10:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    for day in 0..10_000 {
+        let at = first + jiff::SignedDuration::from_hours(24 * day);
+        scene.add(&at.to_string(), 1, 1, 1);
+    }
+    let changes = scene.close("2026-01-01T00:00:01Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+    let levels = changes.iter().filter(|change| {
+        let line = scene.rollup.line(change.line);
+        scene.plan.metrics[line.metric].name == "customers"
+    });
+    // 1996-01-01 to 2026-01-01.
+    assert_eq!(levels.count(), 10_959);
 }

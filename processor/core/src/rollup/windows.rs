@@ -1,47 +1,39 @@
 //! Which windows a change moves, and which open as time goes on.
 //!
-//! Kinds of window are numbers here, places in the list of all kinds that any metric has.
+//! Kinds of window are numbers here, places in the list of all kinds that any metric has. A window is known by its kind
+//! and the instant from which it exists, which no two of a kind share (trailing ones may begin together, where the zone
+//! skipped a day).
 
 use std::collections::BTreeSet;
 
 use crate::{
-    calendar::{Calendar, DAY, HOUR, Kind, Time, Window},
+    calendar::{Calendar, Kind, Time, Window},
     catalog::Per,
     map::Map,
     plan::Plan,
 };
-
-/// For how long after its end a window takes corrections; `None` is for ever.
-///
-/// Windows of an hour 35 days; windows of a day, and trailing ones, of which there is one a day, 3
-/// years of 365 days; longer ones for ever. What was stored stays stored.
-pub fn keep(kind: Kind) -> Option<Time> {
-    match kind {
-        Kind::Hour => Some(35 * 24 * HOUR),
-        Kind::Day | Kind::Trailing(_) => Some(3 * 365 * DAY),
-        _ => None,
-    }
-}
-
-/// Whether the clock has passed the time in which the window takes corrections.
-pub fn frozen(window: &Window, clock: Time) -> bool {
-    keep(window.kind).is_some_and(|keep| clock >= window.end.saturating_add(keep))
-}
 
 /// The windows of a rollup.
 #[derive(Debug)]
 pub(super) struct Windows {
     calendar: Calendar,
     kinds: Vec<Kind>,
-    /// Starts of the windows that a change moves: by kind, slice, and whether it carries on.
-    moved: Map<(u16, Time, bool), Box<[Time]>>,
+    /// For how long after its end a window of an hour takes corrections.
+    keep: Time,
+    /// Windows that hold a slice: by kind and slice.
+    holding: Map<(u16, Time), Box<[Time]>>,
 }
 
 impl Windows {
     pub(super) fn new(plan: &Plan) -> Windows {
         let metrics = plan.metrics.iter().filter(|metric| metric.per == Per::Tenant);
         let kinds: BTreeSet<Kind> = metrics.flat_map(|metric| metric.kinds.iter().copied()).collect();
-        Windows { calendar: plan.settings.calendar(), kinds: kinds.into_iter().collect(), moved: Map::default() }
+        Windows {
+            calendar: plan.settings.calendar(),
+            kinds: kinds.into_iter().collect(),
+            keep: plan.settings.keep,
+            holding: Map::default(),
+        }
     }
 
     /// All kinds with their numbers.
@@ -56,8 +48,14 @@ impl Windows {
 
     /// The number of a kind.
     pub(super) fn number(&self, kind: Kind) -> u16 {
-        let place = self.kinds.iter().position(|known| *known == kind).unwrap_or(self.kinds.len());
-        u16::try_from(place).unwrap_or(u16::MAX)
+        let place = self.kinds.iter().position(|known| *known == kind).expect("every kind of a metric is listed");
+        u16::try_from(place).expect("there are at most 737 kinds of window")
+    }
+
+    /// Whether the clock has passed the time in which the window takes corrections: windows of an hour have such a time
+    /// (the setting `keep`), longer ones take them for ever.
+    pub(super) fn frozen(&self, window: &Window, clock: Time) -> bool {
+        window.kind == Kind::Hour && clock >= window.end.saturating_add(self.keep)
     }
 
     /// Start of the local day that holds `time`.
@@ -65,40 +63,40 @@ impl Windows {
         self.calendar.window(Kind::Day, time).start
     }
 
-    /// The window of a kind that starts at `start`.
-    pub(super) fn starting(&mut self, kind: u16, start: Time) -> Window {
-        let kind = self.kinds[usize::from(kind)];
-        match kind {
-            Kind::Trailing(days) => {
-                let last = self.calendar.day(start) + i32::from(days) - 1;
-                let at = self.calendar.midnight(last);
-                self.calendar.window(kind, at)
-            }
-            kind => self.calendar.window(kind, start),
-        }
+    /// The window of a kind that exists from `opens` on.
+    pub(super) fn opening(&mut self, kind: u16, opens: Time) -> Window {
+        self.calendar.window(self.kinds[usize::from(kind)], opens)
     }
 
-    /// Starts of the windows that a change at `slice` moves: those that hold it, or, where it
-    /// carries on, all later ones. One that does not exist yet is looked at when it opens.
-    pub(super) fn moved(&mut self, kind: u16, slice: Time, carries: bool, clock: Time) -> &[Time] {
-        let Windows { calendar, kinds, moved } = self;
-        moved.entry((kind, slice, carries)).or_insert_with(|| {
+    /// The windows that hold a slice and exist at `clock`, by when they open. One that does not exist yet is looked at when
+    /// it opens.
+    pub(super) fn holding(&mut self, kind: u16, slice: Time, clock: Time) -> &[Time] {
+        let Windows { calendar, kinds, holding, .. } = self;
+        holding.entry((kind, slice)).or_insert_with(|| {
             let mut window = calendar.window(kinds[usize::from(kind)], slice);
-            let mut starts = Vec::new();
-            while window.opens <= clock.max(slice) {
-                starts.push(window.start);
+            let mut opens = Vec::new();
+            while window.opens <= clock.max(slice) && window.start <= slice {
+                opens.push(window.opens);
                 window = calendar.next(&window);
-                if !carries && window.start > slice {
-                    break;
-                }
             }
-            starts.into()
+            opens.into()
         })
+    }
+
+    /// The windows of a kind from the first that holds `from` on, as far as they exist at `clock`, by when they open.
+    pub(super) fn since(&mut self, kind: u16, from: Time, clock: Time) -> Vec<Time> {
+        let mut window = self.opening(kind, from);
+        let mut opens = Vec::new();
+        while window.opens <= clock {
+            opens.push(window.opens);
+            window = self.calendar.next(&window);
+        }
+        opens
     }
 
     /// Forgets what was asked about the instant.
     pub(super) fn forget(&mut self) {
-        self.moved.clear();
+        self.holding.clear();
     }
 
     /// The windows of a kind that open after `previous`, up to `clock`.
