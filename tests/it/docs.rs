@@ -127,13 +127,13 @@ fn shows(shown: &[String], found: &[&str]) -> bool {
     }
 }
 
-/// A folder that looks like a clone after `make build`.
+/// A folder like a clone after `make build`; a copy, as a page may overwrite what it likes.
 fn clone() -> TempDir {
     let folder = TempDir::new().unwrap();
     for entry in fs::read_dir(ROOT).unwrap() {
-        let name = entry.unwrap().file_name();
-        if !["target", ".git", "vitals-data"].contains(&name.to_str().unwrap()) {
-            symlink(Path::new(ROOT).join(&name), folder.path().join(&name)).unwrap();
+        let path = entry.unwrap().path();
+        if !["target", ".git", "vitals-data"].iter().any(|name| path.ends_with(name)) {
+            assert!(Command::new("cp").arg("-R").arg(&path).arg(folder.path()).status().unwrap().success());
         }
     }
     let release = folder.path().join("target/release");
@@ -145,9 +145,16 @@ fn clone() -> TempDir {
 /// Begins a line of the script's own between the outputs of two commands.
 const MARK: char = '\u{1e}';
 
-/// One shell script of all the commands; what runs in the background ends with it.
+/// Begins the script: what runs in the background ends with it, a local broker too.
+const START: &str = "\
+shopt -s expand_aliases
+exec 2>&1
+trap 'kill $(jobs -p) 2>/dev/null; wait; [ ! -d broker ] || deploy/kafka/broker.sh stop broker' EXIT
+";
+
+/// One shell script of all the commands; each says its line before, and its status after.
 fn script(parts: &[Part]) -> String {
-    let mut script = format!("shopt -s expand_aliases\nexec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n");
+    let mut script = String::from(START);
     for part in parts {
         match part {
             Part::File(name, text) => {
