@@ -14,6 +14,7 @@ mod chaos;
 mod data;
 mod definitions;
 mod demo;
+mod docs;
 mod door;
 mod fence;
 mod first_build;
