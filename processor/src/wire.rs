@@ -109,6 +109,8 @@ impl<'a> Raw<'a> {
                 8 => self.tenant = value.text()?,
                 9 => self.corrects.id = value.text()?,
                 10 => self.corrects.source = value.text()?,
+                // Whether the time is that of its arrival: read by the journal where two events share an id.
+                11 => drop(value.number()?),
                 20..=26 => self.data(tag, value)?,
                 27 => self.custom.push(custom(value.bytes()?)?),
                 _ => {}

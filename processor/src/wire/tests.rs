@@ -162,6 +162,14 @@ fn wire_entry() -> impl Strategy<Value = Vec<u8>> {
     one.prop_map(|entry| v1::Entry { entry: Some(entry) }.encode_to_vec())
 }
 
+#[test]
+fn a_field_that_is_only_passed_over_has_its_type_too() {
+    // An event whose field 11, a flag, is a text of two bytes.
+    let bytes = [10, 4, 0x5a, 2, b'a', b'b'];
+    assert_eq!(expected(&bytes), None);
+    assert_eq!(found(&bytes), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
