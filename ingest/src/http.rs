@@ -128,7 +128,7 @@ struct Front {
     budget: Budget,
 }
 
-/// The routes of the door; of what is not `measured` the sender is told.
+/// The routes of the door. Answers name the events of types that are not `measured`.
 pub fn router(config: Config, door: Handle, clock: Arc<dyn Clock>, measured: Measured) -> Router {
     let budget = Budget::new(config.memory_bytes_max);
     let front = Arc::new(Front { config, door, clock, measured, budget });

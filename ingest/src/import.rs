@@ -53,7 +53,7 @@ pub struct Options {
     /// [`Order::Time`], or [`Order::File`] to keep theirs.
     pub order: Order,
     /// Where rejected lines go verbatim, with the header of their file, so that they can be imported again once they are
-    /// mended; it is written anew.
+    /// mended. An existing file is overwritten.
     pub rejects: Option<PathBuf>,
     /// Tick on to this time; not after `now_us`.
     pub until_us: Option<i64>,

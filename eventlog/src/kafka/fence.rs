@@ -3,7 +3,7 @@
 //! They raise its epoch when a newer producer takes its name, and also when they take back a transaction that was open
 //! for longer than its time-out; the next request of the old producer gets the same answer both times. In the first case
 //! another process works in its place, and this one has to end: opened again, it would fence its successor. In the second
-//! case nobody does, and it goes on with a new producer.
+//! case there is no successor, and the process continues with a new producer.
 //!
 //! The group tells the two apart. Members are static: each has a name that it keeps over restarts (`group.instance.id`),
 //! and the coordinator makes its member id of it, `NAME-UUID`. A newer process of the name gets a new id, and the id of

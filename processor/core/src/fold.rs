@@ -81,17 +81,7 @@ impl Fold<'_> {
     pub fn apply(&mut self, account: &mut Account, event: &Event<'_>, effect: Effect<'_>) {
         self.advance(account, event.time, false);
         let groups = self.groups;
-        let fact = Fact {
-            time: event.time,
-            profile: account.traits.now(),
-            event: Some(event),
-            order: None,
-            opening: &[],
-            refund: 0,
-            currency: "",
-            money: 0,
-            first: false,
-        };
+        let fact = Fact::new(event.time, account.traits.now(), Some(event));
         self.emit(&groups.event, &fact);
         if effect != Effect::Nothing
             && !groups.types.is_empty()
@@ -177,17 +167,7 @@ impl Fold<'_> {
             run.end = due;
         }
         let profile = account.traits.before(due);
-        let fact = Fact {
-            time: due,
-            profile,
-            event: None,
-            order: None,
-            opening: &[],
-            refund: 0,
-            currency: "",
-            money: 0,
-            first: false,
-        };
+        let fact = Fact::new(due, profile, None);
         self.emit(&self.groups.lost, &fact);
         self.level(now, due, -1);
         for (what, kind, group) in &self.groups.cohorts {

@@ -11,7 +11,7 @@
 //! [`Rollup::close`] publishes.
 //!
 //! Memory is bounded by what is shown: `dimension_values_max` bounds the groups (see `values`), rows
-//! that are final are let go at a flush and asked for when a correction comes to them.
+//! that are final are evicted at a flush and loaded again when a correction reaches them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -347,7 +347,7 @@ impl Rollup {
                 continue;
             }
             self.touched.extend_from_slice(run);
-            // A window that opens now has no stored rows, nor has a line of which none was ever let go.
+            // There are no stored rows of a window that opens now, nor of a line whose rows were never evicted.
             if opens <= self.previous {
                 let lacking = run.iter().filter(|key| self.line(key.line).stored && !self.rows.holds(key));
                 wanted.extend(lacking.map(|key| self.wanted(*key)));

@@ -75,7 +75,7 @@ fn each_way_in_works() {
     thread::scope(|scope| ways.into_iter().for_each(|way| drop(scope.spawn(|| use_all(way)))));
 }
 
-/// That it is kept out for this reason. It is told at once: the time for a question is longer than a test may take.
+/// Asserts that it is refused for this reason, and at once: the request time-out is longer than a test may take.
 fn kept_out(config: Config, kind: Kind, texts: &[&str]) {
     let shown = format!("{config:?}");
     let error = Kafka::connect(config).map(drop).unwrap_err();

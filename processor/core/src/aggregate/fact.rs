@@ -36,6 +36,13 @@ pub struct Fact<'a> {
     pub first: bool,
 }
 
+impl<'a> Fact<'a> {
+    /// A fact without an order or money.
+    pub fn new(time: Time, profile: u32, event: Option<&'a Event<'a>>) -> Fact<'a> {
+        Fact { time, profile, event, order: None, opening: &[], refund: 0, currency: "", money: 0, first: false }
+    }
+}
+
 /// A fact with the share of one product, read by filters and dimensions.
 pub struct View<'a> {
     /// The fact.

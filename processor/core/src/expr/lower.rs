@@ -25,7 +25,7 @@ fn problem_of(source: &str, errors: &cel::ParseErrors) -> Problem {
     Problem { at: before + column.saturating_sub(1), message: syntax(&first.msg) }
 }
 
-/// The parser lists its tokens; a person is told what stands in the way.
+/// Rewords a syntax error: the parser lists its tokens, a person wants to know which one is wrong.
 fn syntax(message: &str) -> String {
     let quoted = message.split_once(" '").and_then(|(_, rest)| rest.split_once('\''));
     let wrong = match quoted {

@@ -4,8 +4,8 @@
 //!
 //! A filter over a fact is decided where the fact happens. A filter over accounts (levels, cohorts, distinct accounts) is
 //! over their traits, at the instant at which the measure takes the traits for its dimensions, so a filtered measure is
-//! the row of its dimension. The conditions of a filter of `distinct` are told apart: those over the event say what
-//! counts as activity, those over traits who counts.
+//! the row of its dimension. A filter of `distinct` is split: its conditions over the event decide what counts as
+//! activity, those over traits decide which accounts count.
 
 use serde_saphyr::Spanned;
 
