@@ -48,7 +48,7 @@ impl Moto {
         let moto = Moto { child, port };
         let began = Instant::now();
         while moto.ask("PUT /vitals HTTP/1.0\r\nContent-Length: 0\r\n\r\n").is_none() {
-            assert!(began.elapsed() < super::PATIENCE, "the server does not start");
+            assert!(began.elapsed() < PATIENCE, "the server does not start");
             thread::sleep(Duration::from_millis(50));
         }
         Some(moto)
@@ -63,7 +63,7 @@ impl Moto {
     }
 
     fn checkpoints(&self) -> Checkpoints {
-        let patience = Patience { attempt: super::PATIENCE, retries: 3, pause: Duration::from_millis(10) };
+        let patience = Patience { attempt: PATIENCE, retries: 3, pause: Duration::from_millis(10) };
         let builder = AmazonS3Builder::new()
             .with_endpoint(format!("http://127.0.0.1:{}", self.port))
             .with_region("us-east-1")
