@@ -84,7 +84,7 @@ impl Broker {
         assert!(script().arg("stop").arg(&self.folder).status().unwrap().success());
     }
 
-    /// Transactions that nobody ends, though their time is over for long.
+    /// Transactions that are still open after a long wait; none once all have ended.
     pub(crate) fn open_transactions(&self) -> Vec<String> {
         let begun = Instant::now();
         loop {
@@ -96,11 +96,15 @@ impl Broker {
         }
     }
 
-    /// Transactions that are open.
+    /// Transactions that are open, or committed while consumers do not see all of their records yet.
     fn transactions(&self) -> Result<Vec<String>, String> {
         let text = self.asks(&["TransactionsCommand", "list"])?;
         assert!(text.contains("TransactionState"), "{text}");
-        Ok(text.lines().filter(|line| line.contains("Ongoing")).map(str::to_owned).collect())
+        Ok(text
+            .lines()
+            .filter(|line| line.contains("Ongoing") || line.contains("Prepare"))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Partitions that their group has not read to the end.
@@ -437,6 +441,7 @@ impl Fleet {
 
     /// The same events, partition by partition, processed by one process that nothing disturbs.
     pub(crate) fn undisturbed(&self) -> Data {
+        assert_eq!(self.broker.open_transactions(), Vec::<String>::new());
         let data = Data::new().config(&format!("[log]\npartitions = {}\n", self.partitions));
         {
             let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();

@@ -8,18 +8,26 @@ use crate::{
     account::{Account, Silence},
     aggregate::{
         cohort::{self, Change, Standing},
-        fact::{self, Emitter, Fact},
+        fact::{self, Emitter, View},
         group::{Facts, Groups},
     },
     calendar::{Calendar, DAY, Kind, Time},
     event::{Body, Cause, Event, Order, Refund},
     lifecycle::{
-        customer::{Run, prune},
+        self, Fact, FactId, Part, Slot,
+        customer::{self, Run, prune},
         journal::Effect,
+        order::{self, order_part, order_values, refund_part, refund_values, shares},
     },
     plan::{Loss, Plan, Trigger},
     series::{Deltas, Names, Profiles},
 };
+
+const ORDER: FactId = lifecycle::id(&order::ORDER);
+const REFUND: FactId = lifecycle::id(&order::REFUND);
+const STARTED: FactId = lifecycle::id(&customer::STARTED);
+const LOST: FactId = lifecycle::id(&customer::LOST);
+const CUSTOMER: FactId = lifecycle::id(&customer::CUSTOMER);
 
 /// The type of refunds, also of invoices.
 const REFUNDED: &str = "payment.refunded";
@@ -82,12 +90,12 @@ impl Fold<'_> {
         self.advance(account, event.time, false);
         let groups = self.groups;
         let fact = Fact::new(event.time, account.traits.now(), Some(event));
-        self.emit(&groups.event, &fact);
+        self.emit(&groups.event, &fact, 1, Vec::new);
         if effect != Effect::Nothing
             && !groups.types.is_empty()
             && let Some(facts) = groups.types.get(event.kind)
         {
-            self.emit(facts, &fact);
+            self.emit(facts, &fact, 1, Vec::new);
         }
         self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
@@ -106,7 +114,7 @@ impl Fold<'_> {
             Body::Usage(usage) if usage.count < 1 => return,
             _ => {}
         }
-        self.active(account, fact, was, |trigger| match trigger {
+        self.active(account, &self.groups.event, fact, was, |trigger| match trigger {
             Trigger::Type(kind) => kind == event.kind,
             trigger => *trigger == Trigger::Event,
         });
@@ -116,30 +124,37 @@ impl Fold<'_> {
         let was = (account.customer.is_one(), account.traits.now());
         let first = !account.customer.ever();
         if !was.0 {
-            self.start(account, Fact { first, ..fact });
+            self.start(account, Fact { values: &[Slot::Flag(first)], ..fact });
         }
         account.customer.last_order = Some(event.time);
-        let money = self.names.number(order.currency);
-        let fact = Fact { order: Some(order), currency: order.currency, money, first, ..fact };
-        self.emit(&self.groups.order, &fact);
-        self.total(account, &Trigger::Order, &fact);
-        self.active(account, &fact, was, |trigger| match trigger {
-            Trigger::Order | Trigger::Event => true,
-            Trigger::Started => !was.0,
-            _ => false,
+        let (currency, values) = (self.currency(order.currency), order_values(order, first));
+        let fact = Fact { currency, values: &values, ..fact };
+        let facts = &self.groups.of[ORDER.place()];
+        self.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
+        self.total(account, ORDER, &fact);
+        self.active(account, facts, &fact, was, |trigger| match trigger {
+            Trigger::Event => true,
+            Trigger::Fact(id) => *id == ORDER || (*id == STARTED && !was.0),
+            Trigger::Type(_) => false,
         });
     }
 
     fn refund(&mut self, account: &mut Account, refund: &Refund<'_>, order: &Order<'_>, fact: Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
-        let money = self.names.number(refund.currency);
-        let fact = Fact { order: Some(order), currency: refund.currency, money, refund: refund.amount, ..fact };
-        self.emit(&self.groups.refund, &fact);
-        self.total(account, &Trigger::Refund, &fact);
-        self.active(account, &fact, was, |trigger| match trigger {
+        let (currency, values) = (self.currency(refund.currency), refund_values(order, refund));
+        let fact = Fact { currency, values: &values, ..fact };
+        let facts = &self.groups.of[REFUND.place()];
+        self.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
+        self.total(account, REFUND, &fact);
+        self.active(account, facts, &fact, was, |trigger| match trigger {
+            Trigger::Event => true,
+            Trigger::Fact(id) => *id == REFUND,
             Trigger::Type(kind) => kind == REFUNDED,
-            trigger => matches!(trigger, Trigger::Refund | Trigger::Event),
         });
+    }
+
+    fn currency<'c>(&mut self, code: &'c str) -> (&'c str, u32) {
+        (code, self.names.number(code))
     }
 
     /// The account becomes a customer.
@@ -156,7 +171,7 @@ impl Fold<'_> {
         account.customer.runs.reserve_exact(1);
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
-        self.emit(&self.groups.started, &fact);
+        self.emit(&self.groups.of[STARTED.place()], &fact, 1, Vec::new);
         self.level(fact.profile, at, 1);
     }
 
@@ -168,7 +183,8 @@ impl Fold<'_> {
         }
         let profile = account.traits.before(due);
         let fact = Fact::new(due, profile, None);
-        self.emit(&self.groups.lost, &fact);
+        let facts = &self.groups.of[LOST.place()];
+        self.emit(facts, &fact, 1, Vec::new);
         self.level(now, due, -1);
         for (what, kind, group) in &self.groups.cohorts {
             let mut changes = Vec::new();
@@ -176,7 +192,7 @@ impl Fold<'_> {
             cohort::lost(self.calendar, *kind, *what, customer, traits, |change| changes.push(change));
             self.cohort(*group, &changes);
         }
-        self.active(account, &fact, (true, now), |trigger| *trigger == Trigger::Lost);
+        self.active(account, facts, &fact, (true, now), |trigger| *trigger == Trigger::Fact(LOST));
     }
 
     fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(&str, Option<&str>)]) {
@@ -213,13 +229,14 @@ impl Fold<'_> {
     fn active(
         &mut self,
         account: &mut Account,
+        facts: &Facts,
         fact: &Fact<'_>,
         was: (bool, u32),
         happened: impl Fn(&Trigger) -> bool,
     ) {
         let plan = self.plan;
         for number in 0..account.active.len() {
-            let counts = plan.activities[number].triggers.iter().any(&happened) && self.passes(number, fact);
+            let counts = plan.activities[number].triggers.iter().any(&happened) && self.passes(number, facts, fact);
             let new = counts.then_some(fact.time);
             self.engaged(account, number, fact.time, was, new);
             account.active[number] = new.unwrap_or(account.active[number]);
@@ -233,12 +250,9 @@ impl Fold<'_> {
     }
 
     /// Whether the activity's filter holds for a fact.
-    fn passes(&self, activity: usize, fact: &Fact<'_>) -> bool {
-        self.groups.active[activity].is_none_or(|filter| {
-            let share = fact::whole(fact);
-            let view = fact::View { fact: *fact, share, plan: self.plan, profiles: self.profiles };
-            self.plan.filters[filter].holds(&view)
-        })
+    fn passes(&self, activity: usize, facts: &Facts, fact: &Fact<'_>) -> bool {
+        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
+        self.groups.active[activity].is_none_or(|filter| self.plan.filters[filter].holds(&view))
     }
 
     /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
@@ -269,13 +283,15 @@ impl Fold<'_> {
         Some((last.saturating_add(i64::from(step) * DAY), step))
     }
 
-    fn emit(&mut self, facts: &Facts, fact: &Fact<'_>) {
+    /// Adds a fact `times` times to the slices of its time; -1 takes it back.
+    fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
         if facts.terms.is_empty() {
             return;
         }
         let slice = self.slice(fact.time);
         let Fold { plan, groups, profiles, names, deltas, .. } = self;
-        Emitter { plan, groups, profiles, names, deltas }.emit(facts, fact, slice, self.sign);
+        let mut emitter = Emitter { plan, groups, profiles, names, deltas, slice, sign: self.sign * times };
+        emitter.emit(facts, fact, parts);
     }
 
     /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
@@ -284,10 +300,7 @@ impl Fold<'_> {
     }
 
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
-        if let Some(group) = self.groups.level {
-            let slice = self.slice(at);
-            self.cohort(group, &[(profile, slice, delta)]);
-        }
+        self.emit(&self.groups.of[CUSTOMER.place()], &Fact::new(at, profile, None), delta, Vec::new);
     }
 
     /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
@@ -311,28 +324,30 @@ impl Fold<'_> {
             return;
         }
         let sums = account.daily.of(self.calendar.day(fact.time), self.plan.daily.len());
-        let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
+        let facts = &self.groups.event;
+        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
         let listens = |trigger: &Trigger| match trigger {
             Trigger::Type(kind) => of_type && *kind == event.kind,
             trigger => *trigger == Trigger::Event,
         };
-        for (sum, (trigger, field, filter)) in sums.iter_mut().zip(&self.plan.daily) {
+        for (sum, (trigger, amount, filter)) in sums.iter_mut().zip(&self.groups.daily) {
             if listens(trigger) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
-                *sum += view.amount(field.as_ref());
+                *sum += view.amount(amount);
             }
         }
     }
 
-    /// Adds an order or refund to the account's own sums.
-    fn total(&mut self, account: &mut Account, trigger: &Trigger, fact: &Fact<'_>) {
+    /// Adds a fact with money to the account's own sums.
+    fn total(&mut self, account: &mut Account, id: FactId, fact: &Fact<'_>) {
         if self.plan.totals.is_empty() {
             return;
         }
-        let (since, columns) = account.totals.of(fact.money, self.plan.totals.len());
-        let view = fact::View { fact: *fact, share: fact::whole(fact), plan: self.plan, profiles: self.profiles };
-        for (column, (listens, field, filter)) in columns.iter_mut().zip(&self.plan.totals) {
-            if listens == trigger && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
-                *column += view.amount(field.as_ref());
+        let (since, columns) = account.totals.of(fact.currency.1, self.plan.totals.len());
+        let facts = &self.groups.of[id.place()];
+        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
+        for (column, (listens, amount, filter)) in columns.iter_mut().zip(&self.groups.totals) {
+            if *listens == Trigger::Fact(id) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+                *column += view.amount(amount);
                 *since = (*since).max(fact.time);
             }
         }

@@ -7,8 +7,6 @@
 //! Invariants: equal measures share a column; a bundle's hash depends on its content only; a metric
 //! finds each of its measures in exactly one bundle per set of dimensions and kind of window.
 
-use std::collections::BTreeMap;
-
 use serde_saphyr::Spanned;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,6 +14,7 @@ use crate::{
     calendar::Kind,
     catalog::{Catalog, Error, Metric as Written, Per},
     expr::{Expr, Scope, Type},
+    lifecycle::{self, FactId, FactType},
     settings::Settings,
 };
 
@@ -28,7 +27,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 7;
+const ALGORITHM: u32 = 8;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,44 +36,36 @@ pub enum Trigger {
     Event,
     /// Events of this type.
     Type(String),
-    /// An order counted.
-    Order,
-    /// A refund of one.
-    Refund,
-    /// A customer started.
-    Started,
-    /// A customer lost.
-    Lost,
+    /// A fact that a lifecycle emits.
+    Fact(FactId),
+}
+
+impl Trigger {
+    /// The type of the fact; `None` for events.
+    pub fn fact(&self) -> Option<&'static FactType> {
+        if let Trigger::Fact(id) = self { Some(lifecycle::fact(*id)) } else { None }
+    }
+
+    /// Whether the currency keeps its sums apart.
+    fn money(&self) -> bool {
+        self.fact().is_some_and(|fact| fact.money)
+    }
 }
 
 /// A field of a fact or event that filters and sums read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// Gross less discount, minor units.
-    Net,
-    /// Gross, minor units.
-    Gross,
-    /// Discount, minor units.
-    Discount,
-    /// Amount of a refund, minor units.
-    Amount,
-    /// Whether it makes the account a customer for the first time.
-    First,
-    /// ISO 4217.
+    /// The field of the fact with this name.
+    Of(&'static str),
+    /// ISO 4217, of a fact with money.
     Currency,
-    /// Order id.
-    Order,
-    /// Of the order.
-    Channel,
-    /// Of the order.
-    Source,
     /// Event type.
     Type,
-    /// Of usage.
+    /// `data.user` of `usage.recorded`.
     User,
-    /// Of usage.
+    /// `data.name` of `usage.recorded`.
     Name,
-    /// Of usage.
+    /// `data.count` of `usage.recorded`.
     Count,
     /// Custom field of the event.
     Custom(String),
@@ -89,15 +80,14 @@ pub enum Field {
 pub enum Dim {
     /// Trait of the account, by its number in [`Plan::traits`].
     Trait(usize),
-    /// `channel` of the order.
-    Channel,
-    /// `source` of the order.
-    Source,
-    /// Each product of the order, with its share.
-    Product,
+    /// The field of the fact with this name.
+    Of(&'static str),
     /// Custom field of the event.
     Custom(String),
 }
+
+/// A sum of an account: what it listens to, the field (or 1), the number of its filter.
+pub type Kept = (Trigger, Option<Field>, Option<usize>);
 
 /// How a bundle's slices lie on the time line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,11 +110,6 @@ pub enum Column {
         /// The field that is summed; none counts.
         amount: Option<Field>,
         /// CEL filter over the fields.
-        filter: Option<String>,
-    },
-    /// +1 when a customer starts, -1 when it is lost; moves with its traits.
-    Customers {
-        /// Filter over the traits.
         filter: Option<String>,
     },
     /// Customers that are lost.
@@ -167,15 +152,6 @@ pub struct Bundle {
     pub columns: Vec<Column>,
 }
 
-/// What a fact adds to one bundle.
-#[derive(Debug, Clone)]
-pub struct Emission {
-    /// Bundle.
-    pub bundle: usize,
-    /// Column, field (or 1), filter.
-    pub columns: Vec<(usize, Option<Field>, Option<usize>)>,
-}
-
 /// Accounts are active when one of these happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
@@ -185,31 +161,6 @@ pub struct Activity {
     pub among_customers: bool,
     /// Filter over the fact or event.
     pub filter: Option<String>,
-}
-
-/// A column about accounts, and the number of its filter over their traits.
-#[derive(Debug, Clone, Copy)]
-pub struct Followed {
-    /// Bundle.
-    pub bundle: usize,
-    /// Column of it.
-    pub column: usize,
-    /// Number in [`Plan::filters`].
-    pub filter: Option<usize>,
-}
-
-/// A kind of window, and the columns that follow an activity in it.
-pub type Followers = (Kind, Vec<Followed>);
-
-/// A per-window column about losses, decided at the account.
-#[derive(Debug, Clone, Copy)]
-pub struct Cohort {
-    /// The column.
-    pub column: Followed,
-    /// What it follows.
-    pub what: Loss,
-    /// The windows.
-    pub kind: Kind,
 }
 
 /// How a metric reads a column for a window.
@@ -334,24 +285,14 @@ pub struct Plan {
     pub filters: Vec<Expr>,
     /// The name of each filter, which says all that it means.
     filter_names: Vec<String>,
-    /// What each fact adds.
-    pub emissions: BTreeMap<Trigger, Vec<Emission>>,
-    /// What events of each type add.
-    pub types: BTreeMap<String, Vec<Emission>>,
-    /// Where customers are counted.
-    pub levels: Vec<Followed>,
-    /// Columns about losses, decided at the account.
-    pub cohorts: Vec<Cohort>,
     /// Activities; the first is `meaningful`.
     pub activities: Vec<Activity>,
-    /// For each activity: kinds of window, with the columns (bundle, column) that follow it in them.
-    pub engaged: Vec<Vec<Followers>>,
     /// Whether any metric has windows of an hour; if none has, slices are local days.
     pub hourly: bool,
     /// Sums kept for each account and currency: trigger, field, filter.
-    pub totals: Vec<(Trigger, Option<Field>, Option<usize>)>,
+    pub totals: Vec<Kept>,
     /// Sums kept for each account and local day, and not published.
-    pub daily: Vec<(Trigger, Option<Field>, Option<usize>)>,
+    pub daily: Vec<Kept>,
     /// Definitions of the metrics behind [`Plan::daily`].
     kept: Vec<String>,
     /// Hash of everything that numbers depend on.
@@ -398,40 +339,33 @@ impl Plan {
     pub fn dimension_name(&self, dim: &Dim) -> String {
         match dim {
             Dim::Trait(number) => self.traits[*number].clone(),
-            Dim::Channel => "channel".to_owned(),
-            Dim::Source => "source".to_owned(),
-            Dim::Product => "product".to_owned(),
+            Dim::Of(name) => (*name).to_owned(),
             Dim::Custom(name) => format!("custom.{name}"),
         }
-    }
-
-    /// What events of a type add.
-    pub fn of_type(&self, kind: &str) -> &[Emission] {
-        self.types.get(kind).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a metric reads events of this type: by name, by a filter that names it, or through the facts that lifecycles
     /// make of it. A measure of events of any type, without such a filter, reads none in particular.
     pub fn measures(&self, kind: &str) -> bool {
-        // Orders, customers and traits follow these; a retraction is about another event.
-        let of_lifecycles =
-            ["order.completed", "order.cancelled", "payment.refunded", "account.updated", "retracted"].contains(&kind);
-        let is_it = |trigger: &Trigger| matches!(trigger, Trigger::Type(name) if name == kind);
-        let filtered = |column: &Column| match column {
-            Column::Fact { trigger: Trigger::Event, filter: Some(text), .. } => text.contains(kind),
-            _ => false,
+        // Traits are of all facts; a retraction is about another event.
+        if ["account.updated", "retracted"].contains(&kind) {
+            return true;
+        }
+        let named = |filter: &Option<String>| filter.as_ref().is_some_and(|text| text.contains(kind));
+        let is_it = |trigger: &Trigger| match trigger {
+            Trigger::Event => false,
+            Trigger::Type(name) => name == kind,
+            Trigger::Fact(id) => lifecycle::fact(*id).reads.contains(&kind),
         };
-        let names_it = |activity: &Activity| activity.filter.as_ref().is_some_and(|text| text.contains(kind));
-        of_lifecycles
-            || self.types.contains_key(kind)
-            || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it) || names_it(activity))
+        let of_column = |column: &Column| match column {
+            Column::Fact { trigger, filter, .. } => is_it(trigger) || (*trigger == Trigger::Event && named(filter)),
+            Column::Lost { .. } => lifecycle::customer::LOST.reads.contains(&kind),
+            // Activities are asked below.
+            Column::Engaged { .. } => false,
+        };
+        self.bundles.iter().any(|bundle| bundle.columns.iter().any(of_column))
+            || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it) || named(&activity.filter))
             || self.totals.iter().chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
-            || self.bundles.iter().any(|bundle| bundle.columns.iter().any(filtered))
-    }
-
-    /// What a fact adds.
-    pub fn emissions(&self, trigger: &Trigger) -> &[Emission] {
-        self.emissions.get(trigger).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -440,7 +374,7 @@ fn meaningful(catalog: &Catalog) -> Result<Vec<Trigger>, Error> {
     let mut triggers = Vec::new();
     for name in &catalog.meaningful {
         let found = trigger(name)?;
-        if found == Trigger::Lost {
+        if found.fact().is_some_and(|fact| fact.name == lifecycle::customer::LOST.name) {
             return Err(Error::at(name, "a loss is no sign of life of an account; leave `customer_lost` out"));
         }
         if triggers.contains(&found) {
@@ -466,12 +400,7 @@ impl Builder {
                 fields: Vec::new(),
                 filters: Vec::new(),
                 filter_names: Vec::new(),
-                emissions: BTreeMap::new(),
-                types: BTreeMap::new(),
-                levels: Vec::new(),
-                cohorts: Vec::new(),
                 activities: Vec::new(),
-                engaged: Vec::new(),
                 hourly: false,
                 totals: Vec::new(),
                 daily: Vec::new(),
@@ -570,9 +499,10 @@ impl Builder {
         {
             read.push_str(&format!(" margin {}/{}", settings.margin.num(), settings.margin.den()));
         }
-        let of_customers = |trigger: &Trigger| matches!(trigger, Trigger::Started | Trigger::Lost);
+        // Facts that no event brings about are those of customers.
+        let of_customers = |trigger: &Trigger| trigger.fact().is_some_and(|fact| !fact.has_event);
         let by_column = measures.iter().any(|measure| match &measure.column {
-            Column::Customers { .. } | Column::Lost { .. } => true,
+            Column::Lost { .. } => true,
             Column::Fact { trigger, .. } => of_customers(trigger),
             Column::Engaged { activity, .. } => self.plan.activities[*activity].among_customers,
         });
@@ -587,7 +517,7 @@ impl Builder {
             return Err(Error::at(&written.name, "`to-date` is for metrics `per: account`"));
         }
         for by in &written.by {
-            let set = self.dimensions(by)?;
+            let set = self.dimensions(by, measures)?;
             if metric.views.iter().any(|known| same_set(&known.by, &set.names)) {
                 let message = format!("the metric has the dimensions [{}] twice; leave one out", set.names.join(", "));
                 return Err(by
@@ -599,22 +529,24 @@ impl Builder {
                 .iter()
                 .map(|kind| measures.iter().map(|measure| self.reading(&set.dims, by, *kind, measure)).collect())
                 .collect::<Result<Vec<Vec<Reading>>, Error>>()?;
-            let orders = [Trigger::Order, Trigger::Refund];
-            let money = metric.money().then(|| self.counted(&set.dims, &orders, true));
-            // A group is there from its first event on; one that only orders have, from its first order on.
-            let of_orders = |dim: &Dim| matches!(dim, Dim::Channel | Dim::Source | Dim::Product);
-            let first = if set.dims.iter().any(of_orders) { &orders[..] } else { &[Trigger::Event] };
-            let presence = written.every_window.then(|| money.unwrap_or_else(|| self.counted(&set.dims, first, false)));
+            let with_money = facts_of(measures, |fact| fact.money);
+            let money = metric.money().then(|| self.counted(&set.dims, &with_money, true));
+            // A group is there from its first event on; one that only facts tell apart, from the first of these on.
+            let of_facts = set.dims.iter().any(|dim| matches!(dim, Dim::Of(_)));
+            let first = if of_facts { facts_of(measures, |_| true) } else { vec![Trigger::Event] };
+            let presence =
+                written.every_window.then(|| money.unwrap_or_else(|| self.counted(&set.dims, &first, false)));
             metric.views.push(View { by: set.names, readings, presence, money });
         }
         Ok(())
     }
 
     /// One set of dimensions of a metric, resolved.
-    fn dimensions(&mut self, by: &[Spanned<String>]) -> Result<DimensionSet, Error> {
+    fn dimensions(&mut self, by: &[Spanned<String>], measures: &[Lowered]) -> Result<DimensionSet, Error> {
+        let has = |name: &str| measures.iter().any(|measure| measure.column.has_dimension(name));
         let mut set = DimensionSet { dims: Vec::new(), names: Vec::new() };
         for name in by {
-            let dim = match names::dimension(name)? {
+            let dim = match names::dimension(name, has)? {
                 Dimension::OfEvent(dim) => dim,
                 Dimension::Trait(own) => Dim::Trait(self.trait_number(own)),
             };
@@ -654,11 +586,12 @@ impl Builder {
             }
         }
         for measure in measures {
-            let Column::Fact { trigger: trigger @ (Trigger::Order | Trigger::Refund), amount, filter } =
-                &measure.column
-            else {
-                return Err(Error::at(&written.name, "a metric of each account sums or counts `order` and `refund`"));
+            let Column::Fact { trigger, amount, filter } = &measure.column else {
+                return Err(Error::at(&written.name, sums_of_money()));
             };
+            if !trigger.money() {
+                return Err(Error::at(&written.name, sums_of_money()));
+            }
             metric.totals.push(self.plan.totals.len());
             self.plan.totals.push((trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref())));
         }
@@ -705,7 +638,7 @@ impl Builder {
             kind => Slicing::Window(kind),
         };
         // These facts keep the currency; what is no money reads the sum over currencies.
-        let keyed = matches!(&measure.column, Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. });
+        let keyed = matches!(&measure.column, Column::Fact { trigger, .. } if trigger.money());
         let bundle = self.bundle(dims, keyed, slicing);
         let column = position_or_push(&mut self.plan.bundles[bundle].columns, measure.column.clone());
         let read = if matches!(slicing, Slicing::Trailing(_)) { Read::End } else { measure.read };
@@ -731,7 +664,6 @@ impl Builder {
         self.plan.kept.iter().for_each(|definition| generation.push_str(definition));
         self.plan.generation = xxh3_64(generation.as_bytes());
         self.plan.hourly = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
-        self.plan.engaged = vec![Vec::new(); self.plan.activities.len()];
         for index in 0..self.plan.bundles.len() {
             let bundle = &self.plan.bundles[index];
             let names: Vec<String> = bundle
@@ -743,51 +675,8 @@ impl Builder {
                 .collect();
             let text = format!("{names:?} {} {:?} {:?}", bundle.money, bundle.slicing, bundle.columns);
             self.plan.bundles[index].hash = xxh3_64(text.as_bytes());
-            self.index(index);
         }
         self.plan
-    }
-
-    /// Files the columns of a bundle under what moves them.
-    fn index(&mut self, index: usize) {
-        let Bundle { columns, slicing, .. } = self.plan.bundles[index].clone();
-        for (number, column) in columns.into_iter().enumerate() {
-            let followed = |filter: &Option<String>| Followed {
-                bundle: index,
-                column: number,
-                filter: self.plan.filter(filter.as_deref()),
-            };
-            let kind = match slicing {
-                Slicing::Window(kind) => kind,
-                Slicing::Trailing(days) => Kind::Trailing(days),
-                Slicing::Hours => Kind::Hour,
-            };
-            match &column {
-                Column::Fact { trigger, amount, filter } => {
-                    let entry = (number, amount.clone(), self.plan.filter(filter.as_deref()));
-                    let emissions = match trigger {
-                        Trigger::Type(kind) => self.plan.types.entry(kind.clone()).or_default(),
-                        trigger => self.plan.emissions.entry(trigger.clone()).or_default(),
-                    };
-                    match emissions.iter_mut().find(|emission| emission.bundle == index) {
-                        Some(emission) => emission.columns.push(entry),
-                        None => emissions.push(Emission { bundle: index, columns: vec![entry] }),
-                    }
-                }
-                Column::Customers { filter } => self.plan.levels.push(followed(filter)),
-                Column::Lost { what, filter } => {
-                    self.plan.cohorts.push(Cohort { column: followed(filter), what: *what, kind });
-                }
-                Column::Engaged { activity, filter } => {
-                    let followed = followed(filter);
-                    let kinds = &mut self.plan.engaged[*activity];
-                    match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                        Some((_, columns)) => columns.push(followed),
-                        None => kinds.push((kind, vec![followed])),
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -801,27 +690,67 @@ fn same_set(one: &[String], other: &[String]) -> bool {
     one.len() == other.len() && one.iter().all(|name| other.contains(name))
 }
 
+impl Column {
+    /// Whether facts of it have this field as a dimension.
+    fn has_dimension(&self, name: &str) -> bool {
+        matches!(self, Column::Fact { trigger, .. } if trigger.fact().is_some_and(|fact| fact.has_dimension(name)))
+    }
+}
+
+/// The facts that measures count or sum, as far as they fit; each once.
+fn facts_of(measures: &[Lowered], fits: impl Fn(&FactType) -> bool) -> Vec<Trigger> {
+    let mut found = Vec::new();
+    for measure in measures {
+        if let Column::Fact { trigger, .. } = &measure.column
+            && trigger.fact().is_some_and(&fits)
+        {
+            position_or_push(&mut found, trigger.clone());
+        }
+    }
+    found
+}
+
 /// Why a column cannot be told apart by a dimension.
 fn lacks(column: &Column, dim: &Dim) -> Option<String> {
-    let name = match dim {
-        Dim::Trait(_) => return None,
-        Dim::Channel => "channel",
-        Dim::Source => "source",
-        Dim::Product => "product",
-        Dim::Custom(_) => "custom field",
-    };
-    match column {
-        Column::Fact { trigger: Trigger::Order | Trigger::Refund, .. } => None,
-        Column::Fact { trigger: Trigger::Event | Trigger::Type(_), .. } => match dim {
-            Dim::Custom(_) => None,
-            _ => Some(format!(
-                "only orders and refunds have a {name}; an event has its custom.NAME and the account's traits"
-            )),
-        },
-        _ => Some(format!(
+    let of_accounts = |name: &str| {
+        Some(format!(
             "a measure of accounts has their traits as dimensions, and no {name}; a custom trait is `traits.custom.NAME`"
-        )),
+        ))
+    };
+    let fact = match column {
+        Column::Fact { trigger, .. } => trigger.fact(),
+        _ => return if let Dim::Trait(_) = dim { None } else { of_accounts(shown(dim)) },
+    };
+    match (dim, fact) {
+        (Dim::Trait(_), _) | (Dim::Custom(_), None) => None,
+        (Dim::Of(name), Some(fact)) if fact.has_dimension(name) => None,
+        (Dim::Custom(_), Some(fact)) if fact.has_event => None,
+        (dim, Some(fact)) if !fact.has_event => of_accounts(shown(dim)),
+        (dim, _) => {
+            let having = lifecycle::facts().map(|(_, fact)| fact).filter(|fact| fact.has_dimension(shown(dim)));
+            let having: Vec<&str> = having.map(|fact| fact.name).collect();
+            Some(format!(
+                "`{}` is a dimension of {} only; an event has its custom.NAME and the account's traits",
+                shown(dim),
+                having.join(", ")
+            ))
+        }
     }
+}
+
+fn shown(dim: &Dim) -> &'static str {
+    match dim {
+        Dim::Of(name) => name,
+        Dim::Custom(_) => "custom field",
+        Dim::Trait(_) => "trait",
+    }
+}
+
+/// What a metric of each account may measure.
+fn sums_of_money() -> String {
+    let money: Vec<String> =
+        lifecycle::facts().filter(|(_, fact)| fact.money).map(|(_, fact)| format!("`{}`", fact.name)).collect();
+    format!("a metric of each account sums or counts facts with a currency: {}", money.join(", "))
 }
 
 fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {

@@ -1,54 +1,26 @@
-//! Counts and sums: a fact adds 1, or one of its fields, to the slice of its time.
+//! Counts, sums and levels: a fact adds 1, or one of its fields, to the slice of its time.
 
 use std::borrow::Cow;
 
-use super::group::{Facts, Groups};
+use super::group::{Amount, DimensionAt, Facts, Groups};
 use crate::{
     calendar::Time,
-    event::{Body, Custom, Event, Order, Usage},
+    event::{Body, Custom, Usage},
     expr::{Value, Values},
-    lifecycle::order::{Share, shares},
-    plan::{Dim, Field, Plan},
+    lifecycle::{Fact, Part, Slot},
+    plan::{Field, Plan},
     rational::Rational,
     series::{Deltas, Names, Profiles},
 };
 
-/// One dated fact; amounts in minor units.
-#[derive(Debug, Clone, Copy)]
-pub struct Fact<'a> {
-    /// When.
-    pub time: Time,
-    /// Traits as of it.
-    pub profile: u32,
-    /// The event behind it, unless time brought it about.
-    pub event: Option<&'a Event<'a>>,
-    /// The order that it is about.
-    pub order: Option<&'a Order<'a>>,
-    /// Of a refund: the custom fields of its order.
-    pub opening: &'a [(&'a str, Custom<'a>)],
-    /// Amount of the refund, if it is one.
-    pub refund: i64,
-    /// ISO 4217; empty without money.
-    pub currency: &'a str,
-    /// Its number.
-    pub money: u32,
-    /// Whether it makes the account a customer for the first time.
-    pub first: bool,
-}
-
-impl<'a> Fact<'a> {
-    /// A fact without an order or money.
-    pub fn new(time: Time, profile: u32, event: Option<&'a Event<'a>>) -> Fact<'a> {
-        Fact { time, profile, event, order: None, opening: &[], refund: 0, currency: "", money: 0, first: false }
-    }
-}
-
-/// A fact with the share of one product, read by filters and dimensions.
+/// A fact or one part of it, read by filters and dimensions.
 pub struct View<'a> {
     /// The fact.
-    pub fact: Fact<'a>,
-    /// The share; of the whole order where the dimensions do not split it.
-    pub share: Share<'a>,
+    pub fact: &'a Fact<'a>,
+    /// The part; `None` reads the whole.
+    pub part: Option<&'a Part<'a>>,
+    /// What measures read of facts of this type.
+    pub facts: &'a Facts,
     /// The plan whose fields are asked for.
     pub plan: &'a Plan,
     /// Values of the traits.
@@ -56,26 +28,26 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// The number that a column adds.
-    pub fn amount(&self, field: Option<&Field>) -> i128 {
-        match field {
-            None => 1,
-            Some(Field::Net) => self.share.gross - self.share.discount,
-            Some(Field::Gross) => self.share.gross,
-            Some(Field::Discount) => self.share.discount,
-            Some(Field::Amount) => self.share.refund,
-            Some(Field::Count) => self.usage().map_or(0, |usage| usage.count.into()),
+    /// The number that a term adds.
+    pub fn amount(&self, amount: &Amount) -> i128 {
+        match amount {
+            Amount::One => 1,
+            Amount::Slot(place) => match self.slot(*place) {
+                Slot::Integer(number) => number.into(),
+                _ => 0,
+            },
+            Amount::Count => self.usage().map_or(0, |usage| usage.count.into()),
             // Whole numbers only: what is summed is exact.
-            Some(Field::Custom(name)) => match self.custom(name) {
+            Amount::Custom(name) => match self.custom(name) {
                 Some(Custom::Integer(number)) => (*number).into(),
                 _ => 0,
             },
-            Some(Field::Has(field)) => i128::from(match field.as_ref() {
-                Field::Count => self.usage().is_some(),
-                Field::Custom(name) => matches!(self.custom(name), Some(Custom::Integer(_))),
-                _ => true,
+            Amount::Has(amount) => i128::from(match amount.as_ref() {
+                Amount::Count => self.usage().is_some(),
+                Amount::Custom(name) => matches!(self.custom(name), Some(Custom::Integer(_))),
+                Amount::Slot(place) => matches!(self.slot(*place), Slot::Integer(_)),
+                Amount::One | Amount::Has(_) => true,
             }),
-            Some(_) => 0,
         }
     }
 
@@ -86,37 +58,30 @@ impl View<'_> {
         }
     }
 
-    /// The text of a field; empty if absent.
-    fn text(&self, field: &Field) -> &str {
-        let order = self.fact.order;
-        match field {
-            Field::Currency => self.fact.currency,
-            Field::Order => order.map_or("", |order| order.order),
-            Field::Channel => order.map_or("", |order| order.channel),
-            Field::Source => order.map_or("", |order| order.source),
-            Field::Type => self.fact.event.map_or("", |event| event.kind),
-            Field::User => self.usage().map_or("", |usage| usage.user),
-            Field::Name => self.usage().map_or("", |usage| usage.name),
-            Field::Trait(number) => &self.profiles.values(self.fact.profile)[*number],
-            _ => "",
+    fn slot(&self, place: usize) -> Slot<'_> {
+        match self.part {
+            Some(part) if place >= self.facts.whole => part[place - self.facts.whole],
+            _ => self.fact.values[place],
         }
     }
 
-    /// A custom field: of a refund that of its order, and the refund's own where the order has none.
+    /// A custom field: that of the opening, and the event's own where the opening has none.
     fn custom(&self, name: &str) -> Option<&Custom<'_>> {
         let own = self.fact.event.map_or(&[][..], |event| &event.custom);
         self.fact.opening.iter().chain(own).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The value of a dimension; empty if absent.
-    pub fn dimension(&self, dim: &Dim) -> Cow<'_, str> {
-        Cow::Borrowed(match dim {
-            Dim::Trait(number) => &self.profiles.values(self.fact.profile)[*number],
-            Dim::Channel => self.text(&Field::Channel),
-            Dim::Source => self.text(&Field::Source),
-            Dim::Product => self.share.product,
-            Dim::Custom(name) => return self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
-        })
+    pub fn dimension(&self, dim: &DimensionAt) -> Cow<'_, str> {
+        match dim {
+            DimensionAt::Slot(place) => match self.slot(*place) {
+                Slot::Text(text) => Cow::Borrowed(text),
+                Slot::Flag(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
+                Slot::Integer(number) => Cow::Owned(number.to_string()),
+                Slot::Absent => Cow::Borrowed(""),
+            },
+            DimensionAt::Custom(name) => self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
+        }
     }
 }
 
@@ -125,14 +90,27 @@ fn present(text: &str) -> Value<'_> {
     if text.is_empty() { Value::Null } else { Value::Text(Cow::Borrowed(text)) }
 }
 
+fn value(slot: Slot<'_>) -> Value<'_> {
+    match slot {
+        Slot::Absent => Value::Null,
+        Slot::Text(text) => present(text),
+        Slot::Integer(number) => Value::Number(Rational::integer(number.into())),
+        Slot::Flag(flag) => Value::Flag(flag),
+    }
+}
+
 impl Values for View<'_> {
-    fn get(&self, slot: usize) -> Value<'_> {
-        match &self.plan.fields[slot] {
-            Field::Count if self.usage().is_none() => Value::Null,
-            field @ (Field::Net | Field::Gross | Field::Discount | Field::Amount | Field::Count) => {
-                Value::Number(Rational::integer(self.amount(Some(field))))
+    fn get(&self, variable: usize) -> Value<'_> {
+        match &self.plan.fields[variable] {
+            Field::Of(_) => self.facts.places[variable].map_or(Value::Null, |place| value(self.slot(place))),
+            Field::Currency => present(self.fact.currency.0),
+            Field::Type => present(self.fact.event.map_or("", |event| event.kind)),
+            Field::User => present(self.usage().map_or("", |usage| usage.user)),
+            Field::Name => present(self.usage().map_or("", |usage| usage.name)),
+            Field::Count => {
+                self.usage().map_or(Value::Null, |usage| Value::Number(Rational::integer(usage.count.into())))
             }
-            Field::First => Value::Flag(self.fact.first),
+            Field::Trait(number) => present(&self.profiles.values(self.fact.profile)[*number]),
             Field::Custom(name) => match self.custom(name) {
                 Some(Custom::Text(text)) => Value::Text(Cow::Borrowed(text)),
                 Some(Custom::Integer(number)) => Value::Number(Rational::integer((*number).into())),
@@ -140,7 +118,7 @@ impl Values for View<'_> {
                 Some(Custom::Flag(flag)) => Value::Flag(*flag),
                 None => Value::Null,
             },
-            field => present(self.text(field)),
+            Field::Has(_) => unreachable!("only terms ask whether a field is there"),
         }
     }
 }
@@ -162,12 +140,6 @@ impl Values for Traits<'_> {
     }
 }
 
-/// The share of the whole fact.
-pub fn whole<'a>(fact: &Fact<'a>) -> Share<'a> {
-    let (gross, discount) = fact.order.map_or((0, 0), |order| (order.gross.into(), order.discount.into()));
-    Share { product: "", gross, discount, refund: fact.refund.into() }
-}
-
 /// Where facts go.
 pub struct Emitter<'a> {
     /// The plan.
@@ -180,38 +152,37 @@ pub struct Emitter<'a> {
     pub names: &'a mut Names,
     /// Rows.
     pub deltas: &'a mut Deltas,
+    /// Start of the slice that the fact falls into.
+    pub slice: Time,
+    /// What it is multiplied with.
+    pub sign: i128,
 }
 
 impl Emitter<'_> {
-    /// Adds all that a fact adds to the slice that begins at `slice`, times `sign`.
-    pub fn emit(&mut self, facts: &Facts, fact: &Fact<'_>, slice: Time, sign: i128) {
-        if !facts.whole.is_empty() {
-            self.add(facts, &facts.whole, fact, whole(fact), (slice, sign));
+    /// Adds all that a fact adds; `parts` are asked for where a dimension tells them apart.
+    pub fn emit<'a>(&mut self, facts: &Facts, fact: &Fact<'a>, parts: impl FnOnce() -> Vec<Part<'a>>) {
+        if !facts.of_whole.is_empty() {
+            self.add(facts, &facts.of_whole, fact, None);
         }
-        match fact.order {
-            _ if facts.by_product.is_empty() => {}
-            Some(order) => {
-                for share in shares(order, fact.refund) {
-                    self.add(facts, &facts.by_product, fact, share, (slice, sign));
-                }
+        if !facts.of_parts.is_empty() {
+            for part in parts() {
+                self.add(facts, &facts.of_parts, fact, Some(&part));
             }
-            None => self.add(facts, &facts.by_product, fact, whole(fact), (slice, sign)),
         }
     }
 
-    fn add(&mut self, facts: &Facts, groups: &[usize], fact: &Fact<'_>, share: Share<'_>, at: (Time, i128)) {
-        let (slice, sign) = at;
-        let view = View { fact: *fact, share, plan: self.plan, profiles: self.profiles };
-        for number in groups {
+    fn add(&mut self, facts: &Facts, groups: &[(usize, Vec<DimensionAt>)], fact: &Fact<'_>, part: Option<&Part<'_>>) {
+        let view = View { fact, part, facts, plan: self.plan, profiles: self.profiles };
+        for (number, dims) in groups {
             let group = &self.groups.list[*number];
-            let currency = if group.money { fact.money } else { 0 };
+            let currency = if group.money { fact.currency.1 } else { 0 };
             let profile = if group.by_traits { fact.profile } else { 0 };
-            let values = group.dims.iter().map(|dim| self.names.number(&view.dimension(dim)));
+            let values = dims.iter().map(|dim| self.names.number(&view.dimension(dim)));
             let set = self.deltas.set(*number, currency, profile, values);
-            let row = self.deltas.row(set, slice, facts.terms.len());
-            for ((field, filter), sum) in facts.terms.iter().zip(row) {
+            let row = self.deltas.row(set, self.slice, facts.terms.len());
+            for ((amount, filter), sum) in facts.terms.iter().zip(row) {
                 if filter.is_none_or(|number| self.plan.filters[number].holds(&view)) {
-                    *sum += sign * view.amount(field.as_ref());
+                    *sum += self.sign * view.amount(amount);
                 }
             }
         }

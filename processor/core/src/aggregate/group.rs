@@ -12,14 +12,41 @@
 //!
 //! Invariant: every column of every bundle is the target of exactly one group.
 
+use std::collections::BTreeMap;
+
 use crate::{
     calendar::{Day, Kind},
+    lifecycle::{self, FactType},
     map::Map,
-    plan::{Dim, Emission, Field, Followed, Loss, Plan, Trigger},
+    plan::{Column, Dim, Field, Kept, Loss, Plan, Slicing, Trigger},
 };
 
-/// What a column adds: 1 or a field, where a filter holds.
-pub type Term = (Option<Field>, Option<usize>);
+/// A number that a fact adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Amount {
+    /// 1.
+    One,
+    /// The field at this place among those of the fact.
+    Slot(usize),
+    /// `data.count` of usage.
+    Count,
+    /// A custom field, where it is a whole number.
+    Custom(String),
+    /// 1 where the fact has that number, else 0.
+    Has(Box<Amount>),
+}
+
+/// What a column adds, where its filter holds.
+pub type Term = (Amount, Option<usize>);
+
+/// Where the value of a dimension is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DimensionAt {
+    /// The field at this place among those of the fact.
+    Slot(usize),
+    /// A custom field of the event.
+    Custom(String),
+}
 
 /// A bundle that a group is spread to.
 #[derive(Debug)]
@@ -31,7 +58,7 @@ pub struct Target {
 }
 
 /// Bundles that are told apart by the same values.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Group {
     /// Dimensions that events decide.
     pub dims: Vec<Dim>,
@@ -39,23 +66,25 @@ pub struct Group {
     pub by_traits: bool,
     /// Whether the currency does.
     pub money: bool,
-    /// Number of terms of a row.
-    pub width: usize,
     /// Of measures of accounts: the filter over traits of each term.
     pub filters: Vec<Option<usize>>,
     /// Where rows go.
     pub targets: Vec<Target>,
 }
 
-/// What facts of one trigger add.
+/// What facts of one type add.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// What is added up.
     pub terms: Vec<Term>,
-    /// Groups that a whole fact adds to.
-    pub whole: Vec<usize>,
-    /// Groups that each product of an order adds to.
-    pub by_product: Vec<usize>,
+    /// Groups that a whole fact adds to, with the places of their dimensions.
+    pub of_whole: Vec<(usize, Vec<DimensionAt>)>,
+    /// Groups that each part of a fact adds to.
+    pub of_parts: Vec<(usize, Vec<DimensionAt>)>,
+    /// Number of fields of the whole fact, see [`FactType::whole`].
+    pub whole: usize,
+    /// For each of [`Plan::fields`], its place among the fields of the fact.
+    pub places: Vec<Option<usize>>,
 }
 
 /// All groups of a plan.
@@ -67,26 +96,65 @@ pub struct Groups {
     pub event: Facts,
     /// Of events by type.
     pub types: Map<String, Facts>,
-    /// Of orders that count.
-    pub order: Facts,
-    /// Of refunds of them.
-    pub refund: Facts,
-    /// Of accounts that become customers.
-    pub started: Facts,
-    /// Of customers that are lost.
-    pub lost: Facts,
-    /// The level of customers.
-    pub level: Option<usize>,
+    /// Of facts, by the place of their [`lifecycle::FactId`].
+    pub of: Vec<Facts>,
     /// Columns about losses, by what they follow.
     pub cohorts: Vec<(Loss, Kind, usize)>,
     /// For each activity: the active accounts of each kind of window.
     pub engaged: Vec<Vec<(Kind, usize)>>,
     /// For each activity: the filter over its events.
     pub active: Vec<Option<usize>>,
+    /// Sums of each account and currency, see [`Plan::totals`].
+    pub totals: Vec<(Trigger, Amount, Option<usize>)>,
+    /// Sums of each account and local day, see [`Plan::daily`].
+    pub daily: Vec<(Trigger, Amount, Option<usize>)>,
     /// Steps of silence, days.
     pub steps: Vec<u16>,
     /// Days of the longest trailing window of a cohort or activity.
     pub longest: Day,
+}
+
+/// A column that facts add to: bundle, column of it, term.
+type Added = (usize, usize, Option<Field>, Option<usize>);
+
+/// A column about accounts: bundle, column of it, filter over traits.
+type Followed = (usize, usize, Option<usize>);
+
+/// The columns of a plan, by what moves them.
+#[derive(Default)]
+struct Moved {
+    by_fact: BTreeMap<Trigger, Vec<Added>>,
+    by_loss: BTreeMap<(Loss, Kind), Vec<Followed>>,
+    by_activity: BTreeMap<(usize, Kind), Vec<Followed>>,
+}
+
+impl Moved {
+    fn new(plan: &Plan) -> Moved {
+        let mut moved = Moved::default();
+        for (number, bundle) in plan.bundles.iter().enumerate() {
+            let kind = match bundle.slicing {
+                Slicing::Window(kind) => kind,
+                Slicing::Trailing(days) => Kind::Trailing(days),
+                Slicing::Hours => Kind::Hour,
+            };
+            for (place, column) in bundle.columns.iter().enumerate() {
+                let followed = |filter: &Option<String>| (number, place, plan.filter(filter.as_deref()));
+                match column {
+                    Column::Fact { trigger, amount, filter } => {
+                        let added = (number, place, amount.clone(), plan.filter(filter.as_deref()));
+                        moved.by_fact.entry(trigger.clone()).or_default().push(added);
+                    }
+                    Column::Lost { what, filter } => {
+                        moved.by_loss.entry((*what, kind)).or_default().push(followed(filter));
+                    }
+                    Column::Engaged { activity, filter } => {
+                        moved.by_activity.entry((*activity, kind)).or_default().push(followed(filter));
+                    }
+                }
+            }
+        }
+        moved
+    }
 }
 
 impl Groups {
@@ -94,26 +162,33 @@ impl Groups {
     pub fn new(plan: &Plan) -> Groups {
         let mut groups = Groups::default();
         let list = &mut groups.list;
-        let mut of = |trigger| facts(list, plan, plan.emissions(&trigger));
-        groups.event = of(Trigger::Event);
-        groups.order = of(Trigger::Order);
-        groups.refund = of(Trigger::Refund);
-        groups.started = of(Trigger::Started);
-        groups.lost = of(Trigger::Lost);
-        groups.types = plan.types.iter().map(|(kind, emits)| (kind.clone(), facts(list, plan, emits))).collect();
-        groups.level = (!plan.levels.is_empty()).then(|| of_accounts(list, &plan.levels));
-        for cohort in &plan.cohorts {
-            match groups.cohorts.iter().find(|(what, kind, _)| *what == cohort.what && *kind == cohort.kind) {
-                Some((_, _, group)) => list[*group].follow(cohort.column),
-                None => groups.cohorts.push((cohort.what, cohort.kind, of_accounts(list, &[cohort.column]))),
+        let moved = Moved::new(plan);
+
+        let none = Vec::new();
+        let added = |trigger: &Trigger| moved.by_fact.get(trigger).unwrap_or(&none);
+        groups.event = facts(list, plan, None, added(&Trigger::Event));
+        groups.of =
+            lifecycle::facts().map(|(id, fact)| facts(list, plan, Some(fact), added(&Trigger::Fact(id)))).collect();
+        for (trigger, added) in &moved.by_fact {
+            if let Trigger::Type(kind) = trigger {
+                groups.types.insert(kind.clone(), facts(list, plan, None, added));
             }
         }
-        for kinds in &plan.engaged {
-            groups.engaged.push(kinds.iter().map(|(kind, columns)| (*kind, of_accounts(list, columns))).collect());
+
+        groups.engaged = vec![Vec::new(); plan.activities.len()];
+        for ((what, kind), columns) in &moved.by_loss {
+            groups.cohorts.push((*what, *kind, of_accounts(list, columns)));
+        }
+        for ((activity, kind), columns) in &moved.by_activity {
+            groups.engaged[*activity].push((*kind, of_accounts(list, columns)));
         }
         groups.active = plan.activities.iter().map(|activity| plan.filter(activity.filter.as_deref())).collect();
-        let kinds = groups.engaged.iter().flatten().map(|(kind, _)| kind);
-        let kinds = kinds.chain(groups.cohorts.iter().map(|(_, kind, _)| kind));
+
+        let kept = |(trigger, field, filter): &Kept| (trigger.clone(), amount(trigger.fact(), field.as_ref()), *filter);
+        groups.totals = plan.totals.iter().map(kept).collect();
+        groups.daily = plan.daily.iter().map(kept).collect();
+
+        let kinds = moved.by_activity.keys().map(|(_, kind)| kind).chain(moved.by_loss.keys().map(|(_, kind)| kind));
         let days = kinds.map(|kind| if let Kind::Trailing(days) = kind { Day::from(*days) } else { 0 });
         groups.longest = days.max().unwrap_or(0);
         let silence = plan.metrics.iter().find(|metric| !metric.silence.is_empty());
@@ -124,49 +199,68 @@ impl Groups {
 
 /// A group of columns about accounts: traits decide, a term a filter.
 fn of_accounts(list: &mut Vec<Group>, columns: &[Followed]) -> usize {
-    let mut group =
-        Group { dims: Vec::new(), by_traits: true, money: false, width: 0, filters: Vec::new(), targets: Vec::new() };
-    columns.iter().for_each(|column| group.follow(*column));
+    let mut group = Group { by_traits: true, ..Group::default() };
+    for (bundle, column, filter) in columns {
+        let known = group.filters.iter().position(|known| known == filter);
+        let term = known.unwrap_or_else(|| push(&mut group.filters, *filter));
+        group.targets.push(Target { bundle: *bundle, columns: vec![(*column, term)] });
+    }
     push(list, group)
 }
 
-impl Group {
-    /// Adds a column about accounts.
-    fn follow(&mut self, column: Followed) {
-        let known = self.filters.iter().position(|filter| *filter == column.filter);
-        let term = known.unwrap_or_else(|| push(&mut self.filters, column.filter));
-        self.width = self.filters.len();
-        self.targets.push(Target { bundle: column.bundle, columns: vec![(column.column, term)] });
-    }
-}
-
-fn facts(list: &mut Vec<Group>, plan: &Plan, emissions: &[Emission]) -> Facts {
-    let mut facts = Facts::default();
+/// What facts of a type add; `None` is an event.
+fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Added]) -> Facts {
+    let place = |field: &Field| match field {
+        Field::Of(name) => of.and_then(|fact| fact.place(name)),
+        _ => None,
+    };
+    let places = plan.fields.iter().map(place).collect();
+    let mut facts = Facts { whole: of.map_or(0, |fact| fact.whole), places, ..Facts::default() };
     let first = list.len();
-    for emission in emissions {
-        let bundle = &plan.bundles[emission.bundle];
-        let dims: Vec<Dim> = bundle.dims.iter().filter(|dim| !matches!(dim, Dim::Trait(_))).cloned().collect();
-        let by_traits = dims.is_empty() || dims.len() < bundle.dims.len();
-        let columns = emission.columns.iter().map(|(column, field, filter)| {
-            let term = (field.clone(), *filter);
+    for same in added.chunk_by(|a, b| a.0 == b.0) {
+        let bundle = &plan.bundles[same[0].0];
+        let columns = same.iter().map(|(_, column, field, filter)| {
+            let term = (amount(of, field.as_ref()), *filter);
             let known = facts.terms.iter().position(|known| *known == term);
             (*column, known.unwrap_or_else(|| push(&mut facts.terms, term)))
         });
-        let target = Target { bundle: emission.bundle, columns: columns.collect() };
-        let same = |group: &Group| group.dims == dims && group.by_traits == by_traits && group.money == bundle.money;
-        match list[first..].iter_mut().find(|group| same(group)) {
-            Some(group) => group.targets.push(target),
-            None => {
-                let products = dims.contains(&Dim::Product);
-                let (money, targets) = (bundle.money, vec![target]);
-                let group = Group { dims, by_traits, money, width: 0, filters: Vec::new(), targets };
-                let number = push(list, group);
-                if products { &mut facts.by_product } else { &mut facts.whole }.push(number);
-            }
+        let target = Target { bundle: same[0].0, columns: columns.collect() };
+
+        let dims: Vec<Dim> = bundle.dims.iter().filter(|dim| !matches!(dim, Dim::Trait(_))).cloned().collect();
+        let by_traits = dims.is_empty() || dims.len() < bundle.dims.len();
+        let alike = |group: &Group| group.dims == dims && group.by_traits == by_traits && group.money == bundle.money;
+        if let Some(group) = list[first..].iter_mut().find(|group| alike(group)) {
+            group.targets.push(target);
+            continue;
         }
+        let places: Vec<DimensionAt> = dims.iter().map(|dim| dimension(of, dim)).collect();
+        let of_parts = places.iter().any(|place| matches!(place, DimensionAt::Slot(at) if *at >= facts.whole));
+        let number =
+            push(list, Group { dims, by_traits, money: bundle.money, targets: vec![target], ..Group::default() });
+        if of_parts { &mut facts.of_parts } else { &mut facts.of_whole }.push((number, places));
     }
-    list[first..].iter_mut().for_each(|group| group.width = facts.terms.len());
     facts
+}
+
+fn amount(of: Option<&FactType>, field: Option<&Field>) -> Amount {
+    match field {
+        None => Amount::One,
+        Some(Field::Count) => Amount::Count,
+        Some(Field::Custom(name)) => Amount::Custom(name.clone()),
+        Some(Field::Has(field)) => Amount::Has(Box::new(amount(of, Some(field)))),
+        Some(Field::Of(name)) => {
+            Amount::Slot(of.and_then(|fact| fact.place(name)).expect("a fact has the fields that are summed"))
+        }
+        Some(field) => unreachable!("{field:?} is no number"),
+    }
+}
+
+fn dimension(of: Option<&FactType>, dim: &Dim) -> DimensionAt {
+    match dim {
+        Dim::Custom(name) => DimensionAt::Custom(name.clone()),
+        Dim::Of(name) => DimensionAt::Slot(of.and_then(|fact| fact.place(name)).expect("a fact has its dimensions")),
+        Dim::Trait(_) => unreachable!("traits are no dimensions of events"),
+    }
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) -> usize {

@@ -4,7 +4,44 @@
 //! `start < x <= end`; a loss is dated last order + `silent_after`, unless an order is completed at
 //! or before that instant. The same holds for traits: those at x are the ones set before x.
 
-use crate::calendar::Time;
+use super::{FactType, FieldType, Sort, Spelling};
+use crate::{calendar::Time, expr::Type};
+
+/// What makes and unmakes a customer.
+const READS: &[&str] = &["order.completed", "order.cancelled"];
+
+/// An account became a customer, for the first time or again.
+pub const STARTED: FactType = FactType {
+    name: "customer_started",
+    sort: Sort::Happening,
+    fields: &[FieldType::new("first", Type::Flag, Spelling::Short)],
+    whole: 1,
+    money: false,
+    has_event: false,
+    reads: READS,
+};
+
+/// An account stopped being a customer.
+pub const LOST: FactType = FactType {
+    name: "customer_lost",
+    sort: Sort::Happening,
+    fields: &[],
+    whole: 0,
+    money: false,
+    has_event: false,
+    reads: READS,
+};
+
+/// The accounts that are customers.
+pub const CUSTOMER: FactType = FactType {
+    name: "customer",
+    sort: Sort::Level,
+    fields: &[],
+    whole: 0,
+    money: false,
+    has_event: false,
+    reads: READS,
+};
 
 /// One time as a customer: the state at x is "customer" for `start < x <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

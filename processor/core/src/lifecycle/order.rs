@@ -3,7 +3,79 @@
 //! Lines are before discount; discount and refunds are spread over them by amount, largest
 //! remainder first, ties to the earlier line; what lines lack to the gross is product `""`.
 
-use crate::event::Order;
+use super::{FactType, FieldType, Part, Slot, Sort, Spelling};
+use crate::{
+    event::{Order, Refund},
+    expr::Type,
+};
+
+const ORDER_ID: FieldType = FieldType::new("order", Type::Text, Spelling::Both);
+const CHANNEL: FieldType = FieldType::dimension("channel", Spelling::Both);
+const SOURCE: FieldType = FieldType::dimension("source", Spelling::Both);
+const PRODUCT: FieldType = FieldType::dimension("product", Spelling::Dimension);
+
+/// An order that was not cancelled, at the time of its completion. Amounts are minor units.
+pub const ORDER: FactType = FactType {
+    name: "order",
+    sort: Sort::Happening,
+    fields: &[
+        FieldType::new("first", Type::Flag, Spelling::Short),
+        ORDER_ID,
+        CHANNEL,
+        SOURCE,
+        PRODUCT,
+        FieldType::new("net", Type::Money, Spelling::Short),
+        FieldType::new("gross", Type::Money, Spelling::Both),
+        FieldType::new("discount", Type::Money, Spelling::Both),
+    ],
+    whole: 4,
+    money: true,
+    has_event: true,
+    reads: &["order.completed", "order.cancelled"],
+};
+
+/// A refund of such an order, at its own time. Amounts are minor units.
+pub const REFUND: FactType = FactType {
+    name: "refund",
+    sort: Sort::Happening,
+    fields: &[ORDER_ID, CHANNEL, SOURCE, PRODUCT, FieldType::new("amount", Type::Money, Spelling::Both)],
+    whole: 3,
+    money: true,
+    has_event: true,
+    reads: &["payment.refunded", "order.completed", "order.cancelled"],
+};
+
+/// Values of the fields of [`ORDER`]; `first` says whether it makes the account a customer for the first time.
+pub fn order_values<'a>(order: &Order<'a>, first: bool) -> [Slot<'a>; 8] {
+    let [product, net, gross, discount] = order_part(&whole(order, 0));
+    let (id, channel, source) = (Slot::Text(order.order), Slot::Text(order.channel), Slot::Text(order.source));
+    [Slot::Flag(first), id, channel, source, product, net, gross, discount]
+}
+
+/// Values of the fields of [`REFUND`].
+pub fn refund_values<'a>(order: &Order<'a>, refund: &Refund<'_>) -> [Slot<'a>; 5] {
+    let [product, amount, ..] = refund_part(&whole(order, refund.amount));
+    [Slot::Text(order.order), Slot::Text(order.channel), Slot::Text(order.source), product, amount]
+}
+
+/// Values of [`ORDER`] that differ by product.
+pub fn order_part<'a>(share: &Share<'a>) -> Part<'a> {
+    let net = integer(share.gross - share.discount);
+    [Slot::Text(share.product), net, integer(share.gross), integer(share.discount)]
+}
+
+/// Values of [`REFUND`] that differ by product.
+pub fn refund_part<'a>(share: &Share<'a>) -> Part<'a> {
+    [Slot::Text(share.product), integer(share.refund), Slot::Absent, Slot::Absent]
+}
+
+fn integer(amount: i128) -> Slot<'static> {
+    Slot::Integer(i64::try_from(amount).expect("doors refuse amounts beyond 10^15"))
+}
+
+fn whole<'a>(order: &Order<'_>, refund: i64) -> Share<'a> {
+    Share { product: "", gross: order.gross.into(), discount: order.discount.into(), refund: refund.into() }
+}
 
 /// What one product has in an order or refund; minor units.
 #[derive(Debug, Clone, PartialEq, Eq)]

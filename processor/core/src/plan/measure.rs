@@ -69,11 +69,12 @@ impl Builder {
             "sum" => Ok(vec![self.fact(measure, of, true)?]),
             "mean" => Ok(vec![self.fact(measure, of, true)?, self.fact(measure, of, false)?]),
             "level" => {
-                expect_word(of, &["customer"])?;
+                let trigger = names::level(of)?;
                 measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
                 let starts = measure.at.as_ref().is_some_and(|at| at.value == "start");
                 let read = if starts { Read::Start } else { Read::End };
-                one(Column::Customers { filter: self.of_accounts(measure)? }, read, false)
+                let filter = self.filter(&trigger, measure)?;
+                one(Column::Fact { trigger, amount: None, filter }, read, false)
             }
             "cohort" => {
                 expect_word(of, &["customer"])?;
@@ -135,33 +136,33 @@ impl Builder {
             None if sum => return Err(Error::at(name, "a sum or mean needs `of`, the field")),
             None => None,
         };
-        let money = matches!(of, Some(Field::Net | Field::Gross | Field::Discount | Field::Amount));
-        let amount = match of {
+        let money = matches!(of, Some((_, Type::Money)));
+        let amount = match of.map(|(field, _)| field) {
             of if sum => of,
             // The mean of a field is over the facts that have it.
             Some(field @ (Field::Custom(_) | Field::Count)) => Some(Field::Has(Box::new(field))),
             _ => None,
         };
-        let filter = match &measure.filter {
-            Some(text) => {
-                let triggers = std::slice::from_ref(&trigger);
-                let expr = self.condition(triggers, text)?;
-                Some(self.keep(format!("{trigger:?} where {}", text.value), expr))
-            }
-            None => None,
-        };
+        let filter = self.filter(&trigger, measure)?;
         let unit = if money { Type::Money } else { Type::Number };
         Ok(Lowered { column: Column::Fact { trigger, amount, filter }, read: Read::Window, per_window: false, unit })
     }
 
-    /// The field that a sum or mean adds.
-    fn summed(&mut self, trigger: &Trigger, of: &Spanned<String>) -> Result<Field, Error> {
+    /// The filter of a measure of these facts or events.
+    fn filter(&mut self, trigger: &Trigger, measure: &Measure) -> Result<Option<String>, Error> {
+        let Some(text) = &measure.filter else { return Ok(None) };
+        let expr = self.condition(std::slice::from_ref(trigger), text)?;
+        Ok(Some(self.keep(format!("{trigger:?} where {}", text.value), expr)))
+    }
+
+    /// The field that a sum or mean adds, and its type.
+    fn summed(&mut self, trigger: &Trigger, of: &Spanned<String>) -> Result<(Field, Type), Error> {
         let path: Vec<&str> = of.value.split('.').collect();
         let (field, kind) = self.field(Some(trigger), &path).map_err(|message| Error::at(of, message))?;
-        if kind != Type::Number && !matches!(field, Field::Custom(_)) {
+        if !matches!(kind, Type::Number | Type::Money) && !matches!(field, Field::Custom(_)) {
             return Err(Error::at(of, format!("`{}` is not a number that can be summed", of.value)));
         }
-        Ok(field)
+        Ok((field, kind))
     }
 
     /// The filter of a measure of accounts, over their traits.

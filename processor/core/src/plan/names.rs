@@ -14,38 +14,63 @@
 use serde_saphyr::Spanned;
 
 use super::{Dim, Field, Trigger};
-use crate::{catalog::Error, event::TYPES, expr::Type};
+use crate::{
+    catalog::Error,
+    event::TYPES,
+    expr::Type,
+    lifecycle::{self, FieldType, Sort, Spelling},
+};
 
 /// Traits that every account may have; those of another name are written `traits.NAME`.
 const TRAITS: [&str; 8] = ["plan", "segment", "region", "industry", "owner", "name", "parent", "currency"];
 
-/// Dimensions of orders.
-const OF_ORDERS: [&str; 3] = ["channel", "source", "product"];
+/// Fields of facts that are dimensions, each once.
+fn of_facts() -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for field in lifecycle::facts().flat_map(|(_, fact)| fact.fields).filter(|field| field.dimension) {
+        if !names.contains(&field.name) {
+            names.push(field.name);
+        }
+    }
+    names
+}
 
 /// The fact or event type of this name.
 pub(super) fn trigger(name: &Spanned<String>) -> Result<Trigger, Error> {
-    Ok(match name.value.as_str() {
-        "event" => Trigger::Event,
-        // An event of this type counts where its order does.
-        "order" | "order.completed" => Trigger::Order,
-        "refund" => Trigger::Refund,
-        "customer_started" => Trigger::Started,
-        "customer_lost" => Trigger::Lost,
-        kind if TYPES.contains(&kind) && kind.contains('.') => Trigger::Type(kind.to_owned()),
-        other => match (near(other, &TYPES), other.contains('.')) {
+    // An event of this type counts where its order does.
+    let written = if name.value == "order.completed" { "order" } else { name.value.as_str() };
+    let fact = lifecycle::find(written).filter(|id| lifecycle::fact(*id).sort == Sort::Happening);
+    Ok(match (written, fact) {
+        ("event", _) => Trigger::Event,
+        (_, Some(id)) => Trigger::Fact(id),
+        (kind, None) if TYPES.contains(&kind) && kind.contains('.') => Trigger::Type(kind.to_owned()),
+        (other, None) => match (near(other, &TYPES), other.contains('.')) {
             (Some(known), _) => {
                 let message = format!("there is no event type `{other}`; did you mean `{known}`?");
                 return Err(Error::at(name, message));
             }
             (None, true) => Trigger::Type(other.to_owned()),
             (None, false) => {
-                let message = format!(
-                    "there is no fact `{other}`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded"
-                );
+                let facts = named(Sort::Happening).join(", ");
+                let message =
+                    format!("there is no fact `{other}`; use {facts}, event or an event type such as usage.recorded");
                 return Err(Error::at(name, message));
             }
         },
     })
+}
+
+/// The balance of this name.
+pub(super) fn level(name: &Spanned<String>) -> Result<Trigger, Error> {
+    let level = lifecycle::find(&name.value).filter(|id| lifecycle::fact(*id).sort == Sort::Level);
+    level.map(Trigger::Fact).ok_or_else(|| {
+        Error::at(name, format!("`{}` is not known here; use {}", name.value, named(Sort::Level).join(" or ")))
+    })
+}
+
+/// Names of the facts of a sort.
+fn named(sort: Sort) -> Vec<&'static str> {
+    lifecycle::facts().filter(|(_, fact)| fact.sort == sort).map(|(_, fact)| fact.name).collect()
 }
 
 /// A known name of which this one is a slip: another case or separator, a letter or two, an ending left out.
@@ -64,7 +89,7 @@ fn near(name: &str, known: &[&'static str]) -> Option<&'static str> {
 
 /// The canonical spelling of a dimension, whether or not there is one of this name.
 pub fn canonical(name: &str) -> &str {
-    let of_event = |name: &str| OF_ORDERS.contains(&name) || name.starts_with("custom.");
+    let of_event = |name: &str| of_facts().contains(&name) || name.starts_with("custom.");
     if let Some(own) = name.strip_prefix("data.").filter(|own| of_event(own)) {
         return own;
     }
@@ -83,8 +108,10 @@ pub(super) enum Dimension<'a> {
     Trait(&'a str),
 }
 
-/// The dimension of this name.
-pub(super) fn dimension(name: &Spanned<String>) -> Result<Dimension<'_>, Error> {
+/// The dimension of this name; `has` says whether a measure of the metric has a field of a name.
+///
+/// A name that is both a field of facts and a trait, as `owner`, is the field where the metric has one.
+pub(super) fn dimension(name: &Spanned<String>, has: impl Fn(&str) -> bool) -> Result<Dimension<'_>, Error> {
     let written = name.value.as_str();
     let known = canonical(written);
     if let Some(custom) = known.strip_prefix("custom.").filter(|custom| !custom.is_empty()) {
@@ -93,10 +120,12 @@ pub(super) fn dimension(name: &Spanned<String>) -> Result<Dimension<'_>, Error> 
     if let Some(own) = written.strip_prefix("traits.").filter(|own| !own.is_empty()) {
         return of_account(own).map(Dimension::Trait).map_err(|message| Error::at(name, message));
     }
+    let of_facts = of_facts();
+    let field = of_facts.iter().find(|field| **field == known).filter(|_| has(known) || !TRAITS.contains(&known));
+    if let Some(field) = field {
+        return Ok(Dimension::OfEvent(Dim::Of(field)));
+    }
     Ok(match known {
-        "channel" => Dimension::OfEvent(Dim::Channel),
-        "source" => Dimension::OfEvent(Dim::Source),
-        "product" => Dimension::OfEvent(Dim::Product),
         "" => return Err(Error::at(name, "a dimension has a name")),
         "currency" => {
             let message =
@@ -105,10 +134,11 @@ pub(super) fn dimension(name: &Spanned<String>) -> Result<Dimension<'_>, Error> 
         }
         known if TRAITS.contains(&known) => Dimension::Trait(known),
         other => {
-            let hint = near(other, &TRAITS).or_else(|| near(other, &OF_ORDERS));
+            let hint = near(other, &TRAITS).or_else(|| near(other, &of_facts));
             let hint = hint.map(|known| format!(" did you mean `{known}`?")).unwrap_or_default();
             let message = format!(
-                "there is no dimension `{other}`;{hint} there are channel, source, product, custom.NAME, plan, segment, region, industry, owner, name, parent, and traits.NAME for any other trait"
+                "there is no dimension `{other}`;{hint} there are {}, custom.NAME, plan, segment, region, industry, owner, name, parent, and traits.NAME for any other trait",
+                of_facts.join(", ")
             );
             return Err(Error::at(name, message));
         }
@@ -125,72 +155,64 @@ fn of_account(name: &str) -> Result<&str, String> {
     }
 }
 
-/// A field of a fact, as a catalog names it.
+/// A field of a fact or event, as a catalog names it.
 struct Named {
     name: &'static str,
-    /// Whether it has a short name, without `data.`.
-    short: bool,
-    /// Whether it is in the data of the event.
-    data: bool,
+    spelling: Spelling,
     field: Field,
     kind: Type,
 }
 
-const fn short(name: &'static str, field: Field, kind: Type) -> Named {
-    Named { name, short: true, data: false, field, kind }
-}
-
-const fn both(name: &'static str, field: Field, kind: Type) -> Named {
-    Named { name, short: true, data: true, field, kind }
-}
-
-const fn data(name: &'static str, field: Field, kind: Type) -> Named {
-    Named { name, short: false, data: true, field, kind }
-}
-
-const ORDER: &[Named] = &[
-    short("net", Field::Net, Type::Number),
-    both("gross", Field::Gross, Type::Number),
-    both("discount", Field::Discount, Type::Number),
-    short("first", Field::First, Type::Flag),
-    both("currency", Field::Currency, Type::Text),
-    both("order", Field::Order, Type::Text),
-    both("channel", Field::Channel, Type::Text),
-    both("source", Field::Source, Type::Text),
-    short("type", Field::Type, Type::Text),
-];
-
-const REFUND: &[Named] = &[
-    both("amount", Field::Amount, Type::Number),
-    both("currency", Field::Currency, Type::Text),
-    both("order", Field::Order, Type::Text),
-    both("channel", Field::Channel, Type::Text),
-    both("source", Field::Source, Type::Text),
-    short("type", Field::Type, Type::Text),
-];
-
-const STARTED: &[Named] = &[short("first", Field::First, Type::Flag)];
-
-const USAGE: &[Named] = &[
-    short("type", Field::Type, Type::Text),
-    data("user", Field::User, Type::Text),
-    data("name", Field::Name, Type::Text),
-    data("count", Field::Count, Type::Number),
-];
-
-const EVENT: &[Named] = &[short("type", Field::Type, Type::Text)];
-
-/// The fields of a fact; `None` is the account at an instant, which has its traits alone.
-fn fields(trigger: Option<&Trigger>) -> &'static [Named] {
-    match trigger {
-        Some(Trigger::Order) => ORDER,
-        Some(Trigger::Refund) => REFUND,
-        Some(Trigger::Started) => STARTED,
-        Some(Trigger::Event) => USAGE,
-        Some(Trigger::Type(kind)) if kind == "usage.recorded" => USAGE,
-        Some(Trigger::Type(_)) => EVENT,
-        Some(Trigger::Lost) | None => &[],
+impl Named {
+    const fn new(name: &'static str, spelling: Spelling, field: Field, kind: Type) -> Named {
+        Named { name, spelling, field, kind }
     }
+
+    /// Whether it has a short name, without `data.`.
+    fn is_short(&self) -> bool {
+        matches!(self.spelling, Spelling::Short | Spelling::Both)
+    }
+
+    /// Whether it is in the data of the event.
+    fn is_data(&self) -> bool {
+        matches!(self.spelling, Spelling::Data | Spelling::Both)
+    }
+}
+
+/// The type of the event, where there is one.
+const TYPE: Named = Named::new("type", Spelling::Short, Field::Type, Type::Text);
+
+/// Fields of usage.
+const USAGE: [Named; 3] = [
+    Named::new("user", Spelling::Data, Field::User, Type::Text),
+    Named::new("name", Spelling::Data, Field::Name, Type::Text),
+    Named::new("count", Spelling::Data, Field::Count, Type::Number),
+];
+
+/// The fields of a fact or event; `None` is the account at an instant, which has its traits alone.
+fn fields(trigger: Option<&Trigger>) -> Vec<Named> {
+    let mut fields = Vec::new();
+    match trigger {
+        None => {}
+        Some(Trigger::Fact(id)) => {
+            let fact = lifecycle::fact(*id);
+            let of_fact = |field: &FieldType| Named::new(field.name, field.spelling, Field::Of(field.name), field.kind);
+            fields.extend(fact.fields.iter().filter(|field| field.spelling != Spelling::Dimension).map(of_fact));
+            fields.extend(fact.money.then(|| Named::new("currency", Spelling::Both, Field::Currency, Type::Text)));
+            fields.extend(fact.has_event.then_some(TYPE));
+        }
+        Some(Trigger::Type(kind)) if kind != "usage.recorded" => fields.push(TYPE),
+        Some(Trigger::Event | Trigger::Type(_)) => {
+            fields.push(TYPE);
+            fields.extend(USAGE);
+        }
+    }
+    fields
+}
+
+/// Whether what a measure reads has the custom fields of an event.
+fn has_custom(trigger: Option<&Trigger>) -> bool {
+    trigger.is_some_and(|trigger| trigger.fact().is_none_or(|fact| fact.has_event))
 }
 
 /// What a path in a filter names.
@@ -203,21 +225,20 @@ pub(super) enum Found {
 
 /// The field with this path, as far as facts of this trigger have it.
 pub(super) fn field(trigger: Option<&Trigger>, path: &[&str]) -> Result<Found, String> {
-    let has_custom = !matches!(trigger, Some(Trigger::Started | Trigger::Lost) | None);
     let known = fields(trigger);
     let of = |named: &Named| Found::Of(named.field.clone(), named.kind);
     let missing = || Err(missing(trigger, path));
     match path {
         ["traits", "custom", name] => Ok(Found::Trait(format!("custom.{name}"))),
         ["traits", name] => of_account(name).map(|name| Found::Trait(name.to_owned())),
-        ["data", "custom", name] | ["custom", name] if has_custom => {
+        ["data", "custom", name] | ["custom", name] if has_custom(trigger) => {
             Ok(Found::Of(Field::Custom((*name).to_owned()), Type::Any))
         }
         ["data", name] => {
-            known.iter().find(|field| field.data && field.name == *name).map_or_else(missing, |f| Ok(of(f)))
+            known.iter().find(|field| field.is_data() && field.name == *name).map_or_else(missing, |f| Ok(of(f)))
         }
         [name] => match known.iter().find(|field| field.name == *name) {
-            Some(field) if field.short => Ok(of(field)),
+            Some(field) if field.is_short() => Ok(of(field)),
             Some(_) if TRAITS.contains(name) => {
                 Err(format!("`{name}` may be data.{name} or traits.{name}; write one of them"))
             }
@@ -230,9 +251,9 @@ pub(super) fn field(trigger: Option<&Trigger>, path: &[&str]) -> Result<Found, S
 }
 
 fn missing(trigger: Option<&Trigger>, path: &[&str]) -> String {
-    let shown = |field: &Named| if field.short { field.name.to_owned() } else { format!("data.{}", field.name) };
+    let shown = |field: &Named| if field.is_short() { field.name.to_owned() } else { format!("data.{}", field.name) };
     let mut known: Vec<String> = fields(trigger).iter().map(shown).collect();
-    if !matches!(trigger, Some(Trigger::Started | Trigger::Lost) | None) {
+    if has_custom(trigger) {
         known.push("data.custom.NAME".to_owned());
     }
     known.extend(["traits.NAME", "traits.custom.NAME"].map(str::to_owned));

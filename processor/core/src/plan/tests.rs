@@ -43,7 +43,7 @@ fn errors_name_line_and_column() {
         ),
         (
             "    measures: {a: {count: order, where: net > currency}}\n    value: a\n",
-            "8:45: the left side is a number, the right side text",
+            "8:45: the left side is money, the right side text",
         ),
         (
             "    by: [[channel]]\n    measures: {a: {level: customer}}\n    value: a\n",
@@ -197,9 +197,9 @@ fn a_dimension_exists_and_the_measure_has_it() {
         (
             "[[^channel]]",
             "{count: usage.recorded}",
-            "only orders and refunds have a channel; an event has its custom.NAME",
+            "`channel` is a dimension of order, refund only; an event has its custom.NAME",
         ),
-        ("[[plan], [^data.source]]", "{count: event}", "only orders and refunds have a source;"),
+        ("[[plan], [^data.source]]", "{count: event}", "`source` is a dimension of order, refund only;"),
         (
             "[[^custom.x]]",
             "{level: customer}",

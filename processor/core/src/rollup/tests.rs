@@ -3,7 +3,16 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{calendar::timestamp, catalog::Catalog, plan::Column, settings::Settings};
+use crate::{
+    calendar::timestamp,
+    catalog::Catalog,
+    lifecycle::{self, FactId, order},
+    plan::{Column, Trigger},
+    settings::Settings,
+};
+
+const ORDER: FactId = lifecycle::id(&order::ORDER);
+const REFUND: FactId = lifecycle::id(&order::REFUND);
 
 const CATALOG: &str = "
 meaningful: [order]
@@ -46,10 +55,15 @@ impl Scene {
                 .columns
                 .iter()
                 .map(|column| match column {
-                    Column::Fact { trigger: crate::plan::Trigger::Order, amount: None, .. } => orders,
-                    Column::Fact { trigger: crate::plan::Trigger::Order, .. } => net,
-                    Column::Fact { trigger: crate::plan::Trigger::Event, .. } => 1,
-                    Column::Customers { .. } => customers,
+                    Column::Fact { trigger: Trigger::Event, .. } => 1,
+                    Column::Fact { trigger: Trigger::Fact(fact), amount, .. } => {
+                        match (lifecycle::fact(*fact).name, amount) {
+                            ("order", None) => orders,
+                            ("order", Some(_)) => net,
+                            ("customer", _) => customers,
+                            _ => 0,
+                        }
+                    }
                     _ => 0,
                 })
                 .collect();
@@ -156,8 +170,8 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
             .columns
             .iter()
             .map(|column| match column {
-                Column::Fact { trigger: crate::plan::Trigger::Order, amount: Some(_), .. } => 500,
-                Column::Fact { trigger: crate::plan::Trigger::Refund, .. } => 0,
+                Column::Fact { trigger, amount: Some(_), .. } if *trigger == Trigger::Fact(ORDER) => 500,
+                Column::Fact { trigger, .. } if *trigger == Trigger::Fact(REFUND) => 0,
                 _ => 1,
             })
             .collect();
