@@ -178,7 +178,8 @@ fn data(event: &Event) -> String {
                 text(&mut map, "lead", &event.subject);
             }
         }
-        None => {}
+        // No door writes the other messages yet.
+        Some(_) | None => {}
     }
     with_custom(&Value::Object(map).to_string(), &event.custom)
 }

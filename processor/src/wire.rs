@@ -4,9 +4,11 @@
 //! of repeated fields included; a property test holds it to that. It is written by hand because the
 //! owned form costs three to four times as much for each event, and every event passes here.
 
+use std::borrow::Cow;
+
 use processor_core::{
     calendar::Time,
-    event::{Body, Custom, Event, EventId, Order, Refund, Usage},
+    event::{Body, Custom, Event, EventId, Fields as Data, Order, Refund, Usage},
 };
 
 /// The bytes are no message.
@@ -91,6 +93,8 @@ struct Raw<'a> {
     tenant: &'a str,
     corrects: EventId<'a>,
     body: Option<Body<'a>>,
+    /// Number of the type, and the message of it.
+    data: (u32, Data<'a>),
     custom: Vec<(&'a str, Option<Custom<'a>>)>,
 }
 
@@ -112,6 +116,7 @@ impl<'a> Raw<'a> {
                 // Whether the time is that of its arrival: read by the journal where two events share an id.
                 11 => drop(value.number()?),
                 20..=26 => self.data(tag, value)?,
+                28..=49 => self.other(tag, value)?,
                 27 => self.custom.push(custom(value.bytes()?)?),
                 _ => {}
             }
@@ -121,6 +126,7 @@ impl<'a> Raw<'a> {
 
     /// A message of the same type as before is merged into it, another one replaces it.
     fn data(&mut self, tag: u32, value: Value<'a>) -> Result<()> {
+        self.data = (tag, Data::default());
         let before = self.body.take();
         self.body = Some(match tag {
             20 => {
@@ -163,6 +169,19 @@ impl<'a> Raw<'a> {
         Ok(())
     }
 
+    /// As [`Raw::data`], of a type that lifecycles read where it lies. One message after another is their merger.
+    fn other(&mut self, tag: u32, value: Value<'a>) -> Result<()> {
+        let bytes = value.bytes()?;
+        let mut fields = Fields(bytes);
+        while fields.next()?.is_some() {}
+        self.body = Some(Body::Other);
+        self.data = match std::mem::take(&mut self.data) {
+            (before, data) if before == tag => (tag, Data(Cow::Owned([&data.0, bytes].concat()))),
+            _ => (tag, Data(Cow::Borrowed(bytes))),
+        };
+        Ok(())
+    }
+
     fn finish(self) -> Entry<'a> {
         let own =
             |id: EventId<'a>| EventId { source: if id.source.is_empty() { self.id.source } else { id.source }, ..id };
@@ -188,6 +207,7 @@ impl<'a> Raw<'a> {
                 Some(body) => body,
                 None => Body::Other,
             },
+            data: self.data.1,
             custom: self.custom.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         };
         Entry::Event(subject, event)
@@ -282,7 +302,7 @@ fn custom(bytes: &[u8]) -> Result<(&str, Option<Custom<'_>>)> {
     while let Some((tag, value)) = fields.next()? {
         match tag {
             1 => custom.0 = value.text()?,
-            2 | 6 => custom.1 = Some(Custom::Text(value.text()?)),
+            2 | 6 => custom.1 = Some(Custom::Text(value.text()?.into())),
             3 => custom.1 = Some(Custom::Integer(value.integer()?)),
             4 => custom.1 = Some(Custom::Decimal(value.double()?.to_string())),
             5 => custom.1 = Some(Custom::Flag(value.number()? != 0)),

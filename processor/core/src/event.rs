@@ -75,8 +75,10 @@ pub struct Event<'a> {
     pub kind: &'a str,
     /// The event that it replaces.
     pub corrects: Option<EventId<'a>>,
-    /// Its content.
+    /// Its content, of the types that the account itself reads.
     pub body: Body<'a>,
+    /// Its content, of every type of the vocabulary: the message of that type.
+    pub data: Fields<'a>,
     /// `data.custom`.
     pub custom: Vec<(&'a str, Custom<'a>)>,
 }
@@ -88,6 +90,92 @@ impl<'a> Event<'a> {
     }
 }
 
+/// The content of an event, as it came: a protobuf message, read where it lies.
+///
+/// A field is asked for by its number. The bytes were checked when the event was read, so that a field that does not read is
+/// an absent one. Where a field is there twice the later one holds, as protobuf has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fields<'a>(pub Cow<'a, [u8]>);
+
+/// A field on the wire.
+enum Wire<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    Other,
+}
+
+impl Fields<'_> {
+    /// A text; empty where it is absent.
+    pub fn text(&self, number: u32) -> &str {
+        match self.find(number) {
+            Some(Wire::Bytes(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// A whole number.
+    pub fn integer(&self, number: u32) -> Option<i64> {
+        match self.find(number) {
+            Some(Wire::Number(value)) => Some(value.cast_signed()),
+            _ => None,
+        }
+    }
+
+    /// True or false.
+    pub fn flag(&self, number: u32) -> Option<bool> {
+        self.integer(number).map(|value| value != 0)
+    }
+
+    /// The messages of a list.
+    pub fn messages(&self, number: u32) -> impl Iterator<Item = Fields<'_>> {
+        self.all().filter_map(move |(found, value)| match value {
+            Wire::Bytes(bytes) if found == number => Some(Fields(Cow::Borrowed(bytes))),
+            _ => None,
+        })
+    }
+
+    fn find(&self, number: u32) -> Option<Wire<'_>> {
+        self.all().filter(|(found, _)| *found == number).last().map(|(_, value)| value)
+    }
+
+    /// The fields up to the first that is damaged.
+    fn all(&self) -> impl Iterator<Item = (u32, Wire<'_>)> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || next(&mut rest))
+    }
+}
+
+fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Wire<'a>)> {
+    let key = varint(rest)?;
+    let value = match key & 7 {
+        0 => Wire::Number(varint(rest)?),
+        2 => {
+            let length = usize::try_from(varint(rest)?).ok()?;
+            let (bytes, after) = rest.split_at_checked(length)?;
+            *rest = after;
+            Wire::Bytes(bytes)
+        }
+        1 | 5 => {
+            *rest = rest.get(if key & 7 == 1 { 8 } else { 4 }..)?;
+            Wire::Other
+        }
+        _ => return None,
+    };
+    Some((u32::try_from(key >> 3).ok()?, value))
+}
+
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (shift, byte) in (0..64).step_by(7).zip(rest.iter()) {
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            *rest = &rest[shift / 7 + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
 /// Value of a custom field.
 ///
 /// Values with the same text are one: 12, 12.0 and "12" are the dimension value `12`, true and "true" are `true`. In a
@@ -95,7 +183,7 @@ impl<'a> Event<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Custom<'a> {
     /// Text, or the text of what filters do not look into.
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// A whole number.
     Integer(i64),
     /// A decimal, as its shortest text.
@@ -105,10 +193,20 @@ pub enum Custom<'a> {
 }
 
 impl Custom<'_> {
+    /// The same value, kept beyond its event.
+    pub fn own(&self) -> Custom<'static> {
+        match self {
+            Custom::Text(text) => Custom::Text(Cow::Owned(text.clone().into_owned())),
+            Custom::Integer(number) => Custom::Integer(*number),
+            Custom::Decimal(text) => Custom::Decimal(text.clone()),
+            Custom::Flag(flag) => Custom::Flag(*flag),
+        }
+    }
+
     /// The value as a dimension has it: `12`, `1.5`, `true`, the text itself.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Custom::Text(text) => Cow::Borrowed(text),
+            Custom::Text(text) => Cow::Borrowed(text.as_ref()),
             Custom::Integer(number) => Cow::Owned(number.to_string()),
             Custom::Decimal(text) => Cow::Borrowed(if text == "-0" { "0" } else { text }),
             Custom::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
@@ -193,11 +291,11 @@ mod tests {
     fn equal_values_have_one_text() {
         let decimal = |number: f64| Custom::Decimal(number.to_string());
         for (text, values) in [
-            ("12", [Custom::Integer(12), decimal(12.0), Custom::Text("12")]),
-            ("1.5", [decimal(1.5), decimal(1.50), Custom::Text("1.5")]),
-            ("0", [Custom::Integer(0), decimal(-0.0), Custom::Text("0")]),
-            ("true", [Custom::Flag(true), Custom::Text("true"), Custom::Flag(true)]),
-            ("-7", [Custom::Integer(-7), decimal(-7.0), Custom::Text("-7")]),
+            ("12", [Custom::Integer(12), decimal(12.0), Custom::Text("12".into())]),
+            ("1.5", [decimal(1.5), decimal(1.50), Custom::Text("1.5".into())]),
+            ("0", [Custom::Integer(0), decimal(-0.0), Custom::Text("0".into())]),
+            ("true", [Custom::Flag(true), Custom::Text("true".into()), Custom::Flag(true)]),
+            ("-7", [Custom::Integer(-7), decimal(-7.0), Custom::Text("-7".into())]),
         ] {
             values.iter().for_each(|value| assert_eq!(value.text(), text, "{value:?}"));
         }

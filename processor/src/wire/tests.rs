@@ -38,6 +38,7 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
         kind: &wire.r#type,
         corrects: (!wire.corrects.is_empty()).then(|| id(wire.corrects.as_str(), &wire.corrects_source)),
         body: body(wire, id),
+        data: processor_core::event::Fields::default(),
         custom,
     };
     Entry::Event(subject, event)
@@ -50,7 +51,7 @@ fn named<'a>(id: &'a str, source: &'a str, own: &'a str) -> EventId<'a> {
 fn custom_value(value: &v1::custom_field::Value) -> Custom<'_> {
     use v1::custom_field::Value;
     match value {
-        Value::Text(text) | Value::Json(text) => Custom::Text(text),
+        Value::Text(text) | Value::Json(text) => Custom::Text(text.as_str().into()),
         Value::Integer(number) => Custom::Integer(*number),
         Value::Number(number) => Custom::Decimal(number.to_string()),
         Value::Flag(flag) => Custom::Flag(*flag),

@@ -112,7 +112,7 @@ impl Values for View<'_> {
             }
             Field::Trait(number) => present(&self.profiles.values(self.fact.profile)[*number]),
             Field::Custom(name) => match self.custom(name) {
-                Some(Custom::Text(text)) => Value::Text(Cow::Borrowed(text)),
+                Some(Custom::Text(text)) => Value::Text(Cow::Borrowed(text.as_ref())),
                 Some(Custom::Integer(number)) => Value::Number(Rational::integer((*number).into())),
                 Some(Custom::Decimal(text)) => Rational::parse(text).map_or(Value::Null, Value::Number),
                 Some(Custom::Flag(flag)) => Value::Flag(*flag),

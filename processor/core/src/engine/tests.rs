@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     calendar::{DAY, HOUR},
     catalog::{BUILT_IN, Catalog},
-    event::{Custom, Order, Refund, Usage},
+    event::{Custom, Fields, Order, Refund, Usage},
     settings::Settings,
 };
 
@@ -30,6 +30,7 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Eve
         kind,
         corrects: corrects.map(name),
         body,
+        data: Fields::default(),
         custom: Vec::new(),
     }
 }

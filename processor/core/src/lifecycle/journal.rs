@@ -108,6 +108,7 @@ fn chain<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Fields;
 
     fn event<'a>(time: i64, id: &'a str, corrects: &'a str, body: Body<'a>) -> Event<'a> {
         let name = |id: &'a str| EventId { source: "s", id };
@@ -118,6 +119,7 @@ mod tests {
             kind: "",
             corrects: (!corrects.is_empty()).then(|| name(corrects)),
             body,
+            data: Fields::default(),
             custom: Vec::new(),
         }
     }
