@@ -1,4 +1,4 @@
-//! Examples below the help of each command: two that work, on the data of `vitals demo` or of CDNOW (see README).
+//! Examples below the help of each command: two that work, on the data of `vitals demo` or of CDNOW (see the tutorial).
 //!
 //! A test parses each of them with the command line's own parser.
 
@@ -79,6 +79,13 @@ pub(crate) const TOPICS_CHECK: &str = "Examples:
 pub(crate) const DEMO: &str = "Examples:
   vitals demo --once --data shop
   vitals demo --seed 11 --accounts 500 --pace 600";
+
+pub(crate) const SIMULATE: &str = "Examples:
+  vitals simulate --accounts 500 --from 2024-01-01 --to 2025-01-01 --out events.ndjson --totals totals.json
+  vitals simulate --from 2024-01-01 --to 2024-07-01 --shuffle-days 30 --duplicates 5% --repairs 2%
+
+The same flags give the same bytes. A run to a later day begins with the same events.
+Totals are of what happened, whatever arrives late, twice or wrong at first: by month in UTC, money in minor units.";
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,7 @@ mod query;
 mod rebuild;
 mod roles;
 mod shutdown;
+mod simulate;
 mod site;
 mod tail;
 mod telemetry;
@@ -105,9 +106,12 @@ enum Command {
     Tail(OnLog<tail::Args>),
     /// Topics on a Kafka cluster.
     Topics(OnLog<topics::Args>),
-    /// A simulated shop: its past year, then live; with --brokers by a fleet of processes.
+    /// A simulated company: its past year, then live; with --brokers by a fleet of processes.
     #[command(after_help = help::DEMO)]
     Demo(OnLog<demo::Args>),
+    /// The events of a simulated company as NDJSON, and the totals that must come out.
+    #[command(after_help = help::SIMULATE)]
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -157,6 +161,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
             let place = demo::Where { path: cli.data.as_deref(), file };
             demo::run(&on.args, &of(&on.brokers)?, &place, out)
         }
+        Command::Simulate(args) => simulate::run(args, out),
     }
 }
 

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("processor-core", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("processor", &["proto", "eventlog", "task", "processor-core"], &[]),
     ("sink", &["proto", "eventlog", "task", "store"], &[]),
+    ("simulator", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("oracle", &[], &["rocksdb", "prost"]),
 ];
 
