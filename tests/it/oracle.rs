@@ -1,33 +1,55 @@
 //! Every metric, window and dimension against the oracle.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
     io::Cursor,
     ops::ControlFlow,
 };
 
-use oracle::{Options, Settings, Truth, diff, read, row::Row, truth};
+use oracle::{Options, Settings, Truth, diff, read, row::Row, settings::Signs, truth};
 use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
 use crate::{cdnow, data::Data, generated};
 
-/// What must stand in a data directory.
+/// What must stand in a data directory: the rows of the questions that its catalog answers.
 pub(crate) fn expected(data: &Data, settings: &Settings) -> Truth {
     let log = data.run(["events", "--ticks"]).done().out;
-    truth(&read::log(Cursor::new(log)).unwrap(), settings).unwrap()
+    let settings = Settings { meaningful: meaningful(BUILT_IN), ..settings.clone() };
+    let mut truth = truth(&read::log(Cursor::new(log)).unwrap(), &settings).unwrap();
+    let catalog = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap().catalog().unwrap();
+    let catalog: HashMap<&str, &store::MetricInfo> =
+        catalog.iter().map(|metric| (metric.name.as_str(), metric)).collect();
+    truth.only(|row| catalog.get(row.metric).is_some_and(|metric| asked(metric, row)));
+    truth
 }
 
-/// A level of each account and day: compared as it is stored, since a query fills in every day of every account.
-const SILENCE: &str = "silence";
+/// Whether the catalog has the question that a row answers.
+fn asked(metric: &store::MetricInfo, row: &Row) -> bool {
+    let by: Vec<&str> = row.group.iter().map(|(by, _)| by.name()).collect();
+    let of_accounts = metric.by.is_empty();
+    let window = row.window.kind.name();
+    metric.windows.iter().any(|kind| kind.to_string() == window)
+        && row.account.is_some() == of_accounts
+        && (of_accounts || metric.by.iter().any(|set| *set == by))
+}
 
-/// The answer to every question that the catalog allows, but for silence; and how many questions those were.
+/// What a catalog takes for signs of life.
+pub(crate) fn meaningful(catalog: &str) -> Signs {
+    let list = catalog.lines().find_map(|line| line.strip_prefix("meaningful:"));
+    list.map_or(Signs::ALL, Signs::named)
+}
+
+/// Levels of each account and day: compared as they are stored, since a query fills in every day of every account.
+const STORED: [&str; 2] = ["silence", "health_score"];
+
+/// The answer to every question that the catalog allows, but for [`STORED`]; and how many questions those were.
 pub(crate) fn answers(data: &Data) -> (String, usize) {
     let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
     let (mut out, mut asked) = (String::new(), 0);
     for metric in reader.catalog().unwrap() {
-        if metric.name == SILENCE {
+        if STORED.contains(&metric.name.as_str()) {
             continue;
         }
         for window in &metric.windows {
@@ -66,9 +88,9 @@ pub(crate) fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
     let mut shown = Vec::new();
     report.print(&mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap();
-    let silences = silences(data, truth);
-    eprintln!("{context}: {asked} queries, {}; {silences} silences", shown.lines().last().unwrap_or_default());
-    let not_asked = truth.rows.iter().filter(|row| row.metric == SILENCE && !row.optional).count();
+    let levels: usize = STORED.iter().map(|metric| levels(data, truth, metric)).sum();
+    eprintln!("{context}: {asked} queries, {}; {levels} levels of accounts", shown.lines().last().unwrap_or_default());
+    let not_asked = truth.rows.iter().filter(|row| STORED.contains(&row.metric) && !row.optional).count();
     assert_eq!((report.wrong(), report.skipped), (0, not_asked), "{context}\n{shown}");
     report.equal
 }
@@ -78,14 +100,15 @@ type Day = (Option<String>, i64);
 /// Value and cause.
 type Level = (Option<f64>, Option<i64>);
 
-/// Compares the points of `silence` as they are stored, not as a query fills them in; returns how many there are.
-fn silences(data: &Data, truth: &Truth) -> usize {
+/// Compares the points of a level of accounts as they are stored, not as a query fills them in; returns how many there
+/// are, 0 if the catalog does not have it.
+fn levels(data: &Data, truth: &Truth, metric: &str) -> usize {
     let mut wanted = BTreeMap::new();
-    for row in truth.rows.iter().filter(|row| row.metric == SILENCE) {
+    for row in truth.rows.iter().filter(|row| row.metric == metric) {
         let line = (row.answer.value(), row.since);
         wanted.insert((row.account.clone(), row.window.start), (line, row.optional));
     }
-    let found = stored(data, SILENCE);
+    let found = stored(data, metric);
     let mut differences = String::new();
     for (key, point) in &found {
         let said = (point.value, point.since_us);
@@ -96,12 +119,12 @@ fn silences(data: &Data, truth: &Truth) -> usize {
             None => carried(&wanted, key).contains(&said),
         };
         if !right {
-            let _ = writeln!(differences, "{key:?} is {said:?}, expected {known:?}");
+            let _ = writeln!(differences, "{metric} {key:?} is {said:?}, expected {known:?}");
         }
     }
     for (key, (line, optional)) in &wanted {
         if !optional && !found.contains_key(key) {
-            let _ = writeln!(differences, "{key:?} is missing, expected {line:?}");
+            let _ = writeln!(differences, "{metric} {key:?} is missing, expected {line:?}");
         }
     }
     assert_eq!(differences, "");
@@ -125,7 +148,9 @@ fn carried(wanted: &BTreeMap<Day, (Level, bool)>, key: &Day) -> Vec<Level> {
 /// Stored points of a per-account metric of one window, by account and start.
 fn stored(data: &Data, metric: &str) -> BTreeMap<Day, Point> {
     let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
-    let info = reader.catalog().unwrap().into_iter().find(|info| info.name == metric).unwrap();
+    let Some(info) = reader.catalog().unwrap().into_iter().find(|info| info.name == metric) else {
+        return BTreeMap::new();
+    };
     let select = Select {
         tenant: "default".to_owned(),
         metric: info.name,

@@ -1,9 +1,10 @@
-//! Per-account metrics: `account_value`, `silence`.
+//! Per-account metrics: `account_value`, `silence`, movements of MRR by day.
 
-use crate::Micros;
 use crate::calendar::Window;
+use crate::fx::{Converter, Money};
 use crate::history::Account;
 use crate::row::{Answer, Row};
+use crate::{Micros, movement};
 use std::collections::BTreeMap;
 
 /// The steps of silence, in days of 24 h.
@@ -12,47 +13,61 @@ pub const STEPS: [i64; 5] = [7, 14, 30, 60, 90];
 const DAY: Micros = 86_400_000_000;
 
 fn row(metric: &'static str, account: &Account<'_>, window: Window, value: i128, unit: &'static str) -> Row {
-    Row {
-        metric,
-        window,
-        group: None,
-        account: Some(account.name.to_owned()),
-        currency: None,
-        answer: Answer::Whole(value),
-        unit,
-        is_final: false,
-        since: None,
-        optional: false,
-    }
+    Row::of_account(metric, window, account.name, Answer::Whole(value), unit)
 }
 
-/// Net revenue to date in each currency of the account's orders and refunds.
-pub fn values(account: &Account<'_>, rows: &mut Vec<Row>) {
-    let mut sums: BTreeMap<&str, (i128, Option<Micros>)> = BTreeMap::new();
-    for order in &account.orders {
-        let (sum, since) = sums.entry(order.currency).or_default();
-        if !order.cancelled {
-            *sum += order.net;
-            *since = (*since).max(Some(order.key.0));
+/// Net revenue to date in each currency of the account's orders, invoices and refunds.
+pub fn values(account: &Account<'_>, converter: &Converter, rows: &mut Vec<Row>) {
+    let mut sums: BTreeMap<&str, (Money, Option<Micros>)> = BTreeMap::new();
+    let mut add = |currency, at, amount, counts| {
+        let Some((currency, rate)) = converter.rate(currency, at) else { return };
+        let (sum, since) = sums.entry(currency).or_default();
+        if counts {
+            sum.add(amount, rate);
+            *since = (*since).max(Some(at));
         }
+    };
+    for order in &account.orders {
+        add(order.currency, order.key.0, order.net, !order.cancelled);
+    }
+    for invoice in &account.invoices {
+        add(invoice.currency, invoice.key.0, invoice.amount, true);
     }
     for refund in &account.refunds {
-        let (sum, since) = sums.entry(refund.currency).or_default();
-        *sum -= refund.amount;
-        *since = (*since).max(Some(refund.key.0));
+        add(refund.currency, refund.key.0, -refund.amount, true);
     }
     for (currency, (sum, since)) in sums {
-        let mut row = row("account_value", account, Window::TO_DATE, sum, "money").optional_if(since.is_none());
+        let mut row = row("account_value", account, Window::TO_DATE, sum.total(), "money").optional_if(since.is_none());
         row.currency = Some(currency.to_owned());
         row.since = since;
         rows.push(row);
     }
 }
 
+/// Movements of MRR in each local day (ascending) that has one.
+pub fn movements(account: &Account<'_>, days: &[Window], converter: &Converter, rows: &mut Vec<Row>) {
+    let mut sums: BTreeMap<(&'static str, usize, &str), Money> = BTreeMap::new();
+    for movement in movement::movements(account) {
+        let at = movement.key.0;
+        let day = days.partition_point(|day| day.start <= at).checked_sub(1);
+        let Some((day, (currency, rate))) = day.zip(converter.rate(movement.currency, at)) else { continue };
+        for (metric, amount) in [(movement.kind, movement.amount), ("net_new_mrr", movement.signed())] {
+            sums.entry((metric, day, currency)).or_default().add(amount, rate);
+        }
+    }
+    for ((metric, day, currency), sum) in sums {
+        let sum = sum.total();
+        let mut row = row(metric, account, days[day], sum, "money").optional_if(sum == 0);
+        row.currency = Some(currency.to_owned());
+        rows.push(row);
+    }
+}
+
 /// The steps reached and left: (when, step), in order.
 pub fn steps(account: &Account<'_>, clock: Micros) -> Vec<(Micros, i64)> {
-    let Some(first) = account.counted().next().map(|o| o.key.0) else { return Vec::new() };
-    let from = account.meaningful.partition_point(|&t| t < first);
+    let Some(start) = account.first_start().map(|key| key.0) else { return Vec::new() };
+    // One that becomes a customer after silent days has reached their step at once.
+    let from = account.meaningful.partition_point(|&t| t <= start).saturating_sub(1);
     let mut changes: Vec<(Micros, i64)> = Vec::new();
     for (i, &event) in account.meaningful.iter().enumerate().skip(from) {
         if changes.last().is_some_and(|&(_, step)| step > 0) {
@@ -63,7 +78,7 @@ pub fn steps(account: &Account<'_>, clock: Micros) -> Vec<(Micros, i64)> {
             let due = event + step * DAY;
             // An event at the very instant still prevents the step; a later one shows that it was reached.
             if next.map_or(due <= clock, |&next| due < next) {
-                changes.push((due, step));
+                changes.push((due.max(start), step));
             }
         }
     }

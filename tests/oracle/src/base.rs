@@ -1,10 +1,11 @@
 //! Metrics over the customer base: one pass over all accounts for each window.
 
 use crate::calendar::Window;
-use crate::history::{Account, Traits};
+use crate::fx::Converter;
+use crate::history::{Account, Traits, any};
 use crate::money::{self, trait_groups};
-use crate::read::Event;
-use crate::row::{Answer, Group, NO_DENOMINATOR, Row, ZERO_CHURN};
+use crate::read::{Event, Subject};
+use crate::row::{Answer, By, Group, NO_DENOMINATOR, Row, ZERO_CHURN};
 use crate::values::Kept;
 use crate::{Micros, NOW, rational};
 use std::collections::HashMap;
@@ -20,10 +21,18 @@ pub struct Counts {
     pub at_end: i128,
     /// Those of them with a meaningful event in the window.
     pub engaged: i128,
-    /// Starts, first or again, by the traits that the order sees.
+    /// Starts, first or again, by the traits that the first fact of the start sees.
     pub started: i128,
     /// Losses, by the traits of the instant of the loss.
     pub lost: i128,
+    /// Starts for the first time, by the traits that they see.
+    pub fresh: i128,
+    /// Customers at start that are customers at end, by traits at start.
+    pub kept: i128,
+    /// Customers at start with an upsell in the window, by traits at start.
+    pub upsold: i128,
+    /// Customers at start with a cross-sell in the window, by traits at start.
+    pub cross_sold: i128,
     /// Losses, by the traits of the start (in the window or at its beginning) that they end.
     pub lost_of_base: i128,
 }
@@ -40,6 +49,10 @@ impl Counts {
         self.started += other.started;
         self.lost += other.lost;
         self.lost_of_base += other.lost_of_base;
+        self.fresh += other.fresh;
+        self.kept += other.kept;
+        self.upsold += other.upsold;
+        self.cross_sold += other.cross_sold;
     }
 }
 
@@ -81,14 +94,19 @@ impl<'a> Counting<'a, '_> {
     fn levels(&mut self, account: &'a Account<'a>, window: Window, clock: Micros) {
         let end = end_of(window, clock);
         let (before, after) = (account.customer_at(window.start), account.customer_at(end));
+        let within = |instants| any(instants, window.start, window.end);
         if before {
+            let (upsold, cross_sold) = (within(&account.upsells), within(&account.cross_sells));
             self.each(account.traits_at(window.start), |counts| {
                 counts.at_start += 1;
                 counts.churned += i128::from(!after);
+                counts.kept += i128::from(after);
+                counts.upsold += i128::from(upsold);
+                counts.cross_sold += i128::from(cross_sold);
             });
         }
         if after {
-            let engaged = account.engaged(window.start, window.end);
+            let engaged = within(&account.meaningful);
             self.each(account.traits_at(end), |counts| {
                 counts.at_end += 1;
                 counts.engaged += i128::from(engaged);
@@ -97,14 +115,17 @@ impl<'a> Counting<'a, '_> {
     }
 
     fn movements(&mut self, account: &'a Account<'a>, window: Window) {
-        for run in &account.runs {
+        for (at, run) in account.runs.iter().enumerate() {
             let starts_here = window.holds(run.start.0);
             let of_start = account.traits_before(run.start);
             if starts_here {
-                self.each(of_start, |c| c.started += 1);
+                self.each(of_start, |c| {
+                    c.started += 1;
+                    c.fresh += i128::from(at == 0);
+                });
             }
-            if let Some(lost) = run.lost.filter(|&lost| window.holds(lost)) {
-                self.each(account.traits_at(lost), |c| c.lost += 1);
+            if let Some(lost) = run.lost.filter(|lost| window.holds(lost.0)) {
+                self.each(account.traits_before(lost), |c| c.lost += 1);
                 let of_base = if starts_here { of_start } else { account.traits_at(window.start) };
                 self.each(of_base, |c| c.lost_of_base += 1);
             }
@@ -134,25 +155,45 @@ pub struct Seen<'a> {
 }
 
 /// Finds the first events of all groups and currencies, from the events in effect in the order of facts.
-pub fn seen<'a>(events: &[&'a Event], accounts: &'a [Account<'a>], facts: &[money::Fact<'a>], kept: &Kept) -> Seen<'a> {
-    let by_name: HashMap<&str, &Account<'a>> = accounts.iter().map(|a| (a.name, a)).collect();
+pub fn seen<'a>(
+    events: &[&'a Event],
+    accounts: &'a [Account<'a>],
+    facts: &[money::Fact<'a>],
+    kept: &Kept,
+    converter: &'a Converter,
+) -> Seen<'a> {
+    let by_name: HashMap<&str, &Account<'a>> =
+        accounts.iter().filter(|account| !account.guest).map(|a| (a.name, a)).collect();
     let mut seen = Seen::default();
     for event in events {
-        see(event, event.account().and_then(|name| by_name.get(name)).copied(), kept, &mut seen);
+        see(event, event.account().and_then(|name| by_name.get(name)).copied(), kept, converter, &mut seen);
     }
-    for fact in facts.iter().filter(|f| f.effect != money::Effect::Cancelled) {
+    let revenue = |effect| !matches!(effect, money::Effect::Cancelled | money::Effect::Begun);
+    for fact in facts.iter().filter(|f| revenue(f.effect)) {
+        let Some((currency, _)) = converter.rate(fact.currency, fact.time) else { continue };
         for (group, _) in &fact.shares {
-            seen.pairs.entry((*group, fact.currency)).or_insert(fact.time);
+            seen.pairs.entry((*group, currency)).or_insert(fact.time);
         }
     }
     seen
 }
 
 /// Events come by time, so the first insertion is the earliest.
-fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, kept: &Kept, seen: &mut Seen<'a>) {
+fn see<'a>(
+    event: &'a Event,
+    account: Option<&'a Account<'a>>,
+    kept: &Kept,
+    converter: &'a Converter,
+    seen: &mut Seen<'a>,
+) {
     let mut groups = vec![crate::row::ALL];
     if let Some(account) = account {
         groups.extend(trait_groups(account.traits_before(event.key())));
+    } else if matches!(event.subject, Subject::Guest(_) | Subject::Lead(_)) {
+        // They have no traits; whether their first event begins the groups of those without is left open.
+        for by in [By::Plan, By::Segment, By::Region] {
+            seen.maybe.entry((by, "")).or_insert(event.time);
+        }
     }
     for group in groups.into_iter().map(|group| kept.shown(group)) {
         seen.maybe.entry(group).or_insert(event.time);
@@ -166,7 +207,7 @@ fn see<'a>(event: &'a Event, account: Option<&'a Account<'a>>, kept: &Kept, seen
             seen.maybe.entry(group).or_insert(event.time);
         }
     }
-    if let Some(currency) = event.text("currency") {
+    if let Some((currency, _)) = event.text("currency").and_then(|currency| converter.rate(currency, event.time)) {
         seen.currencies.entry(currency).or_insert(event.time);
     }
 }
@@ -221,6 +262,8 @@ impl<'a> Tables<'_, 'a> {
         push("customer_churn_rate", Answer::Ratio(counts.churned, counts.at_start));
         push("customer_churn_rate_rolling", Answer::Ratio(counts.lost_of_base, counts.at_start + counts.started));
         push("engagement_rate", Answer::Ratio(counts.engaged, counts.at_end));
+        push("upsell_rate", Answer::Ratio(counts.upsold, counts.at_start));
+        push("cross_sell_rate", Answer::Ratio(counts.cross_sold, counts.at_start));
     }
 
     fn movement_rows(&self, group: Group<'_>, counts: &Counts, rows: &mut Vec<Row>) {

@@ -1,13 +1,14 @@
 //! The engine's rows against the oracle's.
 //!
-//! Equal means: num and den as integers, value as the same double (bit for bit; the text is parsed by the standard
-//! library, which rounds correctly), reason, since, final. Rows that the oracle has not are right if they say what
+//! Equal means: num and den as integers (decimals of seconds and points: both may be given in millionths), value as the same double (bit for bit; the text is parsed by the standard
+//! library, which rounds correctly; a quantile within one in a hundred), reason, since, final. Rows that the oracle has not are right if they say what
 //! `query` fills in: levels carried, ratios null, sums and counts 0. Rows that the oracle marks optional may be absent,
 //! equal, or filled. `unit`, `revision`, `corrected` and `definition` are not compared.
 
 use crate::calendar::{Kind, Window};
+use crate::decimal::{self, Fraction};
 use crate::report::Truth;
-use crate::row::{NO_DENOMINATOR, PAST_KEEP, Row, stamp};
+use crate::row::{Answer, NO_DENOMINATOR, PAST_KEEP, Row, stamp};
 use crate::{Error, Micros, settings};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -38,8 +39,8 @@ struct Series {
     currency: Option<String>,
 }
 
-/// Metric, kind of window and names of dimensions: what one query asks for.
-type Query = (String, String, Vec<String>);
+/// Metric, kind of window, names of dimensions, and whether of accounts: what one query asks for.
+type Query = (String, String, Vec<String>, bool);
 
 impl Series {
     fn of(row: &Row) -> Self {
@@ -53,7 +54,7 @@ impl Series {
     }
 
     fn query(&self) -> Query {
-        (self.metric.clone(), self.kind.clone(), self.dimensions.keys().cloned().collect())
+        (self.metric.clone(), self.kind.clone(), self.dimensions.keys().cloned().collect(), self.account.is_some())
     }
 }
 
@@ -61,18 +62,37 @@ impl Series {
 #[derive(Clone, Debug)]
 struct Said {
     value: Option<f64>,
-    num: Option<i128>,
-    den: Option<i128>,
+    num: Option<Fraction>,
+    den: Option<Fraction>,
     reason: Option<String>,
     since: Option<Micros>,
     is_final: bool,
 }
 
-impl PartialEq for Said {
-    fn eq(&self, other: &Self) -> bool {
-        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
-            && (self.num, self.den) == (other.num, other.den)
-            && (&self.reason, self.since, self.is_final) == (&other.reason, other.since, other.is_final)
+/// The largest relative error of a quantile.
+const QUANTILE_ERROR: f64 = 0.01;
+
+impl Said {
+    /// Whether it says what a row of the oracle says.
+    fn equals(&self, row: &Row) -> bool {
+        let wanted = Self::of(row);
+        let value = match (self.value, wanted.value, &row.answer) {
+            (Some(said), Some(exact), Answer::Quantile(..)) => (said - exact).abs() <= QUANTILE_ERROR * exact.abs(),
+            (said, exact, _) => said.map(f64::to_bits) == exact.map(f64::to_bits),
+        };
+        let fraction = same(self.num, wanted.num, 1) && same(self.den, wanted.den, 1)
+            || same(self.num, wanted.num, 1_000_000) && same(self.den, wanted.den, 1_000_000);
+        value
+            && fraction
+            && (&self.reason, self.since, self.is_final) == (&wanted.reason, wanted.since, wanted.is_final)
+    }
+}
+
+/// Whether the first, as many times, is the second.
+fn same(said: Option<Fraction>, wanted: Option<Fraction>, times: i128) -> bool {
+    match (said, wanted) {
+        (Some(said), Some(wanted)) => said.0 * times * wanted.1 == wanted.0 * said.1,
+        (said, wanted) => said.is_none() && wanted.is_none(),
     }
 }
 
@@ -81,8 +101,8 @@ impl Said {
         let fraction = row.answer.fraction();
         Self {
             value: row.answer.value(),
-            num: fraction.map(|f| f.0),
-            den: fraction.map(|f| f.1),
+            num: fraction.map(|f| (f.0, 1)),
+            den: fraction.map(|f| (f.1, 1)),
             reason: row.answer.reason().map(str::to_owned),
             since: row.since,
             is_final: row.is_final,
@@ -197,7 +217,7 @@ impl Comparison<'_> {
             return self.report.add(series, start, limit, &format!("the window starts at {right}; engine {said}"));
         }
         let row = self.series.get(series).and_then(|rows| rows.get(&end)).copied();
-        if row.is_some_and(|row| Said::of(row) == *said) {
+        if row.is_some_and(|row| said.equals(row)) {
             self.report.equal += 1;
         } else if row.is_none_or(|row| row.optional) && self.is_fill(series, window, said) {
             self.report.filled += 1;
@@ -214,17 +234,27 @@ impl Comparison<'_> {
 
     /// Whether this is what `query` says of a window that is not stored.
     fn is_fill(&self, series: &Series, window: Window, said: &Said) -> bool {
-        if said.is_final != self.truth.is_final(window) {
+        if said.is_final != self.truth.is_final(&series.metric, window) {
             return false;
         }
         if window.kind == Kind::Hour && window.end <= self.truth.past_keep {
             return said.value.is_none() && said.num.is_none() && said.reason.as_deref() == Some(PAST_KEEP);
         }
-        let zero = |n: Option<i128>| n.is_none_or(|n| n == 0);
+        let zero = |n: Option<Fraction>| n.is_none_or(|n| n.0 == 0);
         match series.metric.as_str() {
-            "customers" | "pro_customers" | "silence" | "account_value" => self.is_carried(series, window, said),
+            "customers"
+            | "pro_customers"
+            | "silence"
+            | "account_value"
+            | "health_score"
+            | "health_score_accounts"
+            | "pipeline_value"
+            | "weighted_pipeline_value"
+            | "response_time_waiting"
+            | "response_time_oldest_waiting" => self.is_carried(series, window, said),
             "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events"
-            | "web_buyers" => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
+            | "web_buyers" | "new_mrr" | "expansion_mrr" | "reactivation_mrr" | "contraction_mrr" | "churn_mrr"
+            | "net_new_mrr" => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
             _ => {
                 let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
                 said.value.is_none() && zero(said.num) && zero(said.den) && reason
@@ -284,8 +314,8 @@ fn parse(line: &str) -> Result<(Series, Bounds, Said), Error> {
     };
     let said = Said {
         value: number(raw("value"))?,
-        num: number(raw("num"))?,
-        den: number(raw("den"))?,
+        num: decimal(raw("num"))?,
+        den: decimal(raw("den"))?,
         reason: text(raw("reason"))?,
         since: text(raw("since"))?.map(|t| settings::instant(&t)).transpose()?,
         is_final: raw("final") == "true",
@@ -304,5 +334,13 @@ fn number<T: std::str::FromStr>(raw: &str) -> Result<Option<T>, Error> {
     match raw.trim_matches('"') {
         "null" => Ok(None),
         digits => digits.parse().map(Some).map_err(|_| Error(format!("not a number: {raw}"))),
+    }
+}
+
+/// A decimal, bare or as text, exactly.
+fn decimal(raw: &str) -> Result<Option<Fraction>, Error> {
+    match raw.trim_matches('"') {
+        "null" => Ok(None),
+        digits => decimal::parse(digits).map(Some).ok_or_else(|| Error(format!("not a number: {raw}"))),
     }
 }

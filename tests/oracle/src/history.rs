@@ -1,10 +1,11 @@
-//! What happened to each account: traits, orders, refunds, times as a customer, signs of life.
+//! What happened to each account: traits, orders, subscriptions, times as a customer, signs of life.
 
-use crate::read::{Event, Key};
-use crate::spread::spread;
-use crate::{Micros, Settings};
+use crate::order::{self, Invoice, Order, Refund};
+use crate::read::{Event, Key, Subject};
+use crate::subscription::{self, Subscription};
+use crate::{Micros, Settings, sell, ticket};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Values of the traits in the order of [`TRAITS`]; absent is `""`.
 pub type Traits = [String; 3];
@@ -14,64 +15,47 @@ pub const TRAITS: [&str; 3] = ["plan", "segment", "region"];
 
 static NO_TRAITS: Traits = [String::new(), String::new(), String::new()];
 
-/// An order, cancelled or not.
-#[derive(Debug)]
-pub struct Order<'a> {
-    /// Place in the order of facts.
-    pub key: Key<'a>,
-    /// ISO 4217.
-    pub currency: &'a str,
-    /// The dimension `channel`.
-    pub channel: &'a str,
-    /// The dimension `source`.
-    pub source: &'a str,
-    /// Gross minus discount.
-    pub net: i128,
-    /// Product and amount of each line before discount, what they lack to gross as the last.
-    pub lines: Vec<(&'a str, i128)>,
-    /// Product and net amount of each line.
-    pub nets: Vec<(&'a str, i128)>,
-    /// It never was.
-    pub cancelled: bool,
-}
-
-/// A refund of a known order that is not cancelled.
-#[derive(Debug)]
-pub struct Refund<'a> {
-    /// Place in the order of facts.
-    pub key: Key<'a>,
-    /// ISO 4217.
-    pub currency: &'a str,
-    /// What was paid back.
-    pub amount: i128,
-    /// Index of its order.
-    pub order: usize,
+/// The place in the order of facts of what time brings about at an instant: before every event of that instant.
+pub fn due<'a>(at: Micros) -> Key<'a> {
+    (at, "", "")
 }
 
 /// A time as a customer: (start, lost].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
-    /// The order that begins it.
+    /// What begins it.
     pub start: Key<'a>,
-    /// When it was lost; `None` while that has not happened.
-    pub lost: Option<Micros>,
+    /// What ends it; `None` while that has not happened.
+    pub lost: Option<Key<'a>>,
 }
 
-/// One account.
+/// One account; or what belongs to nobody: the orders of one guest, with no traits and no time as a customer.
 #[derive(Debug, Default)]
 pub struct Account<'a> {
     /// Its name.
     pub name: &'a str,
+    /// It is a guest's.
+    pub guest: bool,
+    /// Its events in effect, in the order of facts.
+    pub events: Vec<&'a Event>,
     /// Traits from each update on.
     pub traits: Vec<(Key<'a>, Traits)>,
     /// All orders, in the order of facts.
     pub orders: Vec<Order<'a>>,
+    /// Paid invoices that bill no order, in the order of facts.
+    pub invoices: Vec<Invoice<'a>>,
     /// Refunds that count, in the order of facts.
     pub refunds: Vec<Refund<'a>>,
+    /// By id.
+    pub subscriptions: Vec<Subscription<'a>>,
     /// Times as a customer.
     pub runs: Vec<Run<'a>>,
     /// Times of meaningful events, ascending.
     pub meaningful: Vec<Micros>,
+    /// Times of upsells, ascending.
+    pub upsells: Vec<Micros>,
+    /// Times of cross-sells, ascending.
+    pub cross_sells: Vec<Micros>,
 }
 
 impl<'a> Account<'a> {
@@ -92,41 +76,63 @@ impl<'a> Account<'a> {
     /// Whether it is a customer at `instant`.
     pub fn customer_at(&self, instant: Micros) -> bool {
         let begun = self.runs.partition_point(|r| r.start.0 < instant);
-        begun > 0 && self.runs[begun - 1].lost.is_none_or(|lost| instant <= lost)
+        begun > 0 && self.runs[begun - 1].lost.is_none_or(|lost| instant <= lost.0)
     }
 
-    /// Whether a meaningful event is dated in `[start, end)`.
-    pub fn engaged(&self, start: Micros, end: Micros) -> bool {
-        let next = self.meaningful.partition_point(|&t| t < start);
-        self.meaningful.get(next).is_some_and(|&t| t < end)
+    /// When it first became a customer.
+    pub fn first_start(&self) -> Option<Key<'a>> {
+        self.runs.first().map(|run| run.start)
     }
 
     /// Orders that are not cancelled.
     pub fn counted(&self) -> impl Iterator<Item = &Order<'a>> {
         self.orders.iter().filter(|o| !o.cancelled)
     }
+
+    /// Its events of one type.
+    pub fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'a Event> {
+        self.events.iter().copied().filter(move |e| e.kind == kind)
+    }
 }
 
-/// The accounts by name, from the events in effect in the order of facts.
+/// Whether one of the instants (ascending) lies in `[start, end)`.
+pub fn any(instants: &[Micros], start: Micros, end: Micros) -> bool {
+    let next = instants.partition_point(|&t| t < start);
+    instants.get(next).is_some_and(|&t| t < end)
+}
+
+/// The accounts by name, then the guests, from the events in effect in the order of facts.
 pub fn accounts<'a>(events: &[&'a Event], settings: &Settings, clock: Micros) -> Vec<Account<'a>> {
-    let mut by_account: BTreeMap<&str, Vec<&'a Event>> = BTreeMap::new();
+    let mut by_subject: BTreeMap<(bool, &str), Vec<&'a Event>> = BTreeMap::new();
     for event in events {
-        if let Some(name) = event.account() {
-            by_account.entry(name).or_default().push(event);
+        match &event.subject {
+            Subject::Account(name) => by_subject.entry((false, name)).or_default().push(event),
+            Subject::Guest(name) => by_subject.entry((true, name)).or_default().push(event),
+            Subject::Lead(_) | Subject::Tenant => {}
         }
     }
-    by_account.into_iter().map(|(name, events)| account(name, &events, settings, clock)).collect()
+    by_subject.into_iter().map(|((guest, name), events)| account(name, guest, events, settings, clock)).collect()
 }
 
-fn account<'a>(name: &'a str, events: &[&'a Event], settings: &Settings, clock: Micros) -> Account<'a> {
-    let orders = orders(events);
-    let refunds = refunds(events, &orders);
-    let counted: Vec<Key<'a>> = orders.iter().filter(|o| !o.cancelled).map(|o| o.key).collect();
-    let usage = events.iter().filter(|e| e.kind == "usage.recorded" && e.integer("count").unwrap_or(1) >= 1);
-    let mut meaningful: Vec<Micros> = usage.map(|e| e.time).chain(counted.iter().map(|k| k.0)).collect();
-    meaningful.sort_unstable();
-    let runs = runs(&counted, settings.silent_after, clock);
-    Account { name, traits: traits(events), orders, refunds, runs, meaningful }
+/// One account, from its events in effect.
+pub fn account<'a>(
+    name: &'a str,
+    guest: bool,
+    events: Vec<&'a Event>,
+    settings: &Settings,
+    clock: Micros,
+) -> Account<'a> {
+    let (orders, invoices, refunds) = order::money(&events);
+    let traits = traits(&events);
+    let mut account = Account { name, guest, events, traits, orders, invoices, refunds, ..Account::default() };
+    if !guest {
+        account.subscriptions = subscription::of(&account.events, settings, clock);
+        account.meaningful = meaningful(&account, settings);
+        account.runs = runs(&account, settings.silent_after, clock);
+        account.upsells = sell::upsells(&account);
+        account.cross_sells = sell::cross_sells(&account);
+    }
+    account
 }
 
 /// The traits after each `account.updated`: it sets those that it names, null unsets.
@@ -147,90 +153,63 @@ fn traits<'a>(events: &[&'a Event]) -> Vec<(Key<'a>, Traits)> {
     history
 }
 
-/// One order an id, opened by its earliest event; cancelled by any cancellation of that id.
-fn orders<'a>(events: &[&'a Event]) -> Vec<Order<'a>> {
-    let named = |kind: &'static str| events.iter().filter(move |e| e.kind == kind);
-    let cancelled: HashSet<&str> = named("order.cancelled").filter_map(|e| e.text("order")).collect();
-    let mut opened = HashSet::new();
-    named("order.completed")
-        .filter_map(|e| Some((e, e.text("order")?)))
-        .filter(|(_, id)| opened.insert(*id))
-        .map(|(e, id)| order(e, cancelled.contains(id)))
-        .collect()
-}
-
-fn order(event: &Event, cancelled: bool) -> Order<'_> {
-    let gross = event.integer("gross").unwrap_or(0);
-    let discount = event.integer("discount").unwrap_or(0);
-    let lines = lines(event, gross);
-    let weights: Vec<i128> = lines.iter().map(|l| l.1).collect();
-    let nets = lines.iter().zip(spread(discount, &weights)).map(|(l, share)| (l.0, l.1 - share)).collect();
-    Order {
-        key: event.key(),
-        currency: event.text("currency").unwrap_or_default(),
-        channel: event.text("channel").unwrap_or_default(),
-        source: event.text("source").unwrap_or_default(),
-        net: gross - discount,
-        lines,
-        nets,
-        cancelled,
+/// Times of the signs of life that the settings name.
+fn meaningful(account: &Account<'_>, settings: &Settings) -> Vec<Micros> {
+    let signs = settings.meaningful;
+    let usage = account.of_kind("usage.recorded").filter(|e| e.integer("count").unwrap_or(1) >= 1).map(|e| e.time);
+    let mut times: Vec<Micros> = usage.filter(|_| signs.usage).collect();
+    if signs.orders {
+        times.extend(account.counted().map(|order| order.key.0));
     }
-}
-
-fn lines<'a>(event: &'a Event, gross: i128) -> Vec<(&'a str, i128)> {
-    let listed = event.data.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let amount = |line: &Value| line.get("amount").and_then(crate::read::integer).unwrap_or(0);
-    let product = |line: &'a Value| line.get("product").and_then(Value::as_str).unwrap_or_default();
-    let mut lines: Vec<(&str, i128)> = listed.iter().map(|l| (product(l), amount(l))).collect();
-    let lacking = gross - lines.iter().map(|l| l.1).sum::<i128>();
-    if lacking > 0 || lines.is_empty() {
-        lines.push(("", lacking));
+    if signs.answers {
+        times.extend(account.of_kind("survey.answered").map(|e| e.time));
     }
-    lines
+    if signs.tickets {
+        times.extend(ticket::by_the_customer(account));
+    }
+    times.sort_unstable();
+    times
 }
 
-/// One refund an id, by its earliest event; then those of known orders that are not cancelled.
-fn refunds<'a>(events: &[&'a Event], orders: &[Order<'a>]) -> Vec<Refund<'a>> {
-    let by_id: HashMap<&str, usize> = open_ids(events).into_iter().zip(0..).collect();
-    let mut opened = HashSet::new();
-    events
-        .iter()
-        .filter(|e| e.kind == "payment.refunded")
-        .filter(|e| opened.insert(e.text("refund").unwrap_or(&e.id)))
-        .filter_map(|e| Some((e, *by_id.get(e.text("order")?)?)))
-        .filter(|&(_, order)| !orders[order].cancelled)
-        .map(|(e, order)| Refund {
-            key: e.key(),
-            currency: e.text("currency").unwrap_or_default(),
-            amount: e.integer("amount").unwrap_or(0),
-            order,
-        })
-        .collect()
+/// A time in which something makes the account a customer: (start, end].
+struct Claim<'a> {
+    start: Key<'a>,
+    /// `None`: it lasts.
+    end: Option<Key<'a>>,
 }
 
-/// Order ids in the order in which they were first opened.
-fn open_ids<'a>(events: &[&'a Event]) -> Vec<&'a str> {
-    let mut opened = HashSet::new();
-    let ids = events.iter().filter(|e| e.kind == "order.completed").filter_map(|e| e.text("order"));
-    ids.filter(|id| opened.insert(*id)).collect()
-}
+/// Times as a customer: the union of what orders and subscriptions claim. Times that touch are one.
+fn runs<'a>(account: &Account<'a>, silent_after: Micros, clock: Micros) -> Vec<Run<'a>> {
+    let of_order = |order: &Order<'a>| Claim { start: order.key, end: Some(due(order.key.0 + silent_after)) };
+    let mut claims: Vec<Claim<'a>> = account.counted().map(of_order).collect();
+    for subscription in &account.subscriptions {
+        claims.extend(subscription.paid_times().into_iter().map(|(start, end)| Claim { start, end }));
+    }
+    claims.sort_by_key(|claim| claim.start);
 
-/// Times as a customer from the orders that count, in the order of facts.
-fn runs<'a>(orders: &[Key<'a>], silent_after: Micros, clock: Micros) -> Vec<Run<'a>> {
     let mut runs: Vec<Run<'a>> = Vec::new();
-    let mut due = Micros::MIN;
-    for &key in orders {
-        // An order at the instant of the loss still prevents it.
-        if runs.is_empty() || key.0 > due {
-            if let Some(run) = runs.last_mut() {
-                run.lost = Some(due);
+    for claim in claims {
+        match runs.last_mut() {
+            // An order at the instant of the loss still prevents it.
+            Some(run) if run.lost.is_none_or(|lost| claim.start.0 <= lost.0) => {
+                run.lost = run.lost.zip(claim.end).map(|(a, b)| a.max(b));
             }
-            runs.push(Run { start: key, lost: None });
+            _ => runs.push(Run { start: claim.start, lost: claim.end }),
         }
-        due = key.0 + silent_after;
     }
-    if let Some(run) = runs.last_mut().filter(|_| due <= clock) {
-        run.lost = Some(due);
+    // What time brings has happened once the clock is there, or something later shows it.
+    if let Some(run) = runs.last_mut() {
+        run.lost = run.lost.filter(|lost| !lost.1.is_empty() || !lost.2.is_empty() || lost.0 <= clock);
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_comes_before_the_events_of_its_instant() {
+        assert!(due(5) < (5, "", "a") && due(5) < (5, "a", "") && due(5) > (4, "z", "z"));
+    }
 }

@@ -71,19 +71,39 @@
 
 pub mod account;
 pub mod base;
+pub mod big;
 pub mod calendar;
+pub mod cost;
+pub mod deal;
+pub mod decimal;
 pub mod diff;
 pub mod filtered;
+pub mod fx;
 pub mod generate;
+pub mod health;
 pub mod history;
+pub mod known;
+pub mod lead;
+pub mod level;
+pub mod local;
+pub mod mark;
+pub mod merge;
 pub mod money;
+pub mod movement;
+pub mod order;
 pub mod rational;
 pub mod read;
+pub mod renewal;
 pub mod repair;
 pub mod report;
+pub mod retention;
 pub mod row;
+pub mod sell;
 pub mod settings;
 pub mod spread;
+pub mod subscription;
+pub mod survey;
+pub mod ticket;
 pub mod values;
 
 #[cfg(test)]

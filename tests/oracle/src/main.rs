@@ -4,6 +4,8 @@
 //!     oracle LOG [settings] --diff ROWS      compare with the rows of `vitals query --format json`; exit status 1
 //!     oracle gen --seed N --events N --accounts N [--start T] [--days N] [--late-days N] [--log]
 //!
+//! `--meaningful` lists what counts as a sign of life; by default orders, usage, answers and tickets.
+//!
 //! LOG is what `vitals events --ticks` prints; `-` is the standard input. Exit status 2 is wrong usage or input.
 
 use oracle::settings::{self, Counted};
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage:
   oracle LOG|- [--time-zone UTC] [--week-start monday] [--fiscal-year-start 1] [--silent-after 90d]
          [--allowed-lateness 1h] [--max-ahead 5m] [--margin 1] [--keep 400d]
+         [--reporting-currency EUR] [--lag-days 30] [--meaningful order,usage.recorded,survey,ticket]
          [--dimension-values-max 10000] [--clock T] [--events accepted|effective] [--hours] [--diff ROWS|- [--limit 3] [--only-present]]
   oracle gen [--seed 1] [--events 10000] [--accounts 500] [--start 2024-01-01T00:00:00Z] [--days 400]
          [--late-days 30] [--log]
@@ -76,6 +79,9 @@ fn set(asked: &mut Asked, name: &str, value: &str) -> Result<(), Error> {
         "--silent-after" => settings.silent_after = settings::duration(value)?,
         "--allowed-lateness" => settings.allowed_lateness = settings::duration(value)?,
         "--max-ahead" => settings.max_ahead = settings::duration(value)?,
+        "--reporting-currency" => settings.reporting_currency = Some(value.to_owned()),
+        "--lag-days" => settings.lag_days = integer(value)?,
+        "--meaningful" => settings.meaningful = settings::Signs::named(value),
         "--margin" => settings.margin = settings::fraction(value)?,
         "--clock" => settings.clock = Some(settings::instant(value)?),
         "--events" => settings.events = counted(value)?,

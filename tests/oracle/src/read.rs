@@ -16,6 +16,8 @@ pub enum Subject {
     Lead(String),
     /// The tenant itself.
     Tenant,
+    /// Nobody: what has no account belongs to its order, or to its invoice.
+    Guest(String),
 }
 
 /// An event as the log holds it.
@@ -63,6 +65,16 @@ impl Event {
         self.data.get(name).and_then(Value::as_str)
     }
 
+    /// An amount of the payload; absent is 0.
+    pub fn amount(&self, name: &str) -> i128 {
+        self.integer(name).unwrap_or(0)
+    }
+
+    /// A flag of the payload.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.data.get(name).and_then(Value::as_bool)
+    }
+
     /// An integer field of the payload.
     pub fn integer(&self, name: &str) -> Option<i128> {
         self.data.get(name).and_then(integer)
@@ -79,7 +91,7 @@ pub fn integer(value: &Value) -> Option<i128> {
 }
 
 /// Everything in a log: events in its order, and the ticks of all its partitions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     /// Events in the order of the log.
     pub events: Vec<Event>,
@@ -137,10 +149,14 @@ fn event(mut value: Value) -> Result<Event, Error> {
 fn subject(kind: &str, account: Option<String>, data: &Value) -> Subject {
     let lead = data.get("lead").and_then(Value::as_str).map(|l| Subject::Lead(l.to_owned()));
     let family = kind.split('.').next().unwrap_or_default();
+    let named = |name: &str| data.get(name).and_then(Value::as_str);
     match (family, account) {
         ("lead", _) => lead.unwrap_or(Subject::Tenant),
         ("cost" | "fx" | "goal", _) => Subject::Tenant,
         (_, Some(account)) => Subject::Account(account),
+        ("order" | "payment" | "invoice", None) => {
+            Subject::Guest(named("order").or(named("invoice")).unwrap_or_default().to_owned())
+        }
         ("retracted", None) => lead.unwrap_or(Subject::Tenant),
         (_, None) => Subject::Tenant,
     }

@@ -1,11 +1,12 @@
 //! From the log to all rows, as of the last tick; frozen ones (`keep`) as of the last tick that still corrected them.
 
 use crate::calendar::{self, Kind, Window};
+use crate::known::Known;
 use crate::read::{Event, Log};
 use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
 use crate::values::Kept;
-use crate::{Error, Micros, Settings, account, base, filtered, history, money, repair};
+use crate::{Error, Micros, Settings, account, base, cost, filtered, health, history, lead, merge, renewal, repair};
 use std::collections::{BTreeMap, HashSet};
 
 /// What must stand after the last tick.
@@ -24,9 +25,31 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Whether a window is final.
-    pub fn is_final(&self, window: Window) -> bool {
-        window.kind != Kind::ToDate && self.clock >= window.end.saturating_add(self.allowed_lateness)
+    /// Whether a window of a metric is final.
+    pub fn is_final(&self, metric: &str, window: Window) -> bool {
+        is_final(metric, window, self.clock, self.allowed_lateness)
+    }
+
+    /// Leaves the rows of some questions: those that a catalog answers, say.
+    pub fn only(&mut self, asked: impl Fn(&Row) -> bool) {
+        self.rows.retain(asked);
+    }
+}
+
+/// A window is final once the clock has passed its end by the allowed lateness and by the metric's own maturity.
+fn is_final(metric: &str, window: Window, clock: Micros, allowed_lateness: Micros) -> bool {
+    let wait = allowed_lateness.max(maturity(metric));
+    window.kind != Kind::ToDate && clock >= window.end.saturating_add(wait)
+}
+
+/// How long a metric may change after the end of a window without any event being late.
+fn maturity(metric: &str) -> Micros {
+    const DAY: Micros = 86_400_000_000;
+    match metric {
+        "renewal_rate" | "renewal_rate_dollar" => renewal::GRACE,
+        "first_contact_resolution" => 7 * DAY,
+        "lead_sla_rate" => lead::SLA,
+        _ => 0,
     }
 }
 
@@ -37,7 +60,11 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let past_keep = log.ticks.first().map_or(Micros::MIN, |first| first.saturating_sub(settings.keep));
     let (windows, allowed_lateness) = (Vec::new(), settings.allowed_lateness);
     let mut truth = Truth { clock, windows, allowed_lateness, past_keep, rows: Vec::new() };
-    let Some(from) = repair::distinct(log, settings, clock).iter().map(|e| e.time).min() else { return Ok(truth) };
+    let log = &merge::merged(log, settings, clock);
+    let distinct = repair::distinct(log, settings, clock);
+    let costs = cost::shares(&repair::effective(&distinct), settings);
+    let dated = distinct.iter().map(|event| event.time).chain(costs.first().map(|share| share.day));
+    let Some(from) = dated.min() else { return Ok(truth) };
     for kind in Kind::BOUNDED.into_iter().chain(settings.hours.then_some(Kind::Hour)) {
         truth.windows.push((kind, calendar::windows(kind, settings, from, clock)?));
     }
@@ -76,29 +103,31 @@ fn rows_at(
     let events = repair::distinct(log, settings, instant);
     let effective = repair::effective(&events);
     let accounts = history::accounts(&effective, settings, instant);
-    let mut facts = money::facts(&accounts);
-    facts.iter_mut().flat_map(|fact| &mut fact.shares).for_each(|(group, _)| *group = kept.shown(*group));
-    let seen = base::seen(&effective, &accounts, &facts, kept);
-    let counted = counted(&events, &effective, settings);
+    let known = Known::of(&effective, &accounts, instant, settings, kept);
+    let seen = base::seen(&effective, &accounts, &known.facts, kept, &known.converter);
+    let bounded: Vec<Window> = windows.iter().copied().filter(|window| window.kind != Kind::ToDate).collect();
     let mut rows = Vec::new();
-    for &window in windows.iter().filter(|window| window.kind != Kind::ToDate) {
-        let money = money::sum(&facts, window);
-        let base = base::count(&accounts, window, instant, kept);
-        money::rows(&money, window, &mut rows);
-        base::Tables { window, money: &money, base: &base, margin: settings.margin }.rows(&seen, &mut rows);
+    known.rows(&bounded, &seen, &mut rows);
+    let counted = counted(&events, &effective, settings);
+    for &window in &bounded {
         filtered::rows(&accounts, window, instant, &seen, settings, &mut rows);
         events_row(&counted, window, &mut rows);
     }
+
     let days = &days[..days.partition_point(|day| day.opens <= instant)];
-    for account in &accounts {
-        account::values(account, &mut rows);
+    for account in accounts.iter().filter(|account| !account.guest) {
+        account::values(account, &known.converter, &mut rows);
         account::silences(account, days, instant, &mut rows);
+        account::movements(account, days, &known.converter, &mut rows);
+    }
+    for (account, changes) in &known.scores {
+        health::rows(account, changes, days, &mut rows);
     }
     // Accounts tell of all their windows.
     let asked: HashSet<Window> = windows.iter().copied().collect();
     rows.retain(|row| asked.contains(&row.window));
     for row in &mut rows {
-        row.is_final = row.window.kind != Kind::ToDate && instant >= row.window.end + settings.allowed_lateness;
+        row.is_final = is_final(row.metric, row.window, instant, settings.allowed_lateness);
     }
     found.append(&mut rows);
 }

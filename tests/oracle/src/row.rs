@@ -16,12 +16,24 @@ pub enum By {
     Segment,
     /// Trait.
     Region,
-    /// Of the order.
+    /// Of the order, or of the ticket.
     Channel,
-    /// Of the order.
+    /// Of the order, or of the lead.
     Source,
-    /// Of the order's lines.
+    /// Of the order's lines, or of the subscription.
     Product,
+    /// Of the lead, or of the deal.
+    Owner,
+    /// Of the ticket.
+    Topic,
+    /// Of the deal.
+    Stage,
+    /// Of the deal.
+    Kind,
+    /// Of the health score.
+    Band,
+    /// The goal.
+    Goal,
 }
 
 impl By {
@@ -38,6 +50,12 @@ impl By {
             Self::Channel => "channel",
             Self::Source => "source",
             Self::Product => "product",
+            Self::Owner => "owner",
+            Self::Topic => "topic",
+            Self::Stage => "stage",
+            Self::Kind => "kind",
+            Self::Band => "band",
+            Self::Goal => "goal",
         }
     }
 }
@@ -57,6 +75,8 @@ pub enum Answer {
     Ratio(i128, i128),
     /// A compound value, as an exact rational.
     Compound(i128, i128),
+    /// A quantile, as an exact rational; the engine's may be off by one in a hundred.
+    Quantile(i128, i128),
     /// Null, and why.
     Null(&'static str),
 }
@@ -76,7 +96,9 @@ impl Answer {
         match *self {
             Self::Whole(n) => Some(rational::nearest(n, 1)),
             Self::Ratio(_, 0) | Self::Null(_) => None,
-            Self::Ratio(num, den) | Self::Compound(num, den) => Some(rational::nearest(num, den)),
+            Self::Ratio(num, den) | Self::Compound(num, den) | Self::Quantile(num, den) => {
+                Some(rational::nearest(num, den))
+            }
         }
     }
 
@@ -156,6 +178,12 @@ impl Row {
             since: None,
             optional: false,
         }
+    }
+
+    /// What one account shows.
+    pub fn of_account(metric: &'static str, window: Window, account: &str, answer: Answer, unit: &'static str) -> Self {
+        let row = Self::aggregate(metric, window, ALL, None, answer);
+        Self { account: Some(account.to_owned()), unit, ..row }
     }
 
     /// The same, optional if `condition`.

@@ -16,6 +16,35 @@ pub enum Counted {
     Effective,
 }
 
+/// What counts as a sign of life of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signs {
+    /// Orders that are not cancelled.
+    pub orders: bool,
+    /// Usage with a count of 1 or more.
+    pub usage: bool,
+    /// Answers to surveys.
+    pub answers: bool,
+    /// Tickets opened by the customer, and the customer's messages.
+    pub tickets: bool,
+}
+
+impl Signs {
+    /// What the definitions name.
+    pub const ALL: Self = Self { orders: true, usage: true, answers: true, tickets: true };
+
+    /// Those that a list, such as `order, usage.recorded`, has a word of.
+    pub fn named(list: &str) -> Self {
+        let has = |word| list.contains(word);
+        Self {
+            orders: has("order"),
+            usage: has("usage"),
+            answers: has("survey") || has("answer"),
+            tickets: has("ticket"),
+        }
+    }
+}
+
 /// Settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,6 +62,12 @@ pub struct Settings {
     pub max_ahead: Micros,
     /// Margin of the customer lifetime value, as numerator and denominator.
     pub margin: (i128, i128),
+    /// The currency to which all amounts are converted; `None` for each its own.
+    pub reporting_currency: Option<String>,
+    /// By how many local days `customer_acquisition_cost_lag` looks back for the cost.
+    pub lag_days: i64,
+    /// What counts as a sign of life.
+    pub meaningful: Signs,
     /// The clock; by default the greatest tick.
     pub clock: Option<Micros>,
     /// What the metric `events` counts.
@@ -67,6 +102,9 @@ impl Default for Settings {
             allowed_lateness: 3_600 * SECOND,
             max_ahead: 300 * SECOND,
             margin: (1, 1),
+            reporting_currency: None,
+            lag_days: 30,
+            meaningful: Signs::ALL,
             clock: None,
             events: Counted::Accepted,
             hours: false,

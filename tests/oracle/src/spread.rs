@@ -1,7 +1,10 @@
 //! Spreading an amount over lines: by weight, largest remainder, ties to the earlier line.
 
-/// Shares of `amount` (not negative) in proportion to `weights` (not negative); they add up to `amount`.
+/// Shares of `amount` in proportion to `weights` (not negative); they add up to `amount`. A negative one mirrors its opposite.
 pub fn spread(amount: i128, weights: &[i128]) -> Vec<i128> {
+    if amount < 0 {
+        return spread(-amount, weights).into_iter().map(|share| -share).collect();
+    }
     let total: i128 = weights.iter().sum();
     if total == 0 {
         return weights.iter().enumerate().map(|(i, _)| if i == 0 { amount } else { 0 }).collect();
@@ -30,5 +33,6 @@ mod tests {
         assert_eq!(spread(0, &[1, 2]), [0, 0]);
         assert_eq!(spread(7, &[0, 0]), [7, 0]);
         assert_eq!(spread(7, &[0, 5]), [0, 7]);
+        assert_eq!(spread(-5, &[1, 1, 2]), [-1, -1, -3]);
     }
 }

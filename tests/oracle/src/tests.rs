@@ -74,7 +74,7 @@ fn payload(kind: &str, words: &[&str]) -> (&'static str, Value) {
             )
         }
         "retract" => ("retracted", json!({"event": words[0]})),
-        _ => ("ticket.opened", json!({"ticket": "t"})),
+        _ => ("page.viewed", json!({})),
     }
 }
 

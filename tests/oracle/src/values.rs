@@ -7,7 +7,8 @@ use crate::history::{self, Account};
 use crate::money::{self, Effect, trait_groups};
 use crate::read::{Event, Log};
 use crate::row::{By, Group};
-use crate::{Micros, Settings, repair};
+use crate::{Micros, Settings, known, repair};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What stands for the values that are not kept apart.
@@ -50,20 +51,51 @@ impl Kept {
     }
 }
 
-/// At most so many values has any dimension: texts in the log, whatever they are.
+/// No dimension has more values than this: texts of its name, anywhere in a payload.
 fn mentioned(log: &Log) -> usize {
-    log.events.iter().map(|event| event.data.to_string().matches('"').count()).sum()
+    let mut texts: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for event in &log.events {
+        collect(&event.data, &mut texts);
+    }
+    texts.values().map(HashSet::len).max().unwrap_or(0)
+}
+
+/// Names of fields that are dimensions.
+const NAMES: [&str; 10] =
+    ["plan", "segment", "region", "channel", "source", "product", "owner", "topic", "stage", "kind"];
+
+fn collect<'v>(value: &'v Value, texts: &mut HashMap<&'v str, HashSet<&'v str>>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if NAMES.contains(&name.as_str()) => {
+                        texts.entry(name).or_default().insert(text);
+                    }
+                    _ => collect(value, texts),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        _ => {}
+    }
 }
 
 /// Every group of which something stands at an instant.
 fn standing(instant: Micros, log: &Log, settings: &Settings) -> BTreeSet<(By, String)> {
     let events = repair::distinct(log, settings, instant);
-    let accounts = history::accounts(&repair::effective(&events), settings, instant);
+    let effective = repair::effective(&events);
+    let accounts = history::accounts(&effective, settings, instant);
     let facts = money::facts(&accounts);
+    let marks = known::marks(&effective, &accounts, instant);
+    let spans = known::spans(&accounts);
     let of_facts = facts.iter().filter(|fact| fact.effect != Effect::Cancelled).flat_map(|fact| &fact.shares);
     let mut found: BTreeSet<(By, String)> = of_facts.map(|((by, value), _)| (*by, (*value).to_owned())).collect();
+    let marked = marks.iter().flat_map(|mark| mark.groups.iter());
+    let standing = spans.iter().flat_map(|span| &span.groups);
+    found.extend(marked.chain(standing).map(|(by, value)| (*by, (*value).to_owned())));
     for event in events {
-        let account = accounts.iter().find(|account| Some(account.name) == event.account());
+        let account = accounts.iter().find(|account| !account.guest && Some(account.name) == event.account());
         found.extend(account.into_iter().flat_map(|account| of_event(account, event)));
     }
     found
