@@ -98,6 +98,7 @@ pub mod repair;
 pub mod report;
 pub mod retention;
 pub mod row;
+pub mod scenario;
 pub mod sell;
 pub mod settings;
 pub mod spread;

@@ -11,6 +11,7 @@ mod filtered;
 mod keep;
 mod money;
 mod repair;
+mod scenarios;
 mod values;
 
 use crate::row::{By, Row};
