@@ -7,16 +7,24 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    calendar::{Day, Time},
+    calendar::{DAY, Day, Time},
     codec::{Reader, put, put_signed, put_text},
-    lifecycle::customer::{Customer, Run, Traits},
+    lifecycle::{
+        Sections,
+        customer::{Customer, Run, Traits},
+    },
     series::{Names, Profiles},
 };
 
 /// Version of the encoding. Version 1 was never released.
 const VERSION: u8 = 2;
-/// The same, with sums by day after the number of events.
-const WITH_DAILY: u8 = 3;
+/// Added to the version where sums by day follow the number of events.
+const DAILY: u8 = 1;
+/// Added to the version where sections of lifecycles follow these.
+const SECTIONS: u8 = 2;
+
+/// For how long lifecycles keep what is over.
+const KEPT: Time = 400 * DAY;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,7 +136,7 @@ pub struct Silence {
 }
 
 /// Hot state of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     /// Time of the latest event applied.
     pub last: Time,
@@ -144,6 +152,8 @@ pub struct Account {
     pub totals: Totals,
     /// Sums by day.
     pub daily: Daily,
+    /// State of each lifecycle.
+    pub sections: Sections,
     /// Silence.
     pub silence: Silence,
     /// Local days whose silence was published and then taken back: what carries over them may still
@@ -169,6 +179,7 @@ impl Account {
             active: vec![Time::MIN; activities],
             totals: Totals::default(),
             daily: Daily::default(),
+            sections: Sections::default(),
             silence: Silence::default(),
             withdrawn: BTreeSet::new(),
             ids: Fingerprints::default(),
@@ -177,21 +188,25 @@ impl Account {
         }
     }
 
+    /// Forgets what lifecycles have long done with: the journal has it.
+    ///
+    /// By the latest event, not by the clock, so that a journal folded again keeps the same.
+    pub fn prune(&mut self) {
+        if !self.sections.is_empty() {
+            self.sections.prune(self.last.saturating_sub(KEPT));
+        }
+    }
+
     /// Appends the encoding.
     pub fn encode(&self, profiles: &Profiles, names: &Names, out: &mut Vec<u8>) {
-        out.push(if self.daily.row.is_empty() { VERSION } else { WITH_DAILY });
+        let daily = if self.daily.row.is_empty() { 0 } else { DAILY };
+        let sections = if self.sections.is_empty() { 0 } else { SECTIONS };
+        out.push(VERSION + daily + sections);
         put(out, self.ids.more.into());
         // Times close to each other: differences to the latest event are short.
         let base = self.last;
         put_signed(out, base.into());
-        let time = |out: &mut Vec<u8>, at: Time| match at {
-            Time::MIN => out.push(0),
-            Time::MAX => out.push(1),
-            at => {
-                out.push(2);
-                put_signed(out, i128::from(at) - i128::from(base));
-            }
-        };
+        let time = |out: &mut Vec<u8>, at: Time| put_time(out, at, base);
         time(out, self.fired);
         time(out, self.timer);
         put(out, self.traits.changes.len() as u128);
@@ -220,8 +235,11 @@ impl Account {
         put(out, self.withdrawn.len() as u128);
         self.withdrawn.iter().for_each(|day| put_signed(out, (*day).into()));
         put(out, self.events.into());
-        if !self.daily.row.is_empty() {
+        if daily > 0 {
             self.daily.encode(out);
+        }
+        if sections > 0 {
+            self.sections.encode(&mut Writer { out, base, profiles });
         }
         self.ids.few.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
@@ -230,9 +248,7 @@ impl Account {
     /// another version.
     pub fn decode(&mut self, bytes: &[u8], profiles: &mut Profiles, names: &mut Names) -> Option<()> {
         let (version, rest) = bytes.split_first()?;
-        if ![VERSION, WITH_DAILY].contains(version) {
-            return None;
-        }
+        let flags = parts_of(*version)?;
         let mut from = Reader(rest);
         let from = &mut from;
         self.ids.more = u64::try_from(from.get()?).ok()?;
@@ -264,8 +280,12 @@ impl Account {
         }
         self.events = u64::try_from(from.get()?).ok()?;
         self.daily.clear();
-        if *version == WITH_DAILY {
+        if flags & DAILY > 0 {
             self.daily.decode(from)?;
+        }
+        self.sections.clear();
+        if flags & SECTIONS > 0 {
+            self.sections.decode(&mut Decoder { from, base, profiles })?;
         }
         let ids = from.0.chunks_exact(4);
         if !ids.remainder().is_empty() || ids.len() > FEW {
@@ -297,8 +317,156 @@ impl Account {
 
 /// Whether an encoded account has ids that are kept apart.
 pub fn ids_apart(bytes: &[u8]) -> bool {
-    let more = bytes.split_first().filter(|(version, _)| [VERSION, WITH_DAILY].contains(version));
+    let more = bytes.split_first().filter(|(version, _)| parts_of(**version).is_some());
     more.and_then(|(_, rest)| Reader(rest).get()).is_some_and(|more| more > 0)
+}
+
+/// Which parts a version has; `None` for another version.
+fn parts_of(version: u8) -> Option<u8> {
+    version.checked_sub(VERSION).filter(|parts| *parts <= DAILY + SECTIONS)
+}
+
+/// The tag of no section.
+const END: u8 = 0;
+
+/// Writes the section of a lifecycle.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    base: Time,
+    profiles: &'a Profiles,
+}
+
+impl Writer<'_> {
+    /// Appends a number.
+    pub fn integer(&mut self, value: i64) {
+        put_signed(self.out, value.into());
+    }
+
+    /// Appends a flag.
+    pub fn flag(&mut self, flag: bool) {
+        self.out.push(flag.into());
+    }
+
+    /// Appends a time.
+    pub fn time(&mut self, at: Time) {
+        put_time(self.out, at, self.base);
+    }
+
+    /// Appends a text.
+    pub fn text(&mut self, text: &str) {
+        put_text(self.out, text);
+    }
+
+    /// Appends a number that says what a text is, and the text.
+    pub fn tagged(&mut self, kind: i64, text: &str) {
+        self.integer(kind);
+        self.text(text);
+    }
+
+    /// Appends traits.
+    pub fn profile(&mut self, number: u32) {
+        put_profile(self.out, self.profiles, number);
+    }
+
+    /// Appends the number of items and the items.
+    pub fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
+        put(self.out, items.len() as u128);
+        items.for_each(|item| each(self, item));
+    }
+
+    /// Ends a list of sections.
+    pub fn end(&mut self) {
+        self.out.push(END);
+    }
+
+    /// Appends a section: its tag, its length, what `write` appends.
+    pub fn section(&mut self, tag: u8, write: impl FnOnce(&mut Writer<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut Writer { out: &mut bytes, base: self.base, profiles: self.profiles });
+        self.out.push(tag);
+        put(self.out, bytes.len() as u128);
+        self.out.extend_from_slice(&bytes);
+    }
+}
+
+/// Reads what a [`Writer`] wrote; all methods give `None` for damaged bytes.
+#[derive(Debug)]
+pub struct Decoder<'a, 'b> {
+    from: &'a mut Reader<'b>,
+    base: Time,
+    profiles: &'a mut Profiles,
+}
+
+impl<'b> Decoder<'_, 'b> {
+    /// The next number.
+    pub fn integer(&mut self) -> Option<i64> {
+        self.from.get_time()
+    }
+
+    /// The next flag.
+    pub fn flag(&mut self) -> Option<bool> {
+        let (flag, rest) = self.from.0.split_first()?;
+        self.from.0 = rest;
+        (*flag < 2).then_some(*flag == 1)
+    }
+
+    /// The next time.
+    pub fn time(&mut self) -> Option<Time> {
+        get_time(self.from, self.base)
+    }
+
+    /// The next text.
+    pub fn text(&mut self) -> Option<&'b str> {
+        self.from.get_text()
+    }
+
+    /// The next traits.
+    pub fn profile(&mut self) -> Option<u32> {
+        get_profile(self.from, self.profiles)
+    }
+
+    /// The next items.
+    pub fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        (0..self.from.get_count()?).map(|_| each(self)).collect()
+    }
+
+    /// Whether the list of sections ends here; reads the end.
+    pub fn ends(&mut self) -> Option<bool> {
+        let (tag, rest) = self.from.0.split_first()?;
+        if *tag == END {
+            self.from.0 = rest;
+        }
+        Some(*tag == END)
+    }
+
+    /// The next section: its tag, and what `read` makes of its bytes, all of which it must read.
+    pub fn section<T>(&mut self, read: impl FnOnce(u8, &mut Decoder<'_, 'b>) -> Option<T>) -> Option<T> {
+        let (tag, rest) = self.from.0.split_first()?;
+        self.from.0 = rest;
+        let (own, rest) = rest_of(self.from)?;
+        self.from.0 = rest;
+        let mut own = Reader(own);
+        let read = read(*tag, &mut Decoder { from: &mut own, base: self.base, profiles: self.profiles })?;
+        own.0.is_empty().then_some(read)
+    }
+}
+
+/// The next bytes, whose length comes first, and those after them.
+fn rest_of<'b>(from: &mut Reader<'b>) -> Option<(&'b [u8], &'b [u8])> {
+    let length = from.get_count()?;
+    from.0.split_at_checked(length)
+}
+
+fn put_time(out: &mut Vec<u8>, at: Time, base: Time) {
+    match at {
+        Time::MIN => out.push(0),
+        Time::MAX => out.push(1),
+        at => {
+            out.push(2);
+            put_signed(out, i128::from(at) - i128::from(base));
+        }
+    }
 }
 
 fn get_time(from: &mut Reader<'_>, base: Time) -> Option<Time> {

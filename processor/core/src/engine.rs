@@ -19,7 +19,10 @@ use crate::{
     event::{Body, Cause, Event, EventId},
     fold::{Fold, SilenceChange},
     hot::{Hot, Open, Slot},
-    lifecycle::journal::{Effect, resolve},
+    lifecycle::{
+        Context, Sections,
+        journal::{Effect, resolve},
+    },
     plan::Plan,
     series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
 };
@@ -113,7 +116,7 @@ impl Tools {
     /// A fold that adds (1) or takes back (-1), and leaves silences in `silences`.
     fn fold(&mut self, sign: i128) -> Fold<'_> {
         self.silences.clear();
-        Fold {
+        let context = Context {
             plan: &self.plan,
             groups: &self.groups,
             calendar: &mut self.calendar,
@@ -121,8 +124,8 @@ impl Tools {
             names: &mut self.names,
             deltas: &mut self.deltas,
             sign,
-            silences: &mut self.silences,
-        }
+        };
+        Fold { context, silences: &mut self.silences }
     }
 
     /// Whether a metric reads this event; a refund of an invoice, which has no lifecycle yet, none does.
@@ -207,7 +210,11 @@ impl Engine {
         let settled = account.withdrawn.last().is_none_or(|day| self.tools.calendar.day(event.time) > *day);
         let in_order = event.time > account.last && event.time > account.fired && settled;
         let empty = account.events == 0;
-        let unknown = !prints.iter().any(|print| self.hot.may_hold(index, *print));
+        let held = account.sections.knows(event);
+        let known = |print: &u64| self.hot.may_hold(index, *print);
+        // What a lifecycle holds goes on without the journal; the last fingerprint is that of what the event is about.
+        let asked = if held && Sections::about(event).is_some() { &prints[..count - 1] } else { prints };
+        let unknown = !asked.iter().any(known);
         if empty || (in_order && unknown && event.is_plain()) {
             self.advance(index, event, event.alone(), prints);
             let (waits, measured) = (event.waits(&[]), self.tools.measures(event));
@@ -249,6 +256,7 @@ impl Engine {
         fold.apply(&mut open.account, event, effect);
         // A late event may bring due times that the clock has passed.
         fold.advance(&mut open.account, self.clock, true);
+        open.account.prune();
         self.tools.note(open);
         self.settle(index, prints);
     }
@@ -287,6 +295,7 @@ impl Engine {
             fold.apply(&mut account, event, effect);
         }
         fold.advance(&mut account, clock, true);
+        account.prune();
         (account, std::mem::take(&mut self.tools.silences))
     }
 
@@ -482,6 +491,8 @@ impl<'e> Event<'e> {
                 let Body::Order(order) = &first.body else { return None };
                 Some(Effect::Refund(refund, order, &first.custom))
             }
+            // What its lifecycle has forgotten comes back by the journal alone.
+            Body::Other if Sections::about(self).is_some() => None,
             Body::Traits(_) | Body::Usage(_) | Body::Other => Some(Effect::Plain),
             Body::Cancelled(_) | Body::Retracted(_) => None,
         }
@@ -489,27 +500,30 @@ impl<'e> Event<'e> {
 }
 
 /// Fingerprints of everything that a later event may have to find this one by, and their number.
-fn prints(event: &Event<'_>) -> ([u64; 4], usize) {
-    let of = |id: EventId<'_>| Some(print("e", id.source, id.id));
-    let order = |order: &str| Some(print("o", "", order));
+///
+/// The last one is of what a lifecycle says that the event is about.
+fn prints(event: &Event<'_>) -> ([u64; 5], usize) {
+    let of = |id: EventId<'_>| Some(print(b'e', id.source, id.id));
+    let order = |order: &str| Some(print(b'o', "", order));
     let (first, second) = match &event.body {
         Body::Order(body) => (order(body.order), None),
         Body::Cancelled(cancelled) => (order(cancelled), None),
-        Body::Refund(refund) => (order(refund.order), Some(print("r", "", refund.refund))),
+        Body::Refund(refund) => (order(refund.order), Some(print(b'r', "", refund.refund))),
         Body::Retracted(target) => (of(*target), None),
         Body::Traits(_) | Body::Usage(_) | Body::Other => (None, None),
     };
-    let mut prints = [0; 4];
+    let about = Sections::about(event).map(|(tag, id)| print(tag, "", &id));
+    let mut prints = [0; 5];
     let mut count = 0;
-    for print in [of(event.id), event.corrects.and_then(of), first, second].into_iter().flatten() {
+    for print in [of(event.id), event.corrects.and_then(of), first, second, about].into_iter().flatten() {
         prints[count] = print;
         count += 1;
     }
     (prints, count)
 }
 
-fn print(kind: &str, source: &str, id: &str) -> u64 {
-    let seed = xxh3_64(source.as_bytes()) ^ u64::from(kind.as_bytes()[0]);
+fn print(tag: u8, source: &str, id: &str) -> u64 {
+    let seed = xxh3_64(source.as_bytes()) ^ u64::from(tag);
     xxh3_64_with_seed(id.as_bytes(), seed)
 }
 

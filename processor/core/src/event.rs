@@ -97,6 +97,29 @@ impl<'a> Event<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields<'a>(pub Cow<'a, [u8]>);
 
+#[cfg(test)]
+impl Fields<'static> {
+    /// The message with these texts; a number that begins with `#` is a whole number, one with `?` a flag.
+    pub(crate) fn of(fields: &[(u32, &str)]) -> Fields<'static> {
+        let mut bytes = Vec::new();
+        for (number, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
+            let key = u128::from(*number) << 3;
+            match text.strip_prefix(['#', '?']) {
+                Some(value) => {
+                    crate::codec::put(&mut bytes, key);
+                    let value = value.parse::<i64>().unwrap().cast_unsigned();
+                    crate::codec::put(&mut bytes, value.into());
+                }
+                None => {
+                    crate::codec::put(&mut bytes, key | 2);
+                    crate::codec::put_text(&mut bytes, text);
+                }
+            }
+        }
+        Fields(Cow::Owned(bytes))
+    }
+}
+
 /// A field on the wire.
 enum Wire<'a> {
     Number(u64),
@@ -286,6 +309,15 @@ pub struct Usage<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_read_where_they_lie() {
+        let data = Fields::of(&[(1, "t-1"), (2, "#300"), (3, "?1"), (40, "later"), (1, "t-2")]);
+        assert_eq!((data.text(1), data.text(40), data.text(9)), ("t-2", "later", ""), "the later one holds");
+        assert_eq!((data.integer(2), data.flag(3), data.integer(1)), (Some(300), Some(true), None));
+        let damaged = Fields(Cow::Borrowed(&[0x0a, 0x7f, b'a']));
+        assert_eq!((damaged.text(1), damaged.messages(1).count()), ("", 0));
+    }
 
     #[test]
     fn equal_values_have_one_text() {

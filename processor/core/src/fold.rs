@@ -8,19 +8,18 @@ use crate::{
     account::{Account, Silence},
     aggregate::{
         cohort::{self, Change, Standing},
-        fact::{self, Emitter, View},
-        group::{Facts, Groups},
+        fact::{self, View},
+        group::Facts,
     },
-    calendar::{Calendar, DAY, Kind, Time},
+    calendar::{DAY, Kind, Time},
     event::{Body, Cause, Event, Order, Refund},
     lifecycle::{
-        self, Fact, FactId, Part, Slot,
+        self, Context, Fact, FactId, Out, Sections, Slot,
         customer::{self, Run, prune},
         journal::Effect,
         order::{self, order_part, order_values, refund_part, refund_values, shares},
     },
-    plan::{Loss, Plan, Trigger},
-    series::{Deltas, Names, Profiles},
+    plan::{Loss, Trigger},
 };
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
@@ -41,22 +40,10 @@ pub struct SilenceChange {
     pub cause: Option<Cause>,
 }
 
-/// Everything that a step reads and writes beside the account.
+/// The step of an account.
 pub struct Fold<'a> {
-    /// What is measured.
-    pub plan: &'a Plan,
-    /// Where it goes.
-    pub groups: &'a Groups,
-    /// Slices and windows.
-    pub calendar: &'a mut Calendar,
-    /// Traits by number.
-    pub profiles: &'a mut Profiles,
-    /// Texts by number.
-    pub names: &'a mut Names,
-    /// Where changes go.
-    pub deltas: &'a mut Deltas,
-    /// 1 to add, -1 to take back.
-    pub sign: i128,
+    /// What it reads and writes beside the account.
+    pub context: Context<'a>,
     /// Steps of silence reached and left, in order.
     pub silences: &'a mut Vec<SilenceChange>,
 }
@@ -64,15 +51,15 @@ pub struct Fold<'a> {
 impl Fold<'_> {
     /// The next due time of an account.
     pub fn due(&self, account: &Account) -> Option<Time> {
-        let loss = account.customer.due(self.plan.settings.silent_after);
+        let loss = account.customer.due(self.context.plan.settings.silent_after);
         let step = self.next_step(account).map(|(due, _)| due);
-        [loss, step].into_iter().flatten().min()
+        [loss, step, account.sections.due()].into_iter().flatten().min()
     }
 
     /// Fires what is due before `limit`, or at it, too, if `inclusive`.
     pub fn advance(&mut self, account: &mut Account, limit: Time, inclusive: bool) {
         while let Some(due) = self.due(account).filter(|due| *due < limit || (inclusive && *due == limit)) {
-            if account.customer.due(self.plan.settings.silent_after) == Some(due) {
+            if account.customer.due(self.context.plan.settings.silent_after) == Some(due) {
                 self.lose(account, due);
             }
             if let Some((at, step)) = self.next_step(account)
@@ -81,6 +68,9 @@ impl Fold<'_> {
                 account.silence = Silence { step, since: due };
                 self.silences.push(SilenceChange { now: account.silence, cause: None });
             }
+            if account.sections.due() == Some(due) {
+                self.live(account, |sections, out| sections.fire(due, out));
+            }
             account.fired = account.fired.max(due);
         }
     }
@@ -88,14 +78,14 @@ impl Fold<'_> {
     /// Applies the next event in the order of facts.
     pub fn apply(&mut self, account: &mut Account, event: &Event<'_>, effect: Effect<'_>) {
         self.advance(account, event.time, false);
-        let groups = self.groups;
+        let groups = self.context.groups;
         let fact = Fact::new(event.time, account.traits.now(), Some(event));
-        self.emit(&groups.event, &fact, 1, Vec::new);
+        self.context.emit(&groups.event, &fact, 1, Vec::new);
         if effect != Effect::Nothing
             && !groups.types.is_empty()
             && let Some(facts) = groups.types.get(event.kind)
         {
-            self.emit(facts, &fact, 1, Vec::new);
+            self.context.emit(facts, &fact, 1, Vec::new);
         }
         self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
@@ -109,15 +99,27 @@ impl Fold<'_> {
 
     fn plain(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
+        let mut active = Vec::new();
         match &event.body {
             Body::Traits(traits) => self.set_traits(account, event.time, traits),
             Body::Usage(usage) if usage.count < 1 => return,
+            Body::Other if Sections::read(event.kind) => {
+                active = self.live(account, |sections, out| sections.apply(event, out));
+            }
             _ => {}
         }
-        self.active(account, &self.groups.event, fact, was, |trigger| match trigger {
+        self.active(account, &self.context.groups.event, fact, was, &active, |trigger| match trigger {
             Trigger::Type(kind) => kind == event.kind,
             trigger => *trigger == Trigger::Event,
         });
+    }
+
+    /// Lets lifecycles take a step; gives the activities that what happened counts as.
+    fn live(&mut self, account: &mut Account, step: impl FnOnce(&mut Sections, &mut Out<'_, '_>)) -> Vec<bool> {
+        let mut active = vec![false; account.active.len()];
+        let Account { sections, traits, .. } = account;
+        step(sections, &mut Out { context: &mut self.context, traits, active: &mut active });
+        active
     }
 
     fn order(&mut self, account: &mut Account, event: &Event<'_>, order: &Order<'_>, fact: Fact<'_>) {
@@ -127,12 +129,12 @@ impl Fold<'_> {
             self.start(account, Fact { values: &[Slot::Flag(first)], ..fact });
         }
         account.customer.last_order = Some(event.time);
-        let (currency, values) = (self.currency(order.currency), order_values(order, first));
+        let (currency, values) = (self.context.currency(order.currency), order_values(order, first));
         let fact = Fact { currency, values: &values, ..fact };
-        let facts = &self.groups.of[ORDER.place()];
-        self.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
+        let facts = &self.context.groups.of[ORDER.place()];
+        self.context.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
         self.total(account, ORDER, &fact);
-        self.active(account, facts, &fact, was, |trigger| match trigger {
+        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == ORDER || (*id == STARTED && !was.0),
             Trigger::Type(_) => false,
@@ -141,37 +143,35 @@ impl Fold<'_> {
 
     fn refund(&mut self, account: &mut Account, refund: &Refund<'_>, order: &Order<'_>, fact: Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
-        let (currency, values) = (self.currency(refund.currency), refund_values(order, refund));
+        let (currency, values) = (self.context.currency(refund.currency), refund_values(order, refund));
         let fact = Fact { currency, values: &values, ..fact };
-        let facts = &self.groups.of[REFUND.place()];
-        self.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
+        let facts = &self.context.groups.of[REFUND.place()];
+        self.context.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
         self.total(account, REFUND, &fact);
-        self.active(account, facts, &fact, was, |trigger| match trigger {
+        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == REFUND,
             Trigger::Type(kind) => kind == REFUNDED,
         });
     }
 
-    fn currency<'c>(&mut self, code: &'c str) -> (&'c str, u32) {
-        (code, self.names.number(code))
-    }
-
     /// The account becomes a customer.
     fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
         let at = fact.time;
         if let Some(ended) = account.customer.runs.last().copied() {
-            for (_, kind, group) in self.groups.cohorts.iter().filter(|(what, ..)| *what == Loss::Churned) {
+            for (_, kind, group) in self.context.groups.cohorts.iter().filter(|(what, ..)| *what == Loss::Churned) {
                 let mut changes = Vec::new();
                 let (customer, traits) = (&account.customer, &account.traits);
-                cohort::returned(self.calendar, *kind, at, &ended, customer, traits, |change| changes.push(change));
+                cohort::returned(self.context.calendar, *kind, at, &ended, customer, traits, |change| {
+                    changes.push(change)
+                });
                 self.cohort(*group, &changes);
             }
         }
         account.customer.runs.reserve_exact(1);
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
-        self.emit(&self.groups.of[STARTED.place()], &fact, 1, Vec::new);
+        self.context.emit(&self.context.groups.of[STARTED.place()], &fact, 1, Vec::new);
         self.level(fact.profile, at, 1);
     }
 
@@ -183,30 +183,32 @@ impl Fold<'_> {
         }
         let profile = account.traits.before(due);
         let fact = Fact::new(due, profile, None);
-        let facts = &self.groups.of[LOST.place()];
-        self.emit(facts, &fact, 1, Vec::new);
+        let facts = &self.context.groups.of[LOST.place()];
+        self.context.emit(facts, &fact, 1, Vec::new);
         self.level(now, due, -1);
-        for (what, kind, group) in &self.groups.cohorts {
+        for (what, kind, group) in &self.context.groups.cohorts {
             let mut changes = Vec::new();
             let (customer, traits) = (&account.customer, &account.traits);
-            cohort::lost(self.calendar, *kind, *what, customer, traits, |change| changes.push(change));
+            cohort::lost(self.context.calendar, *kind, *what, customer, traits, |change| changes.push(change));
             self.cohort(*group, &changes);
         }
-        self.active(account, facts, &fact, (true, now), |trigger| *trigger == Trigger::Fact(LOST));
+        self.active(account, facts, &fact, (true, now), &[], |trigger| *trigger == Trigger::Fact(LOST));
     }
 
     fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(&str, Option<&str>)]) {
         let old = account.traits.now();
-        let mut values: Vec<Box<str>> = self.profiles.values(old).to_vec();
+        let mut values: Vec<Box<str>> = self.context.profiles.values(old).to_vec();
         for (name, value) in traits {
-            if let Some(number) = self.plan.traits.iter().position(|known| known == name) {
+            if let Some(number) = self.context.plan.traits.iter().position(|known| known == name) {
                 values[number] = value.unwrap_or_default().into();
             }
         }
-        let new = self.profiles.number(values.into());
+        let new = self.context.profiles.number(values.into());
         if new == old {
             return;
         }
+        // Balances move with the traits of before, as they are the ones that they were added with.
+        self.live(account, |sections, out| sections.regroup(old, new, at, out));
         account.traits.set(at, new);
         self.forget(account, at);
         if account.customer.is_one() {
@@ -217,26 +219,29 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
-        let day = self.calendar.day(now);
-        let trailing = self.calendar.midnight(day - self.groups.longest - 1);
+        let day = self.context.calendar.day(now);
+        let trailing = self.context.calendar.midnight(day - self.context.groups.longest - 1);
         // A week may begin before its year does.
-        let [week, year] = [Kind::Week, Kind::Year].map(|kind| self.calendar.window(kind, now).start);
+        let [week, year] = [Kind::Week, Kind::Year].map(|kind| self.context.calendar.window(kind, now).start);
         let horizon = week.min(year).min(trailing);
         prune(&mut account.customer, &mut account.traits, horizon);
     }
 
-    /// Notes a fact for the activities that it belongs to; `was` is (customer, profile) before it.
+    /// Notes a fact for the activities that it belongs to, and for those that are said already; `was` is (customer, profile)
+    /// before it.
     fn active(
         &mut self,
         account: &mut Account,
         facts: &Facts,
         fact: &Fact<'_>,
         was: (bool, u32),
+        said: &[bool],
         happened: impl Fn(&Trigger) -> bool,
     ) {
-        let plan = self.plan;
+        let plan = self.context.plan;
         for number in 0..account.active.len() {
-            let counts = plan.activities[number].triggers.iter().any(&happened) && self.passes(number, facts, fact);
+            let counts = said.get(number) == Some(&true)
+                || (plan.activities[number].triggers.iter().any(&happened) && self.context.passes(number, facts, fact));
             let new = counts.then_some(fact.time);
             self.engaged(account, number, fact.time, was, new);
             account.active[number] = new.unwrap_or(account.active[number]);
@@ -249,24 +254,18 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether the activity's filter holds for a fact.
-    fn passes(&self, activity: usize, facts: &Facts, fact: &Fact<'_>) -> bool {
-        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
-        self.groups.active[activity].is_none_or(|filter| self.plan.filters[filter].holds(&view))
-    }
-
     /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
     /// activity.
     fn engaged(&mut self, account: &Account, number: usize, at: Time, was: (bool, u32), new: Option<Time>) {
-        let everybody = !self.plan.activities[number].among_customers;
+        let everybody = !self.context.plan.activities[number].among_customers;
         let is = (account.customer.is_one(), account.traits.now());
         let active = account.active[number];
         let before = Standing { counts: everybody || was.0, profile: was.1, active };
         let after = Standing { counts: everybody || is.0, profile: is.1, active: new.unwrap_or(active) };
-        for (kind, group) in &self.groups.engaged[number] {
+        for (kind, group) in &self.context.groups.engaged[number] {
             let mut changes = [(0, 0, 0); 4];
             let mut count = 0;
-            cohort::engaged(self.calendar, *kind, at, before, after, |change| {
+            cohort::engaged(self.context.calendar, *kind, at, before, after, |change| {
                 changes[count] = change;
                 count += 1;
             });
@@ -278,41 +277,25 @@ impl Fold<'_> {
         if !account.customer.ever() {
             return None;
         }
-        let step = *self.groups.steps.iter().find(|step| **step > account.silence.step)?;
+        let step = *self.context.groups.steps.iter().find(|step| **step > account.silence.step)?;
         let last = account.active.first().copied().filter(|at| *at != Time::MIN)?;
         Some((last.saturating_add(i64::from(step) * DAY), step))
     }
 
-    /// Adds a fact `times` times to the slices of its time; -1 takes it back.
-    fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
-        if facts.terms.is_empty() {
-            return;
-        }
-        let slice = self.slice(fact.time);
-        let Fold { plan, groups, profiles, names, deltas, .. } = self;
-        let mut emitter = Emitter { plan, groups, profiles, names, deltas, slice, sign: self.sign * times };
-        emitter.emit(facts, fact, parts);
-    }
-
-    /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
-    fn slice(&mut self, time: Time) -> Time {
-        if self.plan.hourly { self.calendar.slice(time) } else { self.calendar.window(Kind::Day, time).start }
-    }
-
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
-        self.emit(&self.groups.of[CUSTOMER.place()], &Fact::new(at, profile, None), delta, Vec::new);
+        self.context.emit(&self.context.groups.of[CUSTOMER.place()], &Fact::new(at, profile, None), delta, Vec::new);
     }
 
     /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
     fn cohort(&mut self, group: usize, changes: &[Change]) {
-        let filters = &self.groups.list[group].filters;
+        let filters = &self.context.groups.list[group].filters;
         for (profile, slice, delta) in changes {
-            let traits = fact::Traits { plan: self.plan, values: self.profiles.values(*profile) };
-            let set = self.deltas.set(group, 0, *profile, std::iter::empty());
-            let row = self.deltas.row(set, *slice, filters.len());
+            let traits = fact::Traits { plan: self.context.plan, values: self.context.profiles.values(*profile) };
+            let set = self.context.deltas.set(group, 0, *profile, std::iter::empty());
+            let row = self.context.deltas.row(set, *slice, filters.len());
             for (sum, filter) in row.iter_mut().zip(filters) {
-                if filter.is_none_or(|filter| self.plan.filters[filter].holds(&traits)) {
-                    *sum += self.sign * delta;
+                if filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&traits)) {
+                    *sum += self.context.sign * delta;
                 }
             }
         }
@@ -320,18 +303,18 @@ impl Fold<'_> {
 
     /// Adds an event to the account's own sums of its day; of its type only if it counts as one.
     fn daily(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>, of_type: bool) {
-        if self.plan.daily.is_empty() {
+        if self.context.plan.daily.is_empty() {
             return;
         }
-        let sums = account.daily.of(self.calendar.day(fact.time), self.plan.daily.len());
-        let facts = &self.groups.event;
-        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
+        let sums = account.daily.of(self.context.calendar.day(fact.time), self.context.plan.daily.len());
+        let facts = &self.context.groups.event;
+        let view = View { fact, part: None, facts, plan: self.context.plan, profiles: self.context.profiles };
         let listens = |trigger: &Trigger| match trigger {
             Trigger::Type(kind) => of_type && *kind == event.kind,
             trigger => *trigger == Trigger::Event,
         };
-        for (sum, (trigger, amount, filter)) in sums.iter_mut().zip(&self.groups.daily) {
-            if listens(trigger) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+        for (sum, (trigger, amount, filter)) in sums.iter_mut().zip(&self.context.groups.daily) {
+            if listens(trigger) && filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&view)) {
                 *sum += view.amount(amount);
             }
         }
@@ -339,14 +322,16 @@ impl Fold<'_> {
 
     /// Adds a fact with money to the account's own sums.
     fn total(&mut self, account: &mut Account, id: FactId, fact: &Fact<'_>) {
-        if self.plan.totals.is_empty() {
+        if self.context.plan.totals.is_empty() {
             return;
         }
-        let (since, columns) = account.totals.of(fact.currency.1, self.plan.totals.len());
-        let facts = &self.groups.of[id.place()];
-        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
-        for (column, (listens, amount, filter)) in columns.iter_mut().zip(&self.groups.totals) {
-            if *listens == Trigger::Fact(id) && filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+        let (since, columns) = account.totals.of(fact.currency.1, self.context.plan.totals.len());
+        let facts = &self.context.groups.of[id.place()];
+        let view = View { fact, part: None, facts, plan: self.context.plan, profiles: self.context.profiles };
+        for (column, (listens, amount, filter)) in columns.iter_mut().zip(&self.context.groups.totals) {
+            if *listens == Trigger::Fact(id)
+                && filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&view))
+            {
                 *column += view.amount(amount);
                 *since = (*since).max(fact.time);
             }

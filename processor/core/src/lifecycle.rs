@@ -1,17 +1,204 @@
 //! Lifecycles: what an account's events mean. One file each; pure functions of the journal.
 //!
-//! Each declares the facts that it emits. [`facts`] lists them all, once; the catalog, the plan and the aggregates know a
-//! fact by its [`FactId`] and its [`FactType`] and name none.
+//! Each declares the event types that it reads and the facts that it emits, and keeps a section of the account's state. The
+//! list below names them once; the catalog, the plan and the aggregates know a fact by its [`FactId`] and its [`FactType`]
+//! and name none.
+//!
+//! Invariants of every lifecycle: events come in the order of facts, and due times between them where they belong; what
+//! it emits and keeps is a function of these alone, so that a journal folded again gives the same. What it must see again
+//! to take a fact back, it keeps.
+
+use std::{borrow::Cow, fmt::Debug};
+
+use crate::{
+    account::{Decoder, Writer},
+    calendar::Time,
+    event::Event,
+};
 
 pub mod customer;
 pub mod fact;
 pub mod journal;
 pub mod order;
+pub mod out;
+pub mod survey;
 
 pub use fact::{Fact, FactId, FactType, FieldType, Part, Slot, Sort, Spelling};
+pub use out::{Context, Kept, Out};
+
+/// What events of some types mean to the subject that they are about.
+pub trait Lifecycle: Debug + Clone + Default + PartialEq {
+    /// Names its section in the state of an account: never changes, never means another one.
+    const TAG: u8;
+    /// Event types that it reads.
+    const READS: &'static [&'static str];
+    /// Facts that it emits.
+    const FACTS: &'static [&'static FactType];
+
+    /// The id of what an event is about: a ticket, a deal. Empty where it is about nothing that other events name.
+    fn about<'e>(event: &'e Event<'_>) -> Cow<'e, str>;
+
+    /// Whether its state has what is about this id. What it does not have and the journal may have, is looked up there.
+    fn has(&self, about: &str) -> bool;
+
+    /// Applies the next event, one of a type that it reads.
+    fn apply(&mut self, event: &Event<'_>, out: &mut Out<'_, '_>);
+
+    /// When time will bring something about, if nothing happens.
+    fn due(&self) -> Option<Time> {
+        None
+    }
+
+    /// Does what is due at `due`.
+    fn fire(&mut self, due: Time, out: &mut Out<'_, '_>) {
+        let _ = (due, out);
+    }
+
+    /// Moves its balances from one group of accounts to another, as the traits change at `at`.
+    fn regroup(&mut self, from: u32, to: u32, at: Time, out: &mut Out<'_, '_>) {
+        let _ = (from, to, at, out);
+    }
+
+    /// Forgets what was over before `horizon`, and is found in the journal from now on.
+    fn prune(&mut self, horizon: Time) {
+        let _ = horizon;
+    }
+
+    /// Appends its state.
+    fn encode(&self, out: &mut Writer<'_>);
+
+    /// Reads its state; `None` if the bytes are damaged.
+    fn decode(from: &mut Decoder<'_, '_>) -> Option<Self>;
+}
+
+/// Facts of customers and orders, which the account itself keeps.
+const OF_ACCOUNTS: &[&FactType] =
+    &[&order::ORDER, &order::REFUND, &customer::STARTED, &customer::LOST, &customer::CUSTOMER];
+
+macro_rules! lifecycles {
+    ($($name:ident: $state:ty,)*) => {
+        /// State of each lifecycle.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct Sections {
+            $(#[doc = concat!("State of the lifecycle `", stringify!($name), "`.")] pub $name: $state,)*
+        }
+
+        const LISTS: &[&[&FactType]] = &[OF_ACCOUNTS, $(<$state>::FACTS),*];
+
+        impl Sections {
+            /// Whether a lifecycle reads events of this type.
+            pub fn read(kind: &str) -> bool {
+                $(<$state>::READS.contains(&kind))||*
+            }
+
+            /// What an event is about, with the tag of the lifecycle; `None` for nothing that other events name.
+            pub fn about<'e>(event: &'e Event<'_>) -> Option<(u8, Cow<'e, str>)> {
+                $(if <$state>::READS.contains(&event.kind) {
+                    return Some((<$state>::TAG, <$state>::about(event))).filter(|(_, about)| !about.is_empty());
+                })*
+                None
+            }
+
+            /// Whether the state has what an event is about, or needs to know no more of it than the event says.
+            pub fn knows(&self, event: &Event<'_>) -> bool {
+                $(if <$state>::READS.contains(&event.kind) {
+                    return self.$name.has(&<$state>::about(event));
+                })*
+                true
+            }
+
+            /// Applies the next event.
+            pub fn apply(&mut self, event: &Event<'_>, out: &mut Out<'_, '_>) {
+                $(if <$state>::READS.contains(&event.kind) {
+                    self.$name.apply(event, out);
+                })*
+            }
+
+            /// When time will bring something about, if nothing happens.
+            pub fn due(&self) -> Option<Time> {
+                [$(self.$name.due()),*].into_iter().flatten().min()
+            }
+
+            /// Does what is due at `due`.
+            pub fn fire(&mut self, due: Time, out: &mut Out<'_, '_>) {
+                $(while self.$name.due() == Some(due) {
+                    self.$name.fire(due, out);
+                })*
+            }
+
+            /// Moves balances from one group of accounts to another.
+            pub fn regroup(&mut self, from: u32, to: u32, at: Time, out: &mut Out<'_, '_>) {
+                $(self.$name.regroup(from, to, at, out);)*
+            }
+
+            /// Forgets what was over before `horizon`.
+            pub fn prune(&mut self, horizon: Time) {
+                $(self.$name.prune(horizon);)*
+            }
+
+            /// Whether no lifecycle has any state.
+            pub fn is_empty(&self) -> bool {
+                *self == Sections::default()
+            }
+
+            /// Becomes empty.
+            pub fn clear(&mut self) {
+                *self = Sections::default();
+            }
+
+            /// Appends the sections of the lifecycles that have state.
+            pub fn encode(&self, out: &mut Writer<'_>) {
+                $(if self.$name != <$state>::default() {
+                    out.section(<$state>::TAG, |out| self.$name.encode(out));
+                })*
+                out.end();
+            }
+
+            /// Reads the sections; `None` if the bytes are damaged or of a lifecycle that is not known.
+            pub fn decode(&mut self, from: &mut Decoder<'_, '_>) -> Option<()> {
+                while !from.ends()? {
+                    from.section(|tag, from| {
+                        match tag {
+                            $(<$state>::TAG => self.$name = Lifecycle::decode(from)?,)*
+                            _ => return None,
+                        }
+                        Some(())
+                    })?;
+                }
+                Some(())
+            }
+        }
+    };
+}
+
+lifecycles! {
+    survey: survey::Surveys,
+}
+
+const COUNT: usize = {
+    let (mut count, mut list) = (0, 0);
+    while list < LISTS.len() {
+        count += LISTS[list].len();
+        list += 1;
+    }
+    count
+};
 
 /// Every fact type.
-const FACTS: &[&FactType] = &[&order::ORDER, &order::REFUND, &customer::STARTED, &customer::LOST, &customer::CUSTOMER];
+const FACTS: [&FactType; COUNT] = {
+    let mut facts = [LISTS[0][0]; COUNT];
+    let (mut at, mut list) = (0, 0);
+    while list < LISTS.len() {
+        let mut place = 0;
+        while place < LISTS[list].len() {
+            facts[at] = LISTS[list][place];
+            at += 1;
+            place += 1;
+        }
+        list += 1;
+    }
+    facts
+};
 
 /// Every fact type, by the number of its [`FactId`].
 pub fn facts() -> impl Iterator<Item = (FactId, &'static FactType)> {
@@ -23,9 +210,10 @@ pub fn fact(id: FactId) -> &'static FactType {
     FACTS[id.place()]
 }
 
-/// The fact type of this name.
+/// The fact type of this name, or that an event of this type is counted as.
 pub fn find(name: &str) -> Option<FactId> {
-    facts().find(|(_, fact)| fact.name == name).map(|(id, _)| id)
+    let is_it = |fact: &FactType| fact.name == name || (fact.event == name && !name.is_empty());
+    facts().find(|(_, fact)| is_it(fact)).map(|(id, _)| id)
 }
 
 /// The number of a fact type that is listed; else the build fails.

@@ -279,6 +279,8 @@ pub struct Plan {
     pub bundles: Vec<Bundle>,
     /// Traits that any metric reads.
     pub traits: Vec<String>,
+    /// Custom fields of events that any metric reads.
+    pub customs: Vec<String>,
     /// Variables of the filters.
     pub fields: Vec<Field>,
     /// Filters.
@@ -397,6 +399,7 @@ impl Builder {
                 metrics: Vec::new(),
                 bundles: Vec::new(),
                 traits: Vec::new(),
+                customs: Vec::new(),
                 fields: Vec::new(),
                 filters: Vec::new(),
                 filter_names: Vec::new(),
@@ -552,6 +555,9 @@ impl Builder {
             };
             if set.dims.contains(&dim) {
                 return Err(Error::at(name, format!("`{}` is there twice; leave one out", canonical(&name.value))));
+            }
+            if let Dim::Custom(name) = &dim {
+                position_or_push(&mut self.plan.customs, name.clone());
             }
             set.dims.push(dim);
             set.names.push(canonical(&name.value).to_owned());

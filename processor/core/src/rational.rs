@@ -108,6 +108,18 @@ impl Rational {
         }
     }
 
+    /// The nearest whole number, ties to even.
+    pub fn round(self) -> i128 {
+        let (floor, rest) = (self.num.div_euclid(self.den), self.num.rem_euclid(self.den));
+        // Twice the rest against the denominator, without doubling either.
+        let up = match rest.cmp(&(self.den - rest)) {
+            Ordering::Less => false,
+            Ordering::Equal => floor % 2 != 0,
+            Ordering::Greater => true,
+        };
+        floor + i128::from(up)
+    }
+
     /// The nearest double, ties to even.
     pub fn to_f64(self) -> f64 {
         let den = self.den.unsigned_abs();
@@ -166,6 +178,13 @@ mod tests {
     fn zero_has_no_inverse() {
         assert_eq!(Rational::integer(1).div(Rational::ZERO), None);
         assert_eq!(Rational::new(1, 0), None);
+    }
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        let round = |num, den| Rational::new(num, den).unwrap().round();
+        assert_eq!([round(1, 2), round(3, 2), round(-1, 2), round(-3, 2)], [0, 2, 0, -2]);
+        assert_eq!([round(7, 3), round(8, 3), round(-7, 3), round(5, 1)], [2, 3, -2, 5]);
     }
 
     proptest! {

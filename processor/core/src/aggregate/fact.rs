@@ -78,6 +78,7 @@ impl View<'_> {
                 Slot::Text(text) => Cow::Borrowed(text),
                 Slot::Flag(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
                 Slot::Integer(number) => Cow::Owned(number.to_string()),
+                Slot::Decimal(text) => Cow::Borrowed(text),
                 Slot::Absent => Cow::Borrowed(""),
             },
             DimensionAt::Custom(name) => self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
@@ -95,6 +96,7 @@ fn value(slot: Slot<'_>) -> Value<'_> {
         Slot::Absent => Value::Null,
         Slot::Text(text) => present(text),
         Slot::Integer(number) => Value::Number(Rational::integer(number.into())),
+        Slot::Decimal(text) => Rational::parse(text).map_or(Value::Null, Value::Number),
         Slot::Flag(flag) => Value::Flag(flag),
     }
 }

@@ -67,6 +67,20 @@ fn plan() -> Arc<Plan> {
       amount: {sum: usage.recorded, of: data.custom.amount, where: data.count > 0}
     value: events
 
+  - name: answers
+    title: Answers
+    description: Every field of an answer.
+    unit: count
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region], [kind], [survey, custom.bot]]
+    measures:
+      promoters: {count: survey.answered, where: 'data.kind == \"nps\" && data.score >= 9'}
+      effort: {sum: answer, of: effort, where: kind == \"ces\"}
+      satisfaction: {sum: answer, of: satisfaction}
+      easy: {count: answer, where: easy}
+      satisfied: {count: answer, where: 'satisfied && !data.custom.bot'}
+    value: promoters + effort + satisfaction + easy + satisfied
+
   - name: filtered
     title: Filtered
     description: Every kind of measure of accounts, of some of them only.
@@ -86,7 +100,8 @@ fn plan() -> Arc<Plan> {
       begun: {distinct: customer_started}
       gone: {distinct: customer_lost, where: 'plan == \"1\"'}
       cancelled: {distinct: order.cancelled}
-    value: customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
+      answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
+    value: answering + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -201,6 +216,41 @@ fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) 
     (sums, bytes)
 }
 
+/// An event of a type that a lifecycle reads where it lies.
+fn of_lifecycle() -> impl Strategy<Value = Said> {
+    let answer = (0_u8..3, 0_u8..3, 0_u8..4, 0_u8..11).prop_map(|(kind, survey, respondent, score)| {
+        let kind = ["nps", "ces", "csat"][usize::from(kind)];
+        let respondent = if respondent > 0 { text(respondent) } else { "" };
+        Said {
+            kind: "survey.answered",
+            data: Fields::of(&[(1, text(survey)), (2, respondent), (4, kind), (5, text(score))]),
+            ..Said::default()
+        }
+    });
+    prop_oneof![answer]
+}
+
+/// What an event says.
+#[derive(Debug, Clone)]
+struct Said {
+    kind: &'static str,
+    body: Body<'static>,
+    data: Fields<'static>,
+}
+
+impl Default for Said {
+    fn default() -> Said {
+        Said { kind: "", body: Body::Other, data: Fields::default() }
+    }
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    prop_oneof![
+        3 => body().prop_map(|body| Said { body, ..Said::default() }),
+        1 => of_lifecycle(),
+    ]
+}
+
 fn body() -> impl Strategy<Value = Body<'static>> {
     let order = (0_u32..12, 0_i64..5000, 0_i64..500, 0_u8..3).prop_map(|(order, gross, discount, lines)| {
         let lines = (0..lines).map(|n| (text(format!("p{n}")), gross / 3)).collect();
@@ -230,13 +280,15 @@ fn body() -> impl Strategy<Value = Body<'static>> {
 
 fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
     let bot = proptest::option::weighted(0.3, any::<bool>());
-    let one = (0_i64..500, 0_i64..3, proptest::option::weighted(0.1, 0_u32..30), body(), bot);
+    let one = (0_i64..500, 0_i64..3, proptest::option::weighted(0.1, 0_u32..30), said(), bot);
     proptest::collection::vec(one, 1..30).prop_map(|list| {
         let mut events = Vec::new();
-        for (index, (day, hour, corrects, body, bot)) in (0..).zip(list) {
+        for (index, (day, hour, corrects, said, bot)) in (0..).zip(list) {
             // Days and quarter days, so that due times, midnights and events coincide.
             let custom = bot.map(|bot| ("bot", Custom::Flag(bot))).into_iter().collect();
-            events.push(Event { custom, ..event(day * DAY + hour * 6 * HOUR, index, corrects, body) });
+            let plain = event(day * DAY + hour * 6 * HOUR, index, corrects, said.body);
+            let kind = if said.kind.is_empty() { plain.kind } else { said.kind };
+            events.push(Event { custom, kind, data: said.data, ..plain });
         }
         events
     })

@@ -13,6 +13,7 @@ const READS: &[&str] = &["order.completed", "order.cancelled"];
 /// An account became a customer, for the first time or again.
 pub const STARTED: FactType = FactType {
     name: "customer_started",
+    event: "",
     sort: Sort::Happening,
     fields: &[FieldType::new("first", Type::Flag, Spelling::Short)],
     whole: 1,
@@ -24,6 +25,7 @@ pub const STARTED: FactType = FactType {
 /// An account stopped being a customer.
 pub const LOST: FactType = FactType {
     name: "customer_lost",
+    event: "",
     sort: Sort::Happening,
     fields: &[],
     whole: 0,
@@ -35,6 +37,7 @@ pub const LOST: FactType = FactType {
 /// The accounts that are customers.
 pub const CUSTOMER: FactType = FactType {
     name: "customer",
+    event: "",
     sort: Sort::Level,
     fields: &[],
     whole: 0,

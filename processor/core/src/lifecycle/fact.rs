@@ -64,6 +64,8 @@ pub enum Sort {
 pub struct FactType {
     /// Name in catalogs.
     pub name: &'static str,
+    /// Event type that is counted where this fact is, instead of by itself; empty for none.
+    pub event: &'static str,
     /// What a measure makes of it.
     pub sort: Sort,
     /// Fields, those of the parts last.
@@ -117,6 +119,8 @@ pub enum Slot<'a> {
     Text(&'a str),
     /// A whole number; of money, in minor units.
     Integer(i64),
+    /// An exact decimal, as text.
+    Decimal(&'a str),
     /// True or false.
     Flag(bool),
 }

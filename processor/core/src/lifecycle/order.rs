@@ -17,6 +17,7 @@ const PRODUCT: FieldType = FieldType::dimension("product", Spelling::Dimension);
 /// An order that was not cancelled, at the time of its completion. Amounts are minor units.
 pub const ORDER: FactType = FactType {
     name: "order",
+    event: "order.completed",
     sort: Sort::Happening,
     fields: &[
         FieldType::new("first", Type::Flag, Spelling::Short),
@@ -37,6 +38,7 @@ pub const ORDER: FactType = FactType {
 /// A refund of such an order, at its own time. Amounts are minor units.
 pub const REFUND: FactType = FactType {
     name: "refund",
+    event: "",
     sort: Sort::Happening,
     fields: &[ORDER_ID, CHANNEL, SOURCE, PRODUCT, FieldType::new("amount", Type::Money, Spelling::Both)],
     whole: 3,

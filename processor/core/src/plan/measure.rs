@@ -188,7 +188,12 @@ impl Builder {
 
     fn field(&mut self, trigger: Option<&Trigger>, path: &[&str]) -> Result<(Field, Type), String> {
         Ok(match names::field(trigger, path)? {
-            names::Found::Of(field, kind) => (field, kind),
+            names::Found::Of(field, kind) => {
+                if let Field::Custom(name) = &field {
+                    position_or_push(&mut self.plan.customs, name.clone());
+                }
+                (field, kind)
+            }
             names::Found::Trait(name) => (Field::Trait(self.trait_number(&name)), Type::Any),
         })
     }

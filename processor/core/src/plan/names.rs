@@ -37,8 +37,7 @@ fn of_facts() -> Vec<&'static str> {
 
 /// The fact or event type of this name.
 pub(super) fn trigger(name: &Spanned<String>) -> Result<Trigger, Error> {
-    // An event of this type counts where its order does.
-    let written = if name.value == "order.completed" { "order" } else { name.value.as_str() };
+    let written = name.value.as_str();
     let fact = lifecycle::find(written).filter(|id| lifecycle::fact(*id).sort == Sort::Happening);
     Ok(match (written, fact) {
         ("event", _) => Trigger::Event,

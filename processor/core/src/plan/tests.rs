@@ -35,7 +35,7 @@ fn errors_name_line_and_column() {
         ),
         (
             "    measures: {a: {count: ordr}}\n    value: a\n",
-            "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded",
+            "8:27: there is no fact `ordr`; use order, refund, customer_started, customer_lost,",
         ),
         (
             "    measures: {a: {sum: order, of: currency}}\n    value: a\n",

@@ -1,0 +1,145 @@
+//! Where a lifecycle emits its facts.
+//!
+//! Invariants: a fact goes to the slice of its time, whatever the clock; taking one back with the values and the traits that
+//! it was emitted with leaves nothing of it. It does not know the lifecycles.
+
+use super::{Fact, FactId, Part};
+use crate::{
+    account::{Decoder, Writer},
+    aggregate::{
+        fact::{Emitter, View},
+        group::{Facts, Groups},
+    },
+    calendar::{Calendar, Kind, Time},
+    event::Custom,
+    lifecycle::customer::Traits,
+    plan::{Plan, Trigger},
+    series::{Deltas, Names, Profiles},
+};
+
+/// Everything that a step of an account reads and writes beside the account.
+pub struct Context<'a> {
+    /// What is measured.
+    pub plan: &'a Plan,
+    /// Where it goes.
+    pub groups: &'a Groups,
+    /// Slices and windows.
+    pub calendar: &'a mut Calendar,
+    /// Traits by number.
+    pub profiles: &'a mut Profiles,
+    /// Texts by number.
+    pub names: &'a mut Names,
+    /// Where changes go.
+    pub deltas: &'a mut Deltas,
+    /// 1 to add, -1 to take back.
+    pub sign: i128,
+}
+
+impl Context<'_> {
+    /// Adds a fact `times` times to the slice of its time; -1 takes it back.
+    pub fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
+        if facts.terms.is_empty() {
+            return;
+        }
+        let slice = self.slice(fact.time);
+        let Context { plan, groups, profiles, names, deltas, .. } = self;
+        let mut emitter = Emitter { plan, groups, profiles, names, deltas, slice, sign: self.sign * times };
+        emitter.emit(facts, fact, parts);
+    }
+
+    /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
+    pub fn slice(&mut self, time: Time) -> Time {
+        if self.plan.hourly { self.calendar.slice(time) } else { self.calendar.window(Kind::Day, time).start }
+    }
+
+    /// The number of a currency.
+    pub fn currency<'c>(&mut self, code: &'c str) -> (&'c str, u32) {
+        (code, self.names.number(code))
+    }
+
+    /// Whether the filter of an activity holds for a fact.
+    pub fn passes(&self, activity: usize, facts: &Facts, fact: &Fact<'_>) -> bool {
+        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
+        self.groups.active[activity].is_none_or(|filter| self.plan.filters[filter].holds(&view))
+    }
+}
+
+/// Where one step of a lifecycle emits: one event, or one due time.
+pub struct Out<'a, 'c> {
+    /// What the step reads and writes beside the account.
+    pub context: &'a mut Context<'c>,
+    /// Traits of the account.
+    pub traits: &'a Traits,
+    /// The activities that a fact of this step counts as, by their number.
+    pub active: &'a mut Vec<bool>,
+}
+
+impl Out<'_, '_> {
+    /// The traits now: those set before the event or due time.
+    pub fn profile(&self) -> u32 {
+        self.traits.now()
+    }
+
+    /// Adds a fact that happens now. The account is active, where the catalog counts it.
+    pub fn happen(&mut self, id: FactId, fact: &Fact<'_>) {
+        self.add(id, fact, 1);
+        let facts = &self.context.groups.of[id.place()];
+        for (number, activity) in self.context.plan.activities.iter().enumerate() {
+            let counts = activity.triggers.contains(&Trigger::Fact(id)) && self.context.passes(number, facts, fact);
+            self.active[number] |= counts;
+        }
+    }
+
+    /// Adds a fact `times` times: -1 takes back one that was added with the same values.
+    pub fn add(&mut self, id: FactId, fact: &Fact<'_>, times: i128) {
+        let groups = self.context.groups;
+        self.context.emit(&groups.of[id.place()], fact, times, Vec::new);
+    }
+
+    /// The custom fields that a metric reads, kept beyond their event.
+    pub fn keep(&self, custom: &[(&str, Custom<'_>)]) -> Kept {
+        let read = |name: &str| self.context.plan.customs.iter().any(|known| known == name);
+        Kept(custom.iter().filter(|(name, _)| read(name)).map(|(name, value)| ((*name).into(), value.own())).collect())
+    }
+}
+
+/// Custom fields of an opening event, kept beyond it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept(pub(super) Vec<(Box<str>, Custom<'static>)>);
+
+impl Kept {
+    /// Appends them.
+    pub fn encode(&self, out: &mut Writer<'_>) {
+        out.list(self.0.iter(), |out, (name, value)| {
+            out.text(name);
+            match value {
+                Custom::Text(text) => out.tagged(0, text),
+                Custom::Integer(number) => out.tagged(1, &number.to_string()),
+                Custom::Decimal(text) => out.tagged(2, text),
+                Custom::Flag(flag) => out.tagged(3, if *flag { "true" } else { "false" }),
+            }
+        });
+    }
+
+    /// Reads what [`Kept::encode`] wrote.
+    pub fn decode(from: &mut Decoder<'_, '_>) -> Option<Kept> {
+        let one = |from: &mut Decoder<'_, '_>| {
+            let name = from.text()?.into();
+            let (kind, text) = (from.integer()?, from.text()?);
+            let value = match kind {
+                0 => Custom::Text(text.to_owned().into()),
+                1 => Custom::Integer(text.parse().ok()?),
+                2 => Custom::Decimal(text.to_owned()),
+                3 => Custom::Flag(text == "true"),
+                _ => return None,
+            };
+            Some((name, value))
+        };
+        from.list(one).map(Kept)
+    }
+
+    /// As facts carry them.
+    pub fn fields(&self) -> Vec<(&str, Custom<'_>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.clone())).collect()
+    }
+}
