@@ -3,3 +3,4 @@
 pub mod cohort;
 pub mod fact;
 pub mod group;
+pub mod quantile;

@@ -88,7 +88,8 @@ pub struct NullWhen {
     pub reason: String,
 }
 
-/// One measure as written; exactly one of `count`, `sum`, `mean`, `level`, `distinct`, `cohort`.
+/// One measure as written; exactly one of `count`, `sum`, `mean`, `quantile`, `level`, `distinct`,
+/// `cohort`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
@@ -98,6 +99,8 @@ pub struct Measure {
     pub sum: Option<Spanned<String>>,
     /// Mean of `of` over these.
     pub mean: Option<Spanned<String>>,
+    /// Quantile of `of` over these, by nearest rank.
+    pub quantile: Option<Spanned<String>>,
     /// A balance that carries over: `customer`.
     pub level: Option<Spanned<String>>,
     /// Accounts with one of these in the window: `meaningful`, a fact or an event type.
@@ -109,7 +112,7 @@ pub struct Measure {
     /// Filter over the fields of the fact, or over the traits of the accounts.
     #[serde(rename = "where")]
     pub filter: Option<Spanned<String>>,
-    /// Of a level: `start` or `end` (default).
+    /// Of a level: `start` or `end` (default); of a quantile: `p50`, `p90`.
     pub at: Option<Spanned<String>>,
     /// Of `distinct`: only accounts that are a `customer` at the end.
     pub among: Option<Spanned<String>>,

@@ -148,6 +148,8 @@ pub struct Bundle {
     pub money: bool,
     /// Where slices lie.
     pub slicing: Slicing,
+    /// Of quantiles: the field whose bucket is one more dimension, after the currency.
+    pub bucket: Option<&'static str>,
     /// What is added up.
     pub columns: Vec<Column>,
 }
@@ -172,6 +174,8 @@ pub enum Read {
     Start,
     /// Sum of all slices before its end.
     End,
+    /// The value up to which this percentage of all in the window are.
+    Quantile(u8),
 }
 
 /// Where a measure's number is.
@@ -250,14 +254,11 @@ impl Metric {
 
     /// What a window without a row holds: `zero`, `null` or `carry`.
     pub fn fill(&self) -> &'static str {
+        let mut reads = self.views.iter().flat_map(|view| view.readings.iter().flatten()).map(|reading| reading.read);
         match &self.value {
             _ if self.per == Per::Account => "carry",
-            Some(_)
-                if self.views.iter().flat_map(|view| view.readings.iter().flatten()).all(|r| r.read == Read::End) =>
-            {
-                "carry"
-            }
-            Some(value) if value.divides() => "null",
+            Some(_) if reads.clone().all(|read| read == Read::End) => "carry",
+            Some(value) if value.divides() || reads.any(|read| matches!(read, Read::Quantile(_))) => "null",
             _ => "zero",
         }
     }
@@ -440,6 +441,7 @@ impl Builder {
             .map(|null| Ok((lower(&null.condition, Type::Flag, scope)?, null.reason.clone())))
             .collect::<Result<_, Error>>()?;
         check_unit(written, value.as_ref())?;
+        let quantiles = measures.iter().any(|measure| matches!(measure.read, Read::Quantile(_)));
         let mut metric = Metric {
             name: written.name.value.clone(),
             definition: String::new(),
@@ -450,7 +452,7 @@ impl Builder {
             every_window: written.every_window,
             kinds,
             views: Vec::new(),
-            ratio: value.as_ref().and_then(Expr::ratio),
+            ratio: value.as_ref().and_then(Expr::ratio).filter(|_| !quantiles),
             value,
             null_when,
             measures: measures.len(),
@@ -567,7 +569,7 @@ impl Builder {
 
     /// The bundle with these dimensions, in hours, that counts these facts.
     fn counted(&mut self, dims: &[Dim], triggers: &[Trigger], money: bool) -> usize {
-        let bundle = self.bundle(dims, money, Slicing::Hours);
+        let bundle = self.bundle(dims, money, Slicing::Hours, None);
         for trigger in triggers {
             let column = Column::Fact { trigger: trigger.clone(), amount: None, filter: None };
             position_or_push(&mut self.plan.bundles[bundle].columns, column);
@@ -645,17 +647,19 @@ impl Builder {
         };
         // These facts keep the currency; what is no money reads the sum over currencies.
         let keyed = matches!(&measure.column, Column::Fact { trigger, .. } if trigger.money());
-        let bundle = self.bundle(dims, keyed, slicing);
+        let bundle = self.bundle(dims, keyed, slicing, measure.bucket);
         let column = position_or_push(&mut self.plan.bundles[bundle].columns, measure.column.clone());
         let read = if matches!(slicing, Slicing::Trailing(_)) { Read::End } else { measure.read };
         Ok(Reading { bundle, column, read })
     }
 
-    fn bundle(&mut self, dims: &[Dim], money: bool, slicing: Slicing) -> usize {
+    fn bundle(&mut self, dims: &[Dim], money: bool, slicing: Slicing, bucket: Option<&'static str>) -> usize {
         let bundles = &mut self.plan.bundles;
-        let same = |bundle: &Bundle| bundle.dims == dims && bundle.money == money && bundle.slicing == slicing;
+        let same = |bundle: &Bundle| {
+            (bundle.dims.as_slice(), bundle.money, bundle.slicing, bundle.bucket) == (dims, money, slicing, bucket)
+        };
         bundles.iter().position(same).unwrap_or_else(|| {
-            bundles.push(Bundle { hash: 0, dims: dims.to_vec(), money, slicing, columns: Vec::new() });
+            bundles.push(Bundle { hash: 0, dims: dims.to_vec(), money, slicing, bucket, columns: Vec::new() });
             bundles.len() - 1
         })
     }
@@ -679,7 +683,8 @@ impl Builder {
                     if let Dim::Trait(number) = dim { format!("trait {}", traits[*number]) } else { format!("{dim:?}") }
                 })
                 .collect();
-            let text = format!("{names:?} {} {:?} {:?}", bundle.money, bundle.slicing, bundle.columns);
+            let text =
+                format!("{names:?} {} {:?} {:?} {:?}", bundle.money, bundle.slicing, bundle.bucket, bundle.columns);
             self.plan.bundles[index].hash = xxh3_64(text.as_bytes());
         }
         self.plan
@@ -803,6 +808,7 @@ fn definition(written: &Written, reads: &str) -> String {
                 &m.count,
                 &m.sum,
                 &m.mean,
+                &m.quantile,
                 &m.level,
                 &m.distinct,
                 &m.cohort,

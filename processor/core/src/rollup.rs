@@ -21,10 +21,11 @@ use std::{
 use crate::{
     calendar::{Kind, Time, Window},
     codec::{put, put_signed},
-    plan::{Plan, Read, Slicing},
+    plan::{Plan, Read, Reading, Slicing},
     series::Series,
 };
 
+mod buckets;
 mod changes;
 mod line;
 mod live;
@@ -39,6 +40,7 @@ pub use line::Line;
 pub use published::{Published, evaluate};
 pub use values::OTHER;
 
+use buckets::Buckets;
 use line::Lines;
 use live::Live;
 use rows::Rows;
@@ -78,6 +80,7 @@ pub struct Rollup {
     series: Series,
     /// By the number of the series.
     tables: Vec<Table>,
+    buckets: Buckets,
     lines: Lines,
     live: Live,
     /// For each metric, the place of each kind of window among its own.
@@ -110,6 +113,7 @@ impl Rollup {
             values: Values::new(&plan),
             series: Series::default(),
             tables: Vec::new(),
+            buckets: Buckets::default(),
             rows: Rows::default(),
             touched: Vec::new(),
             carried: BTreeMap::new(),
@@ -144,6 +148,7 @@ impl Rollup {
     /// Whether anything may have been added before to the slice of a series, or to the day that it is part of.
     pub fn knows(&mut self, bundle: usize, values: &[&str], slice: Time) -> bool {
         let slice = self.kept(bundle, slice);
+        let (values, _) = buckets::split(&self.plan, bundle, values);
         let shown = self.values.shown(bundle, values);
         if shown != values {
             return true;
@@ -199,10 +204,14 @@ impl Rollup {
         let mut shown: BTreeMap<(u32, Time), Box<[i128]>> = BTreeMap::new();
         for same in changes.chunk_by(|a, b| a.0 == b.0) {
             let (bundle, values) = of.describe(same[0].0);
-            let values_shown = self.values.shown(bundle, &values);
+            let (values, bucket) = buckets::split(&self.plan, bundle, &values);
+            if bucket.is_none() && self.plan.bundles[bundle].bucket.is_some() {
+                continue;
+            }
+            let values_shown = self.values.shown(bundle, values);
             if publish {
                 let changed = same.iter().filter(|(_, _, row)| row.iter().any(|change| *change != 0));
-                self.values.count(bundle, &values, &values_shown, changed.count() as u64);
+                self.values.count(bundle, values, &values_shown, changed.count() as u64);
             }
             for values in with_pool(&self.plan, bundle, &values_shown) {
                 let series = self.series.number(bundle, values.into_iter());
@@ -210,9 +219,13 @@ impl Rollup {
                     let slice = self.kept(bundle, *slice);
                     let sums = shown.entry((series, slice)).or_insert_with(|| vec![0; row.len()].into());
                     sums.iter_mut().zip(row.iter()).for_each(|(sum, change)| *sum += change);
+                    if let Some(bucket) = bucket {
+                        self.buckets.note(series, bucket, slice, row);
+                    }
                 }
             }
         }
+        self.buckets.add();
 
         let mut rows = shown.into_iter().map(|((series, slice), row)| (series, slice, row)).peekable();
         while let Some((series, slice, row)) = rows.next() {
@@ -414,12 +427,12 @@ impl Rollup {
     }
 
     /// The change of a row, if there is one. `numbers` is scratch.
-    fn publish(&mut self, key: Key, window: &Window, numbers: &mut Vec<i128>) -> Option<Change> {
+    fn publish(&mut self, key: Key, window: &Window, numbers: &mut Vec<Option<i128>>) -> Option<Change> {
         self.numbers(key, window, numbers);
         let line = &self.lines.list[key.line as usize];
         let metric = &self.plan.metrics[line.metric];
         let stored = self.rows.get(&key);
-        if stored.is_none() && !self.exists(line, window, numbers) {
+        if stored.is_none() && !self.exists(key, window, numbers) {
             return None;
         }
 
@@ -447,28 +460,42 @@ impl Rollup {
     }
 
     /// Whether a row that is not stored yet belongs into the results.
-    fn exists(&self, line: &Line, window: &Window, numbers: &[i128]) -> bool {
-        match line.presence {
-            None => numbers.iter().any(|number| *number != 0),
+    fn exists(&self, key: Key, window: &Window, numbers: &[Option<i128>]) -> bool {
+        let stands = |(reading, number): (&Reading, &Option<i128>)| match reading.read {
+            Read::Quantile(_) => number.is_some(),
+            Read::Window | Read::Start | Read::End => *number != Some(0),
+        };
+        match self.line(key.line).presence {
+            None => self.readings(key).1.iter().zip(numbers).any(stands),
             Some(series) => self.tables.get(series as usize).and_then(Table::first).is_some_and(|at| at < window.end),
         }
     }
 
-    /// The measures of a row.
-    fn numbers(&self, key: Key, window: &Window, numbers: &mut Vec<i128>) {
-        numbers.clear();
+    /// The place of a row's kind of window among those of its metric, and where its measures are.
+    fn readings(&self, key: Key) -> (usize, &[Reading]) {
         let line = &self.lines.list[key.line as usize];
         let place = self.places[line.metric][usize::from(key.kind)];
         let place = place.expect("a row is of a kind of window that its metric has");
-        let readings = &self.plan.metrics[line.metric].views[line.view].readings[place];
+        (place, &self.plan.metrics[line.metric].views[line.view].readings[place])
+    }
+
+    /// The measures of a row.
+    fn numbers(&self, key: Key, window: &Window, numbers: &mut Vec<Option<i128>>) {
+        numbers.clear();
+        let (place, readings) = self.readings(key);
         for (reading, series) in readings.iter().zip(self.lines.sources(key.line, place)) {
             // A series without data has no table.
             let table = self.tables.get(*series as usize);
-            numbers.push(table.map_or(0, |table| match reading.read {
-                Read::Window => table.sum(reading.column, window.start, window.end),
-                Read::Start => table.before(reading.column, window.start),
-                Read::End => table.before(reading.column, window.end),
-            }));
+            let sum = |read: &dyn Fn(&Table) -> i128| Some(table.map_or(0, read));
+            numbers.push(match reading.read {
+                Read::Window => sum(&|table| table.sum(reading.column, window.start, window.end)),
+                Read::Start => sum(&|table| table.before(reading.column, window.start)),
+                Read::End => sum(&|table| table.before(reading.column, window.end)),
+                Read::Quantile(percent) => {
+                    let (from, to) = (window.start, window.end);
+                    self.buckets.quantile(*series, reading.column, from, to, percent).map(i128::from)
+                }
+            });
         }
     }
 

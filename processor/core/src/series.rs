@@ -319,7 +319,8 @@ fn resolve(set: &mut Set, meaning: Meaning<'_>, series: &mut Series) {
     };
     let number = |bundle: usize| {
         let dims = meaning.plan.bundles[bundle].dims.iter().map(value);
-        series.number(bundle, dims.chain(group.money.then(|| meaning.names.text(set.key[1]))))
+        let bucket = group.bucket.map(|_| meaning.names.text(set.key[3 + group.dims.len()]));
+        series.number(bundle, dims.chain(group.money.then(|| meaning.names.text(set.key[1]))).chain(bucket))
     };
     set.series = group.targets.iter().map(|target| target.bundle).map(number).collect();
 }

@@ -84,9 +84,9 @@ impl Values<'_> {
     }
 
     /// When a currency was last used, and the sums that a metric reads.
-    fn total(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<i128>)> {
+    fn total(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<Option<i128>>)> {
         let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
-        Some((since, metric.totals.iter().map(|column| columns[*column]).collect()))
+        Some((since, metric.totals.iter().map(|column| Some(columns[*column])).collect()))
     }
 
     /// The silence at the end of a day.

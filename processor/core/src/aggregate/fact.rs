@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::group::{Amount, DimensionAt, Facts, Groups};
+use super::{
+    group::{Amount, DimensionAt, Facts, Groups},
+    quantile::bucket,
+};
 use crate::{
     calendar::Time,
     event::{Body, Custom, Usage},
@@ -80,6 +83,10 @@ impl View<'_> {
                 Slot::Integer(number) => Cow::Owned(number.to_string()),
                 Slot::Decimal(text) => Cow::Borrowed(text),
                 Slot::Absent => Cow::Borrowed(""),
+            },
+            DimensionAt::Bucket(place) => match self.slot(*place) {
+                Slot::Integer(number) => Cow::Owned(bucket(number).to_string()),
+                _ => Cow::Borrowed(""),
             },
             DimensionAt::Custom(name) => self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
         }

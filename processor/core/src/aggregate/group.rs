@@ -46,6 +46,8 @@ pub enum DimensionAt {
     Slot(usize),
     /// A custom field of the event.
     Custom(String),
+    /// The bucket of the number at this place among the fields of the fact.
+    Bucket(usize),
 }
 
 /// A bundle that a group is spread to.
@@ -66,6 +68,8 @@ pub struct Group {
     pub by_traits: bool,
     /// Whether the currency does.
     pub money: bool,
+    /// The field whose bucket does, last.
+    pub bucket: Option<&'static str>,
     /// Of measures of accounts: the filter over traits of each term.
     pub filters: Vec<Option<usize>>,
     /// Where rows go.
@@ -228,15 +232,20 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Add
 
         let dims: Vec<Dim> = bundle.dims.iter().filter(|dim| !matches!(dim, Dim::Trait(_))).cloned().collect();
         let by_traits = dims.is_empty() || dims.len() < bundle.dims.len();
-        let alike = |group: &Group| group.dims == dims && group.by_traits == by_traits && group.money == bundle.money;
+        let alike = |group: &Group| {
+            let same = (&group.dims, group.by_traits, group.money, group.bucket);
+            same == (&dims, by_traits, bundle.money, bundle.bucket)
+        };
         if let Some(group) = list[first..].iter_mut().find(|group| alike(group)) {
             group.targets.push(target);
             continue;
         }
-        let places: Vec<DimensionAt> = dims.iter().map(|dim| dimension(of, dim)).collect();
+        let mut places: Vec<DimensionAt> = dims.iter().map(|dim| dimension(of, dim)).collect();
         let of_parts = places.iter().any(|place| matches!(place, DimensionAt::Slot(at) if *at >= facts.whole));
-        let number =
-            push(list, Group { dims, by_traits, money: bundle.money, targets: vec![target], ..Group::default() });
+        places.extend(bundle.bucket.map(|name| DimensionAt::Bucket(place_of(of, name))));
+        let (money, bucket) = (bundle.money, bundle.bucket);
+        let group = Group { dims, by_traits, money, bucket, targets: vec![target], ..Group::default() };
+        let number = push(list, group);
         if of_parts { &mut facts.of_parts } else { &mut facts.of_whole }.push((number, places));
     }
     facts
@@ -248,9 +257,7 @@ fn amount(of: Option<&FactType>, field: Option<&Field>) -> Amount {
         Some(Field::Count) => Amount::Count,
         Some(Field::Custom(name)) => Amount::Custom(name.clone()),
         Some(Field::Has(field)) => Amount::Has(Box::new(amount(of, Some(field)))),
-        Some(Field::Of(name)) => {
-            Amount::Slot(of.and_then(|fact| fact.place(name)).expect("a fact has the fields that are summed"))
-        }
+        Some(Field::Of(name)) => Amount::Slot(place_of(of, name)),
         Some(field) => unreachable!("{field:?} is no number"),
     }
 }
@@ -258,9 +265,13 @@ fn amount(of: Option<&FactType>, field: Option<&Field>) -> Amount {
 fn dimension(of: Option<&FactType>, dim: &Dim) -> DimensionAt {
     match dim {
         Dim::Custom(name) => DimensionAt::Custom(name.clone()),
-        Dim::Of(name) => DimensionAt::Slot(of.and_then(|fact| fact.place(name)).expect("a fact has its dimensions")),
+        Dim::Of(name) => DimensionAt::Slot(place_of(of, name)),
         Dim::Trait(_) => unreachable!("traits are no dimensions of events"),
     }
+}
+
+fn place_of(of: Option<&FactType>, name: &str) -> usize {
+    of.and_then(|fact| fact.place(name)).expect("a measure reads fields that its fact has")
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) -> usize {

@@ -77,9 +77,10 @@ fn plan() -> Arc<Plan> {
       promoters: {count: survey.answered, where: 'data.kind == \"nps\" && data.score >= 9'}
       effort: {sum: answer, of: effort, where: kind == \"ces\"}
       satisfaction: {sum: answer, of: satisfaction}
+      middle: {quantile: answer, of: effort, where: kind == \"ces\"}
       easy: {count: answer, where: easy}
       satisfied: {count: answer, where: 'satisfied && !data.custom.bot'}
-    value: promoters + effort + satisfaction + easy + satisfied
+    value: middle + promoters + effort + satisfaction + easy + satisfied
 
   - name: filtered
     title: Filtered

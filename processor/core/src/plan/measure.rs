@@ -20,15 +20,18 @@ pub(super) struct Lowered {
     pub(super) column: Column,
     pub(super) read: Read,
     pub(super) per_window: bool,
+    /// The field by whose buckets it is kept.
+    pub(super) bucket: Option<&'static str>,
     /// Money, or another number.
     pub(super) unit: Type,
 }
 
 /// The kinds of measure, each with the keys that it takes.
-const KINDS: [(&str, &[&str]); 6] = [
+const KINDS: [(&str, &[&str]); 7] = [
     ("count", &["where", "traits"]),
     ("sum", &["of", "where"]),
     ("mean", &["of", "where"]),
+    ("quantile", &["of", "at", "where"]),
     ("level", &["at", "where"]),
     ("distinct", &["among", "where"]),
     ("cohort", &["then", "where"]),
@@ -37,8 +40,8 @@ const KINDS: [(&str, &[&str]); 6] = [
 /// The keys beside the kind and `where`, which all take, with where they belong.
 fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 5] {
     [
-        ("of", "`sum` and `mean`", measure.of.as_ref()),
-        ("at", "`level`", measure.at.as_ref()),
+        ("of", "`sum`, `mean` and `quantile`", measure.of.as_ref()),
+        ("at", "`level` and `quantile`", measure.at.as_ref()),
         ("among", "`distinct`", measure.among.as_ref()),
         ("then", "`cohort`", measure.then.as_ref()),
         ("traits", "`count: customer_lost`", measure.traits.as_ref()),
@@ -50,7 +53,7 @@ impl Builder {
     pub(super) fn measure(&mut self, name: &str, measure: &Measure, metric: &Metric) -> Result<Vec<Lowered>, Error> {
         let (kind, of) = kind(name, measure, metric)?;
         let one = |column: Column, read: Read, per_window: bool| {
-            Ok(vec![Lowered { column, read, per_window, unit: Type::Number }])
+            Ok(vec![Lowered { column, read, per_window, bucket: None, unit: Type::Number }])
         };
         match kind {
             "count" => match &measure.traits {
@@ -68,6 +71,7 @@ impl Builder {
             },
             "sum" => Ok(vec![self.fact(measure, of, true)?]),
             "mean" => Ok(vec![self.fact(measure, of, true)?, self.fact(measure, of, false)?]),
+            "quantile" => Ok(vec![self.quantile(measure, of)?]),
             "level" => {
                 let trigger = names::level(of)?;
                 measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
@@ -145,7 +149,27 @@ impl Builder {
         };
         let filter = self.filter(&trigger, measure)?;
         let unit = if money { Type::Money } else { Type::Number };
-        Ok(Lowered { column: Column::Fact { trigger, amount, filter }, read: Read::Window, per_window: false, unit })
+        let column = Column::Fact { trigger, amount, filter };
+        Ok(Lowered { column, read: Read::Window, per_window: false, bucket: None, unit })
+    }
+
+    /// Counts of facts by the bucket of a field.
+    fn quantile(&mut self, measure: &Measure, name: &Spanned<String>) -> Result<Lowered, Error> {
+        let trigger = names::trigger(name)?;
+        let Some(of) = &measure.of else { return Err(Error::at(name, "a quantile needs `of`, the field")) };
+        let (field, unit) = self.summed(&trigger, of)?;
+        let Field::Of(bucket) = field else {
+            return Err(Error::at(of, "a quantile is over a field of a fact, not of an event alone"));
+        };
+        let percent = measure.at.as_ref().map_or(Ok(50), percent)?;
+        let filter = self.filter(&trigger, measure)?;
+        Ok(Lowered {
+            column: Column::Fact { trigger, amount: None, filter },
+            read: Read::Quantile(percent),
+            per_window: false,
+            bucket: Some(bucket),
+            unit,
+        })
     }
 
     /// The filter of a measure of these facts or events.
@@ -201,9 +225,17 @@ impl Builder {
 
 /// The one kind of a measure with what it is of; its other keys belong to that kind.
 fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'static str, &'m Spanned<String>), Error> {
-    let given = [&measure.count, &measure.sum, &measure.mean, &measure.level, &measure.distinct, &measure.cohort];
+    let given = [
+        &measure.count,
+        &measure.sum,
+        &measure.mean,
+        &measure.quantile,
+        &measure.level,
+        &measure.distinct,
+        &measure.cohort,
+    ];
     let mut given = KINDS.iter().zip(given).filter_map(|(kind, of)| Some((kind, of.as_ref()?)));
-    let rule = "a measure has exactly one of count, sum, mean, level, distinct, cohort";
+    let rule = "a measure has exactly one of count, sum, mean, quantile, level, distinct, cohort";
     let Some(((kind, takes), of)) = given.next() else {
         return Err(Error::at(&metric.name, format!("the measure `{name}` counts nothing; {rule}")));
     };
@@ -217,6 +249,14 @@ fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'stat
         }
     }
     Ok((kind, of))
+}
+
+/// The percentage of `p90`.
+fn percent(at: &Spanned<String>) -> Result<u8, Error> {
+    let percent = at.value.strip_prefix('p').and_then(|number| number.parse().ok());
+    percent.filter(|percent| (1..=100).contains(percent)).ok_or_else(|| {
+        Error::at(at, format!("`{}` is no quantile; use p50 for the median, p90 for nine in ten", at.value))
+    })
 }
 
 fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {

@@ -92,17 +92,23 @@ fn loads(measures: &str) {
 #[test]
 fn a_key_that_means_nothing_is_refused() {
     for (measure, message) in [
-        ("{count: order, at: ^start}", "`at` means nothing for a count; it belongs to `level`"),
+        ("{count: order, at: ^start}", "`at` means nothing for a count; it belongs to `level` and `quantile`"),
         (
             "{level: customer, traits: ^start}",
             "`traits` means nothing for a level; it belongs to `count: customer_lost`",
         ),
-        ("{count: order, of: ^net}", "`of` means nothing for a count; it belongs to `sum` and `mean`"),
+        ("{count: order, of: ^net}", "`of` means nothing for a count; it belongs to `sum`, `mean` and `quantile`"),
         ("{sum: order, of: net, among: ^customer}", "`among` means nothing for a sum; it belongs to `distinct`"),
         ("{level: customer, then: ^lost}", "`then` means nothing for a level; it belongs to `cohort`"),
         ("{mean: order, of: net, then: ^lost}", "`then` means nothing for a mean; it belongs to `cohort`"),
-        ("{distinct: order, of: ^net}", "`of` means nothing for a distinct; it belongs to `sum` and `mean`"),
-        ("{cohort: customer, then: lost, at: ^end}", "`at` means nothing for a cohort; it belongs to `level`"),
+        (
+            "{distinct: order, of: ^net}",
+            "`of` means nothing for a distinct; it belongs to `sum`, `mean` and `quantile`",
+        ),
+        (
+            "{cohort: customer, then: lost, at: ^end}",
+            "`at` means nothing for a cohort; it belongs to `level` and `quantile`",
+        ),
         ("{count: order, traits: ^start}", "`traits` means nothing here; it belongs to `count: customer_lost`"),
         ("{count: customer_lost, traits: ^end}", "`end` is not known here; use start"),
         ("{level: customer, at: ^middle}", "`middle` is not known here; use start or end"),

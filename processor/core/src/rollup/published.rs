@@ -57,18 +57,23 @@ impl Published {
 
 /// Measures of a row, then the margin.
 struct Numbers<'a> {
-    numbers: &'a [i128],
+    numbers: &'a [Option<i128>],
     margin: Rational,
 }
 
 impl Values for Numbers<'_> {
     fn get(&self, slot: usize) -> Value<'_> {
-        Value::Number(self.numbers.get(slot).map_or(self.margin, |number| Rational::integer(*number)))
+        match self.numbers.get(slot) {
+            None => Value::Number(self.margin),
+            Some(number) => number.map_or(Value::Null, |number| Value::Number(Rational::integer(number))),
+        }
     }
 }
 
 /// Value, ratio and reason of a metric for these measures; `final` and `corrected` are the caller's.
-pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[i128]) -> Published {
+///
+/// A number is missing where it is a quantile of nothing.
+pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[Option<i128>]) -> Published {
     let values = Numbers { numbers, margin: plan.settings.margin };
     let number = |expr: &Expr| match expr.eval(&values) {
         Value::Number(number) => Some(number),

@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::{
+    aggregate::quantile::bucket,
     calendar::timestamp,
     catalog::Catalog,
     lifecycle::{self, FactId, order},
@@ -288,4 +289,39 @@ fn an_old_history_in_one_instant_looks_at_each_row_once() {
     });
     // 1996-01-01 to 2026-01-01.
     assert_eq!(levels.count(), 10_959);
+}
+
+const QUANTILES: &str = "
+meaningful: [order]
+metrics:
+  - {name: median, title: M, description: D, unit: points, windows: [1d], measures: {m: {quantile: answer, of: effort}}, value: m}
+  - {name: most, title: M, description: D, unit: points, windows: [1mo], measures: {m: {quantile: answer, of: effort, at: p90}}, value: m / 2}
+";
+
+#[test]
+fn a_quantile_is_that_of_all_in_the_window_and_of_nothing_is_null() {
+    let mut scene = Scene::of(QUANTILES);
+    let answers = |scene: &mut Scene, at: &str, effort: i64, count: i128| {
+        let at = at.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        for number in 0..scene.plan.bundles.len() {
+            scene.changes.add(number, &[&bucket(effort).to_string()], at, &[count]);
+        }
+    };
+    for effort in 1..=10 {
+        answers(&mut scene, "2024-01-01T00:00:00Z", effort, 1);
+    }
+    answers(&mut scene, "2024-01-02T00:00:00Z", 100, 1);
+    scene.tick("2024-01-02T10:00:00Z");
+    // The latest of the second day is taken back: its median is of nothing.
+    answers(&mut scene, "2024-01-02T00:00:00Z", 100, -1);
+    scene.tick("2024-01-02T10:00:01Z");
+    scene.check(expect![[r#"
+        at 2024-01-02T10:00:00Z
+          median 2024-01-01  Some(5.0) None final
+          median 2024-01-02  Some(100.0) None
+          most 2024-01-01  Some(5.0) None
+        at 2024-01-02T10:00:01Z
+          median 2024-01-02  None Noneno denominator
+          most 2024-01-01  Some(4.5) None
+    "#]]);
 }

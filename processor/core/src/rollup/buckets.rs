@@ -1,0 +1,58 @@
+//! The buckets of quantiles: of each series of such a bundle, how many facts fell into each bucket, slice by slice.
+//!
+//! A series of the log has its bucket as the last of its values. Here all buckets of a series are together; what the rollup
+//! keeps under the series itself is the sum over them, which says where anything stands.
+
+use std::collections::BTreeMap;
+
+use super::table::Table;
+use crate::{
+    aggregate::quantile::{Bucket, nearest_rank},
+    calendar::Time,
+    map::Map,
+    plan::Plan,
+};
+
+/// Changes of a bucket of a series, slice by slice.
+type Slices = BTreeMap<Time, Box<[i128]>>;
+
+/// The buckets of all series.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    of: Map<u32, BTreeMap<Bucket, Table>>,
+    /// Those of the instant, not added yet.
+    new: BTreeMap<(u32, Bucket), Slices>,
+}
+
+/// The bucket that the values of a series end with, and the other values; `None` where a bundle has no buckets.
+pub(super) fn split<'v, 'a>(plan: &Plan, bundle: usize, values: &'v [&'a str]) -> (&'v [&'a str], Option<Bucket>) {
+    match (plan.bundles[bundle].bucket, values.split_last()) {
+        // A fact without the field has no bucket, and is in no quantile.
+        (Some(_), Some((bucket, values))) => (values, bucket.parse().ok()),
+        _ => (values, None),
+    }
+}
+
+impl Buckets {
+    /// Notes a change of a bucket in a slice of a series.
+    pub(super) fn note(&mut self, series: u32, bucket: Bucket, slice: Time, row: &[i128]) {
+        let sums =
+            self.new.entry((series, bucket)).or_default().entry(slice).or_insert_with(|| vec![0; row.len()].into());
+        sums.iter_mut().zip(row).for_each(|(sum, change)| *sum += change);
+    }
+
+    /// Adds what was noted.
+    pub(super) fn add(&mut self) {
+        for ((series, bucket), slices) in std::mem::take(&mut self.new) {
+            let slices: Vec<(Time, Box<[i128]>)> = slices.into_iter().collect();
+            self.of.entry(series).or_default().entry(bucket).or_default().add(&slices);
+        }
+    }
+
+    /// The value up to which `percent` percent of all in `[from, to)` are; `None` where there are none.
+    pub(super) fn quantile(&self, series: u32, column: usize, from: Time, to: Time, percent: u8) -> Option<i64> {
+        let counts: Vec<(Bucket, i128)> =
+            self.of.get(&series)?.iter().map(|(bucket, table)| (*bucket, table.sum(column, from, to))).collect();
+        nearest_rank(&counts, percent)
+    }
+}
