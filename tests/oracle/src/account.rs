@@ -18,8 +18,30 @@ fn row(metric: &'static str, account: &Account<'_>, window: Window, value: i128,
 
 /// Net revenue to date in each currency of the account's orders, invoices and refunds.
 pub fn values(account: &Account<'_>, converter: &Converter, rows: &mut Vec<Row>) {
+    for (currency, (sum, since)) in sums(account, Micros::MAX, converter) {
+        let mut row = row("account_value", account, Window::TO_DATE, sum.total(), "money").optional_if(since.is_none());
+        row.currency = Some(currency.to_owned());
+        row.since = since;
+        rows.push(row);
+    }
+}
+
+/// Net revenue before an instant.
+pub fn value_at(account: &Account<'_>, currency: &str, instant: Micros, converter: &Converter) -> i128 {
+    sums(account, instant, converter).get(currency).map_or(0, |(sum, _)| sum.total())
+}
+
+/// Net revenue before an instant by currency, and the time of the last that is in it.
+fn sums<'c>(
+    account: &Account<'c>,
+    before: Micros,
+    converter: &'c Converter,
+) -> BTreeMap<&'c str, (Money, Option<Micros>)> {
     let mut sums: BTreeMap<&str, (Money, Option<Micros>)> = BTreeMap::new();
-    let mut add = |currency, at, amount, counts| {
+    let mut add = |currency, at, amount, counts: bool| {
+        if at >= before {
+            return;
+        }
         let Some((currency, rate)) = converter.rate(currency, at) else { return };
         let (sum, since) = sums.entry(currency).or_default();
         if counts {
@@ -36,12 +58,7 @@ pub fn values(account: &Account<'_>, converter: &Converter, rows: &mut Vec<Row>)
     for refund in &account.refunds {
         add(refund.currency, refund.key.0, -refund.amount, true);
     }
-    for (currency, (sum, since)) in sums {
-        let mut row = row("account_value", account, Window::TO_DATE, sum.total(), "money").optional_if(since.is_none());
-        row.currency = Some(currency.to_owned());
-        row.since = since;
-        rows.push(row);
-    }
+    sums
 }
 
 /// Movements of MRR in each local day (ascending) that has one.

@@ -137,10 +137,10 @@ impl<'a> Inputs<'a> {
     }
 
     fn recency(&self, bound: Bound<'_>, today: i64) -> Option<Fraction> {
-        // Several signs of one instant are one here: it is enough that the first of them is seen.
+        // Signs have times alone: those of an instant are seen with its first event, and not by what is due then.
         let seen = self.meaningful.partition_point(|at| match bound {
-            Bound::Before(key) => *at < key.0,
-            Bound::Through(key) => *at <= key.0,
+            Bound::Through(key) if key != due(key.0) => *at <= key.0,
+            Bound::Before(key) | Bound::Through(key) => *at < key.0,
         });
         let last = *self.meaningful.get(seen.checked_sub(1)?)?;
         Some((step(self.age(last, today), &[(3, 100), (7, 80), (14, 60), (30, 40), (60, 20)]), 1))

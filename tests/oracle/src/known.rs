@@ -10,10 +10,10 @@ use crate::level::{Levels, Span};
 use crate::mark::{self, Mark, SECOND};
 use crate::read::Event;
 use crate::retention::{self, Payer};
-use crate::row::{ALL, Answer, NO_DENOMINATOR, Row};
+use crate::row::{ALL, Answer, Group, NO_DENOMINATOR, Row};
 use crate::values::Kept;
 use crate::{Micros, NOW, Settings, deal, lead, money, movement, renewal, survey, ticket};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What is known at `clock`.
 #[derive(Debug)]
@@ -40,7 +40,15 @@ pub struct Known<'a> {
     pub converter: Converter,
     /// The values of dimensions that are kept apart.
     pub kept: &'a Kept,
-    events: Vec<&'a Event>,
+    /// The events in effect, in the order of facts.
+    pub events: Vec<&'a Event>,
+}
+
+/// From when on some series have rows.
+#[derive(Debug)]
+pub struct Over<'a> {
+    since: HashMap<(Group<'a>, &'a str), Micros>,
+    currencies: BTreeMap<&'a str, (Micros, Option<Micros>)>,
 }
 
 impl<'a> Known<'a> {
@@ -81,28 +89,47 @@ impl<'a> Known<'a> {
 
     /// The rows of all windows, but for those of accounts.
     pub fn rows(&'a self, windows: &[Window], seen: &Seen<'a>, rows: &mut Vec<Row>) {
-        let since = retention::since(&self.payers, self.kept, &self.converter);
-        let currencies = cost::seen(&self.events, &self.costs, &self.converter);
+        let over = self.over();
         for &window in windows {
-            self.base_rows(window, seen, &currencies, rows);
-            let mut table = mark::sum(&self.marks, window, NOW, &self.converter);
-            self.velocities(&mut table, window, rows);
-            mark::rows(table, window, rows);
-            let (clock, kept) = (self.clock, self.kept);
-            retention::rows(&self.payers, window, clock, &since, kept, &self.converter, rows);
+            self.window(window, self.clock, NOW, seen, &over, rows);
         }
-        self.levels.rows(windows, self.clock, seen, &self.converter, rows);
+        self.levels.oldest(windows, self.clock, seen, rows);
+    }
+
+    /// When revenue retention and costs begin.
+    pub fn over(&'a self) -> Over<'a> {
+        let since = retention::since(&self.payers, self.kept, &self.converter);
+        Over { since, currencies: cost::seen(&self.events, &self.costs, &self.converter) }
+    }
+
+    /// The rows of one window at a clock, from what came about before `seen_at`; without the oldest that waits.
+    pub fn window(
+        &'a self,
+        window: Window,
+        clock: Micros,
+        seen_at: Micros,
+        seen: &Seen<'a>,
+        over: &Over<'a>,
+        rows: &mut Vec<Row>,
+    ) {
+        self.base_rows(window, clock, seen, &over.currencies, rows);
+        let mut table = mark::sum(&self.marks, window, seen_at, &self.converter);
+        self.velocities(&mut table, window, clock, rows);
+        mark::rows(table, window, rows);
+        retention::rows(&self.payers, window, clock, &over.since, self.kept, &self.converter, rows);
+        self.levels.levels(window, clock, seen, &self.converter, rows);
     }
 
     fn base_rows(
         &'a self,
         window: Window,
+        clock: Micros,
         seen: &Seen<'a>,
         currencies: &BTreeMap<&'a str, (Micros, Option<Micros>)>,
         rows: &mut Vec<Row>,
     ) {
         let money = money::sum(&self.facts, window, &self.converter);
-        let base = base::count(self.accounts, window, self.clock, self.kept);
+        let base = base::count(self.accounts, window, clock, self.kept);
         money::rows(&money, money::orders(&self.facts, window), window, rows);
         base::Tables { window, money: &money, base: &base, margin: self.settings.margin }.rows(seen, rows);
         let all = base.get(&ALL).copied().unwrap_or_default();
@@ -110,12 +137,12 @@ impl<'a> Known<'a> {
     }
 
     /// `sales_velocity`; takes its parts out of the table.
-    fn velocities(&self, table: &mut mark::Table<'a>, window: Window, rows: &mut Vec<Row>) {
+    fn velocities(&self, table: &mut mark::Table<'a>, window: Window, clock: Micros, rows: &mut Vec<Row>) {
         let closed: Vec<mark::Name<'a>> = table.keys().filter(|name| name.0 == deal::CLOSED).copied().collect();
         for (_, group, currency) in closed {
             let mut part = |metric| table.remove(&(metric, group, currency)).unwrap_or_default();
             let (closed, won, elapsed) = (part(deal::CLOSED), part(deal::WON), part(deal::DAYS));
-            let open = self.levels.at(deal::OPEN, group, currency, base::end_of(window, self.clock));
+            let open = self.levels.at(deal::OPEN, group, currency, base::end_of(window, clock));
             let answer = velocity(open, &closed, won.num.total(), elapsed.num.total());
             let fill = answer.is_fill();
             rows.push(Row::aggregate("sales_velocity", window, group, Some(currency), answer).optional_if(fill));

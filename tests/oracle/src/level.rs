@@ -97,7 +97,7 @@ impl<'a> Levels<'a> {
         self.steps.get(&(metric, group, currency)).map_or(0, |steps| level_at(steps, instant))
     }
 
-    /// The rows of all windows (of one kind after the other, each ascending).
+    /// The rows of all windows.
     pub fn rows(
         &self,
         windows: &[Window],
@@ -109,18 +109,31 @@ impl<'a> Levels<'a> {
         for &window in windows {
             self.levels(window, clock, seen, converter, rows);
         }
+        self.oldest(windows, clock, seen, rows);
+    }
+
+    /// The rows of the oldest that waits.
+    pub fn oldest(&self, windows: &[Window], clock: Micros, seen: &Seen<'a>, rows: &mut Vec<Row>) {
         for (name, spans) in &self.ages {
             ages(name.1, spans, windows, clock, rows);
         }
+        let with: HashSet<Group<'a>> = self.ages.keys().map(|name| name.1).collect();
         for &window in windows {
-            let with: HashSet<Group<'a>> = self.ages.keys().map(|name| name.1).collect();
             for (group, sure) in seen.groups(window).filter(|(group, _)| !with.contains(group)) {
                 rows.push(Row::aggregate(OLDEST.1, window, group, None, Answer::Whole(0)).optional_if(!sure));
             }
         }
     }
 
-    fn levels(&self, window: Window, clock: Micros, seen: &Seen<'a>, converter: &'a Converter, rows: &mut Vec<Row>) {
+    /// The rows of a window, but for the oldest.
+    pub fn levels(
+        &self,
+        window: Window,
+        clock: Micros,
+        seen: &Seen<'a>,
+        converter: &'a Converter,
+        rows: &mut Vec<Row>,
+    ) {
         let end = end_of(window, clock);
         let mut sums: HashMap<Name<'a>, Money> = HashMap::new();
         for (&(metric, group, currency), steps) in &self.steps {

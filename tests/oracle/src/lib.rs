@@ -77,9 +77,11 @@ pub mod cost;
 pub mod deal;
 pub mod decimal;
 pub mod diff;
+pub mod explain;
 pub mod filtered;
 pub mod fx;
 pub mod generate;
+pub mod goal;
 pub mod health;
 pub mod history;
 pub mod known;
@@ -91,6 +93,7 @@ pub mod merge;
 pub mod money;
 pub mod movement;
 pub mod order;
+pub mod projection;
 pub mod rational;
 pub mod read;
 pub mod renewal;
@@ -105,6 +108,7 @@ pub mod spread;
 pub mod subscription;
 pub mod survey;
 pub mod ticket;
+pub mod usual;
 pub mod values;
 
 #[cfg(test)]

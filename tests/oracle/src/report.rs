@@ -6,7 +6,9 @@ use crate::read::{Event, Log};
 use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
 use crate::values::Kept;
-use crate::{Error, Micros, Settings, account, base, cost, filtered, health, history, lead, merge, renewal, repair};
+use crate::{
+    Error, Micros, Settings, account, base, cost, filtered, goal, health, history, lead, merge, renewal, repair,
+};
 use std::collections::{BTreeMap, HashSet};
 
 /// What must stand after the last tick.
@@ -77,7 +79,7 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let days = truth.windows.iter().find(|(kind, _)| *kind == Kind::Day).map_or(&[][..], |(_, days)| days);
     let kept = Kept::of(log, settings, clock);
     for (instant, windows) in &shown {
-        rows_at(*instant, log, settings, windows, days, &kept, &mut truth.rows);
+        rows_at(*instant, log, settings, windows, days, &kept, &mut truth.rows)?;
     }
     truth.rows.sort_by(|a, b| key(a).cmp(&key(b)));
     Ok(truth)
@@ -99,7 +101,7 @@ fn rows_at(
     days: &[Window],
     kept: &Kept,
     found: &mut Vec<Row>,
-) {
+) -> Result<(), Error> {
     let events = repair::distinct(log, settings, instant);
     let effective = repair::effective(&events);
     let accounts = history::accounts(&effective, settings, instant);
@@ -123,13 +125,15 @@ fn rows_at(
     for (account, changes) in &known.scores {
         health::rows(account, changes, days, &mut rows);
     }
-    // Accounts tell of all their windows.
+    goal::Goals::of(&known, &seen).rows(days, &mut rows)?;
+    // Accounts and goals tell of all their windows.
     let asked: HashSet<Window> = windows.iter().copied().collect();
     rows.retain(|row| asked.contains(&row.window));
     for row in &mut rows {
         row.is_final = is_final(row.metric, row.window, instant, settings.allowed_lateness);
     }
     found.append(&mut rows);
+    Ok(())
 }
 
 /// Times of the events that `events` counts, ascending.

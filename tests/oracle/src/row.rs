@@ -37,6 +37,23 @@ pub enum By {
 }
 
 impl By {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Nothing,
+        Self::Plan,
+        Self::Segment,
+        Self::Region,
+        Self::Channel,
+        Self::Source,
+        Self::Product,
+        Self::Owner,
+        Self::Topic,
+        Self::Stage,
+        Self::Kind,
+        Self::Band,
+        Self::Goal,
+    ];
+
     /// What every aggregate has.
     pub const TRAITS: [Self; 4] = [Self::Nothing, Self::Plan, Self::Segment, Self::Region];
 
@@ -98,6 +115,17 @@ impl Answer {
             Self::Ratio(_, 0) | Self::Null(_) => None,
             Self::Ratio(num, den) | Self::Compound(num, den) | Self::Quantile(num, den) => {
                 Some(rational::nearest(num, den))
+            }
+        }
+    }
+
+    /// The value exactly, with a positive denominator.
+    pub fn exact(&self) -> Option<(i128, i128)> {
+        match *self {
+            Self::Whole(n) => Some((n, 1)),
+            Self::Ratio(_, 0) | Self::Null(_) => None,
+            Self::Ratio(num, den) | Self::Compound(num, den) | Self::Quantile(num, den) => {
+                Some(rational::reduce(num, den))
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::settings::{self, Settings};
 use crate::{Error, Micros, local, read, row, truth};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 
 /// One file.
 #[derive(Clone, Debug, Default)]
@@ -105,13 +106,21 @@ impl Scenario {
         }
         lines.push_str(&json!({"tick": row::stamp(self.now)?}).to_string());
         let truth = truth(&read::log(lines.as_bytes())?, &self.settings()?)?;
-        truth.rows.iter().map(row::Row::json).collect()
+        // Of the metrics that are asked for.
+        let asked: HashSet<&str> = self.expectations.iter().map(|wanted| wanted.metric.as_str()).collect();
+        truth.rows.iter().filter(|row| asked.contains(row.metric)).map(row::Row::json).collect()
     }
 
     /// What the rows, as JSON, say otherwise than expected.
     pub fn differences(&self, rows: &[Value]) -> Result<Vec<String>, Error> {
         let zone = self.zone()?;
-        Ok(self.expectations.iter().filter_map(|expectation| expectation.difference(rows, &zone)).collect())
+        let mut by_metric: HashMap<&str, Vec<&Value>> = HashMap::new();
+        for row in rows {
+            by_metric.entry(row["metric"].as_str().unwrap_or_default()).or_default().push(row);
+        }
+        let of = |metric: &str| by_metric.get(metric).map_or(&[][..], Vec::as_slice);
+        let differences = self.expectations.iter().filter_map(|wanted| wanted.difference(of(&wanted.metric), &zone));
+        Ok(differences.collect())
     }
 }
 

@@ -8,6 +8,7 @@
 mod base;
 mod compare;
 mod filtered;
+mod health;
 mod keep;
 mod money;
 mod repair;

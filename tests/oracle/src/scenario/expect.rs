@@ -8,6 +8,7 @@
 //!
 //! - `12`, `0.5`, and with a currency `12.50` in major units: the value;
 //! - `3/4`: numerator and denominator, which give the value; `0/0` is null for lack of a denominator;
+//! - `=3/4`: the value alone, as a fraction;
 //! - `2h`, `30m`, `1d`, `5s`, and so `3h/2`: times, in seconds;
 //! - `~10`: the value within one in a hundred;
 //! - `none REASON`: null, and why;
@@ -110,8 +111,8 @@ impl Expectation {
     }
 
     /// How the rows differ from it.
-    pub(super) fn difference(&self, rows: &[Value], zone: &TimeZone) -> Option<String> {
-        let row = rows.iter().find(|row| self.is_of(row, zone));
+    pub(super) fn difference(&self, rows: &[&Value], zone: &TimeZone) -> Option<String> {
+        let row = rows.iter().copied().find(|row| self.is_of(row, zone));
         let right = match (row, &self.wanted) {
             (None, wanted) => *wanted == Wanted::Nothing,
             (Some(row), wanted) => says(row, wanted) && (self.since.is_none() || instant(&row["since"]) == self.since),
@@ -172,6 +173,10 @@ fn wanted(answer: &str, reason: String, money: bool) -> Result<Wanted, Error> {
     Ok(match (answer, answer.split_once('/')) {
         ("none", _) => Wanted::Null(reason),
         ("nothing", _) => Wanted::Nothing,
+        (_, Some((num, den))) if num.starts_with('=') => {
+            let (num, den) = (number(&num[1..])?, number(den)?);
+            Wanted::Value(rational::reduce(num.0 * den.1, num.1 * den.0))
+        }
         (_, Some((num, den))) => Wanted::Ratio(number(num)?, number(den)?),
         (_, None) => match answer.strip_prefix('~') {
             Some(about) => Wanted::About(number(about)?),

@@ -18,7 +18,7 @@
 //!     lead l1 created [source=ads] [owner=ann] | contacted [automated=true] | qualified | converted ACCOUNT
 //!     cost acquisition | retention 300.00 EUR [period=2024-01-01..2024-04-01]
 //!     rate EUR 1.10 USD [valid_from=2024-01-01]              1 EUR is 1.10 USD
-//!     goal g1 nps 50 due=2024-12-31 [window=1q] [direction=down] [currency=EUR]
+//!     goal g1 nps 50 due=2024-12-31 [window=1q] [direction=down] [currency=EUR] [for=plan:pro]
 //!     ACCOUNT retracts ID
 //!
 //! `nobody` is no account. Amounts are in major units. Every line may have `id=` and `corrects=`; an event's id is else
@@ -126,6 +126,10 @@ impl Told {
                 let (min, max) = range(value)?;
                 insert("scale_min", number_of(&min)?);
                 insert("scale_max", number_of(&max)?);
+            }
+            "for" => {
+                let (dimension, value) = value.split_once(':').ok_or_else(|| Error(format!("for what? {value}")))?;
+                insert("dimensions", json!({dimension: value}));
             }
             "count" | "probability" => insert(name, number_of(value)?),
             "public" | "automated" | "higher_is_better" => insert(name, json!(value == "true")),

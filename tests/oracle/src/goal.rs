@@ -1,0 +1,253 @@
+//! Goals: `goal_progress`, `goal_expected`, `goal_lead`, by goal, a row for each local day.
+//!
+//! A row counts what is dated before the end of its day, and as passed the days that ended before that. A goal has rows
+//! from the day on which it is set to the day that begins when it is due, or until it ends.
+//!
+//! A goal on a sum is about its own window alone. Of any other metric with windows the value is that of the window of the
+//! goal's kind in which the day lies, up to the goal's own; the baseline is that of the window in which it is set.
+
+use crate::base::Seen;
+use crate::calendar::{self, Kind, Window};
+use crate::decimal::{self, Fraction};
+use crate::health::{self, Bound};
+use crate::known::{Known, Over};
+use crate::read::Event;
+use crate::row::{Answer, By, NO_DENOMINATOR, Row};
+use crate::{Error, Micros, account, local, rational};
+use std::collections::{BTreeMap, HashMap};
+
+/// Why there is no progress.
+pub const NO_BASELINE: &str = "no baseline";
+/// Why there is no progress.
+pub const TARGET_IS_BASELINE: &str = "target is the baseline";
+
+/// A goal as it was set once.
+#[derive(Clone, Debug)]
+struct Goal<'a> {
+    name: &'a str,
+    metric: &'a str,
+    set: Micros,
+    /// `None` ends it.
+    target: Option<Fraction>,
+    /// The instant at which it is due.
+    due: Micros,
+    kind: Kind,
+    group: (By, &'a str),
+    account: Option<&'a str>,
+    currency: Option<&'a str>,
+}
+
+/// Metrics whose value is a sum or a count.
+fn is_sum(metric: &str) -> bool {
+    metric.ends_with("_mrr")
+        || matches!(metric, "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost")
+}
+
+/// Metrics that have a value at an instant.
+fn is_level(metric: &str) -> bool {
+    matches!(
+        metric,
+        "customers"
+            | "pipeline_value"
+            | "weighted_pipeline_value"
+            | "response_time_waiting"
+            | "health_score_accounts"
+            | "health_score"
+            | "account_value"
+            | "silence"
+    )
+}
+
+fn goal<'a>(event: &'a Event, known: &Known<'_>) -> Option<Goal<'a>> {
+    let kind = event.text("window").unwrap_or("1q");
+    let mut group = (By::Nothing, "");
+    let mut account = None;
+    let dimensions = event.data.get("dimensions").and_then(serde_json::Value::as_object);
+    for (name, value) in dimensions.into_iter().flatten() {
+        let value = value.as_str().unwrap_or_default();
+        match (By::ALL.into_iter().find(|by| by.name() == name), name.as_str()) {
+            (Some(by), _) => group = (by, value),
+            (None, "account") => account = Some(value),
+            (None, _) => return None,
+        }
+    }
+    Some(Goal {
+        name: event.text("goal").unwrap_or_default(),
+        metric: event.text("metric")?,
+        set: event.time,
+        target: event.data.get("target").and_then(decimal::fraction),
+        due: event.text("due").and_then(|text| local::end(text, &known.settings.zone)).unwrap_or(event.time),
+        kind: Kind::ALL.into_iter().find(|found| found.name() == kind)?,
+        group,
+        account,
+        currency: event.text("currency").filter(|currency| !currency.is_empty()),
+    })
+}
+
+/// Works out goals from what is known.
+pub struct Goals<'k> {
+    known: &'k Known<'k>,
+    seen: &'k Seen<'k>,
+    over: Over<'k>,
+    /// Rows of a window up to an instant, worked out once.
+    rows: HashMap<(Window, Micros), Vec<Row>>,
+}
+
+impl<'k> Goals<'k> {
+    /// From what is known.
+    pub fn of(known: &'k Known<'k>, seen: &'k Seen<'k>) -> Self {
+        Self { known, seen, over: known.over(), rows: HashMap::new() }
+    }
+
+    /// The rows of all goals on the days (ascending) that exist.
+    pub fn rows(&mut self, days: &[Window], rows: &mut Vec<Row>) -> Result<(), Error> {
+        let mut settings: BTreeMap<&str, Vec<Goal<'k>>> = BTreeMap::new();
+        for event in self.known.events.iter().filter(|event| event.kind == "goal.set") {
+            if let Some(goal) = goal(event, self.known) {
+                settings.entry(goal.name).or_default().push(goal);
+            }
+        }
+        for goals in settings.values() {
+            for day in days {
+                // The last setting before the day's end is in force.
+                let last = goals.partition_point(|goal| goal.set < day.end);
+                let Some(goal) = last.checked_sub(1).map(|at| &goals[at]) else { continue };
+                if let Some(target) = goal.target.filter(|_| day.start <= goal.due) {
+                    self.row(goal, target, *day, rows)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, goal: &Goal<'k>, target: Fraction, day: Window, rows: &mut Vec<Row>) -> Result<(), Error> {
+        let (progress, expected) = match is_sum(goal.metric) {
+            true => self.of_sum(goal, target, day)?,
+            false => self.of_value(goal, target, day)?,
+        };
+        let lead = match (&progress, &expected) {
+            (Ok(progress), Ok(expected)) => Ok(minus(*progress, *expected)),
+            (Err(reason), _) | (_, Err(reason)) => Err(*reason),
+        };
+        for (metric, share) in [("goal_progress", progress), ("goal_expected", expected), ("goal_lead", lead)] {
+            let answer = share.map_or_else(Answer::Null, |share| Answer::Compound(share.0, share.1));
+            rows.push(Row::aggregate(metric, day, (By::Goal, goal.name), None, answer));
+        }
+        Ok(())
+    }
+
+    fn of_sum(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<(Share, Share), Error> {
+        let Some(window) = self.last_window(goal)? else { return Ok((Err(NO_DENOMINATOR), Err(NO_DENOMINATOR))) };
+        let value = self.value(goal, window, day.end.min(window.end)).unwrap_or((0, 1));
+        let progress = divide(value, target).ok_or(NO_DENOMINATOR);
+        Ok((progress, self.passed((window.start, window.end), day)))
+    }
+
+    fn of_value(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<(Share, Share), Error> {
+        let expected = self.passed((goal.set, goal.due), day);
+        let (baseline, value) = match is_level(goal.metric) {
+            true => (self.level(goal, goal.set)?, self.level(goal, day.end.min(goal.due))?),
+            false => {
+                let own = self.last_window(goal)?;
+                let at = |instant: Micros| own.map_or(instant, |own| instant.min(own.end));
+                let (set, now) = (goal.set, at(day.end));
+                let baseline = self.holding(goal, set)?.and_then(|window| self.value(goal, window, set));
+                (baseline, self.holding(goal, now - 1)?.and_then(|window| self.value(goal, window, now)))
+            }
+        };
+        let progress = match (baseline, value) {
+            (None, _) => Err(NO_BASELINE),
+            (_, None) => Err(NO_DENOMINATOR),
+            (Some(baseline), Some(value)) => {
+                divide(minus(value, baseline), minus(target, baseline)).ok_or(TARGET_IS_BASELINE)
+            }
+        };
+        Ok((progress, expected))
+    }
+
+    /// The share of the whole local days of `[from, to)` that ended before the end of `day`.
+    fn passed(&self, (from, to): (Micros, Micros), day: Window) -> Share {
+        let zone = &self.known.settings.zone;
+        let (mut all, mut passed) = (0, 0);
+        for number in local::day(from, zone)..=local::day(to, zone) {
+            let bounds = local::midnight_of(number, zone).zip(local::midnight_of(number + 1, zone));
+            let Some((_, end)) = bounds.filter(|(start, end)| from <= *start && start < end && *end <= to) else {
+                continue;
+            };
+            all += 1;
+            passed += i128::from(end < day.end);
+        }
+        divide((passed, 1), (all, 1)).ok_or(NO_DENOMINATOR)
+    }
+
+    /// The last window of the goal's kind that ends at or before it is due.
+    fn last_window(&self, goal: &Goal<'_>) -> Result<Option<Window>, Error> {
+        const YEARS: Micros = 2 * 366 * 86_400_000_000;
+        let windows = calendar::windows(goal.kind, self.known.settings, goal.due - YEARS, goal.due)?;
+        Ok(windows.into_iter().rev().find(|window| window.end <= goal.due))
+    }
+
+    /// The window of the goal's kind that holds an instant; a trailing one that has it in its last day.
+    fn holding(&self, goal: &Goal<'_>, instant: Micros) -> Result<Option<Window>, Error> {
+        Ok(calendar::windows(goal.kind, self.known.settings, instant, instant)?.into_iter().next_back())
+    }
+
+    fn level(&mut self, goal: &Goal<'k>, at: Micros) -> Result<Option<Fraction>, Error> {
+        if goal.account.is_some() {
+            return Ok(self.of_account(goal, at));
+        }
+        let day = calendar::windows(Kind::Day, self.known.settings, at - 1, at - 1)?.into_iter().next_back();
+        Ok(day.and_then(|day| self.value(goal, day, at)).or(Some((0, 1))))
+    }
+
+    /// What an account shows at an instant.
+    fn of_account(&self, goal: &Goal<'_>, at: Micros) -> Option<Fraction> {
+        let account =
+            self.known.accounts.iter().find(|account| !account.guest && Some(account.name) == goal.account)?;
+        let zone = &self.known.settings.zone;
+        match goal.metric {
+            "health_score" => {
+                let state = Bound::Before(crate::history::due(at));
+                let score = health::Inputs::of(account, zone).score(state, local::day(at - 1, zone))?;
+                Some((score.tenths, 10))
+            }
+            "silence" => {
+                let steps = account::steps(account, at - 1);
+                let before = steps.partition_point(|step| step.0 < at);
+                Some((before.checked_sub(1).map_or(0, |last| i128::from(steps[last].1)), 1))
+            }
+            _ => Some((account::value_at(account, goal.currency.unwrap_or_default(), at, &self.known.converter), 1)),
+        }
+    }
+
+    /// The value of a window from what came about before an instant.
+    fn value(&mut self, goal: &Goal<'k>, window: Window, at: Micros) -> Option<Fraction> {
+        let window = Window { end: window.end.min(at), ..window };
+        if window.start >= window.end {
+            return None;
+        }
+        let (known, seen, over) = (self.known, self.seen, &self.over);
+        let rows = self.rows.entry((window, at)).or_insert_with(|| {
+            let mut rows = Vec::new();
+            known.window(window, at, at, seen, over, &mut rows);
+            known.levels.oldest(&[window], at, seen, &mut rows);
+            rows
+        });
+        let of_goal = |row: &&Row| {
+            let group = row.group.as_ref().map_or((By::Nothing, ""), |(by, value)| (*by, value.as_str()));
+            row.metric == goal.metric && group == goal.group && row.currency.as_deref() == goal.currency
+        };
+        rows.iter().find(of_goal)?.answer.exact()
+    }
+}
+
+/// A share, or why there is none.
+type Share = Result<Fraction, &'static str>;
+
+fn minus(a: Fraction, b: Fraction) -> Fraction {
+    rational::reduce(a.0 * b.1 - b.0 * a.1, a.1 * b.1)
+}
+
+fn divide(a: Fraction, b: Fraction) -> Option<Fraction> {
+    (b.0 != 0).then(|| rational::reduce(a.0 * b.1, a.1 * b.0))
+}
