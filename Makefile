@@ -10,7 +10,7 @@ export ROCKSDB
 
 .PHONY: demo demo-kafka test build lint bench check chaos mutants prepare test-loaded
 
-# A simulated shop: its past year, then live. `make demo ARGS="--once --data shop"`
+# A simulated company: its past year, then live. `make demo ARGS="--once --data company"`
 demo: build
 	$(TARGET)/release/vitals demo $(ARGS)
 

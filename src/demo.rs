@@ -1,4 +1,4 @@
-//! `vitals demo`: a simulated shop, its past year at accelerated time, then live; in one process, or by a fleet of its
+//! `vitals demo`: a simulated company, its past year at accelerated time, then live; in one process, or by a fleet of its
 //! own on Kafka.
 //!
 //! Invariants: its events pass a [`Door`] and every stage like anybody's, and what is shown is read from the store;
@@ -6,11 +6,12 @@
 //! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves. The doors of
 //! a fleet open when the year is over: they tick the time of the wall, after which the year would be late.
 //!
-//! The data directory holds, besides what every one does, `demo`: seed, accounts and first day of the shop.
+//! The data directory holds, besides what every one does, `demo`: seed, accounts and first day of the company.
 
+mod course;
 mod fleet;
 mod screen;
-mod shop;
+mod signs;
 
 use std::{
     io::Write,
@@ -40,9 +41,9 @@ use crate::{
     shutdown,
     site::Site,
 };
+use course::Course;
 use fleet::Fleet;
 use screen::{Passed, Place, Screen, Stage};
-use shop::{Course, Dice, Shop};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
@@ -50,10 +51,10 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 const GRID_US: i64 = DAY_US;
 /// How far the door may be before the store while the year passes.
 const AHEAD_US: i64 = 5 * DAY_US;
-/// A live shop without customers still says what time it is, at least every second.
+/// A live company in which nothing happens still says what time it is, at least every second.
 const TICK_US: i64 = SECOND_US * 9 / 10;
 const SEED: u64 = 7;
-const ACCOUNTS: u64 = 2_000;
+const ACCOUNTS: u32 = 2_000;
 /// Longest sleep of the loop: how soon it looks at the screen, the store and the signals.
 const NAP: Duration = Duration::from_millis(20);
 /// Processors and doors of a fleet.
@@ -61,8 +62,10 @@ const PROCESSORS: usize = 3;
 const DOORS: usize = 2;
 /// How long what a fleet accepted may take to be stored at the end; the next start goes on from there.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// Where a folder remembers its shop.
+/// Where a folder remembers its company.
 const FILE: &str = "demo";
+/// Raised when the same seed becomes another company: a folder goes on with the one that it began with, or not at all.
+const VERSION: &str = "1";
 
 /// Arguments of `vitals demo`.
 #[derive(Debug, clap::Args)]
@@ -70,9 +73,9 @@ pub(crate) struct Args {
     /// Seed of the simulation [default: 7]
     #[arg(long)]
     seed: Option<u64>,
-    /// Accounts of the shop [default: 2000]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    accounts: Option<u64>,
+    /// Accounts of the company [default: 2000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    accounts: Option<u32>,
     /// End when the year is over
     #[arg(long)]
     once: bool,
@@ -81,23 +84,26 @@ pub(crate) struct Args {
     pace: u64,
 }
 
-/// What makes a shop what it is.
+/// What makes a company what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     seed: u64,
-    accounts: u64,
+    accounts: u32,
     /// Its first day.
     from: Date,
 }
 
 impl Identity {
     fn render(self) -> String {
-        format!("seed {}\naccounts {}\nfrom {}\n", self.seed, self.accounts, self.from)
+        format!("company {VERSION}\nseed {}\naccounts {}\nfrom {}\n", self.seed, self.accounts, self.from)
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        if value("company")? != VERSION {
+            return None;
+        }
         Some(Self {
             seed: value("seed")?.parse().ok()?,
             accounts: value("accounts")?.parse().ok()?,
@@ -139,14 +145,14 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
         None => Engine::Here(Node::start(&site, &[Part::Processor, Part::Sink])?),
     };
     let title = format!(
-        "Vitals demo: a shop of {} accounts, seed {}, data in {}",
+        "Vitals demo: a company of {} accounts, seed {}, data in {}",
         number::grouped(&identity.accounts.to_string()),
         identity.seed,
         path.display()
     );
     let screen = Screen::open(out, title, &path, &describe::settings(&site.plan), started)?;
-    let course = Course::new(Shop::new(identity.seed, identity.accounts), identity.from, zone)?;
-    let mut demo = Demo { identity, engine, door, course, screen, stop, sent: 0, reached_us: i64::MIN };
+    let course = Course::new(identity.seed, identity.accounts, identity.from, zone)?;
+    let mut demo = Demo { engine, door, course, screen, stop, sent: 0, reached_us: i64::MIN };
     let year = demo.year();
     let lived = year.and_then(|()| if args.once { Ok(()) } else { demo.live(args.pace) });
     let closed = lived.and_then(|()| demo.close());
@@ -175,7 +181,7 @@ fn now_us() -> i64 {
     Timestamp::now().as_microsecond()
 }
 
-/// The shop of the folder; a new folder remembers the one that was asked for.
+/// The company of the folder; a new folder remembers the one that was asked for.
 fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyhow::Result<Identity> {
     let file = path.join(FILE);
     let Ok(text) = std::fs::read_to_string(&file) else {
@@ -191,7 +197,9 @@ fn identity(args: &Args, path: &Path, has_events: bool, zone: &TimeZone) -> anyh
         std::fs::write(&file, identity.render()).with_context(|| format!("{}: cannot be written", file.display()))?;
         return Ok(identity);
     };
-    let Some(known) = Identity::parse(&text) else { bail!("{}: is damaged, remove the directory", file.display()) };
+    let Some(known) = Identity::parse(&text) else {
+        bail!("{}: was made by another version of the demo or is damaged, expected another --data", file.display())
+    };
     if args.seed.is_some_and(|seed| seed != known.seed) || args.accounts.is_some_and(|count| count != known.accounts) {
         let (seed, accounts) = (known.seed, known.accounts);
         let problem = anyhow::anyhow!(
@@ -219,7 +227,7 @@ fn farewell(
         )?;
     }
     let path = path.display();
-    writeln!(out, "Everything is stored. Ask for more, or go on with the same shop:")?;
+    writeln!(out, "Everything is stored. Ask for more, or go on with the same company:")?;
     for command in ["query customers", "query net_revenue --by plan", "alerts --state firing", "metrics"] {
         writeln!(out, "  vitals {command} --data {path}")?;
     }
@@ -261,7 +269,6 @@ impl Engine<'_> {
 
 /// A demo that runs.
 struct Demo<'a> {
-    identity: Identity,
     engine: Engine<'a>,
     door: Door,
     course: Course,
@@ -348,10 +355,9 @@ impl Demo<'_> {
 
     /// Real time, until somebody stops it.
     fn live(&mut self, a_minute: u64) -> anyhow::Result<()> {
-        let mut dice = Dice::new(self.identity.seed ^ now_us().unsigned_abs());
         let gap_us = 60 * SECOND_US / i64::try_from(a_minute)?;
         if let Engine::Fleet(_) = self.engine {
-            return self.live_at_doors(&mut dice, gap_us);
+            return self.live_at_doors(gap_us);
         }
         let mut next_us = now_us();
         while !self.stopped() {
@@ -361,9 +367,9 @@ impl Demo<'_> {
             let due = now_us >= next_us && now_us > clock_us + STEP_US;
             if due || now_us >= clock_us + TICK_US {
                 self.catch_up(now_us)?;
-                if due && let Some(event) = self.course.now(now_us, &mut dice) {
+                if due && let Some(event) = self.course.now(now_us)? {
                     self.door.append(event);
-                    next_us = now_us + dice.between(1, 2 * gap_us);
+                    next_us = now_us + gap_us;
                 }
                 self.tick_to(self.door.schedule().last().unwrap_or(now_us).max(now_us));
                 self.commit()?;
@@ -375,7 +381,7 @@ impl Demo<'_> {
     }
 
     /// The same through the doors of the fleet, which stamp and tick by themselves.
-    fn live_at_doors(&mut self, dice: &mut Dice, gap_us: i64) -> anyhow::Result<()> {
+    fn live_at_doors(&mut self, gap_us: i64) -> anyhow::Result<()> {
         self.open_doors()?;
         let (mut waiting, mut next_us): (Vec<Event>, _) = (Vec::new(), now_us());
         while !self.stopped() {
@@ -385,8 +391,8 @@ impl Demo<'_> {
                 waiting.extend(arrivals.into_iter().map(|(_, event)| event));
             }
             if now_us >= next_us {
-                waiting.extend(self.course.now(now_us, dice));
-                next_us = now_us + dice.between(1, 2 * gap_us);
+                waiting.extend(self.course.now(now_us)?);
+                next_us = now_us + gap_us;
             }
             if let Engine::Fleet(fleet) = &mut self.engine
                 && !waiting.is_empty()
@@ -469,9 +475,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_remembers_its_shop() {
+    fn a_folder_remembers_its_company() {
         let identity = Identity { seed: 7, accounts: 2_000, from: jiff::civil::date(2025, 2, 28) };
         assert_eq!(Identity::parse(&identity.render()), Some(identity));
-        assert_eq!(Identity::parse("seed 7\n"), None);
+        assert_eq!(Identity::parse("seed 7\naccounts 2000\nfrom 2025-02-28\n"), None);
+        assert_eq!(Identity::parse(&identity.render().replace("company 1", "company 0")), None);
     }
 }

@@ -4,11 +4,11 @@
 
 pub(crate) const IMPORT: &str = "Examples:
   vitals import --mapping deploy/mappings/cdnow-master.yaml --data cdnow lifetimes/datasets/CDNOW_master.txt
-  vitals import events.ndjson --until now --rejects rejected.ndjson --data shop";
+  vitals import events.ndjson --until now --rejects rejected.ndjson --data company";
 
 pub(crate) const INGEST: &str = "Examples:
-  vitals ingest --data shop
-  vitals ingest --listen 127.0.0.1:8090 --config vitals.toml --data shop";
+  vitals ingest --data company
+  vitals ingest --listen 127.0.0.1:8090 --config vitals.toml --data company";
 
 pub(crate) const PROCESSOR: &str = "Examples:
   vitals processor --brokers localhost:9092 --data fleet
@@ -19,7 +19,7 @@ pub(crate) const SINK: &str = "Examples:
   vitals sink --config vitals.toml --listen 127.0.0.1:9102 --data fleet";
 
 pub(crate) const QUERY: &str = "Examples:
-  vitals query net_revenue --by channel --window 1q --data shop
+  vitals query net_revenue --by channel --window 1q --data company
   vitals query customers --window \"trailing 30d\" --from 1998-06-01 --chart --data cdnow
   vitals query account_value --sort value --limit 10 --format csv --data cdnow
 
@@ -29,17 +29,17 @@ CSV has money in major units in `value`, rounded to the decimals of the currency
 and `den` are as stored: integers, money in minor units. JSON is exact: minor units throughout, times in UTC.";
 
 pub(crate) const ALERTS: &str = "Examples:
-  vitals alerts --state firing --data shop
+  vitals alerts --state firing --data company
   vitals alerts --account 00004 --history --format csv --data cdnow
 
 JSON and CSV have values as stored, money in minor units, and times in UTC.";
 
 pub(crate) const METRICS: &str = "Examples:
-  vitals metrics --data shop
-  vitals metrics customer_churn_rate --data shop";
+  vitals metrics --data company
+  vitals metrics customer_churn_rate --data company";
 
 pub(crate) const REBUILD: &str = "Examples:
-  vitals rebuild --data shop
+  vitals rebuild --data company
   vitals rebuild --config vitals.toml --data cdnow";
 
 pub(crate) const CHECKPOINTS_LIST: &str = "Examples:
@@ -55,17 +55,17 @@ pub(crate) const CHECKPOINTS_RESTORE: &str = "Examples:
   vitals checkpoints restore --store checkpoints --task account --state states";
 
 pub(crate) const EVENTS: &str = "Examples:
-  vitals events --data shop
+  vitals events --data company
   vitals events --order recorded --ticks --data cdnow";
 
 pub(crate) const QUARANTINE: &str = "Examples:
-  vitals quarantine --data shop
+  vitals quarantine --data company
   vitals quarantine --json --brokers localhost:9092 --data fleet
 
 Whoever sends one of them again with the right time may use the same id: it is free.";
 
 pub(crate) const TAIL: &str = "Examples:
-  vitals tail metrics.net_revenue --data shop
+  vitals tail metrics.net_revenue --data company
   vitals tail alerts --once --data cdnow";
 
 pub(crate) const TOPICS_CREATE: &str = "Examples:
@@ -77,7 +77,7 @@ pub(crate) const TOPICS_CHECK: &str = "Examples:
   vitals topics check --config vitals.toml --format json";
 
 pub(crate) const DEMO: &str = "Examples:
-  vitals demo --once --data shop
+  vitals demo --once --data company
   vitals demo --seed 11 --accounts 500 --pace 600";
 
 pub(crate) const SIMULATE: &str = "Examples:

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The demo on a real Apache Kafka: a broker, the topics, then `vitals demo` with a fleet of its own: three processors,
-# a sink and, once the past year of the shop is over, two doors.
+# a sink and, once the past year of the company is over, two doors.
 #
 #   demo.sh VITALS [--data DIR] [FLAGS OF vitals demo]
 #
 # Everything is below DIR (without one: a new folder among the temporary files): the broker in DIR/kafka, what each
-# process says in DIR/ROLE-N.log. The same DIR again goes on with the same shop. Ctrl-C ends all of it.
+# process says in DIR/ROLE-N.log. The same DIR again goes on with the same company. Ctrl-C ends all of it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -120,7 +120,7 @@ impl Books {
             Note::Refund(Money { currency, amount }) => add("net_revenue", &now, currency, -amount),
             Note::OrderRefund(Money { currency, amount }) => {
                 add("net_revenue", &now, currency, -amount);
-                add("order_refunds", &now, currency, amount);
+                add("order_revenue_net", &now, currency, -amount);
             }
             Note::Paid(Money { currency, amount }) => add("net_revenue", &now, currency, amount),
             Note::Paying { account, money } => {
@@ -139,8 +139,9 @@ impl Books {
 
     fn order(&mut self, month: &str, Money { currency, amount }: Money, sign: i64) {
         self.totals.add("orders", month, "", sign);
-        self.totals.add("order_revenue", month, currency, sign * amount);
-        self.totals.add("net_revenue", month, currency, sign * amount);
+        for figure in ["order_revenue", "order_revenue_net", "net_revenue"] {
+            self.totals.add(figure, month, currency, sign * amount);
+        }
     }
 
     /// Ends the months that are over at `at_us`.

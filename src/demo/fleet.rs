@@ -2,7 +2,7 @@
 //!
 //! Invariants: each is started by us and ended by its process id, and what it says is in a file of its own; with the
 //! demo ends its fleet, unless the demo is killed with SIGKILL. A role does as long as one of its processes lives: kill
-//! one and see its partitions move. It does not know the shop.
+//! one and see its partitions move. It does not know the company.
 
 use std::{
     ffi::OsString,

@@ -2,11 +2,10 @@
 //!
 //! Every number of the table is asked of the store, as `vitals query` would; only what became of the events (late,
 //! duplicate, quarantined) comes from the process, where it computes, too. On a terminal the block is redrawn in place; elsewhere
-//! each one is printed below the last. It does not know how the shop works.
+//! each one is printed below the last. It does not know how the company works.
 
 use std::{
     io::{IsTerminal as _, Write},
-    ops::ControlFlow,
     path::Path,
     time::{Duration, Instant},
 };
@@ -14,8 +13,9 @@ use std::{
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
 use jiff::Timestamp;
 use processor::account::Counters;
-use store::{Alert, AlertSelect, AlertState, Ask, Read as _, Row, sqlite};
+use store::{Alert, AlertSelect, AlertState, Read as _, Row, sqlite};
 
+use super::signs::{self, Sign};
 use crate::output::{
     label::Labels,
     number::{self, grouped},
@@ -24,18 +24,6 @@ use crate::output::{
     terminal::Terminal,
 };
 
-/// Metrics on the screen, and what they are called there.
-const METRICS: [(&str, &str); 9] = [
-    ("orders", "orders"),
-    ("net_revenue", "net revenue"),
-    ("avg_purchase_value", "average purchase value"),
-    ("net_new_revenue", "net new revenue"),
-    ("customers", "customers"),
-    ("customer_churn_rate", "customer churn rate"),
-    ("engagement_rate", "engagement rate"),
-    ("customer_lifetime_value", "customer lifetime value"),
-    ("events", "events"),
-];
 const WIDTHS: [u16; 4] = [25, 18, 18, 15];
 /// Months of the little chart.
 const MONTHS: usize = 13;
@@ -205,13 +193,12 @@ impl<'a> Screen<'a> {
         let head = |text| Cell::new(text).set_alignment(right);
         table.set_header([Cell::new(""), head("this month"), head("last month"), Cell::new("month by month")]);
         let (from, mut any) = (self.date(clock_us - 400 * 86_400_000_000, "%Y-%m-01"), false);
-        for (metric, name) in METRICS {
-            let rows = self.months(metric, &from)?;
+        for Sign { title, rows } in signs::read(&self.read, &from, MONTHS)? {
             any |= rows.iter().any(|row| row.point.revision_us.is_some());
             let cell = |back: usize| Cell::new(rows.iter().rev().nth(back).map_or("-".to_owned(), text));
             let line = spark(&rows.iter().map(|row| row.point.value).collect::<Vec<_>>(), unicode);
             table.add_row([
-                Cell::new(name),
+                Cell::new(title),
                 cell(0).set_alignment(right),
                 cell(1).set_alignment(right),
                 Cell::new(line),
@@ -241,22 +228,6 @@ impl<'a> Screen<'a> {
             stage.passed.line(),
             grouped(&format!("{per_second:.0}")),
         )))
-    }
-
-    fn months(&self, metric: &str, from: &str) -> anyhow::Result<Vec<Row>> {
-        let ask = Ask {
-            tenant: ingest::event::TENANT.to_owned(),
-            metric: metric.to_owned(),
-            window: Some("1mo".to_owned()),
-            from: Some(from.to_owned()),
-            ..Ask::default()
-        };
-        let mut rows = Vec::new();
-        store::ask(&self.read, &ask, &mut |row| {
-            rows.push(row);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(rows.split_off(rows.len().saturating_sub(MONTHS)))
     }
 
     fn alerts(&self) -> anyhow::Result<String> {

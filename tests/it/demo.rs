@@ -6,8 +6,8 @@ use eventlog::kafka::local;
 
 use crate::data::Data;
 
-/// A shop small enough for a test.
-const SHOP: [&str; 4] = ["demo", "--once", "--accounts", "60"];
+/// A company small enough for a test.
+const COMPANY: [&str; 4] = ["demo", "--once", "--accounts", "60"];
 
 /// Rows of a metric that are there to stay: all months but the one that goes on.
 fn past(data: &Data, metric: &str) -> Vec<String> {
@@ -25,7 +25,7 @@ fn a_fleet_makes_the_numbers_of_one_process_and_ends() {
     let fleet =
         Data::new().config(&format!("[kafka]\nprefix = {prefix:?}\nreplication = 1\n[processor]\nworkers = 1\n"));
     fleet.run(["topics", "create", "--brokers", brokers.as_str(), "--partitions", "4"]).done();
-    let run = fleet.run(SHOP.into_iter().chain(["--brokers", brokers.as_str()])).done();
+    let run = fleet.run(COMPANY.into_iter().chain(["--brokers", brokers.as_str()])).done();
     run.says(&["processor-2", "sink-0", "3 processors, 1 sink", "The first metric was there after"]);
 
     let pids: Vec<&str> = run.out.lines().filter_map(|line| line.split_once(" pid ")?.1.split(' ').next()).collect();
@@ -36,7 +36,7 @@ fn a_fleet_makes_the_numbers_of_one_process_and_ends() {
     }
 
     let alone = Data::new();
-    alone.run(SHOP).done();
+    alone.run(COMPANY).done();
     for metric in ["orders", "net_revenue", "customers", "events"] {
         assert_eq!(past(&fleet, metric), past(&alone, metric), "{metric}");
     }

@@ -444,5 +444,5 @@ fn what_is_dated_ahead_is_listed() {
     assert_eq!(data.run(["quarantine", "--json"]).done().out.lines().count(), 1, "once, after a rebuild too");
     data.run(["quarantine", "--help"])
         .done()
-        .says(&["vitals quarantine --data shop\n", "vitals quarantine --json --brokers "]);
+        .says(&["vitals quarantine --data company\n", "vitals quarantine --json --brokers "]);
 }

@@ -11,6 +11,7 @@ mod calendar;
 mod cardinality;
 mod cdnow;
 mod chaos;
+mod company;
 mod data;
 mod definitions;
 mod demo;

@@ -116,7 +116,7 @@ fn the_books_agree_with_a_count_of_the_lines() {
             }
             "order.cancelled" => drop(orders.remove(&text(&data["order"]))),
             "payment.refunded" if data.get("order").is_some() => {
-                add("order_refunds", &text(&data["currency"]), data["amount"].as_i64().unwrap());
+                add("order_revenue_net", &text(&data["currency"]), -data["amount"].as_i64().unwrap());
             }
             "survey.answered" if data["kind"] == "nps" => {
                 let key = (text(&data["survey"]), text(&data["respondent"]));
@@ -127,7 +127,8 @@ fn the_books_agree_with_a_count_of_the_lines() {
     }
     for (month, currency, net) in orders.into_values() {
         *counted.entry(("orders", month.clone(), String::new())).or_default() += 1;
-        *counted.entry(("order_revenue", month, currency)).or_default() += net;
+        *counted.entry(("order_revenue", month.clone(), currency.clone())).or_default() += net;
+        *counted.entry(("order_revenue_net", month, currency)).or_default() += net;
     }
     for (month, score) in answers.into_values() {
         let class = if score >= 9 {

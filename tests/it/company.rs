@@ -1,0 +1,127 @@
+//! A simulated company through the whole program: the totals that the simulator knows by construction are the rows that
+//! the engine publishes, whatever arrived late, twice, wrong at first or by mistake.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::data::Data;
+
+/// A column of an answer.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Value,
+    Num,
+}
+
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Column::Value => "value",
+            Column::Num => "num",
+        }
+    }
+}
+
+/// Month and currency.
+type Cell = (String, String);
+/// A figure of the simulator, from its totals; by month and group.
+type Figures = BTreeMap<String, BTreeMap<String, BTreeMap<String, i64>>>;
+
+/// What is compared, a line each: a column of a metric by month, and the figure that it must be; `None` where the groups
+/// of the figure are currencies, else how much each group counts.
+const CHECKS: [(&str, Column, &str, Option<&[(&str, i64)]>); 3] = [
+    ("orders", Column::Value, "orders", Some(&[("", 1)])),
+    ("avg_purchase_value", Column::Num, "order_revenue", None),
+    ("avg_purchase_value_net", Column::Num, "order_revenue_net", None),
+];
+
+/// The company of these tests: 150 accounts for a year, with two currencies.
+const COMPANY: [&str; 7] = ["simulate", "--accounts", "150", "--from", "2024-01-01", "--to", "2025-01-01"];
+
+/// Simulates and imports it with more flags; the totals as they were written.
+fn company(flags: &[&str]) -> (Data, Value) {
+    let data = Data::new();
+    let totals = data.file("totals.json", "");
+    let mut arguments = COMPANY.to_vec();
+    arguments.extend(flags);
+    arguments.extend(["--totals", totals.to_str().unwrap()]);
+    let events = data.file("events.ndjson", data.run(arguments).done().out);
+    let run = data.import(&events, &["--order", "file", "--until", "2025-01-01"]).done();
+    run.says(&[" accepted, 0 rejected", " 0 conflict, 0 quarantined, 0 waiting, "]);
+    (data, serde_json::from_slice(&std::fs::read(totals).unwrap()).unwrap())
+}
+
+/// What the simulator knows.
+fn known(figures: &Figures, figure: &str, weights: Option<&[(&str, i64)]>) -> BTreeMap<Cell, i64> {
+    let mut known = BTreeMap::new();
+    for (month, groups) in &figures[figure] {
+        for (group, amount) in groups {
+            let (currency, weight) = match weights {
+                None => (group.as_str(), 1),
+                Some(weights) => ("", weights.iter().find(|(name, _)| name == group).map_or(0, |(_, weight)| *weight)),
+            };
+            *known.entry((month.clone(), currency.to_owned())).or_default() += amount * weight;
+        }
+    }
+    known.retain(|_, amount| *amount != 0);
+    known
+}
+
+/// What the program answers; nothing is 0.
+fn answered(data: &Data, metric: &str, column: Column) -> BTreeMap<Cell, i64> {
+    let rows = data.run(["query", metric, "--window", "1mo", "--format", "json"]).done().out;
+    let mut found = BTreeMap::new();
+    for row in rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let month = row["window"]["start"].as_str().unwrap()[..7].to_owned();
+        let currency = row["currency"].as_str().unwrap_or_default().to_owned();
+        let amount = &row[column.name()];
+        let amount = amount.as_i64().or(amount.as_f64().map(|amount| amount as i64)).unwrap_or_default();
+        if amount != 0 {
+            found.insert((month, currency), amount);
+        }
+    }
+    found
+}
+
+fn agrees(flags: &[&str]) -> Value {
+    let (data, totals) = company(flags);
+    let figures: Figures = serde_json::from_value(totals["figures"].clone()).unwrap();
+    for (metric, column, figure, weights) in CHECKS {
+        let known = known(&figures, figure, weights);
+        assert!(known.len() >= 12, "{figure}: {known:?}");
+        assert_eq!(answered(&data, metric, column), known, "{metric}, {column:?}, and {figure}");
+    }
+    totals
+}
+
+#[test]
+fn the_rows_are_what_the_simulator_knows() {
+    let totals = agrees(&[]);
+    assert_eq!(agrees(&["--shuffle-days", "30", "--duplicates", "5%", "--repairs", "2%"]), totals);
+}
+
+#[test]
+fn the_same_flags_give_the_same_bytes_on_either_output() {
+    let data = Data::new();
+    let printed = data.run(COMPANY).done().out;
+    let file = data.file("out.ndjson", "");
+    data.run(COMPANY.into_iter().chain(["--out", file.to_str().unwrap()])).done();
+    assert!(printed.lines().count() > 3_000);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), printed);
+    let other = data.run(COMPANY.into_iter().chain(["--seed", "8"])).done().out;
+    assert_ne!(other, printed);
+}
+
+#[test]
+fn nonsense_is_refused_with_the_cure() {
+    let data = Data::new();
+    let with = |flags: &[&'static str]| data.run(COMPANY.into_iter().chain(flags.iter().copied()));
+    let backwards = ["simulate", "--from", "2025-01-01", "--to", "2025-01-01"];
+    data.run(backwards).fails(2, &["--to: is 2025-01-01, expected a day after --from (2025-01-01)"]);
+    with(&["--duplicates", "5"]).fails(2, &["expected a percentage from 0% to 50%, like 2% or 0.5%"]);
+    with(&["--shuffle-days", "400"]).fails(2, &["400 is not in 0..=366"]);
+    with(&["--out", "/nowhere/events.ndjson"]).fails(2, &["/nowhere/events.ndjson: cannot be written"]);
+    with(&["--out", "x", "--totals", "x"]).fails(2, &["--totals: is the file of --out, expected another one"]);
+    data.run(["simulate", "--from", "yesterday", "--to", "2025-01-01"]).fails(2, &["expected a date like 2025-01-31"]);
+}
