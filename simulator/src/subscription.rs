@@ -4,18 +4,20 @@
 //! said between an early renewal and the term that it announces, for that would take its place. What an account pays
 //! counts from its term on where the term is still to come.
 
+mod size;
+mod term;
+
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Account, Cause, Standing},
+    account::{Account, Standing},
     books::{Money, Note},
     calendar::{DAY_US, Today, stamp},
-    deals,
     dice::Dice,
     event::{Outbox, Source},
-    traits,
     words::PLANS,
 };
+use term::{DECIDES, Decision};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -40,14 +42,6 @@ impl Status {
             Status::Canceled => "canceled",
         }
     }
-}
-
-/// What happens at the end of the term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Decision {
-    Open,
-    Renew(i64),
-    Leave,
 }
 
 /// The subscription of an account.
@@ -77,9 +71,6 @@ impl Subscription {
     }
 }
 
-/// Days before the end of a term on which the account decides.
-const DECIDES: i64 = 25;
-
 fn fresh(account: &mut Account, status: Status, next: i64, dice: Option<&mut Dice>) {
     // Who comes back takes up the old subscription, or makes a new one.
     let again = account.subscription.is_some() && account.number % 5 < 3;
@@ -108,22 +99,13 @@ pub(crate) fn agree(account: &mut Account, day: i64) {
 /// A paid term begins today.
 pub(crate) fn start(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
     fresh(account, Status::Agreed, today.day, None);
-    begin(account, today, dice, out);
+    term::begin(account, today, dice, out);
 }
 
 /// Two weeks for nothing.
 pub(crate) fn try_out(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
     fresh(account, Status::Trialing, today.day + 14, Some(dice));
     tell(account, today, dice, out, json!({"trial_days": 14}));
-}
-
-fn begin(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
-    let (price, seats) = (account.price(), account.seats(dice));
-    let Some(sub) = &mut account.subscription else { return };
-    (sub.status, sub.seats, sub.mrr) = (Status::Active, seats, price * seats);
-    (sub.start, sub.end, sub.decision) = (today.day, today.day + sub.term, Decision::Open);
-    sub.billing.begin(today.day);
-    tell(account, today, dice, out, Value::Null);
 }
 
 /// Says the present state, with custom fields; the books hear what is paid from now on.
@@ -177,10 +159,10 @@ pub(crate) fn cancel(account: &mut Account, today: &Today, dice: &mut Dice, out:
 pub(crate) fn step(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
     let Some(sub) = &account.subscription else { return };
     match sub.status {
-        Status::Agreed if today.day >= sub.next => begin(account, today, dice, out),
+        Status::Agreed if today.day >= sub.next => term::begin(account, today, dice, out),
         Status::Trialing if today.day >= sub.next => {
             if dice.percent(account.mood - 15) {
-                begin(account, today, dice, out);
+                term::begin(account, today, dice, out);
             } else {
                 cancel(account, today, dice, out);
             }
@@ -197,17 +179,10 @@ fn active(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbo
         return;
     }
     if sub.decision == Decision::Open && today.day >= sub.end - DECIDES {
-        sub.decision = decide(account.mood, sub.end, today.day, dice);
-        if sub.decision == Decision::Leave && account.cause == Cause::Need && dice.percent(50) {
-            account.cause = Cause::Price;
-        }
-        if sub.term > 100 {
-            deals::open(account, today, dice, out, deals::Kind::Renewal);
-        }
-        return;
+        return term::decide(account, today, dice, out);
     }
     match sub.decision {
-        Decision::Renew(day) if today.day >= day => return renew(account, today, dice, out),
+        Decision::Renew(day) if today.day >= day => return term::renew(account, today, dice, out),
         Decision::Leave if today.day >= sub.end => return cancel(account, today, dice, out),
         _ => {}
     }
@@ -217,62 +192,13 @@ fn active(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbo
         _ => 150,
     };
     if account.upgrades > 0 && today.day >= account.upgrades {
-        grow(account, today, dice, out);
+        size::grow(account, today, dice, out);
     } else if dice.chance(leaves) {
         cancel(account, today, dice, out);
     } else if account.mood < 45 && dice.chance(2_000) {
-        sub.seats = (sub.seats * dice.between(50, 85) / 100).max(1);
-        sub.mrr = (sub.mrr * dice.between(50, 85) / 100).max(100);
-        tell(account, today, dice, out, Value::Null);
+        size::shrink(account, today, dice, out);
     } else if dice.chance(120) {
         sub.next = today.day + 30;
         becomes(account, Status::Paused, today, dice, out);
-    }
-}
-
-fn decide(mood: i64, end: i64, day: i64, dice: &mut Dice) -> Decision {
-    let leaves = match mood {
-        ..30 => 65,
-        30..45 => 35,
-        45..60 => 10,
-        _ => 4,
-    };
-    if dice.percent(leaves) {
-        return Decision::Leave;
-    }
-    let renews = match dice.below(100) {
-        ..15 => end - dice.between(1, 21),
-        15..83 => end,
-        83..97 => end + dice.between(1, 21),
-        _ => end + dice.between(31, 46),
-    };
-    Decision::Renew(renews.max(day + 1))
-}
-
-fn renew(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
-    let Some(sub) = &mut account.subscription else { return };
-    // After a month it is a new beginning, else the terms follow each other without a gap.
-    let start = if today.day > sub.end + 30 { today.day } else { sub.end };
-    if dice.percent(25) {
-        sub.mrr = sub.mrr * dice.between(102, 116) / 100;
-    }
-    (sub.start, sub.end, sub.decision) = (start, start + sub.term, Decision::Open);
-    sub.quiet = start;
-    tell(account, today, dice, out, Value::Null);
-}
-
-/// More seats, or a better plan.
-fn grow(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
-    account.upgrades = 0;
-    let better = dice.percent(40) && account.better_plan();
-    let price = account.price();
-    let Some(sub) = &mut account.subscription else { return };
-    if !better {
-        sub.seats += dice.between(1, 4 + sub.seats / 3);
-    }
-    sub.mrr = (price * sub.seats).max(sub.mrr + 100);
-    tell(account, today, dice, out, json!({"by": "sales"}));
-    if better {
-        traits::plan_changed(account, today, dice, out);
     }
 }
