@@ -217,6 +217,7 @@ fn payload(envelope: &Envelope<'_>, fields: json::Fields<'_>, data: &Data<'_>) -
             count: data.integer("count").unwrap_or(1),
         }),
         "retracted" => event::Data::Retracted(Retracted {
+            lead: data.text("lead"),
             event: data.text("event"),
             of_source: if data.get("of_source").is_some() {
                 data.text("of_source")

@@ -9,4 +9,6 @@ pub mod convert;
 pub mod rollup;
 pub mod telemetry;
 pub mod topics;
+#[cfg(test)]
+mod vocabulary;
 pub mod wire;

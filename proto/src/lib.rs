@@ -1,9 +1,11 @@
 //! The contract: events, ticks, partials, snapshots, alert transitions and dead letters as protobuf.
 //!
-//! Types only, no behaviour. The `.proto` files beside this crate are what other programs compile;
+//! Types and the table of the vocabulary, no behaviour. The `.proto` files beside this crate are what other programs compile;
 //! they are additive, which `tests/additive.rs` holds to a committed descriptor.
 
 pub use prost::{self, Message, bytes};
+
+pub mod vocabulary;
 
 /// Version 1 of every message; see the `.proto` files for units and keys.
 pub mod v1 {

@@ -24,7 +24,8 @@ struct Contract {
 impl Contract {
     fn new(set: &FileDescriptorSet) -> Self {
         let mut contract = Self::default();
-        for file in &set.file {
+        // What they import from Google is not ours.
+        for file in set.file.iter().filter(|file| file.package() == "vitals.v1") {
             for message in &file.message_type {
                 contract.message(file.package(), message);
             }

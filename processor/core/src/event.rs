@@ -4,39 +4,12 @@
 
 use std::borrow::Cow;
 
-use crate::calendar::Time;
+mod fields;
 
-/// Every type of the vocabulary; a test compares it with what doors know.
-pub const TYPES: [&str; 28] = [
-    "account.updated",
-    "contact.updated",
-    "cost.recorded",
-    "fx.rate_set",
-    "goal.set",
-    "identity.linked",
-    "invoice.resolved",
-    "lead.contacted",
-    "lead.converted",
-    "lead.created",
-    "lead.status_changed",
-    "offer.accepted",
-    "offer.made",
-    "opportunity.changed",
-    "opportunity.closed",
-    "opportunity.opened",
-    "opportunity.reopened",
-    "order.cancelled",
-    "order.completed",
-    "payment.refunded",
-    "retracted",
-    "subscription.changed",
-    "survey.answered",
-    "survey.sent",
-    "ticket.message",
-    "ticket.opened",
-    "ticket.status_changed",
-    "usage.recorded",
-];
+pub use self::fields::Fields;
+pub use crate::vocabulary::TYPES;
+
+use crate::calendar::Time;
 
 /// Identity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -75,9 +48,11 @@ pub struct Event<'a> {
     pub kind: &'a str,
     /// The event that it replaces.
     pub corrects: Option<EventId<'a>>,
+    /// Number of its type in the vocabulary ([`crate::vocabulary`]); 0 for an unknown type.
+    pub number: u32,
     /// Its content, of the types that the account itself reads.
     pub body: Body<'a>,
-    /// Its content, of every type of the vocabulary: the message of that type.
+    /// Its content, of every type of the vocabulary: the message of that type. Empty for an unknown type.
     pub data: Fields<'a>,
     /// `data.custom`.
     pub custom: Vec<(&'a str, Custom<'a>)>,
@@ -88,115 +63,6 @@ impl<'a> Event<'a> {
     pub fn order(&self) -> (Time, &'a str, &'a str) {
         (self.time, self.id.source, self.id.id)
     }
-}
-
-/// The content of an event, as it came: a protobuf message, read where it lies.
-///
-/// A field is asked for by its number. The bytes were checked when the event was read, so that a field that does not read is
-/// an absent one. Where a field is there twice the later one holds, as protobuf has it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields<'a>(pub Cow<'a, [u8]>);
-
-#[cfg(test)]
-impl Fields<'static> {
-    /// The message with these texts; a number that begins with `#` is a whole number, one with `?` a flag.
-    pub(crate) fn of(fields: &[(u32, &str)]) -> Fields<'static> {
-        let mut bytes = Vec::new();
-        for (number, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
-            let key = u128::from(*number) << 3;
-            match text.strip_prefix(['#', '?']) {
-                Some(value) => {
-                    crate::codec::put(&mut bytes, key);
-                    let value = value.parse::<i64>().unwrap().cast_unsigned();
-                    crate::codec::put(&mut bytes, value.into());
-                }
-                None => {
-                    crate::codec::put(&mut bytes, key | 2);
-                    crate::codec::put_text(&mut bytes, text);
-                }
-            }
-        }
-        Fields(Cow::Owned(bytes))
-    }
-}
-
-/// A field on the wire.
-enum Wire<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    Other,
-}
-
-impl Fields<'_> {
-    /// A text; empty where it is absent.
-    pub fn text(&self, number: u32) -> &str {
-        match self.find(number) {
-            Some(Wire::Bytes(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
-            _ => "",
-        }
-    }
-
-    /// A whole number.
-    pub fn integer(&self, number: u32) -> Option<i64> {
-        match self.find(number) {
-            Some(Wire::Number(value)) => Some(value.cast_signed()),
-            _ => None,
-        }
-    }
-
-    /// True or false.
-    pub fn flag(&self, number: u32) -> Option<bool> {
-        self.integer(number).map(|value| value != 0)
-    }
-
-    /// The messages of a list.
-    pub fn messages(&self, number: u32) -> impl Iterator<Item = Fields<'_>> {
-        self.all().filter_map(move |(found, value)| match value {
-            Wire::Bytes(bytes) if found == number => Some(Fields(Cow::Borrowed(bytes))),
-            _ => None,
-        })
-    }
-
-    fn find(&self, number: u32) -> Option<Wire<'_>> {
-        self.all().filter(|(found, _)| *found == number).last().map(|(_, value)| value)
-    }
-
-    /// The fields up to the first that is damaged.
-    fn all(&self) -> impl Iterator<Item = (u32, Wire<'_>)> {
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || next(&mut rest))
-    }
-}
-
-fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Wire<'a>)> {
-    let key = varint(rest)?;
-    let value = match key & 7 {
-        0 => Wire::Number(varint(rest)?),
-        2 => {
-            let length = usize::try_from(varint(rest)?).ok()?;
-            let (bytes, after) = rest.split_at_checked(length)?;
-            *rest = after;
-            Wire::Bytes(bytes)
-        }
-        1 | 5 => {
-            *rest = rest.get(if key & 7 == 1 { 8 } else { 4 }..)?;
-            Wire::Other
-        }
-        _ => return None,
-    };
-    Some((u32::try_from(key >> 3).ok()?, value))
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for (shift, byte) in (0..64).step_by(7).zip(rest.iter()) {
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            *rest = &rest[shift / 7 + 1..];
-            return Some(value);
-        }
-    }
-    None
 }
 
 /// Value of a custom field.
@@ -309,15 +175,6 @@ pub struct Usage<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_read_where_they_lie() {
-        let data = Fields::of(&[(1, "t-1"), (2, "#300"), (3, "?1"), (40, "later"), (1, "t-2")]);
-        assert_eq!((data.text(1), data.text(40), data.text(9)), ("t-2", "later", ""), "the later one holds");
-        assert_eq!((data.integer(2), data.flag(3), data.integer(1)), (Some(300), Some(true), None));
-        let damaged = Fields(Cow::Borrowed(&[0x0a, 0x7f, b'a']));
-        assert_eq!((damaged.text(1), damaged.messages(1).count()), ("", 0));
-    }
 
     #[test]
     fn equal_values_have_one_text() {

@@ -21,3 +21,4 @@ pub mod rational;
 pub mod rollup;
 pub mod series;
 pub mod settings;
+pub mod vocabulary;

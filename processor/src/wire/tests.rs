@@ -1,7 +1,7 @@
 //! The reader against the generated code.
 
 use proptest::prelude::*;
-use proto::{Message, v1};
+use proto::{Message, v1, vocabulary};
 
 use super::*;
 
@@ -9,10 +9,38 @@ use super::*;
 fn expected(bytes: &[u8]) -> Option<String> {
     let entry = v1::Entry::decode(bytes).ok()?;
     Some(match &entry.entry {
-        Some(v1::entry::Entry::Event(event)) => format!("{:?}", of_event(event)),
-        Some(v1::entry::Entry::Tick(tick)) => format!("{:?}", Entry::Tick(tick.at_us)),
-        None => format!("{:?}", Entry::Unknown),
+        Some(v1::entry::Entry::Event(event)) => shown(of_event(event)),
+        Some(v1::entry::Entry::Tick(tick)) => shown(Entry::Tick(tick.at_us)),
+        None => shown(Entry::Unknown),
     })
+}
+
+/// An entry with its data as the table reads it.
+fn shown(entry: Entry<'_>) -> String {
+    let Entry::Event(subject, event) = entry else { return format!("{entry:?}") };
+    let fields = vocabulary::by_number(event.number).map_or(&[][..], |kind| kind.fields);
+    let data = view(fields, &event.data);
+    format!("{subject:?} {:?} {data}", Event { data: Data::default(), ..event })
+}
+
+/// Every field of a message. What has no presence is the same absent and empty.
+fn view(fields: &[Field], message: &Data<'_>) -> String {
+    let one = |field: &Field| {
+        let number = field.number;
+        let value = match field.kind {
+            Kind::Integer(..) | Kind::Money(..) => message.integer(number).unwrap_or_default().to_string(),
+            Kind::Flag => message.flag(number).unwrap_or_default().to_string(),
+            Kind::List(fields) => message.messages(number).map(|item| view(fields, &item)).collect(),
+            Kind::Traits | Kind::Texts => {
+                let value =
+                    |pair: &Data<'_>| (field.kind != Kind::Traits || pair.has(2)).then(|| pair.text(2).to_owned());
+                message.messages(number).map(|pair| format!("{:?}", (pair.text(1), value(&pair)))).collect()
+            }
+            _ => format!("{:?}", message.text(number)),
+        };
+        format!("{}: {value}{} ", field.name, if field.presence && message.has(number) { "!" } else { "" })
+    };
+    fields.iter().map(one).collect()
 }
 
 fn of_event(wire: &v1::Event) -> Entry<'_> {
@@ -31,17 +59,27 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
         .iter()
         .filter_map(|field| Some((field.name.as_str(), custom_value(field.value.as_ref()?))))
         .collect();
+    let message = wire.data.as_ref().and_then(message);
     let event = Event {
         time: wire.time_us,
         id: EventId { source: &wire.source, id: &wire.id },
         recorded_at: wire.recorded_at_us,
         kind: &wire.r#type,
         corrects: (!wire.corrects.is_empty()).then(|| id(wire.corrects.as_str(), &wire.corrects_source)),
+        number: message.as_ref().map_or(0, |(number, _)| *number),
         body: body(wire, id),
-        data: processor_core::event::Fields::default(),
+        data: Data(message.map(|(_, bytes)| bytes).unwrap_or_default().into()),
         custom,
     };
     Entry::Event(subject, event)
+}
+
+/// Number and bytes of what the generated code holds; none of JSON.
+fn message(data: &v1::event::Data) -> Option<(u32, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    data.encode(&mut bytes);
+    let (number, value) = Fields(&bytes).next().unwrap()?;
+    (number != 26).then(|| (number, value.bytes().unwrap().to_vec()))
 }
 
 fn named<'a>(id: &'a str, source: &'a str, own: &'a str) -> EventId<'a> {
@@ -89,36 +127,58 @@ fn body<'a>(wire: &'a v1::Event, id: impl Fn(&'a str, &'a str) -> EventId<'a>) -
 }
 
 fn found(bytes: &[u8]) -> Option<String> {
-    entry(bytes).ok().map(|entry| format!("{entry:?}"))
+    entry(bytes).ok().map(shown)
 }
 
 fn text() -> impl Strategy<Value = String> {
     "[a-zß\u{0}]{0,3}"
 }
 
-fn data() -> impl Strategy<Value = Option<v1::event::Data>> {
-    use v1::event::Data;
-    let line = (text(), any::<i64>(), any::<i64>()).prop_map(|(product, quantity, amount)| v1::OrderLine {
-        product,
-        quantity,
-        amount,
-    });
-    let order = (text(), any::<i64>(), any::<i64>(), text(), text(), text(), prop::collection::vec(line, 0..3));
-    let order = order.prop_map(|(order, gross, discount, currency, channel, source, lines)| {
-        Data::OrderCompleted(v1::OrderCompleted { order, gross, discount, currency, channel, source, lines })
-    });
-    let refund =
-        (text(), text(), text(), any::<i64>(), text()).prop_map(|(refund, order, invoice, amount, currency)| {
-            Data::PaymentRefunded(v1::PaymentRefunded { refund, order, invoice, amount, currency })
-        });
-    let traits = (text(), prop::option::of(text())).prop_map(|(name, value)| v1::Trait { name, value });
-    let traits =
-        prop::collection::vec(traits, 0..3).prop_map(|traits| Data::AccountUpdated(v1::AccountUpdated { traits }));
-    let usage = (text(), text(), any::<i64>())
-        .prop_map(|(user, name, count)| Data::UsageRecorded(v1::UsageRecorded { user, name, count }));
-    let retracted = (text(), text()).prop_map(|(event, of_source)| Data::Retracted(v1::Retracted { event, of_source }));
-    let cancelled = text().prop_map(|order| Data::OrderCancelled(v1::OrderCancelled { order }));
-    prop::option::of(prop_oneof![order, refund, traits, usage, retracted, cancelled, text().prop_map(Data::Json)])
+/// A field of a message on the wire. Now and then it is another one than the vocabulary has.
+fn raw_field(fields: &'static [Field]) -> BoxedStrategy<Vec<u8>> {
+    let chunk = |number: u32, bytes: &[u8]| [&[u8::try_from(number << 3 | 2).unwrap()], &prefixed(bytes)[..]].concat();
+    let of = move |field: &'static Field| match field.kind {
+        Kind::Integer(..) | Kind::Money(..) | Kind::Flag => any::<i64>()
+            .prop_map(|value| v1::UsageRecorded { count: value, ..Default::default() }.encode_to_vec())
+            .prop_map(move |mut bytes| {
+                if let Some(key) = bytes.first_mut() {
+                    *key = u8::try_from(field.number << 3).unwrap();
+                }
+                bytes
+            })
+            .boxed(),
+        Kind::List(fields) => raw_message(fields).prop_map(move |bytes| chunk(field.number, &bytes)).boxed(),
+        Kind::Traits | Kind::Texts => (text(), prop::option::of(text()))
+            .prop_map(move |(name, value)| chunk(field.number, &v1::Trait { name, value }.encode_to_vec()))
+            .boxed(),
+        _ => text().prop_map(move |text| chunk(field.number, text.as_bytes())).boxed(),
+    };
+    let odd = prop::collection::vec(any::<u8>(), 1..4);
+    let known = prop::sample::select(fields).prop_flat_map(move |field| of(Box::leak(Box::new(field))));
+    prop_oneof![30 => known, 1 => odd].boxed()
+}
+
+fn raw_message(fields: &'static [Field]) -> BoxedStrategy<Vec<u8>> {
+    prop::collection::vec(raw_field(fields), 0..8).prop_map(|fields| fields.concat()).boxed()
+}
+
+fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    proto::prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// The data of an event on the wire, of any type of the vocabulary: its field in `Event`.
+fn raw_data() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop::sample::select(vocabulary::TYPES);
+    kind.prop_flat_map(|kind| {
+        raw_message(kind.fields).prop_map(move |bytes| {
+            let mut key = Vec::new();
+            proto::prost::encoding::encode_varint(u64::from(kind.number << 3 | 2), &mut key);
+            [key, prefixed(&bytes)].concat()
+        })
+    })
 }
 
 fn custom_field() -> impl Strategy<Value = v1::CustomField> {
@@ -135,8 +195,9 @@ fn custom_field() -> impl Strategy<Value = v1::CustomField> {
 
 fn wire_event() -> impl Strategy<Value = v1::Event> {
     let names = (text(), text(), text(), text(), text(), text(), text());
+    let data = prop::option::of(text().prop_map(v1::event::Data::Json));
     let custom = prop::collection::vec(custom_field(), 0..3);
-    (names, any::<i64>(), any::<i64>(), 0..4_i32, data(), custom).prop_map(
+    (names, any::<i64>(), any::<i64>(), 0..4_i32, data, custom).prop_map(
         |((id, source, r#type, subject, tenant, corrects, corrects_source), time, recorded, kind, data, custom)| {
             v1::Event {
                 id,
@@ -158,9 +219,13 @@ fn wire_event() -> impl Strategy<Value = v1::Event> {
 }
 
 fn wire_entry() -> impl Strategy<Value = Vec<u8>> {
-    let tick = any::<i64>().prop_map(|at_us| v1::entry::Entry::Tick(v1::Tick { at_us }));
-    let one = prop_oneof![5 => wire_event().prop_map(v1::entry::Entry::Event), 1 => tick];
-    one.prop_map(|entry| v1::Entry { entry: Some(entry) }.encode_to_vec())
+    let tick = any::<i64>()
+        .prop_map(|at_us| v1::Entry { entry: Some(v1::entry::Entry::Tick(v1::Tick { at_us })) }.encode_to_vec());
+    let event = (wire_event(), prop::collection::vec(raw_data(), 0..3)).prop_map(|(event, data)| {
+        let bytes = [event.encode_to_vec(), data.concat()].concat();
+        [&[10], &prefixed(&bytes)[..]].concat()
+    });
+    prop_oneof![5 => event, 1 => tick]
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Eve
         recorded_at: Time::MAX / 2,
         kind,
         corrects: corrects.map(name),
+        number: 0,
         body,
         data: Fields::default(),
         custom: Vec::new(),

@@ -118,6 +118,7 @@ mod tests {
             recorded_at: time,
             kind: "",
             corrects: (!corrects.is_empty()).then(|| name(corrects)),
+            number: 0,
             body,
             data: Fields::default(),
             custom: Vec::new(),
