@@ -192,6 +192,14 @@ impl Calendar {
         start_of_day(&self.zone, civil(day))
     }
 
+    /// The instant that a text says: a date is its first instant here, any other in RFC 3339. `None` for no such text.
+    pub fn instant(&mut self, text: &str) -> Option<Time> {
+        match text.parse::<Date>() {
+            Ok(date) if text.len() == 10 => Some(self.midnight(days(date))),
+            _ => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond),
+        }
+    }
+
     /// The calendar window of this kind that holds `time`; for `trailing` the one whose last day
     /// holds it.
     pub fn window(&mut self, kind: Kind, time: Time) -> Window {

@@ -36,7 +36,7 @@ const REFUNDED: &str = "payment.refunded";
 pub struct SilenceChange {
     /// The new silence.
     pub now: Silence,
-    /// The event that ended it; none for a step reached.
+    /// The event that ended it; none for a step reached, and where time brought about what ended it.
     pub cause: Option<Cause>,
 }
 
@@ -51,16 +51,28 @@ pub struct Fold<'a> {
 impl Fold<'_> {
     /// The next due time of an account.
     pub fn due(&self, account: &Account) -> Option<Time> {
-        let loss = account.customer.due(self.context.plan.settings.silent_after);
         let step = self.next_step(account).map(|(due, _)| due);
-        [loss, step, account.sections.due()].into_iter().flatten().min()
+        [self.turns(account), step, account.sections.due()].into_iter().flatten().min()
     }
 
-    /// Fires what is due before `limit`, or at it, too, if `inclusive`.
+    /// When the account becomes a customer or is lost, if nothing happens.
+    fn turns(&self, account: &Account) -> Option<Time> {
+        account.customer.due(self.context.plan.settings.silent_after, account.sections.subscription.claim())
+    }
+
+    /// Fires what is due before `limit`, or at it, too, if `inclusive`; at it in any case what comes before the events of its
+    /// instant.
     pub fn advance(&mut self, account: &mut Account, limit: Time, inclusive: bool) {
-        while let Some(due) = self.due(account).filter(|due| *due < limit || (inclusive && *due == limit)) {
-            if account.customer.due(self.context.plan.settings.silent_after) == Some(due) {
-                self.lose(account, due);
+        loop {
+            let due = self.due(account).filter(|due| *due < limit || (inclusive && *due == limit));
+            let first = account.sections.due_before_events().filter(|first| *first <= limit);
+            if let Some(first) = first.filter(|first| due.is_none_or(|due| *first <= due)) {
+                self.fire(account, first, true);
+                continue;
+            }
+            let Some(due) = due else { return };
+            if self.turns(account) == Some(due) {
+                self.turn(account, due);
             }
             if let Some((at, step)) = self.next_step(account)
                 && at == due
@@ -68,10 +80,25 @@ impl Fold<'_> {
                 account.silence = Silence { step, since: due };
                 self.silences.push(SilenceChange { now: account.silence, cause: None });
             }
-            if account.sections.due() == Some(due) {
-                self.live(account, |sections, out| sections.fire(due, out));
-            }
-            account.fired = account.fired.max(due);
+            self.fire(account, due, false);
+        }
+    }
+
+    /// Lets lifecycles do what is due at `due`.
+    fn fire(&mut self, account: &mut Account, due: Time, before_events: bool) {
+        if account.sections.due() == Some(due) {
+            let was = (account.customer.is_one(), account.traits.now());
+            let active = self.live(account, |sections, out| sections.fire(due, before_events, out));
+            self.said(account, due, was, &active);
+        }
+        account.fired = account.fired.max(due);
+    }
+
+    /// Notes the activities of what time brought about.
+    fn said(&mut self, account: &mut Account, due: Time, was: (bool, u32), active: &[bool]) {
+        if active.contains(&true) {
+            let fact = Fact::new(due, was.1, None);
+            self.active(account, &self.context.groups.event, &fact, was, active, |_| false);
         }
     }
 
@@ -117,8 +144,8 @@ impl Fold<'_> {
     /// Lets lifecycles take a step; gives the activities that what happened counts as.
     fn live(&mut self, account: &mut Account, step: impl FnOnce(&mut Sections, &mut Out<'_, '_>)) -> Vec<bool> {
         let mut active = vec![false; account.active.len()];
-        let Account { sections, traits, .. } = account;
-        step(sections, &mut Out { context: &mut self.context, traits, active: &mut active });
+        let Account { sections, traits, totals, .. } = account;
+        step(sections, &mut Out { context: &mut self.context, traits, totals, active: &mut active });
         active
     }
 
@@ -126,14 +153,17 @@ impl Fold<'_> {
         let was = (account.customer.is_one(), account.traits.now());
         let first = !account.customer.ever();
         if !was.0 {
-            self.start(account, Fact { values: &[Slot::Flag(first)], ..fact });
+            // A subscription of this instant may have begun it before the order.
+            let claim = account.sections.subscription.claim();
+            let profile = if claim.paid { claim.profile } else { fact.profile };
+            self.start(account, Fact { profile, values: &[Slot::Flag(first)], ..fact });
         }
         account.customer.last_order = Some(event.time);
         let (currency, values) = (self.context.currency(order.currency), order_values(order, first));
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[ORDER.place()];
         self.context.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
-        self.total(account, ORDER, &fact);
+        self.context.total(&mut account.totals, ORDER, &fact, 1);
         self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == ORDER || (*id == STARTED && !was.0),
@@ -147,7 +177,7 @@ impl Fold<'_> {
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[REFUND.place()];
         self.context.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
-        self.total(account, REFUND, &fact);
+        self.context.total(&mut account.totals, REFUND, &fact, 1);
         self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == REFUND,
@@ -172,16 +202,34 @@ impl Fold<'_> {
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
         self.context.emit(&self.context.groups.of[STARTED.place()], &fact, 1, Vec::new);
-        self.level(fact.profile, at, 1);
+        self.level(account.traits.now(), at, 1);
     }
 
-    /// The account stops being a customer at `due`.
+    /// The account starts or stops being a customer at `due`.
+    fn turn(&mut self, account: &mut Account, due: Time) {
+        if account.customer.is_one() {
+            return self.lose(account, due);
+        }
+        let (first, was) = (!account.customer.ever(), (false, account.traits.now()));
+        let profile = account.sections.subscription.claim().profile;
+        let fact = Fact { values: &[Slot::Flag(first)], ..Fact::new(due, profile, None) };
+        self.start(account, fact);
+        let mut begun = Vec::new();
+        if first {
+            begun = self.live(account, |sections, out| sections.subscription.make_customer(due, out));
+        }
+        let facts = &self.context.groups.of[STARTED.place()];
+        self.active(account, facts, &fact, was, &begun, |trigger| *trigger == Trigger::Fact(STARTED));
+    }
+
     fn lose(&mut self, account: &mut Account, due: Time) {
         let now = account.traits.now();
         if let Some(run) = account.customer.runs.last_mut() {
             run.end = due;
         }
-        let profile = account.traits.before(due);
+        // Of a subscription that ends, as of the event that ends it.
+        let claim = account.sections.subscription.claim();
+        let profile = if claim.since == due { claim.profile } else { account.traits.before(due) };
         let fact = Fact::new(due, profile, None);
         let facts = &self.context.groups.of[LOST.place()];
         self.context.emit(facts, &fact, 1, Vec::new);
@@ -247,9 +295,10 @@ impl Fold<'_> {
             account.active[number] = new.unwrap_or(account.active[number]);
 
             // The first activity is what is meaningful: it ends a silence.
-            if let Some(event) = fact.event.filter(|_| number == 0 && counts && account.silence.step > 0) {
+            if number == 0 && counts && account.silence.step > 0 {
                 account.silence = Silence { step: 0, since: fact.time };
-                self.silences.push(SilenceChange { now: account.silence, cause: Some(event.id.into()) });
+                let cause = fact.event.map(|event| event.id.into());
+                self.silences.push(SilenceChange { now: account.silence, cause });
             }
         }
     }
@@ -274,12 +323,11 @@ impl Fold<'_> {
     }
 
     fn next_step(&self, account: &Account) -> Option<(Time, u16)> {
-        if !account.customer.ever() {
-            return None;
-        }
+        let start = account.customer.runs.first()?.start;
         let step = *self.context.groups.steps.iter().find(|step| **step > account.silence.step)?;
         let last = account.active.first().copied().filter(|at| *at != Time::MIN)?;
-        Some((last.saturating_add(i64::from(step) * DAY), step))
+        // One that becomes a customer after silent days has reached their step at once.
+        Some((last.saturating_add(i64::from(step) * DAY).max(start), step))
     }
 
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
@@ -316,24 +364,6 @@ impl Fold<'_> {
         for (sum, (trigger, amount, filter)) in sums.iter_mut().zip(&self.context.groups.daily) {
             if listens(trigger) && filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&view)) {
                 *sum += view.amount(amount);
-            }
-        }
-    }
-
-    /// Adds a fact with money to the account's own sums.
-    fn total(&mut self, account: &mut Account, id: FactId, fact: &Fact<'_>) {
-        if self.context.plan.totals.is_empty() {
-            return;
-        }
-        let (since, columns) = account.totals.of(fact.currency.1, self.context.plan.totals.len());
-        let facts = &self.context.groups.of[id.place()];
-        let view = View { fact, part: None, facts, plan: self.context.plan, profiles: self.context.profiles };
-        for (column, (listens, amount, filter)) in columns.iter_mut().zip(&self.context.groups.totals) {
-            if *listens == Trigger::Fact(id)
-                && filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&view))
-            {
-                *column += view.amount(amount);
-                *since = (*since).max(fact.time);
             }
         }
     }

@@ -21,6 +21,7 @@ pub mod fact;
 pub mod journal;
 pub mod order;
 pub mod out;
+pub mod subscription;
 pub mod survey;
 
 pub use fact::{Fact, FactId, FactType, FieldType, Part, Slot, Sort, Spelling};
@@ -34,12 +35,20 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
     const READS: &'static [&'static str];
     /// Facts that it emits.
     const FACTS: &'static [&'static FactType];
+    /// Whether what is due at an instant comes before the events of that instant, so that it sees the state that they find;
+    /// else after them.
+    const BEFORE_EVENTS: bool = false;
 
     /// The id of what an event is about: a ticket, a deal. Empty where it is about nothing that other events name.
     fn about<'e>(event: &'e Event<'_>) -> Cow<'e, str>;
 
     /// Whether its state has what is about this id. What it does not have and the journal may have, is looked up there.
     fn has(&self, about: &str) -> bool;
+
+    /// Whether its state has all that an event is about, so that it can be applied without the journal.
+    fn knows(&self, event: &Event<'_>) -> bool {
+        self.has(&Self::about(event))
+    }
 
     /// Applies the next event, one of a type that it reads.
     fn apply(&mut self, event: &Event<'_>, out: &mut Out<'_, '_>);
@@ -102,7 +111,7 @@ macro_rules! lifecycles {
             /// Whether the state has what an event is about, or needs to know no more of it than the event says.
             pub fn knows(&self, event: &Event<'_>) -> bool {
                 $(if <$state>::READS.contains(&event.kind) {
-                    return self.$name.has(&<$state>::about(event));
+                    return self.$name.knows(event);
                 })*
                 true
             }
@@ -119,9 +128,14 @@ macro_rules! lifecycles {
                 [$(self.$name.due()),*].into_iter().flatten().min()
             }
 
-            /// Does what is due at `due`.
-            pub fn fire(&mut self, due: Time, out: &mut Out<'_, '_>) {
-                $(while self.$name.due() == Some(due) {
+            /// The same, of what comes before the events of its instant.
+            pub fn due_before_events(&self) -> Option<Time> {
+                [$(if <$state>::BEFORE_EVENTS { self.$name.due() } else { None }),*].into_iter().flatten().min()
+            }
+
+            /// Does what is due at `due`: what comes before the events of that instant, or the rest.
+            pub fn fire(&mut self, due: Time, before_events: bool, out: &mut Out<'_, '_>) {
+                $(while <$state>::BEFORE_EVENTS == before_events && self.$name.due() == Some(due) {
                     self.$name.fire(due, out);
                 })*
             }
@@ -173,6 +187,7 @@ macro_rules! lifecycles {
 
 lifecycles! {
     survey: survey::Surveys,
+    subscription: subscription::Subscriptions,
 }
 
 const COUNT: usize = {

@@ -10,6 +10,8 @@ use crate::{
     settings::Settings,
 };
 
+mod mrr;
+
 /// A number as text that lives as long as the tests.
 fn text(number: impl ToString) -> &'static str {
     Box::leak(number.to_string().into())
@@ -83,6 +85,34 @@ fn plan() -> Arc<Plan> {
       satisfied: {count: answer, where: 'satisfied && !data.custom.bot'}
     value: middle + promoters + effort + satisfaction + easy + satisfied
 
+  - name: recurring
+    title: Recurring
+    description: Every fact of subscriptions.
+    unit: count
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region], [product]]
+    measures:
+      paying: {level: mrr, where: amount > 100}
+      begun: {count: subscription_begun}
+      ended: {count: term_ended, where: '!data.custom.bot'}
+      renewed: {count: term_ended, where: renewed}
+      cheaper: {count: term_ended, where: kept < mrr}
+    value: paying + begun + ended + renewed + cheaper
+
+  - name: revenue
+    title: Revenue
+    description: Amounts of subscriptions.
+    unit: money
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region]]
+    measures:
+      begun: {sum: subscription_begun, of: mrr}
+      ended: {sum: term_ended, of: mrr}
+      kept: {sum: term_ended, of: kept}
+      up: {sum: mrr_moved, of: amount, where: 'kind in [\"new\", \"expansion\", \"reactivation\"]'}
+      down: {sum: mrr_moved, of: amount, where: 'kind in [\"contraction\", \"churn\"] && !data.custom.bot'}
+    value: begun + ended + kept + up + down
+
   - name: filtered
     title: Filtered
     description: Every kind of measure of accounts, of some of them only.
@@ -100,10 +130,11 @@ fn plan() -> Arc<Plan> {
       big: {distinct: order, where: net > 2000 && !data.custom.bot}
       refunded: {distinct: refund, where: '!data.custom.bot'}
       begun: {distinct: customer_started}
+      moving: {distinct: mrr_moved, among: customer, where: 'kind != \"churn\"'}
       gone: {distinct: customer_lost, where: 'plan == \"1\"'}
       cancelled: {distinct: order.cancelled}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
-    value: answering + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
+    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -175,7 +206,11 @@ fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {
 
 /// Runs events through an engine, with ticks at the given places, and a last tick.
 fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
-    let mut engine = Engine::new(plan(), Time::MIN);
+    run_with(&plan(), events, ticks, end)
+}
+
+fn run_with(plan: &Arc<Plan>, events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
+    let mut engine = Engine::new(plan.clone(), Time::MIN);
     let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event<'_>>::new(), Vec::new());
     let set = |engine: &mut Engine, timers: &mut Vec<Time>| timers.extend(engine.timers().map(|(due, _)| due));
     let slot = engine.load("a", &[], []).unwrap();
@@ -229,7 +264,21 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             ..Said::default()
         }
     });
-    prop_oneof![answer]
+    let subscription = (0_u8..3, 0_u8..3, 0_u8..5, 1_i64..4, any::<bool>(), 0_i32..500, 0_i32..4).prop_map(
+        |(id, product, status, mrr, euro, start, term)| {
+            let status = ["active", "active", "past_due", "canceled", "trialing"][usize::from(status)];
+            let (start, end) = if term > 0 { (date(start), date(start + term * 25)) } else { ("", "") };
+            let currency = if euro { "EUR" } else { "USD" };
+            let product = if product > 0 { text(product) } else { "" };
+            Said::subscription(text(id), status, &format!("#{}", mrr * 100), currency, product, (start, end))
+        },
+    );
+    prop_oneof![answer, subscription]
+}
+
+/// The date of a day since 1970-01-01.
+fn date(day: Day) -> &'static str {
+    text(jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(day))
 }
 
 /// What an event says.
@@ -246,9 +295,24 @@ impl Default for Said {
     }
 }
 
+impl Said {
+    /// `subscription.changed`.
+    fn subscription(
+        id: &str,
+        status: &str,
+        mrr: &str,
+        currency: &str,
+        product: &str,
+        (start, end): (&str, &str),
+    ) -> Said {
+        let fields = [(1, id), (2, product), (3, status), (4, mrr), (5, currency), (7, start), (8, end)];
+        Said { kind: "subscription.changed", data: Fields::of(&fields), ..Said::default() }
+    }
+}
+
 fn said() -> impl Strategy<Value = Said> {
     prop_oneof![
-        3 => body().prop_map(|body| Said { body, ..Said::default() }),
+        2 => body().prop_map(|body| Said { body, ..Said::default() }),
         1 => of_lifecycle(),
     ]
 }

@@ -1,14 +1,16 @@
-//! Customer: from an order until `silent_after` has passed without another.
+//! Customer: while a subscription is paid, and from an order until `silent_after` has passed without another.
 //!
 //! Invariants: runs are in order and do not overlap; an account is a customer at x if a run has
 //! `start < x <= end`; a loss is dated last order + `silent_after`, unless an order is completed at
-//! or before that instant. The same holds for traits: those at x are the ones set before x.
+//! or before that instant, or when the last paid subscription ends, whichever is later. Whether a subscription makes or
+//! unmakes a customer is decided when its instant is over: of the facts of one instant the state after them decides. The
+//! same holds for traits: those at x are the ones set before x.
 
 use super::{FactType, FieldType, Sort, Spelling};
 use crate::{calendar::Time, expr::Type};
 
 /// What makes and unmakes a customer.
-const READS: &[&str] = &["order.completed", "order.cancelled"];
+const READS: &[&str] = &["order.completed", "order.cancelled", "subscription.changed"];
 
 /// An account became a customer, for the first time or again.
 pub const STARTED: FactType = FactType {
@@ -49,7 +51,7 @@ pub const CUSTOMER: FactType = FactType {
 /// One time as a customer: the state at x is "customer" for `start < x <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// Time of the order that began it.
+    /// Time of the order or subscription that began it.
     pub start: Time,
     /// When it was lost; [`Time::MAX`] while it lasts.
     pub end: Time,
@@ -62,8 +64,25 @@ pub struct Run {
 pub struct Customer {
     /// Times as a customer, oldest first.
     pub runs: Vec<Run>,
-    /// Time of the last order, if it ever was a customer.
+    /// Time of the last order.
     pub last_order: Option<Time>,
+}
+
+/// Whether subscriptions make an account a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Whether any is paid.
+    pub paid: bool,
+    /// Since when; [`Time::MIN`] if none ever was.
+    pub since: Time,
+    /// Traits that the fact behind it saw.
+    pub profile: u32,
+}
+
+impl Default for Claim {
+    fn default() -> Claim {
+        Claim { paid: false, since: Time::MIN, profile: 0 }
+    }
 }
 
 impl Customer {
@@ -74,7 +93,7 @@ impl Customer {
 
     /// Whether it ever was one.
     pub fn ever(&self) -> bool {
-        self.last_order.is_some()
+        !self.runs.is_empty()
     }
 
     /// Whether it was one at `x`.
@@ -82,9 +101,16 @@ impl Customer {
         self.runs.iter().rev().any(|run| run.start < x && x <= run.end)
     }
 
-    /// When it will be lost, if nothing happens.
-    pub fn due(&self, silent_after: Time) -> Option<Time> {
-        if self.is_one() { self.last_order.map(|last| last.saturating_add(silent_after)) } else { None }
+    /// When it will become one or be lost, if nothing happens.
+    pub fn due(&self, silent_after: Time, claim: Claim) -> Option<Time> {
+        match (self.is_one(), claim.paid) {
+            (true, false) => {
+                let silent = self.last_order.map_or(Time::MIN, |last| last.saturating_add(silent_after));
+                Some(silent.max(claim.since))
+            }
+            (false, true) => Some(claim.since),
+            _ => None,
+        }
     }
 }
 
@@ -137,7 +163,19 @@ mod tests {
         let customer = Customer { runs, last_order: Some(150) };
         let states: Vec<bool> = [10, 11, 100, 101, 150, 151].iter().map(|x| customer.at(*x)).collect();
         assert_eq!(states, [false, true, true, false, false, true]);
-        assert_eq!(customer.due(90), Some(240));
+        assert_eq!(customer.due(90, Claim::default()), Some(240));
+    }
+
+    #[test]
+    fn the_later_of_order_and_subscription_decides_the_loss() {
+        let run = Run { start: 10, end: Time::MAX, profile: 0 };
+        let customer = Customer { runs: vec![run], last_order: Some(150) };
+        let claim = |paid, since| Claim { paid, since, profile: 0 };
+        for (claim, due) in [(claim(true, 10), None), (claim(false, 200), Some(240)), (claim(false, 300), Some(300))] {
+            assert_eq!(customer.due(90, claim), due, "{claim:?}");
+        }
+        assert_eq!(Customer::default().due(90, claim(true, 10)), Some(10));
+        assert_eq!(Customer::default().due(90, claim(false, 10)), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::{Fact, FactId, Part};
 use crate::{
-    account::{Decoder, Writer},
+    account::{Decoder, Totals, Writer},
     aggregate::{
         fact::{Emitter, View},
         group::{Facts, Groups},
@@ -47,6 +47,24 @@ impl Context<'_> {
         emitter.emit(facts, fact, parts);
     }
 
+    /// Adds a fact with money to the account's own sums `times` times.
+    pub fn total(&self, totals: &mut Totals, id: FactId, fact: &Fact<'_>, times: i128) {
+        let listens = |(trigger, ..): &(Trigger, _, _)| *trigger == Trigger::Fact(id);
+        if !self.groups.totals.iter().any(listens) {
+            return;
+        }
+        let (since, columns) = totals.of(fact.currency.1, self.plan.totals.len());
+        let facts = &self.groups.of[id.place()];
+        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
+        for (column, kept) in columns.iter_mut().zip(&self.groups.totals).filter(|(_, kept)| listens(kept)) {
+            let (_, amount, filter) = kept;
+            if filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
+                *column += times * view.amount(amount);
+                *since = (*since).max(fact.time);
+            }
+        }
+    }
+
     /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
     pub fn slice(&mut self, time: Time) -> Time {
         if self.plan.hourly { self.calendar.slice(time) } else { self.calendar.window(Kind::Day, time).start }
@@ -70,6 +88,8 @@ pub struct Out<'a, 'c> {
     pub context: &'a mut Context<'c>,
     /// Traits of the account.
     pub traits: &'a Traits,
+    /// Sums of the account.
+    pub totals: &'a mut Totals,
     /// The activities that a fact of this step counts as, by their number.
     pub active: &'a mut Vec<bool>,
 }
@@ -94,6 +114,7 @@ impl Out<'_, '_> {
     pub fn add(&mut self, id: FactId, fact: &Fact<'_>, times: i128) {
         let groups = self.context.groups;
         self.context.emit(&groups.of[id.place()], fact, times, Vec::new);
+        self.context.total(self.totals, id, fact, times);
     }
 
     /// The custom fields that a metric reads, kept beyond their event.
