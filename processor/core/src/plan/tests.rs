@@ -203,9 +203,9 @@ fn a_dimension_exists_and_the_measure_has_it() {
         (
             "[[^channel]]",
             "{count: usage.recorded}",
-            "`channel` is a dimension of order, refund only; an event has its custom.NAME",
+            "`channel` is a dimension of order, refund",
         ),
-        ("[[plan], [^data.source]]", "{count: event}", "`source` is a dimension of order, refund only;"),
+        ("[[plan], [^data.source]]", "{count: event}", "`source` is a dimension of order, refund"),
         (
             "[[^custom.x]]",
             "{level: customer}",
