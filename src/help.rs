@@ -38,6 +38,10 @@ pub(crate) const METRICS: &str = "Examples:
   vitals metrics --data company
   vitals metrics customer_churn_rate --data company";
 
+pub(crate) const METRICS_CHECK: &str = "Examples:
+  vitals metrics check catalog.yaml
+  vitals metrics check deploy/catalogs/crm.yaml --config vitals.toml";
+
 pub(crate) const REBUILD: &str = "Examples:
   vitals rebuild --data company
   vitals rebuild --config vitals.toml --data cdnow";

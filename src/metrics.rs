@@ -1,27 +1,49 @@
 //! `vitals metrics`: the catalog of the store, or before there is one, that of the configuration; with a name, what that
 //! metric counts.
 
-use std::{io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use processor_core::{catalog::Catalog, plan::Plan, settings::Settings};
 use store::{MetricInfo, Read as _, ask, sqlite, window::Kind};
 
 use crate::{
     Usage, agree,
     config::Config,
-    describe,
-    output::{self, table::Side},
+    describe, diagnostic, help,
+    output::{self, number::plain_count_of, table::Side},
 };
 
 /// Arguments of `vitals metrics`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     /// Show this metric with its description
     name: Option<String>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Report every mistake in a catalog file, with its place and the cure
+    #[command(after_help = help::METRICS_CHECK)]
+    Check {
+        /// The catalog file
+        file: PathBuf,
+    },
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut dyn Write) -> Result<()> {
+    if let Some(Command::Check { file }) = &args.command {
+        return check(file, &config.map_or_else(|| Config::default().settings(), Config::settings)?, out);
+    }
     let store = data.join(sqlite::FILE);
     let catalog = if store.exists() {
         let read = sqlite::Reader::open(&store)?;
@@ -44,6 +66,25 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
         writeln!(out, "{label:<12}{cell}")?;
     }
     Ok(writeln!(out, "\n{}", metric.description.trim_end())?)
+}
+
+/// Reports what is wrong in a catalog file; it is an error where anything is.
+fn check(file: &Path, settings: &Settings, out: &mut dyn Write) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let mistakes = match Catalog::parse(&text) {
+        Ok(catalog) => {
+            let mistakes = Plan::mistakes(&catalog, settings);
+            if mistakes.is_empty() {
+                let metrics = plain_count_of(catalog.metrics.len() as u64, "metric");
+                return Ok(writeln!(out, "{}: {metrics}, nothing is wrong", file.display())?);
+            }
+            mistakes
+        }
+        Err(mistake) => vec![mistake],
+    };
+    let shown: Vec<String> =
+        mistakes.iter().map(|mistake| diagnostic::of_catalog(file, &text, mistake).to_string()).collect();
+    Err(Usage(anyhow::anyhow!("{}\n{}", shown.join("\n\n"), plain_count_of(mistakes.len() as u64, "mistake"))).into())
 }
 
 fn short(metric: &MetricInfo) -> Vec<String> {

@@ -208,6 +208,22 @@ fn a_catalog_with_a_type_error_is_located() {
 }
 
 #[test]
+fn all_mistakes_of_a_catalog_are_reported_at_once() {
+    let data = Data::new();
+    let catalog = data.file(
+        "catalog.yaml",
+        "meaningful: [order]\nmetrics:\n  - {name: a, title: A, description: D, unit: coins, windows: [1d], measures: {m: {count: order}}, value: m}\n  \
+         - {name: b, title: B, description: D, unit: count, windows: [1d], measures: {m: {count: order}}, value: n}\n",
+    );
+    let file = catalog.display().to_string();
+    let wrong = [format!("{file}:3:50: unknown unit `coins`"), format!("{file}:4:109: there is no measure `n`")];
+    data.run(["metrics", "check", &file]).fails(WRONG, &[&wrong[0], &wrong[1], "\n2 mistakes"]);
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/catalogs/crm.yaml");
+    data.run(["metrics", "check", built_in]).done().says(&[" metrics, nothing is wrong\n"]);
+    assert!(!data.path().exists(), "nothing was made");
+}
+
+#[test]
 fn a_wrong_configuration_is_named() {
     let (data, file) = imported();
     let data = data.config("[log]\npartitons = 4\n");

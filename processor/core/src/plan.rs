@@ -308,21 +308,37 @@ impl Plan {
     /// # Errors
     /// The first thing in it that does not exist or does not fit, with line and column.
     pub fn lower(catalog: &Catalog, settings: &Settings) -> Result<Plan, Error> {
+        let (plan, mistakes) = Plan::lower_all(catalog, settings);
+        mistakes.into_iter().next().map_or(Ok(plan), Err)
+    }
+
+    /// Everything in a catalog that does not exist or does not fit, with line and column, in the order of the file.
+    pub fn mistakes(catalog: &Catalog, settings: &Settings) -> Vec<Error> {
+        Plan::lower_all(catalog, settings).1
+    }
+
+    /// The plan of what is right in a catalog, and what is wrong in it.
+    fn lower_all(catalog: &Catalog, settings: &Settings) -> (Plan, Vec<Error>) {
         let mut builder = Builder::new(settings);
-        let triggers = meaningful(catalog)?;
+        let triggers = meaningful(catalog).unwrap_or_else(|mistake| {
+            builder.mistakes.push(mistake);
+            Vec::new()
+        });
         builder.plan.activities.push(Activity { triggers, among_customers: true, filter: None });
         for written in &catalog.metrics {
-            let metric = builder.metric(written)?;
-            let of_name = catalog.metrics.iter().filter(|other| other.name.value == metric.name);
-            if of_name.count() > 1 {
-                return Err(Error::at(&written.name, format!("the metric `{}` is defined twice", metric.name)));
+            let name = &written.name.value;
+            if catalog.metrics.iter().filter(|other| other.name.value == *name).count() > 1 {
+                builder.mistakes.push(Error::at(&written.name, format!("the metric `{name}` is defined twice")));
             }
-            match written.publish {
-                true => builder.plan.metrics.push(metric),
-                false => builder.plan.kept.push(metric.definition),
+            match builder.metric(written) {
+                Ok(metric) if written.publish => builder.plan.metrics.push(metric),
+                Ok(metric) => builder.plan.kept.push(metric.definition),
+                Err(mistake) => builder.mistakes.push(mistake),
             }
         }
-        Ok(builder.finish())
+        let mut mistakes = std::mem::take(&mut builder.mistakes);
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        (builder.finish(), mistakes)
     }
 
     /// The built-in catalog, lowered.
@@ -390,11 +406,14 @@ fn meaningful(catalog: &Catalog) -> Result<Vec<Trigger>, Error> {
 
 struct Builder {
     plan: Plan,
+    /// Found so far, beside those that end a metric.
+    mistakes: Vec<Error>,
 }
 
 impl Builder {
     fn new(settings: &Settings) -> Builder {
         Builder {
+            mistakes: Vec::new(),
             plan: Plan {
                 settings: settings.clone(),
                 metrics: Vec::new(),
@@ -421,14 +440,24 @@ impl Builder {
         let mut measures = Vec::new();
         let mut means = Vec::new();
         let mut names = Vec::new();
+        let mut wrong = None;
         for (name, measure) in &written.measures {
-            let lowered = self.measure(name, measure, written)?;
+            let lowered = match self.measure(name, measure, written) {
+                Ok(lowered) => lowered,
+                Err(mistake) => {
+                    self.mistakes.extend(wrong.replace(mistake));
+                    continue;
+                }
+            };
             names.push((name.clone(), lowered[0].unit));
             if lowered.len() == 2 {
                 means.push((names.len() - 1, names.len()));
                 names.push((String::new(), Type::Number));
             }
             measures.extend(lowered);
+        }
+        if let Some(mistake) = wrong {
+            return Err(mistake);
         }
         let scope = &mut Measures { names: &names };
         let value = written.value.as_ref().map(|text| lower(text, Type::Number, scope)).transpose()?.map(|mut expr| {

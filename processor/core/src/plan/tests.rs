@@ -276,6 +276,33 @@ fn money_is_said_to_be_money() {
 }
 
 #[test]
+fn every_mistake_is_found_at_once() {
+    let text = "meaningful: [customer_lost]\nmetrics:\n\
+        \x20 - {name: a, title: A, description: D, unit: count, windows: [1d], measures: {m: {count: ordr}, n: {sum: order, of: currency}}, value: m}\n\
+        \x20 - {name: b, title: B, description: D, unit: coins, windows: [1d], measures: {m: {count: order}}, value: m}\n\
+        \x20 - {name: c, title: C, description: D, unit: count, windows: [1d], measures: {m: {count: order}}, value: m + x}\n\
+        \x20 - {name: d, title: D, description: D, unit: count, windows: [1d], measures: {m: {count: order}}, value: m}\n";
+    let mistakes = Plan::mistakes(&Catalog::parse(text).unwrap(), &Settings::default());
+    let found: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let expected = [
+        ("customer_lost", "a loss is no sign of life"),
+        ("ordr", "there is no fact `ordr`"),
+        ("currency", "`currency` is not a number"),
+        ("coins", "unknown unit `coins`"),
+        ("x}", "there is no measure `x`"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, (wrong, message)) in found.iter().zip(expected) {
+        let (line, column) =
+            text.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(wrong)? + 1))).unwrap();
+        assert!(
+            found.starts_with(&format!("{line}:{column}: {message}")),
+            "{found}, expected {line}:{column}: {message}"
+        );
+    }
+}
+
+#[test]
 fn what_counts_as_a_sign_of_life_is_checked() {
     let with = |list: &str| {
         problem(&metric("    measures: {a: {distinct: meaningful}}\n    value: a\n").replace("[order]", list))
