@@ -62,8 +62,8 @@ mod tests {
         check(
             "    measures:\n      big: {count: order, where: net > currency}\n    value: big\n",
             expect![[r#"
-                catalog.yaml:9:38: the left side is a number, the right side text; both have to be of one type
-                  × the left side is a number, the right side text
+                catalog.yaml:9:38: the left side is money, the right side text; both have to be of one type
+                  × the left side is money, the right side text
                     ╭─[catalog.yaml:9:38]
                   8 │     measures:
                   9 │       big: {count: order, where: net > currency}
@@ -99,18 +99,18 @@ mod tests {
         check(
             "    measures: {größe: {count: ordr}}\n    value: größe\n",
             expect![[r#"
-            catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, event or an event type such as usage.recorded
-              × there is no fact `ordr`
-               ╭─[catalog.yaml:8:33]
-             7 │     windows: [1d]
-             8 │     measures: {größe: {count: ordr}}
-               ·                               ──┬─
-               ·                                 ╰── here
-             9 │     value: größe
-               ╰────
-              help: use order, refund, customer_started, customer_lost, event or an event type such as
-                    usage.recorded
-        "#]],
+                catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, answer, event or an event type such as usage.recorded
+                  × there is no fact `ordr`
+                   ╭─[catalog.yaml:8:33]
+                 7 │     windows: [1d]
+                 8 │     measures: {größe: {count: ordr}}
+                   ·                               ──┬─
+                   ·                                 ╰── here
+                 9 │     value: größe
+                   ╰────
+                  help: use order, refund, customer_started, customer_lost, answer, event or an event type such as
+                        usage.recorded
+            "#]],
         );
     }
 
