@@ -8,7 +8,7 @@
 
 use std::{fmt, sync::Arc};
 
-use proto::v1::{Event, event};
+use proto::v1::Event;
 use serde::Serialize;
 
 use crate::near;
@@ -35,9 +35,7 @@ impl Measured {
 
     /// Whether a metric reads this event.
     pub fn event(&self, event: &Event) -> bool {
-        // Refunds of invoices count when invoices have a lifecycle.
-        let of_invoice = matches!(&event.data, Some(event::Data::PaymentRefunded(refund)) if refund.order.is_empty());
-        !of_invoice && self.reads(&event.r#type)
+        self.reads(&event.r#type)
     }
 }
 

@@ -181,8 +181,6 @@ impl<'a> Raw<'a> {
             kind: self.kind,
             corrects: (!self.corrects.id.is_empty()).then(|| own(self.corrects)),
             body: match self.body {
-                // Refunds of invoices count when invoices have a lifecycle.
-                Some(Body::Refund(refund)) if refund.order.is_empty() => Body::Other,
                 Some(Body::Retracted(target)) => Body::Retracted(own(target)),
                 Some(body) => body,
                 None => Body::Other,
@@ -291,7 +289,7 @@ fn merge_refund<'a>(refund: &mut Refund<'a>, bytes: &'a [u8]) -> Result<()> {
         match tag {
             1 => refund.refund = value.text()?,
             2 => refund.order = value.text()?,
-            3 => drop(value.text()?),
+            3 => refund.invoice = value.text()?,
             4 => refund.amount = value.integer()?,
             5 => refund.currency = value.text()?,
             _ => {}

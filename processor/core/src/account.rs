@@ -343,6 +343,11 @@ impl Writer<'_> {
         put_signed(self.out, value.into());
     }
 
+    /// Appends a sum of amounts.
+    pub fn amount(&mut self, value: i128) {
+        put_signed(self.out, value);
+    }
+
     /// Appends a flag.
     pub fn flag(&mut self, flag: bool) {
         self.out.push(flag.into());
@@ -402,6 +407,11 @@ impl<'b> Decoder<'_, 'b> {
     /// The next number.
     pub fn integer(&mut self) -> Option<i64> {
         self.from.get_time()
+    }
+
+    /// The next sum of amounts.
+    pub fn amount(&mut self) -> Option<i128> {
+        self.from.get_signed()
     }
 
     /// The next flag.

@@ -4,3 +4,4 @@ pub mod cohort;
 pub mod fact;
 pub mod group;
 pub mod quantile;
+pub mod retention;

@@ -16,11 +16,12 @@ use crate::{
     account::{Account, Silence, Totals},
     aggregate::group::Groups,
     calendar::{Calendar, Day, SECOND, Time},
-    event::{Body, Cause, Event, EventId},
+    event::{Body, Cause, Event, EventId, Refund},
     fold::{Fold, SilenceChange},
     hot::{Hot, Open, Slot},
     lifecycle::{
-        Context, Sections,
+        Context, Lifecycle, Sections,
+        invoice::{Invoices, billing},
         journal::{Effect, resolve},
     },
     plan::Plan,
@@ -128,11 +129,11 @@ impl Tools {
         Fold { context, silences: &mut self.silences }
     }
 
-    /// Whether a metric reads this event; a refund of an invoice, which has no lifecycle yet, none does.
+    /// Whether a metric reads this event.
     fn measures(&self, event: &Event<'_>) -> bool {
         match &event.body {
             Body::Usage(_) => self.measures_usage,
-            Body::Other => event.kind != "payment.refunded" && self.plan.measures(event.kind),
+            Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
             _ => true,
         }
     }
@@ -202,7 +203,7 @@ impl Engine {
             return Outcome::Ahead;
         }
         let Some(index) = self.open(slot) else { return Outcome::NeedsJournal };
-        let (prints, count) = prints(event);
+        let (prints, own, count) = prints(event);
         let prints = &prints[..count];
         let late = event.time < self.clock.saturating_sub(LATE);
         let account = &self.hot.opened(index).account;
@@ -212,9 +213,9 @@ impl Engine {
         let empty = account.events == 0;
         let held = account.sections.knows(event);
         let known = |print: &u64| self.hot.may_hold(index, *print);
-        // What a lifecycle holds goes on without the journal; the last fingerprint is that of what the event is about.
-        let asked = if held && Sections::about(event).is_some() { &prints[..count - 1] } else { prints };
-        let unknown = !asked.iter().any(known);
+        // What a lifecycle holds goes on without the journal.
+        let about = usize::from(!held && Sections::about(event).is_some());
+        let unknown = !prints[..own + about].iter().any(known);
         if empty || (in_order && unknown && event.is_plain()) {
             self.advance(index, event, event.alone(), prints);
             let (waits, measured) = (event.waits(&[]), self.tools.measures(event));
@@ -413,6 +414,8 @@ impl Engine {
 enum Need<'a> {
     /// The order that it cancels or refunds.
     Order(&'a str),
+    /// The invoice that it refunds.
+    Invoice(&'a str),
     /// The event that it retracts.
     Event(EventId<'a>),
 }
@@ -422,6 +425,7 @@ impl Need<'_> {
     fn is(&self, event: &Event<'_>) -> bool {
         match self {
             Need::Order(id) => matches!(&event.body, Body::Order(order) if order.order == *id),
+            Need::Invoice(id) => billing(event).is_some_and(|(invoice, _)| invoice == *id),
             Need::Event(id) => event.id == *id,
         }
     }
@@ -432,6 +436,8 @@ impl<'e> Event<'e> {
     fn need(&self) -> Option<Need<'e>> {
         match &self.body {
             Body::Cancelled(order) => Some(Need::Order(order)),
+            Body::Refund(Refund { order: "", invoice: "", .. }) => None,
+            Body::Refund(Refund { order: "", invoice, .. }) => Some(Need::Invoice(invoice)),
             Body::Refund(refund) => Some(Need::Order(refund.order)),
             Body::Retracted(target) => Some(Need::Event(*target)),
             Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other => None,
@@ -454,6 +460,7 @@ impl<'e> Event<'e> {
         match &self.body {
             Body::Order(order) => Effect::Order(order),
             Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
+            Body::Refund(refund @ Refund { order: "", invoice: "", .. }) => Effect::Credit(refund),
             Body::Refund(_) | Body::Retracted(_) => Effect::Nothing,
         }
     }
@@ -472,7 +479,7 @@ impl<'e> Event<'e> {
                     Body::Order(other) => other.order == order.order,
                     Body::Cancelled(other) => *other == order.order,
                     Body::Refund(refund) => refund.order == order.order,
-                    _ => false,
+                    _ => billing(known).is_some_and(|(_, other)| other == order.order),
                 };
                 (!journal.iter().any(about)).then_some(Effect::Order(order))
             }
@@ -482,8 +489,12 @@ impl<'e> Event<'e> {
                     Body::Cancelled(order) => *order == refund.order,
                     _ => false,
                 };
-                if journal.iter().any(about) {
+                let of_invoice = refund.order.is_empty() && !refund.invoice.is_empty();
+                if of_invoice || journal.iter().any(about) {
                     return None;
+                }
+                if refund.order.is_empty() {
+                    return Some(Effect::Credit(refund));
                 }
                 let named =
                     |known: &&Event<'_>| matches!(&known.body, Body::Order(order) if order.order == refund.order);
@@ -499,27 +510,39 @@ impl<'e> Event<'e> {
     }
 }
 
-/// Fingerprints of everything that a later event may have to find this one by, and their number.
+/// Fingerprints of everything that a later event may have to find this one by; the number of those by which it finds
+/// earlier ones, and that of all.
 ///
-/// The last one is of what a lifecycle says that the event is about.
-fn prints(event: &Event<'_>) -> ([u64; 5], usize) {
+/// The next one after those is of what a lifecycle says that the event is about; then that of the order that it bills.
+fn prints(event: &Event<'_>) -> ([u64; 6], usize, usize) {
     let of = |id: EventId<'_>| Some(print(b'e', id.source, id.id));
-    let order = |order: &str| Some(print(b'o', "", order));
+    let order = |order: &str| (!order.is_empty()).then(|| print(b'o', "", order));
     let (first, second) = match &event.body {
         Body::Order(body) => (order(body.order), None),
         Body::Cancelled(cancelled) => (order(cancelled), None),
-        Body::Refund(refund) => (order(refund.order), Some(print(b'r', "", refund.refund))),
+        Body::Refund(refund) => {
+            let of_invoice = || Some(print(Invoices::TAG, "", refund.invoice)).filter(|_| !refund.invoice.is_empty());
+            (order(refund.order).or_else(of_invoice), Some(print(b'r', "", refund.refund)))
+        }
         Body::Retracted(target) => (of(*target), None),
         Body::Traits(_) | Body::Usage(_) | Body::Other => (None, None),
     };
-    let about = Sections::about(event).map(|(tag, id)| print(tag, "", &id));
-    let mut prints = [0; 5];
+    let mut prints = [0; 6];
     let mut count = 0;
-    for print in [of(event.id), event.corrects.and_then(of), first, second, about].into_iter().flatten() {
-        prints[count] = print;
-        count += 1;
-    }
-    (prints, count)
+    let mut note = |print: Option<u64>| {
+        if let Some(print) = print {
+            prints[count] = print;
+            count += 1;
+        }
+        count
+    };
+    note(of(event.id));
+    note(event.corrects.and_then(of));
+    note(first);
+    let own = note(second);
+    note(Sections::about(event).map(|(tag, id)| print(tag, "", &id)));
+    let all = note(billing(event).and_then(|(_, billed)| order(billed)));
+    (prints, own, all)
 }
 
 fn print(tag: u8, source: &str, id: &str) -> u64 {

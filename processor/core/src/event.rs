@@ -110,7 +110,7 @@ pub enum Body<'a> {
     Order(Order<'a>),
     /// `order.cancelled`: the order's id.
     Cancelled(&'a str),
-    /// `payment.refunded` of an order.
+    /// `payment.refunded`.
     Refund(Refund<'a>),
     /// `account.updated`: names with values, `None` unsets.
     Traits(Vec<(&'a str, Option<&'a str>)>),
@@ -148,13 +148,15 @@ impl Order<'_> {
     }
 }
 
-/// A refund of an order.
+/// A refund of an order, of an invoice, or of neither: a credit note.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refund<'a> {
     /// Unique within the account.
     pub refund: &'a str,
-    /// The order.
+    /// The order; empty for none.
     pub order: &'a str,
+    /// The invoice; empty for none.
+    pub invoice: &'a str,
     /// Minor units.
     pub amount: i64,
     /// ISO 4217.

@@ -7,15 +7,16 @@
 use crate::{
     account::{Account, Silence},
     aggregate::{
-        cohort::{self, Change, Standing},
-        fact::{self, View},
+        cohort::{self, Standing},
+        fact::View,
         group::Facts,
     },
-    calendar::{DAY, Kind, Time},
+    calendar::{DAY, Time},
     event::{Body, Cause, Event, Order, Refund},
     lifecycle::{
         self, Context, Fact, FactId, Out, Sections, Slot,
         customer::{self, Run, prune},
+        invoice::{self, credit_values},
         journal::Effect,
         order::{self, order_part, order_values, refund_part, refund_values, shares},
     },
@@ -24,6 +25,7 @@ use crate::{
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
 const REFUND: FactId = lifecycle::id(&order::REFUND);
+const CREDIT: FactId = lifecycle::id(&invoice::CREDIT);
 const STARTED: FactId = lifecycle::id(&customer::STARTED);
 const LOST: FactId = lifecycle::id(&customer::LOST);
 const CUSTOMER: FactId = lifecycle::id(&customer::CUSTOMER);
@@ -119,7 +121,12 @@ impl Fold<'_> {
             Effect::Nothing => {}
             Effect::Order(order) => self.order(account, event, order, fact),
             Effect::Refund(refund, order, opening) => self.refund(account, refund, order, Fact { opening, ..fact }),
+            Effect::Credit(refund) => self.credit(account, refund, fact),
             Effect::Plain => self.plain(account, event, &fact),
+            Effect::Billed => {
+                account.sections.invoice.bill(event);
+                self.plain(account, event, &fact);
+            }
         }
         account.last = account.last.max(event.time);
     }
@@ -185,6 +192,20 @@ impl Fold<'_> {
         });
     }
 
+    fn credit(&mut self, account: &mut Account, refund: &Refund<'_>, fact: Fact<'_>) {
+        let was = (account.customer.is_one(), account.traits.now());
+        let (currency, values) = (self.context.currency(refund.currency), credit_values(refund));
+        let fact = Fact { currency, values: &values, ..fact };
+        let facts = &self.context.groups.of[CREDIT.place()];
+        self.context.emit(facts, &fact, 1, Vec::new);
+        self.context.total(&mut account.totals, CREDIT, &fact, 1);
+        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
+            Trigger::Event => true,
+            Trigger::Fact(id) => *id == CREDIT,
+            Trigger::Type(kind) => kind == REFUNDED,
+        });
+    }
+
     /// The account becomes a customer.
     fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
         let at = fact.time;
@@ -195,7 +216,7 @@ impl Fold<'_> {
                 cohort::returned(self.context.calendar, *kind, at, &ended, customer, traits, |change| {
                     changes.push(change)
                 });
-                self.cohort(*group, &changes);
+                self.context.of_accounts(*group, 0, &changes);
             }
         }
         account.customer.runs.reserve_exact(1);
@@ -238,7 +259,7 @@ impl Fold<'_> {
             let mut changes = Vec::new();
             let (customer, traits) = (&account.customer, &account.traits);
             cohort::lost(self.context.calendar, *kind, *what, customer, traits, |change| changes.push(change));
-            self.cohort(*group, &changes);
+            self.context.of_accounts(*group, 0, &changes);
         }
         self.active(account, facts, &fact, (true, now), &[], |trigger| *trigger == Trigger::Fact(LOST));
     }
@@ -267,11 +288,7 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
-        let day = self.context.calendar.day(now);
-        let trailing = self.context.calendar.midnight(day - self.context.groups.longest - 1);
-        // A week may begin before its year does.
-        let [week, year] = [Kind::Week, Kind::Year].map(|kind| self.context.calendar.window(kind, now).start);
-        let horizon = week.min(year).min(trailing);
+        let horizon = self.context.horizon(now);
         prune(&mut account.customer, &mut account.traits, horizon);
     }
 
@@ -318,7 +335,7 @@ impl Fold<'_> {
                 changes[count] = change;
                 count += 1;
             });
-            self.cohort(*group, &changes[..count]);
+            self.context.of_accounts(*group, 0, &changes[..count]);
         }
     }
 
@@ -332,21 +349,6 @@ impl Fold<'_> {
 
     fn level(&mut self, profile: u32, at: Time, delta: i128) {
         self.context.emit(&self.context.groups.of[CUSTOMER.place()], &Fact::new(at, profile, None), delta, Vec::new);
-    }
-
-    /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
-    fn cohort(&mut self, group: usize, changes: &[Change]) {
-        let filters = &self.context.groups.list[group].filters;
-        for (profile, slice, delta) in changes {
-            let traits = fact::Traits { plan: self.context.plan, values: self.context.profiles.values(*profile) };
-            let set = self.context.deltas.set(group, 0, *profile, std::iter::empty());
-            let row = self.context.deltas.row(set, *slice, filters.len());
-            for (sum, filter) in row.iter_mut().zip(filters) {
-                if filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&traits)) {
-                    *sum += self.context.sign * delta;
-                }
-            }
-        }
     }
 
     /// Adds an event to the account's own sums of its day; of its type only if it counts as one.

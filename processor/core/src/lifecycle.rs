@@ -18,9 +18,11 @@ use crate::{
 
 pub mod customer;
 pub mod fact;
+pub mod invoice;
 pub mod journal;
 pub mod order;
 pub mod out;
+pub mod payment;
 pub mod subscription;
 pub mod survey;
 
@@ -80,9 +82,15 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
     fn decode(from: &mut Decoder<'_, '_>) -> Option<Self>;
 }
 
-/// Facts of customers and orders, which the account itself keeps.
-const OF_ACCOUNTS: &[&FactType] =
-    &[&order::ORDER, &order::REFUND, &customer::STARTED, &customer::LOST, &customer::CUSTOMER];
+/// Facts of customers, orders and refunds, which the account itself keeps.
+const OF_ACCOUNTS: &[&FactType] = &[
+    &order::ORDER,
+    &order::REFUND,
+    &customer::STARTED,
+    &customer::LOST,
+    &customer::CUSTOMER,
+    &invoice::CREDIT,
+];
 
 macro_rules! lifecycles {
     ($($name:ident: $state:ty,)*) => {
@@ -188,6 +196,9 @@ macro_rules! lifecycles {
 lifecycles! {
     survey: survey::Surveys,
     subscription: subscription::Subscriptions,
+    invoice: invoice::Invoices,
+    // After those that read the same types: an event is about what the first of them says.
+    payment: payment::Payments,
 }
 
 const COUNT: usize = {

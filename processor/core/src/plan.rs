@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
+    aggregate::retention::Retention,
     calendar::Kind,
     catalog::{Catalog, Error, Metric as Written, Per},
     expr::{Expr, Scope, Type},
@@ -116,6 +117,13 @@ pub enum Column {
     Lost {
         /// Which of them, by which traits.
         what: Loss,
+        /// Filter over the traits.
+        filter: Option<String>,
+    },
+    /// What accounts with MRR at the start of the window have more or less of at its end.
+    Retained {
+        /// Which of the two.
+        what: Retention,
         /// Filter over the traits.
         filter: Option<String>,
     },
@@ -232,6 +240,8 @@ pub struct Metric {
     pub null_when: Vec<(Expr, String)>,
     /// Number of measures.
     pub measures: usize,
+    /// Whether the currency is a dimension.
+    pub by_currency: bool,
     /// Of a per-account sum: its columns in [`Plan::totals`].
     pub totals: Vec<usize>,
     /// Of silence: the steps in days.
@@ -239,9 +249,9 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Whether its value is money, so that the currency is a dimension.
+    /// Whether it is of money, so that the currency is a dimension: its value is, or it relates amounts to each other.
     pub fn money(&self) -> bool {
-        self.unit == "money"
+        self.by_currency
     }
 
     /// Its definition, and which rows it has: what changes when it has to be computed again.
@@ -379,6 +389,7 @@ impl Plan {
         let of_column = |column: &Column| match column {
             Column::Fact { trigger, filter, .. } => is_it(trigger) || (*trigger == Trigger::Event && named(filter)),
             Column::Lost { .. } => lifecycle::customer::LOST.reads.contains(&kind),
+            Column::Retained { .. } => lifecycle::subscription::MRR.reads.contains(&kind),
             // Activities are asked below.
             Column::Engaged { .. } => false,
         };
@@ -485,6 +496,7 @@ impl Builder {
             value,
             null_when,
             measures: measures.len(),
+            by_currency: written.unit.value == "money" || measures.iter().any(|measure| measure.unit == Type::Money),
             totals: Vec::new(),
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
         };
@@ -538,6 +550,7 @@ impl Builder {
         let by_column = measures.iter().any(|measure| match &measure.column {
             Column::Lost { .. } => true,
             Column::Fact { trigger, .. } => of_customers(trigger),
+            Column::Retained { .. } => false,
             Column::Engaged { activity, .. } => self.plan.activities[*activity].among_customers,
         });
         if by_column || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
@@ -675,7 +688,10 @@ impl Builder {
             kind => Slicing::Window(kind),
         };
         // These facts keep the currency; what is no money reads the sum over currencies.
-        let keyed = matches!(&measure.column, Column::Fact { trigger, .. } if trigger.money());
+        let keyed = match &measure.column {
+            Column::Fact { trigger, .. } => trigger.money(),
+            column => matches!(column, Column::Retained { .. }),
+        };
         let bundle = self.bundle(dims, keyed, slicing, measure.bucket);
         let column = position_or_push(&mut self.plan.bundles[bundle].columns, measure.column.clone());
         let read = if matches!(slicing, Slicing::Trailing(_)) { Read::End } else { measure.read };

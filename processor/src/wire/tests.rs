@@ -109,9 +109,10 @@ fn body<'a>(wire: &'a v1::Event, id: impl Fn(&'a str, &'a str) -> EventId<'a>) -
             lines: order.lines.iter().map(|line| (line.product.as_str(), line.amount)).collect(),
         }),
         Some(Data::OrderCancelled(cancelled)) => Body::Cancelled(&cancelled.order),
-        Some(Data::PaymentRefunded(refund)) if !refund.order.is_empty() => Body::Refund(Refund {
+        Some(Data::PaymentRefunded(refund)) => Body::Refund(Refund {
             refund: &refund.refund,
             order: &refund.order,
+            invoice: &refund.invoice,
             amount: refund.amount,
             currency: &refund.currency,
         }),

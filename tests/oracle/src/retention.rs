@@ -9,6 +9,7 @@ use crate::base::end_of;
 use crate::calendar::Window;
 use crate::fx::{Converter, Money};
 use crate::history::Account;
+use crate::level::pieces;
 use crate::money::trait_groups;
 use crate::movement::{self, Totals};
 use crate::read::Key;
@@ -108,16 +109,21 @@ fn add(sums: &mut Sums, start: &Money, end: &Money) {
     lost.add_all(&loss, i128::from(less));
 }
 
-/// The first MRR of each (group, currency).
+/// The first MRR of each (group, currency); also of one into which a change of traits moves an account that has some.
 pub fn since<'a>(payers: &[Payer<'a>], kept: &Kept, converter: &'a Converter) -> HashMap<(Group<'a>, &'a str), Micros> {
     let mut since: HashMap<(Group<'a>, &'a str), Micros> = HashMap::new();
     for payer in payers {
-        for (key, totals) in &payer.totals {
-            for currency in totals.keys() {
-                let Some((shown, _)) = converter.rate(currency, key.0) else { continue };
-                for group in trait_groups(payer.account.traits_before(*key)) {
-                    let first = since.entry((kept.shown(group), shown)).or_insert(key.0);
-                    *first = key.0.min(*first);
+        for (step, (key, totals)) in payer.totals.iter().enumerate() {
+            let next = payer.totals.get(step + 1).map(|(key, _)| key.0);
+            let moved = pieces(payer.account, key.0, next).into_iter().skip(1).map(|(at, _, groups)| (at, groups));
+            let begun = (key.0, trait_groups(payer.account.traits_before(*key)));
+            for (at, groups) in std::iter::once(begun).chain(moved) {
+                for currency in totals.keys() {
+                    let Some((shown, _)) = converter.rate(currency, at) else { continue };
+                    for group in groups {
+                        let first = since.entry((kept.shown(group), shown)).or_insert(at);
+                        *first = at.min(*first);
+                    }
                 }
             }
         }

@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 
+use super::retention::Retention;
 use crate::{
     calendar::{Day, Kind},
     lifecycle::{self, FactType},
@@ -104,6 +105,8 @@ pub struct Groups {
     pub of: Vec<Facts>,
     /// Columns about losses, by what they follow.
     pub cohorts: Vec<(Loss, Kind, usize)>,
+    /// Columns about amounts that accounts keep and lose.
+    pub retention: Vec<(Retention, Kind, usize)>,
     /// For each activity: the active accounts of each kind of window.
     pub engaged: Vec<Vec<(Kind, usize)>>,
     /// For each activity: the filter over its events.
@@ -129,6 +132,7 @@ type Followed = (usize, usize, Option<usize>);
 struct Moved {
     by_fact: BTreeMap<Trigger, Vec<Added>>,
     by_loss: BTreeMap<(Loss, Kind), Vec<Followed>>,
+    by_retention: BTreeMap<(Retention, Kind), Vec<Followed>>,
     by_activity: BTreeMap<(usize, Kind), Vec<Followed>>,
 }
 
@@ -150,6 +154,9 @@ impl Moved {
                     }
                     Column::Lost { what, filter } => {
                         moved.by_loss.entry((*what, kind)).or_default().push(followed(filter));
+                    }
+                    Column::Retained { what, filter } => {
+                        moved.by_retention.entry((*what, kind)).or_default().push(followed(filter));
                     }
                     Column::Engaged { activity, filter } => {
                         moved.by_activity.entry((*activity, kind)).or_default().push(followed(filter));
@@ -181,10 +188,13 @@ impl Groups {
 
         groups.engaged = vec![Vec::new(); plan.activities.len()];
         for ((what, kind), columns) in &moved.by_loss {
-            groups.cohorts.push((*what, *kind, of_accounts(list, columns)));
+            groups.cohorts.push((*what, *kind, of_accounts(list, columns, false)));
+        }
+        for ((what, kind), columns) in &moved.by_retention {
+            groups.retention.push((*what, *kind, of_accounts(list, columns, true)));
         }
         for ((activity, kind), columns) in &moved.by_activity {
-            groups.engaged[*activity].push((*kind, of_accounts(list, columns)));
+            groups.engaged[*activity].push((*kind, of_accounts(list, columns, false)));
         }
         groups.active = plan.activities.iter().map(|activity| plan.filter(activity.filter.as_deref())).collect();
 
@@ -193,6 +203,7 @@ impl Groups {
         groups.daily = plan.daily.iter().map(kept).collect();
 
         let kinds = moved.by_activity.keys().map(|(_, kind)| kind).chain(moved.by_loss.keys().map(|(_, kind)| kind));
+        let kinds = kinds.chain(moved.by_retention.keys().map(|(_, kind)| kind));
         let days = kinds.map(|kind| if let Kind::Trailing(days) = kind { Day::from(*days) } else { 0 });
         groups.longest = days.max().unwrap_or(0);
         let silence = plan.metrics.iter().find(|metric| !metric.silence.is_empty());
@@ -201,9 +212,9 @@ impl Groups {
     }
 }
 
-/// A group of columns about accounts: traits decide, a term a filter.
-fn of_accounts(list: &mut Vec<Group>, columns: &[Followed]) -> usize {
-    let mut group = Group { by_traits: true, ..Group::default() };
+/// A group of columns about accounts: traits decide, of money the currency, too; a term a filter.
+fn of_accounts(list: &mut Vec<Group>, columns: &[Followed], money: bool) -> usize {
+    let mut group = Group { by_traits: true, money, ..Group::default() };
     for (bundle, column, filter) in columns {
         let known = group.filters.iter().position(|known| known == filter);
         let term = known.unwrap_or_else(|| push(&mut group.filters, *filter));

@@ -23,6 +23,7 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Eve
         Body::Order(_) => "order.completed",
         Body::Usage(_) => "usage.recorded",
         Body::Cancelled(_) => "order.cancelled",
+        Body::Refund(_) => "payment.refunded",
         _ => "other",
     };
     Event {
@@ -111,7 +112,24 @@ fn plan() -> Arc<Plan> {
       kept: {sum: term_ended, of: kept}
       up: {sum: mrr_moved, of: amount, where: 'kind in [\"new\", \"expansion\", \"reactivation\"]'}
       down: {sum: mrr_moved, of: amount, where: 'kind in [\"contraction\", \"churn\"] && !data.custom.bot'}
-    value: begun + ended + kept + up + down
+      invoiced: {sum: invoice_paid, of: amount, where: '!data.custom.bot'}
+      credited: {sum: credit, of: amount, where: invoice != \"3\"}
+      gained: {cohort: mrr, then: changed}
+      churned: {cohort: mrr, then: lost, where: 'plan == \"1\"'}
+    value: begun + ended + kept + up + down + invoiced - credited + gained - churned
+
+  - name: worth
+    title: Worth
+    description: Revenue of each account.
+    unit: money
+    per: account
+    windows: [to-date]
+    measures:
+      sold: {sum: order, of: net}
+      refunded: {sum: refund, of: amount}
+      invoiced: {sum: invoice_paid, of: amount}
+      credited: {sum: credit, of: amount}
+    value: sold - refunded + invoiced - credited
 
   - name: filtered
     title: Filtered
@@ -185,7 +203,7 @@ fn what_waits_counts_once_what_it_names_has_come() {
         let Outcome::Applied { waits, found, .. } = outcome else { panic!("{outcome:?}") };
         (waits, found.on_time + found.late)
     };
-    let refund = |refund| Body::Refund(Refund { refund, order: "o", amount: 5, currency: "USD" });
+    let refund = |refund| Body::Refund(Refund { refund, order: "o", amount: 5, currency: "USD", invoice: "" });
     let order = |order| Body::Order(Order { order, gross: 100, currency: "USD", ..Order::default() });
     assert_eq!(apply(event(2 * DAY, 1, None, refund("1"))), (true, 0), "its order is not there");
     assert_eq!(apply(event(3 * DAY, 2, None, Body::Cancelled("o"))), (true, 0));
@@ -273,7 +291,15 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             Said::subscription(text(id), status, &format!("#{}", mrr * 100), currency, product, (start, end))
         },
     );
-    prop_oneof![answer, subscription]
+    let invoice = (0_u32..5, proptest::option::weighted(0.2, 0_u32..12), 0_u8..3, 1_i64..500).prop_map(
+        |(id, order, status, amount)| {
+            let status = ["paid", "failed", "voided"][usize::from(status)];
+            let fields =
+                [(1, text(id)), (2, order.map_or("", text)), (3, status), (4, text(format!("#{amount}"))), (5, "USD")];
+            Said { kind: "invoice.resolved", data: Fields::of(&fields), ..Said::default() }
+        },
+    );
+    prop_oneof![1 => answer, 3 => subscription, 1 => invoice]
 }
 
 /// The date of a day since 1970-01-01.
@@ -323,8 +349,13 @@ fn body() -> impl Strategy<Value = Body<'static>> {
         let currency = if order % 4 == 0 { "EUR" } else { "USD" };
         Body::Order(Order { order: text(order), gross, discount, currency, lines, channel: "web", source: "" })
     });
-    let refund = (0_u32..5, 0_u32..12, 1_i64..100).prop_map(|(refund, order, amount)| {
-        Body::Refund(Refund { refund: text(refund), order: text(order), amount, currency: "USD" })
+    let refund = (0_u32..5, 0_u32..12, 0_u32..5, 1_i64..100).prop_map(|(refund, order, invoice, amount)| {
+        let (order, invoice) = match invoice {
+            0 | 1 => (text(order), ""),
+            2 => ("", ""),
+            _ => ("", text(invoice)),
+        };
+        Body::Refund(Refund { refund: text(refund), order, invoice, amount, currency: "USD" })
     });
     let traits = (0_u8..3, 0_u8..3, 0_u8..3).prop_map(|(plan, region, test)| {
         let value = |n: u8| (n > 0).then(|| text(n));
@@ -335,7 +366,7 @@ fn body() -> impl Strategy<Value = Body<'static>> {
     let retracted = (0_u32..30).prop_map(|id| Body::Retracted(EventId { source: "s", id: text(id) }));
     prop_oneof![
         6 => order,
-        1 => refund,
+        2 => refund,
         3 => usage,
         2 => traits,
         1 => retracted,

@@ -7,10 +7,12 @@
 //! - `corrects` replaces the named event; of several that are not withdrawn the greatest holds. A
 //!   withdrawn correction does not bring the old event back.
 //! - an order id opened twice is one, opened by the earlier; a cancelled order never was.
-//! - a refund id opened twice is one; a refund waits for its order.
+//! - a refund id opened twice is one; a refund waits for its order, one of an invoice for any event of that invoice.
+//! - an invoice bills an order if any of its events names one; then a refund of it is one of that order.
 
 use crate::{
     event::{Body, Custom, Event, EventId, Order, Refund},
+    lifecycle::invoice::billing,
     map::{Map, Set},
 };
 
@@ -23,6 +25,10 @@ pub enum Effect<'a> {
     Order(&'a Order<'a>),
     /// A refund, the order that it is of, and the custom fields of that order; the order counts.
     Refund(&'a Refund<'a>, &'a Order<'a>, &'a [(&'a str, Custom<'a>)]),
+    /// A refund of an invoice that bills no order, or a credit note.
+    Credit(&'a Refund<'a>),
+    /// What its body says, of an invoice that bills an order.
+    Billed,
     /// What its body says (traits, usage); of a cancellation that it happened.
     Plain,
 }
@@ -32,6 +38,7 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
     let standing = standing(events);
     let mut cancelled: Set<&str> = Set::default();
     let mut orders: Map<&str, usize> = Map::default();
+    let mut bills: Map<&str, &str> = Map::default();
     let mut refunds: Set<&str> = Set::default();
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
         match &event.body {
@@ -43,23 +50,39 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
             }
             _ => {}
         }
+        if let Some((invoice, order)) = billing(event) {
+            let known = bills.entry(invoice).or_default();
+            *known = if known.is_empty() { order } else { known };
+        }
     }
     let counted = |id: &str| orders.get(id).filter(|_| !cancelled.contains(id)).copied();
     let mut effects = vec![Effect::Nothing; events.len()];
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
         effects[index] = match &event.body {
             Body::Order(order) if counted(order.order) == Some(index) => Effect::Order(order),
-            Body::Refund(refund) if refunds.insert(refund.refund) => {
-                match counted(refund.order).map(|at| (&events[at].body, &events[at].custom)) {
+            Body::Refund(refund) if refunds.insert(refund.refund) => match refunded(refund, &bills) {
+                None => Effect::Nothing,
+                Some("") => Effect::Credit(refund),
+                Some(order) => match counted(order).map(|at| (&events[at].body, &events[at].custom)) {
                     Some((Body::Order(order), custom)) => Effect::Refund(refund, order, custom),
                     _ => Effect::Nothing,
-                }
-            }
+                },
+            },
+            Body::Other if billing(event).is_some_and(|(invoice, _)| !bills[invoice].is_empty()) => Effect::Billed,
             Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
             _ => Effect::Nothing,
         };
     }
     effects
+}
+
+/// The order that a refund is of; empty for none, `None` where the invoice is not known.
+fn refunded<'a>(refund: &Refund<'a>, bills: &Map<&str, &'a str>) -> Option<&'a str> {
+    match (refund.order, refund.invoice) {
+        ("", "") => Some(""),
+        ("", invoice) => bills.get(invoice).copied(),
+        (order, _) => Some(order),
+    }
 }
 
 /// Which events are neither withdrawn nor replaced.
@@ -134,7 +157,49 @@ mod tests {
     }
 
     fn refund<'a>(id: &'a str, order: &'a str) -> Body<'a> {
-        Body::Refund(Refund { refund: id, order, amount: 10, currency: "USD" })
+        Body::Refund(Refund { refund: id, order, amount: 10, currency: "USD", ..Refund::default() })
+    }
+
+    fn refund_of_invoice<'a>(id: &'a str, invoice: &'a str) -> Body<'a> {
+        Body::Refund(Refund { refund: id, invoice, amount: 10, currency: "USD", ..Refund::default() })
+    }
+
+    fn invoice(time: i64, id: &'static str, invoice: &str, order: &str) -> Event<'static> {
+        let data = Fields::of(&[(1, invoice), (2, order), (3, "paid")]);
+        Event { kind: "invoice.resolved", data, ..event(time, id, "", Body::Other) }
+    }
+
+    #[test]
+    fn a_refund_of_an_invoice_is_one_of_the_order_that_it_bills() {
+        let refund = || event(1, "f", "", refund_of_invoice("f", "i"));
+        for (case, events, expected) in [
+            ("waits for the invoice", vec![refund()], "f Nothing"),
+            ("it bills no order", vec![refund(), invoice(2, "i", "i", "")], "f Credit, i Plain"),
+            ("it bills an unknown one", vec![refund(), invoice(2, "i", "i", "1")], "f Nothing, i Billed"),
+            (
+                "a later event says so",
+                vec![refund(), invoice(2, "i", "i", ""), invoice(3, "j", "i", "1"), event(4, "o", "", order("1"))],
+                "f Refund, i Billed, j Billed, o Order",
+            ),
+            (
+                "of a cancelled order",
+                vec![
+                    refund(),
+                    invoice(2, "i", "i", "1"),
+                    event(4, "o", "", order("1")),
+                    event(5, "c", "", Body::Cancelled("1")),
+                ],
+                "f Nothing, i Billed, o Nothing, c Plain",
+            ),
+            ("a credit note", vec![event(1, "f", "", refund_of_invoice("f", ""))], "f Credit"),
+        ] {
+            let shown = |(event, effect): (&Event<'_>, Effect<'_>)| {
+                let effect = format!("{effect:?}");
+                format!("{} {}", event.id.id, effect.split('(').next().unwrap_or_default())
+            };
+            let effects: Vec<String> = events.iter().zip(resolve(&events)).map(shown).collect();
+            assert_eq!(effects.join(", "), expected, "{case}");
+        }
     }
 
     fn holding(mut events: Vec<Event<'_>>) -> String {

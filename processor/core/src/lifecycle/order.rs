@@ -44,7 +44,7 @@ pub const REFUND: FactType = FactType {
     whole: 3,
     money: true,
     has_event: true,
-    reads: &["payment.refunded", "order.completed", "order.cancelled"],
+    reads: &["payment.refunded", "order.completed", "order.cancelled", "invoice.resolved"],
 };
 
 /// Values of the fields of [`ORDER`]; `first` says whether it makes the account a customer for the first time.

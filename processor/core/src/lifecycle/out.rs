@@ -7,7 +7,8 @@ use super::{Fact, FactId, Part};
 use crate::{
     account::{Decoder, Totals, Writer},
     aggregate::{
-        fact::{Emitter, View},
+        cohort::Change,
+        fact::{self, Emitter, View},
         group::{Facts, Groups},
     },
     calendar::{Calendar, Kind, Time},
@@ -68,6 +69,30 @@ impl Context<'_> {
     /// Start of the slice that holds `time`: a local hour, or a day where no metric looks closer.
     pub fn slice(&mut self, time: Time) -> Time {
         if self.plan.hourly { self.calendar.slice(time) } else { self.calendar.window(Kind::Day, time).start }
+    }
+
+    /// Before this no window looks that holds `now`.
+    pub fn horizon(&mut self, now: Time) -> Time {
+        let day = self.calendar.day(now);
+        let trailing = self.calendar.midnight(day - self.groups.longest - 1);
+        // A week may begin before its year does.
+        let [week, year] = [Kind::Week, Kind::Year].map(|kind| self.calendar.window(kind, now).start);
+        week.min(year).min(trailing)
+    }
+
+    /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
+    pub fn of_accounts(&mut self, group: usize, currency: u32, changes: &[Change]) {
+        let filters = &self.groups.list[group].filters;
+        for (profile, slice, delta) in changes {
+            let traits = fact::Traits { plan: self.plan, values: self.profiles.values(*profile) };
+            let set = self.deltas.set(group, currency, *profile, std::iter::empty());
+            let row = self.deltas.row(set, *slice, filters.len());
+            for (sum, filter) in row.iter_mut().zip(filters) {
+                if filter.is_none_or(|filter| self.plan.filters[filter].holds(&traits)) {
+                    *sum += self.sign * delta;
+                }
+            }
+        }
     }
 
     /// The number of a currency.

@@ -17,9 +17,11 @@ use crate::{
     expr::Type,
 };
 
+mod history;
 mod movement;
 mod term;
 
+use history::History;
 use movement::Instant;
 pub use movement::MOVED;
 pub use term::ENDED;
@@ -106,6 +108,7 @@ pub struct Subscriptions {
     claim: Claim,
     /// Whether it ever had MRR.
     ever: bool,
+    history: History,
     /// When subscriptions alone made it a customer for the first time.
     first: Option<Time>,
     /// The latest instant, while its events are folded.
@@ -200,6 +203,7 @@ impl Lifecycle for Subscriptions {
         out.time(self.claim.since);
         out.profile(self.claim.profile);
         out.flag(self.ever);
+        self.history.encode(out);
         out.time(self.first.unwrap_or(Time::MIN));
     }
 
@@ -219,6 +223,7 @@ impl Lifecycle for Subscriptions {
             list,
             claim: Claim { paid, since: from.time()?, profile: from.profile()? },
             ever: from.flag()?,
+            history: History::decode(from)?,
             first: Some(from.time()?).filter(|at| *at != Time::MIN),
             instant: None,
         })
@@ -292,6 +297,7 @@ impl Subscriptions {
         }
 
         let totals = self.totals();
+        self.history.step(at, instant.after(), &totals, out);
         if totals.is_empty() == self.claim.paid {
             self.claim = Claim { paid: !totals.is_empty(), since: at, profile };
         }

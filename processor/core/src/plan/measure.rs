@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 
 use super::{Activity, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
 use crate::{
+    aggregate::retention::Retention,
     catalog::{Error, Measure, Metric},
     expr::{Expr, Scope, Type},
 };
@@ -81,13 +82,26 @@ impl Builder {
                 one(Column::Fact { trigger, amount: None, filter }, read, false)
             }
             "cohort" => {
-                expect_word(of, &["customer"])?;
-                let Some(then) = &measure.then else { return Err(Error::at(of, "a cohort needs `then: lost`")) };
+                expect_word(of, &["customer", "mrr"])?;
+                let Some(then) = &measure.then else {
+                    return Err(Error::at(of, "a cohort needs `then`, such as lost"));
+                };
+                if of.value == "mrr" {
+                    return self.retained(measure, then);
+                }
                 expect_word(then, &["lost"])?;
                 one(Column::Lost { what: Loss::Churned, filter: self.of_accounts(measure)? }, Read::Window, true)
             }
             _ => one(self.distinct(measure, of)?, Read::Window, true),
         }
+    }
+
+    /// What accounts with MRR at the start of a window have more or less of at its end.
+    fn retained(&mut self, measure: &Measure, then: &Spanned<String>) -> Result<Vec<Lowered>, Error> {
+        expect_word(then, &["changed", "lost"])?;
+        let what = if then.value == "lost" { Retention::Lost } else { Retention::Changed };
+        let column = Column::Retained { what, filter: self.of_accounts(measure)? };
+        Ok(vec![Lowered { column, read: Read::Window, per_window: true, bucket: None, unit: Type::Money }])
     }
 
     fn distinct(&mut self, measure: &Measure, of: &Spanned<String>) -> Result<Column, Error> {

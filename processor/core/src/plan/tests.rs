@@ -200,11 +200,7 @@ fn a_dimension_exists_and_the_measure_has_it() {
         ("[[plan], [^traits.plan]]", "{count: order}", "the metric has the dimensions [plan] twice; leave one out"),
         ("[[plan, region], [^region, plan]]", "{count: order}", "the metric has the dimensions [region, plan] twice"),
         ("[[custom.x, ^data.custom.x]]", "{count: order}", "`custom.x` is there twice; leave one out"),
-        (
-            "[[^channel]]",
-            "{count: usage.recorded}",
-            "`channel` is a dimension of order, refund",
-        ),
+        ("[[^channel]]", "{count: usage.recorded}", "`channel` is a dimension of order, refund"),
         ("[[plan], [^data.source]]", "{count: event}", "`source` is a dimension of order, refund"),
         (
             "[[^custom.x]]",

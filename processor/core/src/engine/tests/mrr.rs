@@ -1,6 +1,7 @@
 //! Subscriptions, orders and invoices: golden cases by hand.
 
 use super::*;
+use crate::plan::Metric;
 
 /// One event of an account in hours: id, subscription, status, MRR, currency, term in days.
 type Row = (Time, &'static str, &'static str, i64, &'static str, (i32, i32));
@@ -18,23 +19,35 @@ fn order(number: u32, hour: Time, gross: i64) -> Event<'static> {
     event(hour * HOUR, number, None, Body::Order(order))
 }
 
-/// The sums of a metric's bundle by measure and day, not 0; of the whole, in all currencies.
+/// The sums of each metric by measure and day, not 0; of the whole, by currency.
 fn shown(catalog: &str, events: &[Event<'static>], end: Time) -> Vec<String> {
+    let (plan, sums) = summed(catalog, events, end);
+    plan.metrics
+        .iter()
+        .flat_map(|metric| of_metric(metric, 0, &sums).map(|line| format!("{} {line}", metric.name)))
+        .collect()
+}
+
+/// The same of the one metric, in the kind of window at a place.
+fn of_kind(catalog: &str, events: &[Event<'static>], kind: usize) -> Vec<String> {
+    let (plan, sums) = summed(catalog, events, 50 * DAY);
+    of_metric(&plan.metrics[0], kind, &sums).collect()
+}
+
+fn summed(catalog: &str, events: &[Event<'static>], end: Time) -> (Arc<Plan>, Sums) {
     let catalog = Catalog::parse(&format!("meaningful: [order, usage.recorded]\nmetrics:\n{catalog}")).unwrap();
     let plan = Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap());
     let (sums, _) = run_with(&plan, events, &[], end);
-    let mut lines = Vec::new();
-    for metric in &plan.metrics {
-        for ((bundle, values, slice), row) in &sums.0 {
-            for (reading, place) in metric.views[0].readings[0].iter().zip(0..) {
-                if reading.bundle == *bundle && row[reading.column] != 0 {
-                    let (day, name) = (slice / DAY, &metric.name);
-                    lines.push(format!("{name} {place} day {day}{} {}", values.join(" "), row[reading.column]));
-                }
-            }
-        }
-    }
-    lines
+    (plan, sums)
+}
+
+fn of_metric(metric: &Metric, kind: usize, sums: &Sums) -> impl Iterator<Item = String> {
+    sums.0.iter().flat_map(move |((bundle, values, slice), row)| {
+        let readings =
+            metric.views[0].readings[kind].iter().zip(0..).filter(move |(reading, _)| reading.bundle == *bundle);
+        let shown = readings.filter(|(reading, _)| row[reading.column] != 0);
+        shown.map(move |(reading, place)| format!("{place} day {}{} {}", slice / DAY, values.join(" "), row[reading.column]))
+    })
 }
 
 const BASE: &str = "
@@ -213,4 +226,45 @@ fn the_subscriptions_of_the_first_hour_are_new_revenue() {
     let mut at_once = [begun, vec![order(9, 1, 500)]].concat();
     at_once.sort_by(|a, b| a.order().cmp(&b.order()));
     assert_eq!(of(&at_once), ["new 0 day 0EUR 500"], "an order is among the facts of the first instant");
+}
+
+#[test]
+fn retention_is_of_those_with_mrr_at_the_start_of_the_window() {
+    const RETAINED: &str = "
+  - name: retained
+    title: Retained
+    description: More and less at the end.
+    unit: money
+    windows: [1w, trailing 3d]
+    measures:
+      a_changed: {cohort: mrr, then: changed}
+      b_lost: {cohort: mrr, then: lost}
+    value: a_changed - b_lost
+";
+    // Thursday is day 0: weeks begin on days 4 and 11.
+    let rows = [
+        (24, "a", "active", 100, "EUR", NO_TERM),
+        (5 * 24, "a", "active", 130, "EUR", NO_TERM),
+        (6 * 24, "a", "active", 80, "EUR", NO_TERM),
+        (6 * 24, "b", "active", 7, "USD", NO_TERM),
+        (12 * 24, "a", "canceled", 0, "", NO_TERM),
+    ];
+    let events: Vec<Event<'static>> = (0..).zip(rows).map(|(number, row)| subscription(number, row)).collect();
+    let week = ["0 day 4EUR -20", "1 day 4EUR 20", "0 day 11EUR -80", "1 day 11EUR 80"];
+    let found = of_kind(RETAINED, &events, 0);
+    assert_eq!(found, week);
+    // Windows that end with days 5 to 7 begin with 100 and end with 130, then 80; the one of day 8 begins with 130.
+    let mut sums = BTreeMap::new();
+    for line in of_kind(RETAINED, &events, 1) {
+        let parts: Vec<&str> = line.split([' ']).collect();
+        let day: Time = parts[2].trim_end_matches("EUR").parse().unwrap();
+        *sums.entry((parts[0].to_owned(), day)).or_insert(0) += parts[3].parse::<i64>().unwrap();
+    }
+    let at = |measure: &str, last: Time| {
+        sums.iter().filter(|((name, day), _)| name == measure && *day <= last).map(|(_, sum)| *sum).sum::<i64>()
+    };
+    let changed: Vec<i64> = (4..16).map(|day| at("0", day)).collect();
+    assert_eq!(changed, [0, 30, -20, -20, -50, 0, 0, 0, -80, -80, -80, 0]);
+    let lost: Vec<i64> = (4..16).map(|day| at("1", day)).collect();
+    assert_eq!(lost, [0, 0, 20, 20, 50, 0, 0, 0, 80, 80, 80, 0]);
 }

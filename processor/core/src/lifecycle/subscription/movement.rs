@@ -52,6 +52,11 @@ impl Instant {
         Instant { time, profile, custom, after: before.clone(), before, had }
     }
 
+    /// The totals after what is known of it.
+    pub(super) fn after(&self) -> &Totals {
+        &self.after
+    }
+
     /// Whether there was MRR, with this instant.
     pub(super) fn ever(&self) -> bool {
         self.had || !self.after.is_empty()
