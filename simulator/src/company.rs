@@ -147,7 +147,10 @@ impl Company {
                 let data = json!({"user": account.contact(&mut dice), "name": dice.pick(&FEATURES), "count": 1});
                 (Source::App, "usage.recorded", data)
             }
-            60..85 => (Source::Shop, "order.completed", orders::unplanned(account, &format!("order-{id}"), &mut dice)),
+            60..85 => {
+                let (data, _) = orders::basket(&format!("order-{id}"), account.currency, 3, &mut dice);
+                (Source::Shop, "order.completed", data)
+            }
             85..93 => {
                 let data = json!({"ticket": format!("ticket-{id}"), "channel": "chat", "topic": "question"});
                 (Source::Support, "ticket.opened", data)
@@ -167,5 +170,7 @@ fn some(accounts: i64, each: i64, dice: &mut Dice) -> i64 {
     accounts / each + i64::from(dice.below(each) < accounts % each)
 }
 
+#[cfg(test)]
+mod naive;
 #[cfg(test)]
 mod tests;

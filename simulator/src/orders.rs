@@ -78,7 +78,7 @@ fn send_back(account: &mut Account, order: &str, ordered_us: i64, net: i64, dice
 }
 
 /// The data of an order, and what is paid for it.
-fn basket(order: &str, currency: &str, large: i64, dice: &mut Dice) -> (Value, i64) {
+pub(crate) fn basket(order: &str, currency: &str, large: i64, dice: &mut Dice) -> (Value, i64) {
     let (first, kinds) = (dice.below(count(PRODUCTS.len())), dice.between(1, 4));
     let mut gross = 0;
     let mut lines = Vec::new();
@@ -95,9 +95,4 @@ fn basket(order: &str, currency: &str, large: i64, dice: &mut Dice) -> (Value, i
         data["discount"] = discount.into();
     }
     (data, gross - discount)
-}
-
-/// A basket for an order that was not planned.
-pub(crate) fn unplanned(account: &Account, order: &str, dice: &mut Dice) -> Value {
-    basket(order, account.currency, 3, dice).0
 }

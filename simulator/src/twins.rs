@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::{
     account::{Account, TWIN, name},
-    books::Note,
+    books::{Money, Note},
     calendar::{DAY_US, HOUR_US, REGIONS, Today},
     dice::Dice,
     event::{Event, Outbox, Source},
+    orders,
 };
 
 /// Chance of a day in a million.
@@ -37,6 +38,9 @@ pub(crate) fn step(account: &mut Account, today: &Today, dice: &mut Dice, out: &
         let data = json!({"user": format!("{id}-c1"), "name": "report", "count": 1});
         tell(at_us + day * DAY_US + HOUR_US, Source::App, "usage.recorded", data, Note::Nothing);
     }
+    let (data, amount) = orders::basket(&format!("order-{id}-1"), account.currency, 3, dice);
+    let money = Money { currency: account.currency, amount };
+    tell(at_us + 3 * HOUR_US, Source::Shop, "order.completed", data, Note::Order { account: Some(twin), money });
     let ticket = format!("ticket-{id}-1");
     let data = json!({"ticket": ticket, "channel": "email", "topic": "question"});
     tell(at_us + 2 * HOUR_US, Source::Support, "ticket.opened", data, Note::TicketOpened);
