@@ -28,12 +28,15 @@ type Cell = (String, String);
 /// A figure of the simulator, from its totals; by month and group.
 type Figures = BTreeMap<String, BTreeMap<String, BTreeMap<String, i64>>>;
 
-/// What is compared, a line each: a column of a metric by month, and the figure that it must be; `None` where the groups
-/// of the figure are currencies, else how much each group counts.
-const CHECKS: [(&str, Column, &str, Option<&[(&str, i64)]>); 3] = [
-    ("orders", Column::Value, "orders", Some(&[("", 1)])),
-    ("avg_purchase_value", Column::Num, "order_revenue", None),
-    ("avg_purchase_value_net", Column::Num, "order_revenue_net", None),
+/// A metric and its column by month, the figure that it must be, and how much each group of the figure counts; no groups
+/// where they are currencies.
+type Check = (&'static str, Column, &'static str, &'static [(&'static str, i64)]);
+
+/// What is compared, a line each.
+const CHECKS: [Check; 3] = [
+    ("orders", Column::Value, "orders", &[("", 1)]),
+    ("avg_purchase_value", Column::Num, "order_revenue", &[]),
+    ("avg_purchase_value_net", Column::Num, "order_revenue_net", &[]),
 ];
 
 /// The company of these tests: 150 accounts for a year, with two currencies.
@@ -53,14 +56,12 @@ fn company(flags: &[&str]) -> (Data, Value) {
 }
 
 /// What the simulator knows.
-fn known(figures: &Figures, figure: &str, weights: Option<&[(&str, i64)]>) -> BTreeMap<Cell, i64> {
+fn known(figures: &Figures, figure: &str, weights: &[(&str, i64)]) -> BTreeMap<Cell, i64> {
     let mut known = BTreeMap::new();
     for (month, groups) in &figures[figure] {
         for (group, amount) in groups {
-            let (currency, weight) = match weights {
-                None => (group.as_str(), 1),
-                Some(weights) => ("", weights.iter().find(|(name, _)| name == group).map_or(0, |(_, weight)| *weight)),
-            };
+            let weight = weights.iter().find(|(name, _)| name == group).map_or(0, |(_, weight)| *weight);
+            let (currency, weight) = if weights.is_empty() { (group.as_str(), 1) } else { ("", weight) };
             *known.entry((month.clone(), currency.to_owned())).or_default() += amount * weight;
         }
     }
@@ -76,7 +77,8 @@ fn answered(data: &Data, metric: &str, column: Column) -> BTreeMap<Cell, i64> {
         let month = row["window"]["start"].as_str().unwrap()[..7].to_owned();
         let currency = row["currency"].as_str().unwrap_or_default().to_owned();
         let amount = &row[column.name()];
-        let amount = amount.as_i64().or(amount.as_f64().map(|amount| amount as i64)).unwrap_or_default();
+        let whole = |amount: f64| format!("{amount:.0}").parse().ok();
+        let amount: i64 = amount.as_i64().or_else(|| amount.as_f64().and_then(whole)).unwrap_or_default();
         if amount != 0 {
             found.insert((month, currency), amount);
         }
