@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use processor_core::{
     calendar::Time,
-    event::{Body, Custom, Event, EventId, Fields as Data, Order, Refund, Usage},
+    event::{Body, Custom, Event, EventId, Fields as Data, Order, Refund, SubjectKind, Usage},
 };
 use proto::vocabulary::{self, Field, Kind, Type};
 
@@ -165,18 +165,16 @@ impl<'a> Raw<'a> {
         let (number, data) = self.message();
         let own =
             |id: EventId<'a>| EventId { source: if id.source.is_empty() { self.id.source } else { id.source }, ..id };
-        let subject = Subject {
-            tenant: self.tenant,
-            kind: match self.subject_kind {
-                1 => 'l',
-                2 => 't',
-                _ => 'a',
-            },
-            subject: self.subject,
+        let (kind, letter) = match self.subject_kind {
+            1 => (SubjectKind::Lead, 'l'),
+            2 => (SubjectKind::Tenant, 't'),
+            _ => (SubjectKind::Account, 'a'),
         };
+        let subject = Subject { tenant: self.tenant, kind: letter, subject: self.subject };
         let event = Event {
             time: self.time,
             id: self.id,
+            subject: kind,
             recorded_at: self.recorded_at,
             kind: self.kind,
             corrects: (!self.corrects.id.is_empty()).then(|| own(self.corrects)),

@@ -35,6 +35,29 @@ impl From<EventId<'_>> for Cause {
     }
 }
 
+/// Whose journal an event belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubjectKind {
+    /// An account: the only kind that is counted as one, active or silent.
+    #[default]
+    Account,
+    /// A lead, which has no account yet.
+    Lead,
+    /// The tenant itself: costs, exchange rates, goals.
+    Tenant,
+}
+
+impl SubjectKind {
+    /// Whose events of this type are.
+    pub fn of(kind: &str) -> SubjectKind {
+        match kind.split_once('.').map_or(kind, |(group, _)| group) {
+            "lead" => SubjectKind::Lead,
+            "cost" | "fx" | "goal" => SubjectKind::Tenant,
+            _ => SubjectKind::Account,
+        }
+    }
+}
+
 /// One customer-interaction event of one subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event<'a> {
@@ -42,6 +65,8 @@ pub struct Event<'a> {
     pub time: Time,
     /// Its identity.
     pub id: EventId<'a>,
+    /// What its subject is.
+    pub subject: SubjectKind,
     /// When a door accepted it.
     pub recorded_at: Time,
     /// Type, as in the vocabulary.

@@ -12,7 +12,7 @@ use crate::{
         group::Facts,
     },
     calendar::{DAY, Time},
-    event::{Body, Cause, Event, Order, Refund},
+    event::{Body, Cause, Event, Order, Refund, SubjectKind},
     lifecycle::{
         self, Context, Fact, FactId, Out, Sections, Slot,
         customer::{self, Run, prune},
@@ -303,6 +303,10 @@ impl Fold<'_> {
         said: &[bool],
         happened: impl Fn(&Trigger) -> bool,
     ) {
+        // Leads and the tenant are no accounts.
+        if fact.event.is_some_and(|event| event.subject != SubjectKind::Account) {
+            return;
+        }
         let plan = self.context.plan;
         for number in 0..account.active.len() {
             let counts = said.get(number) == Some(&true)

@@ -18,8 +18,11 @@ use crate::{
 
 pub mod customer;
 pub mod fact;
+#[cfg(test)]
+pub(crate) mod golden;
 pub mod invoice;
 pub mod journal;
+pub mod lead;
 pub mod order;
 pub mod out;
 pub mod payment;
@@ -83,14 +86,8 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
 }
 
 /// Facts of customers, orders and refunds, which the account itself keeps.
-const OF_ACCOUNTS: &[&FactType] = &[
-    &order::ORDER,
-    &order::REFUND,
-    &customer::STARTED,
-    &customer::LOST,
-    &customer::CUSTOMER,
-    &invoice::CREDIT,
-];
+const OF_ACCOUNTS: &[&FactType] =
+    &[&order::ORDER, &order::REFUND, &customer::STARTED, &customer::LOST, &customer::CUSTOMER, &invoice::CREDIT];
 
 macro_rules! lifecycles {
     ($($name:ident: $state:ty,)*) => {
@@ -199,6 +196,7 @@ lifecycles! {
     invoice: invoice::Invoices,
     // After those that read the same types: an event is about what the first of them says.
     payment: payment::Payments,
+    lead: lead::Leads,
 }
 
 const COUNT: usize = {

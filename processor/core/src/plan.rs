@@ -14,6 +14,7 @@ use crate::{
     aggregate::retention::Retention,
     calendar::Kind,
     catalog::{Catalog, Error, Metric as Written, Per},
+    event::SubjectKind,
     expr::{Expr, Scope, Type},
     lifecycle::{self, FactId, FactType},
     settings::Settings,
@@ -28,7 +29,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 9;
+const ALGORITHM: u32 = 10;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,16 @@ impl Trigger {
     /// The type of the fact; `None` for events.
     pub fn fact(&self) -> Option<&'static FactType> {
         if let Trigger::Fact(id) = self { Some(lifecycle::fact(*id)) } else { None }
+    }
+
+    /// The type of the events that have no account behind them; `None` where some have one.
+    fn without_account(&self) -> Option<&str> {
+        let stranger = |kind: &&str| SubjectKind::of(kind) != SubjectKind::Account;
+        match self {
+            Trigger::Event => None,
+            Trigger::Type(kind) => Some(kind.as_str()).filter(stranger),
+            Trigger::Fact(id) => lifecycle::fact(*id).reads.first().copied().filter(stranger),
+        }
     }
 
     /// Whether the currency keeps its sums apart.
@@ -407,6 +418,7 @@ fn meaningful(catalog: &Catalog) -> Result<Vec<Trigger>, Error> {
         if found.fact().is_some_and(|fact| fact.name == lifecycle::customer::LOST.name) {
             return Err(Error::at(name, "a loss is no sign of life of an account; leave `customer_lost` out"));
         }
+        names::with_account(name, &found)?;
         if triggers.contains(&found) {
             return Err(Error::at(name, format!("`{}` is there twice; leave one out", name.value)));
         }

@@ -63,6 +63,11 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
     let event = Event {
         time: wire.time_us,
         id: EventId { source: &wire.source, id: &wire.id },
+        subject: match wire.subject_kind() {
+            v1::SubjectKind::Account => SubjectKind::Account,
+            v1::SubjectKind::Lead => SubjectKind::Lead,
+            v1::SubjectKind::Tenant => SubjectKind::Tenant,
+        },
         recorded_at: wire.recorded_at_us,
         kind: &wire.r#type,
         corrects: (!wire.corrects.is_empty()).then(|| id(wire.corrects.as_str(), &wire.corrects_source)),

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     calendar::{DAY, HOUR},
     catalog::{BUILT_IN, Catalog},
-    event::{Custom, Fields, Order, Refund, Usage},
+    event::{Custom, Fields, Order, Refund, SubjectKind, Usage},
     settings::Settings,
 };
 
@@ -29,6 +29,7 @@ fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Eve
     Event {
         time,
         id: name(id),
+        subject: SubjectKind::Account,
         recorded_at: Time::MAX / 2,
         kind,
         corrects: corrects.map(name),
@@ -131,6 +132,21 @@ fn plan() -> Arc<Plan> {
       credited: {sum: credit, of: amount}
     value: sold - refunded + invoiced - credited
 
+  - name: leads
+    title: Leads
+    description: Every fact of leads.
+    unit: count
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region], [source], [owner, custom.bot]]
+    measures:
+      created: {count: lead, where: 'data.source == \"1\" || custom.bot'}
+      converted: {count: lead_converted}
+      qualified: {count: lead_qualified}
+      decided: {count: lead_decided}
+      in_time: {count: lead_decided, where: in_time}
+      elapsed: {mean: lead_response, of: elapsed}
+    value: created + converted + qualified + decided + in_time + elapsed
+
   - name: filtered
     title: Filtered
     description: Every kind of measure of accounts, of some of them only.
@@ -151,8 +167,9 @@ fn plan() -> Arc<Plan> {
       moving: {distinct: mrr_moved, among: customer, where: 'kind != \"churn\"'}
       gone: {distinct: customer_lost, where: 'plan == \"1\"'}
       cancelled: {distinct: order.cancelled}
+      touched: {distinct: event}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
-    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled
+    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -299,7 +316,17 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             Said { kind: "invoice.resolved", data: Fields::of(&fields), ..Said::default() }
         },
     );
-    prop_oneof![1 => answer, 3 => subscription, 1 => invoice]
+    let lead = (0_u8..4, 0_u8..3, 0_u8..2).prop_map(|(kind, other, flag)| {
+        let flag = text(format!("?{flag}"));
+        let (kind, data) = match kind {
+            0 => ("lead.created", Fields::of(&[(2, text(other)), (3, flag)])),
+            1 => ("lead.contacted", Fields::of(&[(3, flag)])),
+            2 => ("lead.status_changed", Fields::of(&[(2, ["qualified", "recycled"][usize::from(other % 2)])])),
+            _ => ("lead.converted", Fields::default()),
+        };
+        Said { kind, data, ..Said::default() }
+    });
+    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead]
 }
 
 /// The date of a day since 1970-01-01.
@@ -385,7 +412,7 @@ fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
             let custom = bot.map(|bot| ("bot", Custom::Flag(bot))).into_iter().collect();
             let plain = event(day * DAY + hour * 6 * HOUR, index, corrects, said.body);
             let kind = if said.kind.is_empty() { plain.kind } else { said.kind };
-            events.push(Event { custom, kind, data: said.data, ..plain });
+            events.push(Event { custom, kind, subject: SubjectKind::of(kind), data: said.data, ..plain });
         }
         events
     })
@@ -429,4 +456,33 @@ fn a_duplicate_changes_nothing() {
     let once = [event(DAY, 1, None, order())];
     let twice = [event(DAY, 1, None, order()), event(5 * DAY, 1, None, order())];
     assert_eq!(run(&once, &[], 9 * DAY).0.0, run(&twice, &[], 9 * DAY).0.0);
+}
+
+#[test]
+fn leads_and_the_tenant_are_no_active_accounts() {
+    const EVENTS: &str = "meaningful: [event]
+metrics:
+  - name: active
+    title: Active accounts
+    description: With an event of any type.
+    unit: count
+    windows: [1d, trailing 7d]
+    measures: {active: {distinct: event}}
+    value: active
+";
+    let plan = Arc::new(Plan::lower(&Catalog::parse(EVENTS).unwrap(), &Settings::default()).unwrap());
+    for (kind, expected) in [
+        ("ticket.opened", true),
+        ("page.viewed", true),
+        ("lead.created", false),
+        ("cost.recorded", false),
+        ("goal.set", false),
+    ] {
+        let mut engine = Engine::new(Arc::clone(&plan), Time::MIN);
+        let slot = engine.load("a", &[], []).unwrap();
+        let one = Event { kind, subject: SubjectKind::of(kind), ..event(DAY, 1, None, Body::Other) };
+        engine.apply(slot, &one, None);
+        let rows = engine.close(2 * DAY, |_, _| {});
+        assert_eq!(!rows.is_empty(), expected, "{kind}: {rows:?}");
+    }
 }

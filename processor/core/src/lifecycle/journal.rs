@@ -131,13 +131,14 @@ fn chain<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Fields;
+    use crate::event::{Fields, SubjectKind};
 
     fn event<'a>(time: i64, id: &'a str, corrects: &'a str, body: Body<'a>) -> Event<'a> {
         let name = |id: &'a str| EventId { source: "s", id };
         Event {
             time,
             id: name(id),
+            subject: SubjectKind::Account,
             recorded_at: time,
             kind: "",
             corrects: (!corrects.is_empty()).then(|| name(corrects)),

@@ -107,7 +107,11 @@ impl Builder {
     fn distinct(&mut self, measure: &Measure, of: &Spanned<String>) -> Result<Column, Error> {
         let triggers = match of.value.as_str() {
             "meaningful" => self.plan.activities[0].triggers.clone(),
-            _ => vec![names::trigger(of)?],
+            _ => {
+                let trigger = names::trigger(of)?;
+                names::with_account(of, &trigger)?;
+                vec![trigger]
+            }
         };
         measure.among.as_ref().map_or(Ok(()), |among| expect_word(among, &["customer"]))?;
         let mut accounts = None;

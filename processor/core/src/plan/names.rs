@@ -59,6 +59,16 @@ pub(super) fn trigger(name: &Spanned<String>) -> Result<Trigger, Error> {
     })
 }
 
+/// That accounts have this fact or event: leads and the tenant are none.
+pub(super) fn with_account(name: &Spanned<String>, trigger: &Trigger) -> Result<(), Error> {
+    let Some(kind) = trigger.without_account() else { return Ok(()) };
+    let group = kind.split('.').next().unwrap_or(kind);
+    Err(Error::at(
+        name,
+        format!("`{group}.*` events have no account, and accounts are counted here; use `count: {}`", name.value),
+    ))
+}
+
 /// The balance of this name.
 pub(super) fn level(name: &Spanned<String>) -> Result<Trigger, Error> {
     let level = lifecycle::find(&name.value).filter(|id| lifecycle::fact(*id).sort == Sort::Level);

@@ -46,7 +46,9 @@ fn of_metric(metric: &Metric, kind: usize, sums: &Sums) -> impl Iterator<Item = 
         let readings =
             metric.views[0].readings[kind].iter().zip(0..).filter(move |(reading, _)| reading.bundle == *bundle);
         let shown = readings.filter(|(reading, _)| row[reading.column] != 0);
-        shown.map(move |(reading, place)| format!("{place} day {}{} {}", slice / DAY, values.join(" "), row[reading.column]))
+        shown.map(move |(reading, place)| {
+            format!("{place} day {}{} {}", slice / DAY, values.join(" "), row[reading.column])
+        })
     })
 }
 
