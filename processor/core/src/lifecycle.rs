@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub mod customer;
+pub mod deal;
 pub mod fact;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -197,6 +198,7 @@ lifecycles! {
     // After those that read the same types: an event is about what the first of them says.
     payment: payment::Payments,
     lead: lead::Leads,
+    deal: deal::Deals,
 }
 
 const COUNT: usize = {
@@ -227,6 +229,11 @@ const FACTS: [&FactType; COUNT] = {
 /// Every fact type, by the number of its [`FactId`].
 pub fn facts() -> impl Iterator<Item = (FactId, &'static FactType)> {
     (0..).map(FactId).zip(FACTS.iter().copied())
+}
+
+/// Whether the account itself keeps what facts of this type are made of, and their sums.
+pub fn is_of_accounts(fact: &FactType) -> bool {
+    OF_ACCOUNTS.iter().any(|known| known.name == fact.name)
 }
 
 /// The type of a fact.

@@ -16,7 +16,7 @@ use crate::{
     catalog::{Catalog, Error, Metric as Written, Per},
     event::SubjectKind,
     expr::{Expr, Scope, Type},
-    lifecycle::{self, FactId, FactType},
+    lifecycle::{self, FactId, FactType, Sort},
     settings::Settings,
 };
 
@@ -85,6 +85,9 @@ pub enum Field {
     Trait(usize),
     /// 1 where the fact has this field as a whole number, else 0.
     Has(Box<Field>),
+    /// Of a level: 1 where something comes to stand, 0 where it stops. It says from when on a group has a level at all, also
+    /// where nothing stands at the end of a slice.
+    Entered,
 }
 
 /// A dimension.
@@ -625,7 +628,9 @@ impl Builder {
     fn counted(&mut self, dims: &[Dim], triggers: &[Trigger], money: bool) -> usize {
         let bundle = self.bundle(dims, money, Slicing::Hours, None);
         for trigger in triggers {
-            let column = Column::Fact { trigger: trigger.clone(), amount: None, filter: None };
+            let is_level = trigger.fact().is_some_and(|fact| fact.sort == Sort::Level);
+            let amount = is_level.then_some(Field::Entered);
+            let column = Column::Fact { trigger: trigger.clone(), amount, filter: None };
             position_or_push(&mut self.plan.bundles[bundle].columns, column);
         }
         bundle
@@ -651,7 +656,7 @@ impl Builder {
             let Column::Fact { trigger, amount, filter } = &measure.column else {
                 return Err(Error::at(&written.name, sums_of_money()));
             };
-            if !trigger.money() {
+            if !is_kept(trigger) {
                 return Err(Error::at(&written.name, sums_of_money()));
             }
             metric.totals.push(self.plan.totals.len());
@@ -814,10 +819,15 @@ fn shown(dim: &Dim) -> &'static str {
     }
 }
 
+/// Whether accounts keep sums of facts of this kind.
+fn is_kept(trigger: &Trigger) -> bool {
+    trigger.fact().is_some_and(|fact| fact.money && lifecycle::is_of_accounts(fact))
+}
+
 /// What a metric of each account may measure.
 fn sums_of_money() -> String {
-    let money: Vec<String> =
-        lifecycle::facts().filter(|(_, fact)| fact.money).map(|(_, fact)| format!("`{}`", fact.name)).collect();
+    let kept = lifecycle::facts().filter(|(id, _)| is_kept(&Trigger::Fact(*id)));
+    let money: Vec<String> = kept.map(|(_, fact)| format!("`{}`", fact.name)).collect();
     format!("a metric of each account sums or counts facts with a currency: {}", money.join(", "))
 }
 

@@ -34,7 +34,7 @@ impl View<'_> {
     /// The number that a term adds.
     pub fn amount(&self, amount: &Amount) -> i128 {
         match amount {
-            Amount::One => 1,
+            Amount::One | Amount::Entered => 1,
             Amount::Slot(place) => match self.slot(*place) {
                 Slot::Integer(number) => number.into(),
                 _ => 0,
@@ -49,7 +49,7 @@ impl View<'_> {
                 Amount::Count => self.usage().is_some(),
                 Amount::Custom(name) => matches!(self.custom(name), Some(Custom::Integer(_))),
                 Amount::Slot(place) => matches!(self.slot(*place), Slot::Integer(_)),
-                Amount::One | Amount::Has(_) => true,
+                Amount::One | Amount::Entered | Amount::Has(_) => true,
             }),
         }
     }
@@ -113,7 +113,8 @@ impl Values for View<'_> {
         match &self.plan.fields[variable] {
             Field::Of(_) => self.facts.places[variable].map_or(Value::Null, |place| value(self.slot(place))),
             Field::Currency => present(self.fact.currency.0),
-            Field::Type => present(self.fact.event.map_or("", |event| event.kind)),
+            // A fact that is taken back has the type of the one that was added.
+            Field::Type => present(self.fact.event.map_or(self.facts.event, |event| event.kind)),
             Field::User => present(self.usage().map_or("", |usage| usage.user)),
             Field::Name => present(self.usage().map_or("", |usage| usage.name)),
             Field::Count => {
@@ -127,7 +128,7 @@ impl Values for View<'_> {
                 Some(Custom::Flag(flag)) => Value::Flag(*flag),
                 None => Value::Null,
             },
-            Field::Has(_) => unreachable!("only terms ask whether a field is there"),
+            Field::Has(_) | Field::Entered => unreachable!("terms alone read it, no filter"),
         }
     }
 }
@@ -165,6 +166,8 @@ pub struct Emitter<'a> {
     pub slice: Time,
     /// What it is multiplied with.
     pub sign: i128,
+    /// Of a level: how often something comes to stand by it.
+    pub entered: i128,
 }
 
 impl Emitter<'_> {
@@ -180,6 +183,11 @@ impl Emitter<'_> {
         }
     }
 
+    /// Adds one part of a fact alone.
+    pub fn emit_part(&mut self, facts: &Facts, fact: &Fact<'_>, part: &Part<'_>) {
+        self.add(facts, &facts.of_parts, fact, Some(part));
+    }
+
     fn add(&mut self, facts: &Facts, groups: &[(usize, Vec<DimensionAt>)], fact: &Fact<'_>, part: Option<&Part<'_>>) {
         let view = View { fact, part, facts, plan: self.plan, profiles: self.profiles };
         for (number, dims) in groups {
@@ -191,7 +199,8 @@ impl Emitter<'_> {
             let row = self.deltas.row(set, self.slice, facts.terms.len());
             for ((amount, filter), sum) in facts.terms.iter().zip(row) {
                 if filter.is_none_or(|number| self.plan.filters[number].holds(&view)) {
-                    *sum += self.sign * view.amount(amount);
+                    let times = if *amount == Amount::Entered { self.entered } else { self.sign };
+                    *sum += times * view.amount(amount);
                 }
             }
         }

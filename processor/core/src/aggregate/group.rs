@@ -35,6 +35,8 @@ pub enum Amount {
     Custom(String),
     /// 1 where the fact has that number, else 0.
     Has(Box<Amount>),
+    /// How often something came to stand, see [`Field::Entered`].
+    Entered,
 }
 
 /// What a column adds, where its filter holds.
@@ -86,6 +88,8 @@ pub struct Facts {
     pub of_whole: Vec<(usize, Vec<DimensionAt>)>,
     /// Groups that each part of a fact adds to.
     pub of_parts: Vec<(usize, Vec<DimensionAt>)>,
+    /// The event type that the fact is counted for; empty for none.
+    pub event: &'static str,
     /// Number of fields of the whole fact, see [`FactType::whole`].
     pub whole: usize,
     /// For each of [`Plan::fields`], its place among the fields of the fact.
@@ -230,7 +234,8 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Add
         _ => None,
     };
     let places = plan.fields.iter().map(place).collect();
-    let mut facts = Facts { whole: of.map_or(0, |fact| fact.whole), places, ..Facts::default() };
+    let (event, whole) = of.map_or(("", 0), |fact| (fact.event, fact.whole));
+    let mut facts = Facts { event, whole, places, ..Facts::default() };
     let first = list.len();
     for same in added.chunk_by(|a, b| a.0 == b.0) {
         let bundle = &plan.bundles[same[0].0];
@@ -266,6 +271,7 @@ fn amount(of: Option<&FactType>, field: Option<&Field>) -> Amount {
     match field {
         None => Amount::One,
         Some(Field::Count) => Amount::Count,
+        Some(Field::Entered) => Amount::Entered,
         Some(Field::Custom(name)) => Amount::Custom(name.clone()),
         Some(Field::Has(field)) => Amount::Has(Box::new(amount(of, Some(field)))),
         Some(Field::Of(name)) => Amount::Slot(place_of(of, name)),

@@ -147,6 +147,44 @@ fn plan() -> Arc<Plan> {
       elapsed: {mean: lead_response, of: elapsed}
     value: created + converted + qualified + decided + in_time + elapsed
 
+  - name: deals
+    title: Deals
+    description: Every fact of deals but the time by stage.
+    unit: money
+    every_window: true
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region], [kind], [owner, custom.bot]]
+    measures:
+      amount: {level: deal_open, of: amount}
+      weighted: {level: deal_open, of: weighted, at: start, where: 'data.stage != \"1\"'}
+      standing: {level: deal_open}
+      opened: {count: deal, where: 'type == \"opportunity.opened\"'}
+      closed: {count: deal_closed, where: '!data.custom.bot && type == \"opportunity.closed\"'}
+      sold: {sum: deal_closed, of: amount, where: won && data.reason != \"ann\"}
+      elapsed: {mean: deal_closed, of: elapsed}
+    value: amount * (standing + opened + closed + elapsed) + weighted + sold
+
+  - name: deal_stages
+    title: Deals by stage
+    description: The levels and the visits.
+    unit: count
+    windows: [1d, trailing 30d]
+    by: [[], [stage], [stage, owner, region, custom.bot]]
+    measures:
+      took: {mean: deal_time, of: elapsed}
+    value: took
+
+  - name: deal_levels
+    title: Open deals by stage
+    description: The levels.
+    unit: count
+    every_window: true
+    windows: [1d]
+    by: [[], [stage], [stage, region]]
+    measures:
+      open: {level: deal_open}
+    value: open
+
   - name: filtered
     title: Filtered
     description: Every kind of measure of accounts, of some of them only.
@@ -168,8 +206,9 @@ fn plan() -> Arc<Plan> {
       gone: {distinct: customer_lost, where: 'plan == \"1\"'}
       cancelled: {distinct: order.cancelled}
       touched: {distinct: event}
+      dealing: {distinct: deal_closed, where: won}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
-    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched
+    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -326,7 +365,24 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         };
         Said { kind, data, ..Said::default() }
     });
-    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead]
+    let deal = (0_u8..8, 0_u8..3, 0_u8..3, 0_i64..9, 0_u8..3).prop_map(|(kind, deal, stage, amount, other)| {
+        let (deal, stage) = (text(deal), if stage > 0 { text(stage) } else { "" });
+        let (amount, other) = (if amount > 0 { text(format!("#{amount}")) } else { "" }, usize::from(other));
+        let (currency, share, owner) =
+            (["", "EUR", "USD"][other], ["", "0.5", "0.25"][other], ["", "ann", "bob"][other]);
+        let fields = [(1, deal), (3, stage), (4, amount), (5, currency), (6, share), (7, owner)];
+        let (kind, data) = match kind {
+            0..3 => ("opportunity.opened", Fields::of(&fields)),
+            3 | 4 => ("opportunity.changed", Fields::of(&fields)),
+            5 | 6 => {
+                let outcome = if stage.is_empty() { "lost" } else { "won" };
+                ("opportunity.closed", Fields::of(&[(1, deal), (2, outcome), (3, amount), (5, owner)]))
+            }
+            _ => ("opportunity.reopened", Fields::of(&[(1, deal), (2, stage)])),
+        };
+        Said { kind, data, ..Said::default() }
+    });
+    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal]
 }
 
 /// The date of a day since 1970-01-01.

@@ -8,6 +8,7 @@ use crate::{
     engine::{Engine, Outcome},
     event::{Body, Event, EventId, Fields, SubjectKind},
     plan::Plan,
+    series::Rows,
     settings::Settings,
 };
 
@@ -44,6 +45,20 @@ pub(crate) fn sums(measures: &[(&str, &str)], by: &str, events: Vec<Event<'stati
     let plan = Plan::lower(&Catalog::parse(&catalog).unwrap(), &Settings::default()).unwrap();
     let readings = plan.metrics[0].views[0].readings[0].clone();
 
+    let (engine, rows) = run(plan, events, now);
+    let mut lines = BTreeMap::new();
+    for ((series, slice), row) in &rows {
+        let (bundle, group) = engine.describe(*series);
+        for (name, reading) in names.iter().zip(&readings).filter(|(_, reading)| reading.bundle == bundle) {
+            lines.insert((*name, slice / DAY, group.join(" ")), row[reading.column]);
+        }
+    }
+    let shown = lines.into_iter().filter(|(_, sum)| *sum != 0);
+    shown.map(|((name, day, group), sum)| format!("{name} {day} {group}: {sum}").replace(" :", ":")).collect()
+}
+
+/// Runs the events of one subject through an engine, in any order; gives the changes of slices at the day `now`.
+pub(crate) fn run(plan: Plan, events: Vec<Event<'static>>, now: i64) -> (Engine, Rows) {
     let mut engine = Engine::new(Arc::new(plan), Time::MIN);
     let slot = engine.load("a", &[], []).unwrap();
     let mut journal = Vec::new();
@@ -58,14 +73,5 @@ pub(crate) fn sums(measures: &[(&str, &str)], by: &str, events: Vec<Event<'stati
     let due: Vec<Time> = engine.timers().map(|(due, _)| due).collect();
     due.into_iter().filter(|due| *due <= now * DAY).for_each(|due| engine.ring(slot, due, now * DAY));
     let rows = engine.close(now * DAY, |_, _| {});
-
-    let mut lines = BTreeMap::new();
-    for ((series, slice), row) in &rows {
-        let (bundle, group) = engine.describe(*series);
-        for (name, reading) in names.iter().zip(&readings).filter(|(_, reading)| reading.bundle == bundle) {
-            lines.insert((*name, slice / DAY, group.join(" ")), row[reading.column]);
-        }
-    }
-    let shown = lines.into_iter().filter(|(_, sum)| *sum != 0);
-    shown.map(|((name, day, group), sum)| format!("{name} {day} {group}: {sum}").replace(" :", ":")).collect()
+    (engine, rows)
 }

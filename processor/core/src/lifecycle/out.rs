@@ -39,13 +39,16 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Adds a fact `times` times to the slice of its time; -1 takes it back.
     pub fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
-        if facts.terms.is_empty() {
-            return;
+        if !facts.terms.is_empty() {
+            self.emitter(fact.time, times, times.max(0)).emit(facts, fact, parts);
         }
-        let slice = self.slice(fact.time);
-        let Context { plan, groups, profiles, names, deltas, .. } = self;
-        let mut emitter = Emitter { plan, groups, profiles, names, deltas, slice, sign: self.sign * times };
-        emitter.emit(facts, fact, parts);
+    }
+
+    /// Where facts of a time go. `entered` says how often something comes to stand.
+    fn emitter(&mut self, time: Time, times: i128, entered: i128) -> Emitter<'_> {
+        let slice = self.slice(time);
+        let Context { plan, groups, profiles, names, deltas, sign, .. } = self;
+        Emitter { plan, groups, profiles, names, deltas, slice, sign: *sign * times, entered: *sign * entered }
     }
 
     /// Adds a fact with money to the account's own sums `times` times.
@@ -142,6 +145,28 @@ impl Out<'_, '_> {
         self.context.total(self.totals, id, fact, times);
     }
 
+    /// Adds one part of a fact alone, `times` times: what only metrics by a dimension of parts read.
+    pub fn add_part(&mut self, id: FactId, fact: &Fact<'_>, part: &Part<'_>, times: i128) {
+        let facts = &self.context.groups.of[id.place()];
+        if !facts.of_parts.is_empty() {
+            self.context.emitter(fact.time, times, 0).emit_part(facts, fact, part);
+        }
+    }
+
+    /// Something comes to stand: a level goes up.
+    pub fn enter(&mut self, id: FactId, fact: &Fact<'_>) {
+        self.add(id, fact, 1);
+    }
+
+    /// What came to stand at `since`, with the same values, stands no more. At the same instant it never did.
+    pub fn leave(&mut self, id: FactId, fact: &Fact<'_>, since: Time) {
+        let facts = &self.context.groups.of[id.place()];
+        if !facts.terms.is_empty() {
+            let entered = -i128::from(since == fact.time);
+            self.context.emitter(fact.time, -1, entered).emit(facts, fact, Vec::new);
+        }
+    }
+
     /// The custom fields that a metric reads, kept beyond their event.
     pub fn keep(&self, custom: &[(&str, Custom<'_>)]) -> Kept {
         let read = |name: &str| self.context.plan.customs.iter().any(|known| known == name);
@@ -182,6 +207,15 @@ impl Kept {
             Some((name, value))
         };
         from.list(one).map(Kept)
+    }
+
+    /// Adds those of another event that have other names.
+    pub fn join(&mut self, other: &Kept) {
+        for (name, value) in &other.0 {
+            if !self.0.iter().any(|(known, _)| known == name) {
+                self.0.push((name.clone(), value.clone()));
+            }
+        }
     }
 
     /// As facts carry them.

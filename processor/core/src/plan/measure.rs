@@ -33,7 +33,7 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("sum", &["of", "where"]),
     ("mean", &["of", "where"]),
     ("quantile", &["of", "at", "where"]),
-    ("level", &["at", "where"]),
+    ("level", &["of", "at", "where"]),
     ("distinct", &["among", "where"]),
     ("cohort", &["then", "where"]),
 ];
@@ -41,7 +41,7 @@ const KINDS: [(&str, &[&str]); 7] = [
 /// The keys beside the kind and `where`, which all take, with where they belong.
 fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 5] {
     [
-        ("of", "`sum`, `mean` and `quantile`", measure.of.as_ref()),
+        ("of", "`sum`, `mean`, `quantile` and `level`", measure.of.as_ref()),
         ("at", "`level` and `quantile`", measure.at.as_ref()),
         ("among", "`distinct`", measure.among.as_ref()),
         ("then", "`cohort`", measure.then.as_ref()),
@@ -78,8 +78,11 @@ impl Builder {
                 measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
                 let starts = measure.at.as_ref().is_some_and(|at| at.value == "start");
                 let read = if starts { Read::Start } else { Read::End };
+                let of = measure.of.as_ref().map(|of| self.summed(&trigger, of)).transpose()?;
+                let unit = if matches!(of, Some((_, Type::Money))) { Type::Money } else { Type::Number };
                 let filter = self.filter(&trigger, measure)?;
-                one(Column::Fact { trigger, amount: None, filter }, read, false)
+                let column = Column::Fact { trigger, amount: of.map(|(field, _)| field), filter };
+                Ok(vec![Lowered { column, read, per_window: false, unit }])
             }
             "cohort" => {
                 expect_word(of, &["customer", "mrr"])?;

@@ -208,7 +208,8 @@ fn fields(trigger: Option<&Trigger>) -> Vec<Named> {
             let of_fact = |field: &FieldType| Named::new(field.name, field.spelling, Field::Of(field.name), field.kind);
             fields.extend(fact.fields.iter().filter(|field| field.spelling != Spelling::Dimension).map(of_fact));
             fields.extend(fact.money.then(|| Named::new("currency", Spelling::Both, Field::Currency, Type::Text)));
-            fields.extend(fact.has_event.then_some(TYPE));
+            // A level is changed by events of several types.
+            fields.extend((fact.has_event && fact.sort == Sort::Happening).then_some(TYPE));
         }
         Some(Trigger::Type(kind)) if kind != "usage.recorded" => fields.push(TYPE),
         Some(Trigger::Event | Trigger::Type(_)) => {
