@@ -231,11 +231,6 @@ pub fn facts() -> impl Iterator<Item = (FactId, &'static FactType)> {
     (0..).map(FactId).zip(FACTS.iter().copied())
 }
 
-/// Whether the account itself keeps what facts of this type are made of, and their sums.
-pub fn is_of_accounts(fact: &FactType) -> bool {
-    OF_ACCOUNTS.iter().any(|known| known.name == fact.name)
-}
-
 /// The type of a fact.
 pub fn fact(id: FactId) -> &'static FactType {
     FACTS[id.place()]

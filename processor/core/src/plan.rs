@@ -656,7 +656,7 @@ impl Builder {
             let Column::Fact { trigger, amount, filter } = &measure.column else {
                 return Err(Error::at(&written.name, sums_of_money()));
             };
-            if !is_kept(trigger) {
+            if !trigger.money() {
                 return Err(Error::at(&written.name, sums_of_money()));
             }
             metric.totals.push(self.plan.totals.len());
@@ -819,15 +819,10 @@ fn shown(dim: &Dim) -> &'static str {
     }
 }
 
-/// Whether accounts keep sums of facts of this kind.
-fn is_kept(trigger: &Trigger) -> bool {
-    trigger.fact().is_some_and(|fact| fact.money && lifecycle::is_of_accounts(fact))
-}
-
 /// What a metric of each account may measure.
 fn sums_of_money() -> String {
-    let kept = lifecycle::facts().filter(|(id, _)| is_kept(&Trigger::Fact(*id)));
-    let money: Vec<String> = kept.map(|(_, fact)| format!("`{}`", fact.name)).collect();
+    let money: Vec<String> =
+        lifecycle::facts().filter(|(_, fact)| fact.money).map(|(_, fact)| format!("`{}`", fact.name)).collect();
     format!("a metric of each account sums or counts facts with a currency: {}", money.join(", "))
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn event(day: i64, hour: i64, kind: &'static str, fields: &[(u32, &st
         recorded_at: Time::MAX / 2,
         kind,
         corrects: None,
+        number: 0,
         body: Body::Other,
         data: Fields::of(fields),
         custom: Vec::new(),

@@ -165,6 +165,7 @@ impl Out<'_, '_> {
             let entered = -i128::from(since == fact.time);
             self.context.emitter(fact.time, -1, entered).emit(facts, fact, Vec::new);
         }
+        self.context.total(self.totals, id, fact, -1);
     }
 
     /// The custom fields that a metric reads, kept beyond their event.

@@ -82,7 +82,7 @@ impl Builder {
                 let unit = if matches!(of, Some((_, Type::Money))) { Type::Money } else { Type::Number };
                 let filter = self.filter(&trigger, measure)?;
                 let column = Column::Fact { trigger, amount: of.map(|(field, _)| field), filter };
-                Ok(vec![Lowered { column, read, per_window: false, unit }])
+                Ok(vec![Lowered { column, read, per_window: false, bucket: None, unit }])
             }
             "cohort" => {
                 expect_word(of, &["customer", "mrr"])?;

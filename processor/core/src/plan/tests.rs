@@ -97,13 +97,16 @@ fn a_key_that_means_nothing_is_refused() {
             "{level: customer, traits: ^start}",
             "`traits` means nothing for a level; it belongs to `count: customer_lost`",
         ),
-        ("{count: order, of: ^net}", "`of` means nothing for a count; it belongs to `sum`, `mean`, `quantile` and `level`"),
+        (
+            "{count: order, of: ^net}",
+            "`of` means nothing for a count; it belongs to `sum`, `mean`, `quantile` and `level`",
+        ),
         ("{sum: order, of: net, among: ^customer}", "`among` means nothing for a sum; it belongs to `distinct`"),
         ("{level: customer, then: ^lost}", "`then` means nothing for a level; it belongs to `cohort`"),
         ("{mean: order, of: net, then: ^lost}", "`then` means nothing for a mean; it belongs to `cohort`"),
         (
             "{distinct: order, of: ^net}",
-            "`of` means nothing for a distinct; it belongs to `sum`, `mean` and `quantile`",
+            "`of` means nothing for a distinct; it belongs to `sum`, `mean`, `quantile` and `level`",
         ),
         (
             "{cohort: customer, then: lost, at: ^end}",

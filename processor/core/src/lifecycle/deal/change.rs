@@ -154,7 +154,8 @@ impl Fields {
     }
 
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        [&self.kind, &self.stage, &self.owner, &self.currency, &self.probability].map(|text| out.text(text));
+        let texts = [&self.kind, &self.stage, &self.owner, &self.currency, &self.probability];
+        texts.into_iter().for_each(|text| out.text(text));
         out.flag(self.amount.is_some());
         out.integer(self.amount());
     }

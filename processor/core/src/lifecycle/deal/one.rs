@@ -154,7 +154,7 @@ impl Deal {
 
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
         out.text(&self.id);
-        [self.opened, self.entered, self.since].map(|at| out.time(at));
+        [self.opened, self.entered, self.since].into_iter().for_each(|at| out.time(at));
         self.custom.encode(out);
         self.now.encode(out);
         out.list(self.close.iter(), |out, close| {
