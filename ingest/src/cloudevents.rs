@@ -6,14 +6,23 @@
 
 use std::borrow::Cow;
 
-use proto::v1::{CustomField, Event, SubjectKind, custom_field, event};
-use serde_json::{Map, Value, value::RawValue};
+use proto::v1::{CustomField, Event, SubjectKind, custom_field};
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     Rejection, cure,
+    given::Given,
     json::{self, Shape},
-    render_rfc3339, validate,
+    render, render_rfc3339, validate,
 };
+
+/// When an event happened, as far as it is read already.
+#[derive(Debug)]
+pub(crate) enum Time<'a> {
+    Text(Cow<'a, str>),
+    /// Microseconds since the Unix epoch.
+    Us(i64),
+}
 
 /// The attributes of one line that matter.
 #[derive(Debug, Default)]
@@ -21,7 +30,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) id: Cow<'a, str>,
     pub(crate) source: Option<Cow<'a, str>>,
     pub(crate) kind: Cow<'a, str>,
-    pub(crate) time: Option<Cow<'a, str>>,
+    pub(crate) time: Option<Time<'a>>,
     /// The time is that of its arrival, at this door or an earlier one.
     pub(crate) arrived: bool,
     pub(crate) account: Option<Cow<'a, str>>,
@@ -43,7 +52,7 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
             "type" => kind = Some(identity(raw, "type")?),
             "source" => envelope.source = Some(identity(raw, "source")?),
             "time" if json::shape(raw) == Shape::Number => return Err(cure::time(raw)),
-            "time" => envelope.time = Some(json::string(raw, "time")?),
+            "time" => envelope.time = Some(Time::Text(json::string(raw, "time")?)),
             "arrived" => envelope.arrived = raw.get() == "true",
             "account" => envelope.account = Some(identity(raw, "account")?),
             "corrects" => envelope.corrects = Some(identity(raw, "corrects")?),
@@ -64,10 +73,14 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
 }
 
 fn identity<'a>(raw: &'a RawValue, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
-    if let Some(cure) = cure::in_quotes(raw) {
+    if let Some(cure) = cure::in_quotes(&Given::Json(raw)) {
         return Err(Rejection::new(field, format!("is {}, expected {cure}", raw.get())));
     }
-    let text = json::string(raw, field)?;
+    name(json::string(raw, field)?, field)
+}
+
+/// The text of an attribute that names something.
+pub(crate) fn name<'a>(text: Cow<'a, str>, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
     match validate::id_problem(&text) {
         Some(problem) => Err(Rejection::new(field, problem)),
         None => Ok(text),
@@ -127,7 +140,7 @@ pub fn render(event: &Event, position: Option<Position>) -> String {
         push(&mut out, "tenant", &event.tenant);
     }
     out.push_str(",\"data\":");
-    out.push_str(&data(event));
+    out.push_str(&with_custom(render::data(event), &event.custom));
     out.push('}');
     out
 }
@@ -139,75 +152,9 @@ fn push(out: &mut String, name: &str, text: &str) {
     json::push_string(text, out);
 }
 
-fn data(event: &Event) -> String {
-    let mut map = Map::new();
-    match &event.data {
-        Some(event::Data::Json(text)) => return with_custom(text, &event.custom),
-        Some(event::Data::OrderCompleted(d)) => {
-            text(&mut map, "order", &d.order);
-            map.insert("gross".into(), d.gross.into());
-            map.insert("discount".into(), d.discount.into());
-            text(&mut map, "currency", &d.currency);
-            text(&mut map, "channel", &d.channel);
-            text(&mut map, "source", &d.source);
-            if !d.lines.is_empty() {
-                let line = |l: &proto::v1::OrderLine| serde_json::json!({"product": l.product, "quantity": l.quantity, "amount": l.amount});
-                map.insert("lines".into(), d.lines.iter().map(line).collect());
-            }
-        }
-        Some(event::Data::OrderCancelled(d)) => text(&mut map, "order", &d.order),
-        Some(event::Data::PaymentRefunded(d)) => {
-            text(&mut map, "refund", &d.refund);
-            text(&mut map, "order", &d.order);
-            text(&mut map, "invoice", &d.invoice);
-            map.insert("amount".into(), d.amount.into());
-            text(&mut map, "currency", &d.currency);
-        }
-        Some(event::Data::AccountUpdated(d)) => {
-            map.insert("traits".into(), traits(&d.traits));
-        }
-        Some(event::Data::UsageRecorded(d)) => {
-            text(&mut map, "user", &d.user);
-            text(&mut map, "name", &d.name);
-            map.insert("count".into(), d.count.into());
-        }
-        Some(event::Data::Retracted(d)) => {
-            text(&mut map, "event", &d.event);
-            text(&mut map, "of_source", &d.of_source);
-            if event.subject_kind() == SubjectKind::Lead {
-                text(&mut map, "lead", &event.subject);
-            }
-        }
-        // No door writes the other messages yet.
-        Some(_) | None => {}
-    }
-    with_custom(&Value::Object(map).to_string(), &event.custom)
-}
-
-fn text(map: &mut Map<String, Value>, name: &str, text: &str) {
-    if !text.is_empty() {
-        map.insert(name.to_owned(), text.into());
-    }
-}
-
-fn traits(traits: &[proto::v1::Trait]) -> Value {
-    let (mut map, mut custom) = (Map::new(), Map::new());
-    for one in traits {
-        let value = one.value.clone().map_or(Value::Null, Value::String);
-        match one.name.strip_prefix("custom.") {
-            Some(name) => custom.insert(name.to_owned(), value),
-            None => map.insert(one.name.clone(), value),
-        };
-    }
-    if !custom.is_empty() {
-        map.insert("custom".into(), Value::Object(custom));
-    }
-    Value::Object(map)
-}
-
 /// Adds `custom` to an object that is JSON text; its numbers stay as written.
-fn with_custom(object: &str, custom: &[CustomField]) -> String {
-    let Some(body) = object.strip_suffix('}').filter(|_| !custom.is_empty()) else { return object.to_owned() };
+fn with_custom(object: String, custom: &[CustomField]) -> String {
+    let Some(body) = object.strip_suffix('}').filter(|_| !custom.is_empty()) else { return object };
     let mut out = body.to_owned();
     out.push_str(if body == "{" { "\"custom\":{" } else { ",\"custom\":{" });
     for (at, field) in custom.iter().enumerate() {

@@ -4,20 +4,21 @@
 
 use std::borrow::Cow;
 
+use proto::vocabulary::Kind;
 use serde_json::value::RawValue;
 
 use crate::{
     Rejection, currency,
     decimal::Decimal,
+    given::Given,
     json::{self, Shape},
-    render_rfc3339,
-    schema::Kind,
+    render_rfc3339, validate,
 };
 
 /// The rejection of a field of this kind; `currency` is that of its event, empty where it is not known.
-pub(crate) fn wrong(kind: Kind, raw: &RawValue, path: &str, currency: &str) -> Rejection {
-    let expected = cure(kind, raw, currency).map_or_else(|| expected(kind, currency), Cow::Owned);
-    Rejection::new(path.to_owned(), format!("is {}, expected {expected}", json::excerpt(raw.get())))
+pub(crate) fn wrong(kind: Kind, given: &Given<'_>, path: &str, currency: &str) -> Rejection {
+    let expected = cure(kind, given, currency).map_or_else(|| expected(kind, currency), Cow::Owned);
+    Rejection::new(path.to_owned(), format!("is {}, expected {expected}", json::excerpt(&given.written())))
 }
 
 /// What is expected of a field of this kind, whatever it is.
@@ -38,16 +39,16 @@ pub(crate) fn expected(kind: Kind, currency: &str) -> Cow<'static, str> {
         Kind::OneOf(values) => return format!("one of {}", values.join(", ")).into(),
         Kind::Date => "a date like \"2026-01-31\"",
         Kind::When => "a date like \"2026-01-31\" or an RFC 3339 time",
-        Kind::Lines => "a list of {product, quantity, amount}",
+        Kind::List(fields) => return format!("a list of {{{}}}", validate::names(fields)).into(),
         Kind::Traits => "an object of traits",
         Kind::Texts => "an object of strings",
     })
 }
 
-/// The text to write instead of `raw`.
-fn cure(kind: Kind, raw: &RawValue, currency: &str) -> Option<String> {
-    let text = text(raw);
-    let quoted = json::shape(raw) == Shape::String;
+/// The text to write instead of `given`.
+fn cure(kind: Kind, given: &Given<'_>, currency: &str) -> Option<String> {
+    let text = given.string("").unwrap_or_else(|_| Cow::Owned(given.written().into_owned()));
+    let quoted = given.shape() == Shape::String;
     match kind {
         Kind::Money(least, greatest) => money(Decimal::parse(text.trim())?, (least, greatest), currency, quoted),
         Kind::Integer(..) | Kind::Number | Kind::NumberIn(..) | Kind::Positive if quoted => {
@@ -56,7 +57,7 @@ fn cure(kind: Kind, raw: &RawValue, currency: &str) -> Option<String> {
             whole.then(|| format!("{} (a number, without quotes)", text.trim()))
         }
         Kind::Flag if quoted && matches!(&*text, "true" | "false") => Some(format!("{text} (without quotes)")),
-        Kind::Id | Kind::Text | Kind::Long => in_quotes(raw),
+        Kind::Id | Kind::Text | Kind::Long => in_quotes(given),
         Kind::Currency => {
             let code = text.trim().to_ascii_uppercase();
             (quoted && currency::is_code(&code)).then(|| format!("\"{code}\" (three capital letters, ISO 4217)"))
@@ -70,9 +71,9 @@ fn cure(kind: Kind, raw: &RawValue, currency: &str) -> Option<String> {
 }
 
 /// `"18"` for 18, where a string is expected.
-pub(crate) fn in_quotes(raw: &RawValue) -> Option<String> {
-    let plain = matches!(json::shape(raw), Shape::Number | Shape::Flag) && raw.get().len() <= 60;
-    plain.then(|| format!("\"{}\" (a string, in quotes)", raw.get()))
+pub(crate) fn in_quotes(given: &Given<'_>) -> Option<String> {
+    let plain = matches!(given.shape(), Shape::Number | Shape::Flag) && given.written().len() <= 60;
+    plain.then(|| format!("\"{}\" (a string, in quotes)", given.written()))
 }
 
 /// An amount in major units, or in quotes, as the number of minor units that it most likely is.
@@ -98,10 +99,6 @@ fn units(currency: &str) -> Cow<'static, str> {
     if currency.is_empty() { "minor units".into() } else { format!("minor units of {currency}").into() }
 }
 
-fn text(raw: &RawValue) -> Cow<'_, str> {
-    json::string(raw, "").unwrap_or(Cow::Borrowed(raw.get()))
-}
-
 /// Why a number is no time: the time that it is, if it counts seconds or milliseconds since 1970.
 pub(crate) fn time(raw: &RawValue) -> Rejection {
     let count = Decimal::parse(raw.get()).and_then(Decimal::integer);
@@ -123,7 +120,7 @@ mod tests {
 
     fn said(kind: Kind, json: &str, currency: &str) -> String {
         let raw: &RawValue = serde_json::from_str(json).expect("JSON");
-        wrong(kind, raw, "f", currency).to_string()
+        wrong(kind, &Given::Json(raw), "f", currency).to_string()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! At most 18 significant digits and 18 fraction digits, so that comparisons fit an `i128`.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 /// `digits / 10^scale`, without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,19 @@ impl Ord for Decimal {
     }
 }
 
+/// The shortest text: `12.5`, `-0.25`, `0`.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let power = 10_i128.pow(self.scale).unsigned_abs();
+        let (whole, fraction) = (self.digits.unsigned_abs() / power, self.digits.unsigned_abs() % power);
+        let sign = if self.digits < 0 { "-" } else { "" };
+        match usize::try_from(self.scale) {
+            Ok(scale) if scale > 0 => write!(f, "{sign}{whole}.{fraction:0scale$}"),
+            _ => write!(f, "{sign}{whole}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +133,11 @@ mod tests {
         for text in ["", "-", ".5", "5.", "1e", "1e999", "x", "1 2", "+1", "9999999999999999999", "1e-30", "--1", "1_0"]
         {
             assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+        for (text, shortest) in
+            [("8.50", "8.5"), ("-0.25", "-0.25"), ("1e3", "1000"), ("-0.0", "0"), ("5e-18", "0.000000000000000005")]
+        {
+            assert_eq!(Decimal::parse(text).expect("a decimal").to_string(), shortest);
         }
         assert!(Decimal::parse("9.5") > Decimal::parse("9"));
         assert!(Decimal::parse("-1") < Decimal::parse("0.5"));

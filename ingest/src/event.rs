@@ -5,20 +5,19 @@
 
 use std::borrow::Cow;
 
-use proto::v1::{
-    AccountUpdated, CustomField, Event, OrderCancelled, OrderCompleted, OrderLine, PaymentRefunded, Retracted,
-    SubjectKind, Trait, UsageRecorded, custom_field, event,
+use proto::{
+    v1::{CustomField, Event, SubjectKind, custom_field, event},
+    vocabulary::{self, Subject, Type},
 };
-use serde_json::value::RawValue;
 
 use crate::{
     Rejection,
-    cloudevents::{self, Envelope},
+    cloudevents::{self, Envelope, Time},
+    encode::{self, Filling},
+    given::{self, Fields, Given},
     json::{self, Shape},
     near::UnknownTypes,
-    parse_rfc3339, render_rfc3339,
-    schema::{self, Subject},
-    validate::{self, Data},
+    parse_rfc3339, render_rfc3339, validate,
 };
 
 /// Longest line, in bytes, without its end.
@@ -52,21 +51,34 @@ pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
         return Err(Rejection::line(format!("longer than {LINE_MAX} bytes")));
     }
     let envelope = cloudevents::envelope(json::text(line)?)?;
-    let known = schema::find(&envelope.kind);
+    let known = vocabulary::find(&envelope.kind);
     if known.is_none() {
         context.unknown_types.check(&envelope.kind)?;
     }
     let mut fields = data_fields(&envelope)?;
-    let custom = custom(&mut fields, known.is_some())?;
-    let data = match known {
-        Some(kind) => validate::data(kind, &fields)?,
-        None => Data::default(),
-    };
-    let subject = known.map_or_else(|| schema::subject_of_unknown(&envelope.kind), |kind| kind.subject);
+    let custom = take_custom(&mut fields, known.is_some())?;
+    build(envelope, fields, custom, context)
+}
+
+/// Validates and makes an event of its parts, wherever they come from. `recorded_at_us` is left 0.
+pub(crate) fn build(
+    envelope: Envelope<'_>,
+    fields: Fields<'_>,
+    custom: Fields<'_>,
+    context: &Context,
+) -> Result<Event, Rejection> {
+    let known = vocabulary::find(&envelope.kind);
+    let custom = custom_fields(custom)?;
+    let checked = known.map(|kind| validate::data(kind, &fields)).transpose()?;
+    let subject = known.map_or_else(|| vocabulary::subject_of_unknown(&envelope.kind), |kind| kind.subject);
     let (subject, subject_kind) = whose(subject, &envelope, &fields, context)?;
     let (time_us, time_is_arrival) = (when(&envelope, context)?, envelope.arrived || envelope.time.is_none());
+    let data = match known.zip(checked) {
+        Some((kind, data)) => message(kind, &data, &envelope),
+        None => event::Data::Json(given::canonical(fields, "data")?),
+    };
     Ok(Event {
-        data: Some(payload(&envelope, fields, &data)?),
+        data: Some(data),
         source: envelope.source.map_or_else(|| context.source.clone(), Cow::into_owned),
         id: envelope.id.into_owned(),
         r#type: envelope.kind.into_owned(),
@@ -82,23 +94,31 @@ pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
     })
 }
 
+fn message(kind: &Type, data: &validate::Data<'_>, envelope: &Envelope<'_>) -> event::Data {
+    let of_source = envelope.of_source.as_deref().unwrap_or_default();
+    encode::message(kind, data, Filling { id: &envelope.id, of_source })
+}
+
 fn owned(text: Option<Cow<'_, str>>) -> String {
     text.map(Cow::into_owned).unwrap_or_default()
 }
 
-fn data_fields<'a>(envelope: &Envelope<'a>) -> Result<json::Fields<'a>, Rejection> {
+fn data_fields<'a>(envelope: &Envelope<'a>) -> Result<Fields<'a>, Rejection> {
     match envelope.data {
         None => Ok(Vec::new()),
-        Some(raw) if json::shape(raw) == Shape::Object => json::object(raw.get(), "data"),
+        Some(raw) if json::shape(raw) == Shape::Object => json::object(raw.get(), "data").map(given::fields),
         Some(raw) => Err(Rejection::new("data", format!("is {}, expected an object", json::excerpt(raw.get())))),
     }
 }
 
 fn when(envelope: &Envelope<'_>, context: &Context) -> Result<i64, Rejection> {
-    let Some(text) = &envelope.time else { return Ok(context.now_us) };
-    let Some(time_us) = parse_rfc3339(text) else {
-        let problem = format!("is {}, expected RFC 3339 like 2026-01-31T09:30:00Z", json::excerpt(text));
-        return Err(Rejection::new("time", problem));
+    let time_us = match &envelope.time {
+        None => return Ok(context.now_us),
+        Some(Time::Us(time_us)) => *time_us,
+        Some(Time::Text(text)) => parse_rfc3339(text).ok_or_else(|| {
+            let problem = format!("is {}, expected RFC 3339 like 2026-01-31T09:30:00Z", json::excerpt(text));
+            Rejection::new("time", problem)
+        })?,
     };
     bounds(time_us, context)?;
     Ok(time_us)
@@ -119,27 +139,32 @@ fn bounds(time_us: i64, context: &Context) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Takes `data.custom` out, sorted by name; a null is an absent field.
-fn custom(fields: &mut json::Fields<'_>, known: bool) -> Result<Vec<CustomField>, Rejection> {
+/// Takes `data.custom` out.
+fn take_custom<'a>(fields: &mut Fields<'a>, known: bool) -> Result<Fields<'a>, Rejection> {
     let Some(at) = fields.iter().position(|(key, _)| key == "custom") else { return Ok(Vec::new()) };
-    let raw = fields[at].1;
-    match json::shape(raw) {
-        Shape::Object => {}
-        Shape::Null => {
-            fields.remove(at);
-            return Ok(Vec::new());
+    let value = &fields[at].1;
+    match value.shape() {
+        Shape::Object | Shape::Null => {
+            let (_, value) = fields.remove(at);
+            Ok(value.object("data.custom")?.unwrap_or_default())
         }
-        _ if !known => return Ok(Vec::new()),
-        _ => return Err(Rejection::new("data.custom", format!("is {}, expected an object", json::excerpt(raw.get())))),
+        _ if !known => Ok(Vec::new()),
+        _ => {
+            let problem = format!("is {}, expected an object", json::excerpt(&value.written()));
+            Err(Rejection::new("data.custom", problem))
+        }
     }
-    fields.remove(at);
-    let mut custom = Vec::new();
-    for (key, raw) in json::object(raw.get(), "data.custom")? {
-        let path = json::join("data.custom", &key);
+}
+
+/// Free fields sorted by name; a null is an absent one.
+fn custom_fields(given: Fields<'_>) -> Result<Vec<CustomField>, Rejection> {
+    let mut custom = Vec::with_capacity(given.len());
+    for (key, value) in given {
+        let path = || json::join("data.custom", &key);
         if let Some(problem) = validate::id_problem(&key) {
-            return Err(Rejection::new(path, format!("its name {problem}")));
+            return Err(Rejection::new(path(), format!("its name {problem}")));
         }
-        if let Some(value) = custom_value(raw, &path)? {
+        if let Some(value) = custom_value(&value, path)? {
             custom.push(CustomField { name: key.into_owned(), value: Some(value) });
         }
     }
@@ -147,22 +172,22 @@ fn custom(fields: &mut json::Fields<'_>, known: bool) -> Result<Vec<CustomField>
     Ok(custom)
 }
 
-fn custom_value(raw: &RawValue, path: &str) -> Result<Option<custom_field::Value>, Rejection> {
+fn custom_value(given: &Given<'_>, path: impl Fn() -> String) -> Result<Option<custom_field::Value>, Rejection> {
     use custom_field::Value;
-    Ok(Some(match json::shape(raw) {
+    Ok(Some(match given.shape() {
         Shape::Null => return Ok(None),
-        Shape::String => Value::Text(json::string(raw, path)?.into_owned()),
-        Shape::Flag => Value::Flag(raw.get() == "true"),
-        Shape::Number => match raw.get().parse() {
+        Shape::String => Value::Text(given.string(&path())?.into_owned()),
+        Shape::Flag => Value::Flag(given.written() == "true"),
+        Shape::Number => match given.written().parse() {
             Ok(integer) => Value::Integer(integer),
-            Err(_) => match raw.get().parse::<f64>() {
+            Err(_) => match given.written().parse::<f64>() {
                 Ok(number) if number.is_finite() => Value::Number(number),
-                _ => return Err(Rejection::new(path.to_owned(), "is a number out of range, expected a double")),
+                _ => return Err(Rejection::new(path(), "is a number out of range, expected a double")),
             },
         },
         Shape::List | Shape::Object => {
             let mut text = String::new();
-            json::canonical(raw, path, &mut text)?;
+            given.canonical(&path(), &mut text)?;
             Value::Json(text)
         }
     }))
@@ -171,14 +196,14 @@ fn custom_value(raw: &RawValue, path: &str) -> Result<Option<custom_field::Value
 fn whose(
     subject: Subject,
     envelope: &Envelope<'_>,
-    fields: &json::Fields<'_>,
+    fields: &Fields<'_>,
     context: &Context,
 ) -> Result<(String, SubjectKind), Rejection> {
     let tenant = || if context.tenant.is_empty() { TENANT.to_owned() } else { context.tenant.clone() };
-    let lead = || match fields.iter().find(|(key, raw)| key == "lead" && json::shape(raw) != Shape::Null) {
+    let lead = || match fields.iter().find(|(key, value)| key == "lead" && value.shape() != Shape::Null) {
         None => Ok(None),
-        Some((_, raw)) => {
-            let text = json::string(raw, "data.lead")?;
+        Some((_, value)) => {
+            let text = value.string("data.lead")?;
             validate::id_problem(&text).map_or(Ok(()), |problem| Err(Rejection::new("data.lead", problem)))?;
             Ok(Some(text.into_owned()))
         }
@@ -197,67 +222,6 @@ fn whose(
             (None, None) => Ok((tenant(), SubjectKind::Tenant)),
         },
     }
-}
-
-fn payload(envelope: &Envelope<'_>, fields: json::Fields<'_>, data: &Data<'_>) -> Result<event::Data, Rejection> {
-    Ok(match &*envelope.kind {
-        "order.completed" => event::Data::OrderCompleted(order(data)?),
-        "order.cancelled" => event::Data::OrderCancelled(OrderCancelled { order: data.text("order") }),
-        "payment.refunded" => event::Data::PaymentRefunded(PaymentRefunded {
-            refund: if data.get("refund").is_some() { data.text("refund") } else { envelope.id.to_string() },
-            order: data.text("order"),
-            invoice: data.text("invoice"),
-            amount: data.integer("amount").unwrap_or_default(),
-            currency: data.text("currency"),
-        }),
-        "account.updated" => event::Data::AccountUpdated(AccountUpdated { traits: traits(data)? }),
-        "usage.recorded" => event::Data::UsageRecorded(UsageRecorded {
-            user: data.text("user"),
-            name: data.text("name"),
-            count: data.integer("count").unwrap_or(1),
-        }),
-        "retracted" => event::Data::Retracted(Retracted {
-            lead: data.text("lead"),
-            event: data.text("event"),
-            of_source: if data.get("of_source").is_some() {
-                data.text("of_source")
-            } else {
-                envelope.of_source.as_deref().unwrap_or_default().to_owned()
-            },
-        }),
-        _ => {
-            let mut text = String::new();
-            json::canonical_object(fields, "data", &mut text)?;
-            event::Data::Json(text)
-        }
-    })
-}
-
-fn order(data: &Data<'_>) -> Result<OrderCompleted, Rejection> {
-    let lines = match data.raw("lines") {
-        Some(raw) => validate::lines(raw, "data.lines", "")?,
-        None => Vec::new(),
-    };
-    let line =
-        |l: validate::Line<'_>| OrderLine { product: l.product.into_owned(), quantity: l.quantity, amount: l.amount };
-    Ok(OrderCompleted {
-        order: data.text("order"),
-        gross: data.integer("gross").unwrap_or_default(),
-        discount: data.integer("discount").unwrap_or_default(),
-        currency: data.text("currency"),
-        channel: data.text("channel"),
-        source: data.text("source"),
-        lines: lines.into_iter().map(line).collect(),
-    })
-}
-
-fn traits(data: &Data<'_>) -> Result<Vec<Trait>, Rejection> {
-    let Some(raw) = data.raw("traits") else { return Ok(Vec::new()) };
-    let one = |(name, value): (Cow<'_, str>, Option<Cow<'_, str>>)| Trait {
-        name: name.into_owned(),
-        value: value.map(Cow::into_owned),
-    };
-    Ok(validate::traits(raw, "data.traits")?.into_iter().map(one).collect())
 }
 
 #[cfg(test)]

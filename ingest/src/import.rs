@@ -506,8 +506,7 @@ fn parse(line: &[u8], layout: Option<&Layout<'_>>, context: &Context) -> Result<
     let Some(layout) = layout else { return Ok((event::parse(line, context)?, false)) };
     let text = std::str::from_utf8(line)
         .map_err(|e| Rejection::line(format!("not UTF-8 at byte {}; save the file as UTF-8", e.valid_up_to() + 1)))?;
-    let row = layout.row(text)?;
-    Ok((event::parse(row.line.as_bytes(), context)?, row.joined))
+    layout.event(text, context)
 }
 
 /// The second half: rows and ticks to the log.

@@ -1,7 +1,7 @@
 //! A mapping: how the columns of delimited text become the fields of one type of event.
 //!
-//! A row becomes a line of CloudEvents JSON and goes through [`crate::event::parse`] like every other,
-//! so there is one validation. Money is moved by decimal places, never through a float.
+//! A row becomes the parts of an event and goes through [`crate::event::build`] as a line of JSON does, so there is one
+//! validation; it is never JSON text in between. Money is moved by decimal places, never through a float.
 //!
 //! ```yaml
 //! name: shop                   # default source of the events
@@ -21,12 +21,25 @@
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use jiff::{civil, fmt::strtime, tz::TimeZone};
+use proto::{
+    v1::Event,
+    vocabulary::{self, Fill},
+};
 use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_saphyr::Spanned;
 
 use crate::{
-    Error, Rejection, Result, currency, decimal::Decimal, delimited, delimited::Delimiter, json, near::UnknownTypes,
-    schema, validate,
+    Error, Rejection, Result,
+    cloudevents::{self, Envelope},
+    currency,
+    decimal::Decimal,
+    delimited::{self, Delimiter},
+    event::{self, Context},
+    given::{Fields, Given},
+    json,
+    near::UnknownTypes,
+    validate,
 };
 
 mod format;
@@ -103,6 +116,9 @@ pub struct Mapping {
     document: Document,
     delimiter: Delimiter,
     zone: TimeZone,
+    constants: Vec<(String, Box<RawValue>)>,
+    /// The field that is the event's id where no column is mapped to it.
+    filled: Option<&'static str>,
 }
 
 /// A mapping bound to the columns of one file.
@@ -115,14 +131,6 @@ pub(crate) struct Layout<'a> {
     time: usize,
     currency: Option<usize>,
     cells: Vec<(&'a str, usize, As)>,
-}
-
-/// A row as a line of CloudEvents JSON.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) line: String,
-    /// The id is the joined columns, so that equal rows need numbers.
-    pub(crate) joined: bool,
 }
 
 impl Mapping {
@@ -150,7 +158,10 @@ impl Mapping {
             }
         };
         check(&document, unknown).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), document, delimiter, zone })
+        let constants = document.constants.iter().map(|(name, value)| Ok((name.clone(), to_raw_value(value)?)));
+        let constants = constants.collect::<Result<_, serde_json::Error>>().map_err(|e| fail(e.to_string()))?;
+        let filled = filled(&document);
+        Ok(Self { path: path.to_owned(), document, delimiter, zone, constants, filled })
     }
 
     /// Source of the events that it makes.
@@ -190,6 +201,13 @@ impl Mapping {
             width: columns.len(),
         })
     }
+}
+
+fn filled(document: &Document) -> Option<&'static str> {
+    let kind = vocabulary::find(&document.r#type.value)?;
+    let field = kind.fields.iter().find(|field| field.fill == Fill::RowId)?;
+    let given = document.data.contains_key(field.name) || document.constants.contains_key(field.name);
+    (!given).then_some(field.name)
 }
 
 fn at(name: &Spanned<String>) -> String {
@@ -236,81 +254,78 @@ fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
     {
         return Err(format!("{}: data.{name} is in major units, expected a currency beside it", at(&cell.column)));
     }
-    let Some(kind) = schema::find(&document.r#type.value) else { return Ok(()) };
+    let twice = document
+        .constants
+        .keys()
+        .find(|name| document.data.contains_key(*name) || (*name == "currency" && document.currency.is_some()));
+    if let Some(name) = twice {
+        return Err(format!("constants.{name}: is there in data or as currency, too, expected one of them"));
+    }
+    let Some(kind) = vocabulary::find(&document.r#type.value) else { return Ok(()) };
     for name in document.data.keys().chain(document.constants.keys()) {
-        let known = name.starts_with("custom.") || kind.fields.iter().any(|field| field.name == name);
-        if !known {
-            let names: Vec<_> = kind.fields.iter().map(|field| field.name).collect();
-            return Err(format!(
-                "data.{name}: is no field of {}, expected {} or custom.NAME",
-                kind.name,
-                names.join(", ")
-            ));
+        if !name.starts_with("custom.") && kind.field(name).is_none() {
+            let names = validate::names(kind.fields);
+            return Err(format!("data.{name}: is no field of {}, expected {names} or custom.NAME", kind.name));
         }
     }
     Ok(())
 }
 
 impl Layout<'_> {
-    /// Makes the event of a row.
-    pub(crate) fn row(&self, line: &str) -> Result<Row, Rejection> {
-        let fields = delimited::split(line, self.mapping.delimiter)?;
-        if fields.len() != self.width {
-            return Err(Rejection::line(format!("has {} fields, expected {}", fields.len(), self.width)));
+    /// Makes the event of a row. The flag says that its id is the joined columns, so that equal rows need numbers.
+    pub(crate) fn event(&self, line: &str, context: &Context) -> Result<(Event, bool), Rejection> {
+        let columns = delimited::split(line, self.mapping.delimiter)?;
+        if columns.len() != self.width {
+            return Err(Rejection::line(format!("has {} fields, expected {}", columns.len(), self.width)));
         }
-        let document = &self.mapping.document;
         let id = match self.id {
-            Some(at) => Cow::Borrowed(fields[at].trim()),
-            None => Cow::Owned(fields.join("\u{1f}")),
+            Some(at) => Cow::Borrowed(columns[at].trim()),
+            None => Cow::Owned(columns.join("\u{1f}")),
         };
-        let mut out = String::with_capacity(256);
-        out.push('{');
-        push(&mut out, "id", &id);
-        push(&mut out, "source", self.mapping.source());
-        push(&mut out, "type", &document.r#type.value);
-        push(&mut out, "time", &crate::render_rfc3339(self.time(fields[self.time].trim())?));
-        if let Some(account) = self.account.map(|at| fields[at].trim()).filter(|account| !account.is_empty()) {
-            push(&mut out, "account", account);
-        }
-        out.push_str(",\"data\":{");
-        self.data(&fields, &id, &mut out)?;
-        out.push_str("}}");
-        Ok(Row { line: out, joined: self.id.is_none() })
+        let time_us = self.time(columns[self.time].trim())?;
+        let (fields, custom) = self.fields(&columns, &id)?;
+        let account = self.account.map(|at| columns[at].trim()).filter(|account| !account.is_empty());
+        let envelope = Envelope {
+            id: cloudevents::name(Cow::Borrowed(&*id), "id")?,
+            source: Some(Cow::Borrowed(self.mapping.source())),
+            kind: Cow::Borrowed(&self.mapping.document.r#type.value),
+            time: Some(cloudevents::Time::Us(time_us)),
+            account: account.map(|account| cloudevents::name(Cow::Borrowed(account), "account")).transpose()?,
+            ..Envelope::default()
+        };
+        Ok((event::build(envelope, fields, custom, context)?, self.id.is_none()))
     }
 
-    fn data(&self, fields: &[Cow<'_, str>], id: &str, out: &mut String) -> Result<(), Rejection> {
-        let document = &self.mapping.document;
-        let mut custom = String::new();
-        let start = out.len();
+    /// The fields of `data`, and those of `data.custom`.
+    fn fields<'r>(&'r self, columns: &'r [Cow<'_, str>], id: &'r str) -> Result<(Fields<'r>, Fields<'r>), Rejection> {
+        let (mut fields, mut custom) = (Fields::with_capacity(8), Fields::new());
+        let mut put = |name: &'r str, value: Given<'r>| match name.strip_prefix("custom.") {
+            Some(name) => custom.push((name.into(), value)),
+            None => fields.push((name.into(), value)),
+        };
         for (name, at, kind) in &self.cells {
-            if let Some(value) = self.cell(&fields[*at], *kind, *at, fields)? {
-                put(name, &value, out, &mut custom);
+            if let Some(value) = self.cell(&columns[*at], *kind, *at, columns)? {
+                put(name, value);
             }
         }
-        for (name, value) in &document.constants {
-            put(name, &value.to_string(), out, &mut custom);
+        self.mapping.constants.iter().for_each(|(name, value)| put(name, Given::Json(value)));
+        if let Some(code) = &self.mapping.document.currency {
+            put("currency", Given::Text(Cow::Borrowed(&code.value)));
         }
-        if let Some(code) = &document.currency {
-            put("currency", &serde_json::Value::from(code.value.as_str()).to_string(), out, &mut custom);
+        if let Some(name) = self.mapping.filled {
+            put(name, Given::Text(Cow::Borrowed(id)));
         }
-        let given = document.data.contains_key("order") || document.constants.contains_key("order");
-        if document.r#type.value == "order.completed" && !given {
-            put("order", &serde_json::Value::from(id).to_string(), out, &mut custom);
-        }
-        if !custom.is_empty() {
-            out.push_str(",\"custom\":{");
-            out.push_str(&custom[1..]);
-            out.push('}');
-        }
-        // Each field brought a comma before it; the first has none.
-        if out[start..].starts_with(',') {
-            out.remove(start);
-        }
-        Ok(())
+        Ok((fields, custom))
     }
 
-    /// The JSON of a cell; an empty one is absent.
-    fn cell(&self, text: &str, kind: As, at: usize, fields: &[Cow<'_, str>]) -> Result<Option<String>, Rejection> {
+    /// The value of a cell; an empty one is absent.
+    fn cell<'r>(
+        &self,
+        text: &'r str,
+        kind: As,
+        at: usize,
+        columns: &[Cow<'_, str>],
+    ) -> Result<Option<Given<'r>>, Rejection> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);
@@ -318,32 +333,31 @@ impl Layout<'_> {
         let wrong = |expected: &str| {
             Rejection::line(format!("field {}: is {}, expected {expected}", at + 1, json::excerpt(text)))
         };
+        let whole = |value: i64| Given::Number(Cow::Owned(value.to_string()));
         Ok(Some(match kind {
-            As::Text => serde_json::Value::from(text).to_string(),
+            As::Text => Given::Text(Cow::Borrowed(text)),
             As::Integer | As::Minor => {
                 let value = plain(text).and_then(Decimal::integer);
-                value.ok_or_else(|| wrong("a whole number"))?.to_string()
+                whole(value.ok_or_else(|| wrong("a whole number"))?)
             }
             As::Number => {
                 plain(text).ok_or_else(|| wrong("a number of at most 18 digits"))?;
-                serde_json::from_str::<&serde_json::value::RawValue>(text)
-                    .map_err(|_| wrong("a number"))?
-                    .get()
-                    .to_owned()
+                serde_json::from_str::<&RawValue>(text).map_err(|_| wrong("a number"))?;
+                Given::Number(Cow::Borrowed(text))
             }
             As::Flag => match text.to_ascii_lowercase().as_str() {
-                "true" | "yes" | "1" => "true".to_owned(),
-                "false" | "no" | "0" => "false".to_owned(),
+                "true" | "yes" | "1" => Given::Flag(true),
+                "false" | "no" | "0" => Given::Flag(false),
                 _ => return Err(wrong("true or false")),
             },
             As::Major => {
                 let code = self.currency.map_or_else(
                     || self.mapping.document.currency.as_ref().map_or("", |code| code.value.as_str()),
-                    |at| fields[at].trim(),
+                    |at| columns[at].trim(),
                 );
                 let places = currency::places(code);
                 let value = plain(text).and_then(|d| d.shifted(places));
-                value.ok_or_else(|| wrong(&format!("an amount with at most {places} decimal places")))?.to_string()
+                whole(value.ok_or_else(|| wrong(&format!("an amount with at most {places} decimal places")))?)
             }
         }))
     }
@@ -374,24 +388,4 @@ fn plain(text: &str) -> Option<Decimal> {
         (sign, rest) if rest.starts_with('.') => Decimal::parse(&format!("{sign}0{rest}")),
         _ => Decimal::parse(text),
     }
-}
-
-fn push(out: &mut String, name: &str, text: &str) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
-    json::push_string(name, out);
-    out.push(':');
-    json::push_string(text, out);
-}
-
-fn put(name: &str, value: &str, out: &mut String, custom: &mut String) {
-    let (name, out) = match name.strip_prefix("custom.") {
-        Some(name) => (name, custom),
-        None => (name, out),
-    };
-    out.push(',');
-    json::push_string(name, out);
-    out.push(':');
-    out.push_str(value);
 }

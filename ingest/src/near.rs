@@ -6,7 +6,9 @@
 
 use std::str::FromStr;
 
-use crate::{Rejection, json, schema};
+use proto::vocabulary::{TYPES, find};
+
+use crate::{Rejection, json};
 
 /// What a door does with types that are not in the vocabulary (setting `unknown_types`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -36,7 +38,7 @@ impl FromStr for UnknownTypes {
 impl UnknownTypes {
     /// Refuses a type that is not in the vocabulary, unless it may be kept.
     pub(crate) fn check(self, kind: &str) -> Result<(), Rejection> {
-        if self == Self::Allow || schema::find(kind).is_some() {
+        if self == Self::Allow || find(kind).is_some() {
             return Ok(());
         }
         let name = json::excerpt(kind);
@@ -55,11 +57,11 @@ impl UnknownTypes {
 /// The known type that an unknown one most likely means.
 pub fn near(kind: &str) -> Option<&'static str> {
     // Longer ones are free text, most likely.
-    if kind.len() > 200 || schema::find(kind).is_some() {
+    if kind.len() > 200 || find(kind).is_some() {
         return None;
     }
     let given = words(kind);
-    let found = schema::TYPES.iter().filter_map(|known| Some((distance(&given, &words(known.name))?, known.name)));
+    let found = TYPES.iter().filter_map(|known| Some((distance(&given, &words(known.name))?, known.name)));
     found.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
@@ -180,7 +182,7 @@ mod tests {
         for kind in own {
             assert_eq!(near(kind), None, "{kind}");
         }
-        for known in schema::TYPES {
+        for known in TYPES {
             assert_eq!(near(known.name), None, "{}", known.name);
         }
     }

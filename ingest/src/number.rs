@@ -9,10 +9,12 @@
 use proto::{
     Message,
     v1::{Event, event},
+    vocabulary::{Fill, Writer},
 };
 
 use crate::{
-    Error, Result,
+    Error, Result, encode,
+    render::{self, Wire},
     sort::{Item, Merge, Sorter},
 };
 
@@ -41,11 +43,23 @@ pub(crate) fn number(rows: Merge, starts: &[u64], sorter: &mut Sorter) -> Result
 fn renamed(item: Item, count: u64) -> Result<Item> {
     let mut event = Event::decode(item.payload.as_slice()).map_err(|_| Error::Run("event"))?;
     let id = format!("{}#{count}", event.id);
-    match &mut event.data {
-        Some(event::Data::OrderCompleted(data)) if data.order == event.id => data.order.clone_from(&id),
-        Some(event::Data::PaymentRefunded(data)) if data.refund == event.id => data.refund.clone_from(&id),
-        _ => {}
-    }
+    event.data = event.data.map(|data| refilled(data, &event.id, &id));
     event.id.clone_from(&id);
     Ok(Item { id: id.into(), payload: event.encode_to_vec(), ..item })
+}
+
+/// The data with the new id where a field was filled with the old one.
+fn refilled(data: event::Data, old: &str, new: &str) -> event::Data {
+    let Some((kind, message)) = render::message(&data) else { return data };
+    let filled = kind.fields.iter().find(|field| matches!(field.fill, Fill::EventId | Fill::RowId));
+    let value = |number: u32| render::fields(&message).find(|(found, _)| *found == number).map(|(_, wire)| wire);
+    let Some(field) =
+        filled.filter(|field| matches!(value(field.number), Some(Wire::Bytes(id)) if id == old.as_bytes()))
+    else {
+        return data;
+    };
+    // The last of two holds, so that the new one may follow all others.
+    let mut more = Writer::default();
+    more.text(field, new);
+    encode::typed(kind, &[message, more.bytes()].concat())
 }

@@ -1,14 +1,14 @@
-//! Holds `data` to the table of [`crate::schema`], field by field, then to the rules that need two.
+//! Holds `data` to the table of the vocabulary, field by field, then to the rules that need two.
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use proto::vocabulary::{Field, Kind, Need, Type};
 
 use crate::{
     Rejection, cure, currency,
     decimal::Decimal,
+    given::{Fields, Given},
     json::{self, Shape},
-    schema::{self, Field, Kind, Need, Type},
     time,
 };
 
@@ -18,6 +18,9 @@ const LONG_MAX: usize = 64 * 1024;
 /// Joins the columns of a row into an id; the one control character that ids may hold.
 pub(crate) const UNIT_SEPARATOR: char = '\u{1f}';
 
+/// A name with its text: a trait, which without a text is unset, or a text of an object of texts.
+pub(crate) type Pair<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+
 /// A field that passed.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'a> {
@@ -25,12 +28,13 @@ pub(crate) enum Value<'a> {
     Integer(i64),
     Number(Decimal),
     Flag(bool),
-    /// Lists and objects: checked, read again by whoever wants them.
-    Raw(&'a RawValue),
+    List(Vec<Data<'a>>),
+    /// In the order of names.
+    Pairs(Vec<Pair<'a>>),
 }
 
-/// The fields of `data` that are there.
-#[derive(Debug, Default)]
+/// The fields of an object that are there.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Data<'a> {
     fields: Vec<(&'static str, Value<'a>)>,
 }
@@ -41,20 +45,8 @@ impl<'a> Data<'a> {
     }
 
     /// A text; empty when absent.
-    pub(crate) fn text(&self, name: &str) -> String {
-        self.str(name).to_owned()
-    }
-
     pub(crate) fn str(&self, name: &str) -> &str {
         if let Some(Value::Text(text)) = self.get(name) { text } else { "" }
-    }
-
-    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
-        if let Some(Value::Integer(value)) = self.get(name) { Some(*value) } else { None }
-    }
-
-    pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        if let Some(Value::Raw(raw)) = self.get(name) { Some(raw) } else { None }
     }
 
     fn number(&self, name: &str) -> Option<Decimal> {
@@ -63,16 +55,16 @@ impl<'a> Data<'a> {
 }
 
 /// Checks the fields of a known type.
-pub(crate) fn data<'a>(kind: &Type, fields: &json::Fields<'a>) -> Result<Data<'a>, Rejection> {
+pub(crate) fn data<'a>(kind: &Type, given: &Fields<'a>) -> Result<Data<'a>, Rejection> {
+    let currency = currency_of(given);
     let mut data = Data::default();
-    let currency = currency_of(fields);
-    for (key, raw) in fields {
-        let Some(field) = kind.fields.iter().find(|f| f.name == key) else {
+    for (key, value) in given {
+        let Some(field) = kind.field(key) else {
             let problem = format!("is no field of {}; free fields belong in data.custom", kind.name);
             return Err(Rejection::new(json::join("data", key), problem));
         };
-        if json::shape(raw) != Shape::Null {
-            data.fields.push((field.name, value(field.kind, raw, &path(field), &currency)?));
+        if value.shape() != Shape::Null {
+            data.fields.push((field.name, checked(field.kind, value, &path("data", field), &currency)?));
         }
     }
     for field in kind.fields {
@@ -83,14 +75,14 @@ pub(crate) fn data<'a>(kind: &Type, fields: &json::Fields<'a>) -> Result<Data<'a
 }
 
 /// The currency of the amounts, for messages; empty where there is none.
-fn currency_of<'a>(fields: &json::Fields<'a>) -> Cow<'a, str> {
-    let named = fields.iter().find(|(key, _)| key == "currency");
-    let code = named.and_then(|(_, raw)| json::string(raw, "").ok());
+fn currency_of<'a>(given: &Fields<'a>) -> Cow<'a, str> {
+    let named = given.iter().find(|(key, _)| key == "currency");
+    let code = named.and_then(|(_, value)| value.string("").ok());
     code.filter(|code| currency::is_code(code)).unwrap_or_default()
 }
 
-fn path(field: &Field) -> String {
-    format!("data.{}", field.name)
+fn path(parent: &str, field: &Field) -> String {
+    format!("{parent}.{}", field.name)
 }
 
 fn needed(field: &Field, kind: &Type, data: &Data<'_>) -> Result<(), Rejection> {
@@ -106,42 +98,42 @@ fn needed(field: &Field, kind: &Type, data: &Data<'_>) -> Result<(), Rejection> 
         Need::With(other) => format!("is missing, expected {} since {other} is there", cure::expected(field.kind, "")),
         _ => format!("is missing, expected {} ({} needs it)", cure::expected(field.kind, ""), kind.name),
     };
-    Err(Rejection::new(path(field), problem))
+    Err(Rejection::new(path("data", field), problem))
 }
 
-fn value<'a>(kind: Kind, raw: &'a RawValue, path: &str, currency: &str) -> Result<Value<'a>, Rejection> {
-    let wrong = || cure::wrong(kind, raw, path, currency);
+fn checked<'a>(kind: Kind, given: &Given<'a>, path: &str, currency: &str) -> Result<Value<'a>, Rejection> {
+    let wrong = || cure::wrong(kind, given, path, currency);
     match kind {
         Kind::Id | Kind::Text | Kind::Long | Kind::Currency | Kind::OneOf(_) | Kind::Date | Kind::When => {
-            if json::shape(raw) != Shape::String {
+            if given.shape() != Shape::String {
                 return Err(wrong());
             }
-            let text = json::string(raw, path)?;
+            let text = given.string(path)?;
             if text_fits(kind, &text) { Ok(Value::Text(text)) } else { Err(wrong()) }
         }
-        Kind::Integer(least, greatest) | Kind::Money(least, greatest) => decimal(raw)
+        Kind::Integer(least, greatest) | Kind::Money(least, greatest) => given
+            .decimal()
             .and_then(Decimal::integer)
             .filter(|value| (least..=greatest).contains(value))
             .map(Value::Integer)
             .ok_or_else(wrong),
         Kind::Number | Kind::NumberIn(..) | Kind::Positive => {
-            let inside = |n: &Decimal| match kind {
-                Kind::NumberIn(least, greatest) => *n >= Decimal::whole(least) && *n <= Decimal::whole(greatest),
-                Kind::Positive => *n > Decimal::whole(0),
-                _ => true,
-            };
-            decimal(raw).filter(inside).map(Value::Number).ok_or_else(wrong)
+            given.decimal().filter(|number| number_fits(kind, *number)).map(Value::Number).ok_or_else(wrong)
         }
-        Kind::Flag if json::shape(raw) == Shape::Flag => Ok(Value::Flag(raw.get() == "true")),
-        Kind::Lines if json::shape(raw) == Shape::List => lines(raw, path, currency).map(|_| Value::Raw(raw)),
-        Kind::Traits if json::shape(raw) == Shape::Object => traits(raw, path).map(|_| Value::Raw(raw)),
-        Kind::Texts if json::shape(raw) == Shape::Object => texts(raw, path).map(|()| Value::Raw(raw)),
-        Kind::Flag | Kind::Lines | Kind::Traits | Kind::Texts => Err(wrong()),
+        Kind::Flag if given.shape() == Shape::Flag => Ok(Value::Flag(given.written() == "true")),
+        Kind::Flag => Err(wrong()),
+        Kind::List(fields) => list(fields, given, path, currency)?.map(Value::List).ok_or_else(wrong),
+        Kind::Traits => traits(given, path)?.map(Value::Pairs).ok_or_else(wrong),
+        Kind::Texts => texts(given, path)?.map(Value::Pairs).ok_or_else(wrong),
     }
 }
 
-fn decimal(raw: &RawValue) -> Option<Decimal> {
-    if json::shape(raw) == Shape::Number { Decimal::parse(raw.get()) } else { None }
+fn number_fits(kind: Kind, number: Decimal) -> bool {
+    match kind {
+        Kind::NumberIn(least, greatest) => number >= Decimal::whole(least) && number <= Decimal::whole(greatest),
+        Kind::Positive => number > Decimal::whole(0),
+        _ => true,
+    }
 }
 
 fn text_fits(kind: Kind, text: &str) -> bool {
@@ -170,88 +162,99 @@ pub(crate) fn id_problem(text: &str) -> Option<&'static str> {
     }
 }
 
-/// One line of an order, as read.
-pub(crate) struct Line<'a> {
-    pub(crate) product: Cow<'a, str>,
-    pub(crate) quantity: i64,
-    pub(crate) amount: i64,
+/// The objects of a list, such as the lines of an order; none of another value.
+fn list<'a>(
+    fields: &'static [Field],
+    given: &Given<'a>,
+    path: &str,
+    currency: &str,
+) -> Result<Option<Vec<Data<'a>>>, Rejection> {
+    let Some(items) = given.list(path)? else { return Ok(None) };
+    let item = |(at, item)| object(fields, item, &format!("{path}[{at}]"), currency);
+    items.iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
 }
 
-/// Reads the lines of an order.
-pub(crate) fn lines<'a>(raw: &'a RawValue, path: &str, currency: &str) -> Result<Vec<Line<'a>>, Rejection> {
-    json::list(raw.get(), path)?
-        .into_iter()
-        .enumerate()
-        .map(|(at, item)| line(item, &format!("{path}[{at}]"), currency))
-        .collect()
-}
-
-fn line<'a>(raw: &'a RawValue, path: &str, currency: &str) -> Result<Line<'a>, Rejection> {
-    let (mut product, mut quantity, mut amount) = (None, None, None);
-    for (key, raw) in json::object(raw.get(), path)? {
-        let path = json::join(path, &key);
-        if json::shape(raw) == Shape::Null {
-            continue;
-        }
-        match &*key {
-            "product" => product = Some(value(Kind::Text, raw, &path, currency)?),
-            "quantity" => quantity = Some(value(schema::COUNT, raw, &path, currency)?),
-            "amount" => amount = Some(value(schema::MONEY, raw, &path, currency)?),
-            _ => return Err(Rejection::new(path, "is no field of a line, expected product, quantity, amount")),
+fn object<'a>(
+    fields: &'static [Field],
+    given: &Given<'a>,
+    parent: &str,
+    currency: &str,
+) -> Result<Data<'a>, Rejection> {
+    let wrong = || Rejection::new(parent.to_owned(), format!("is {}, expected an object", excerpt(given)));
+    let mut data = Data::default();
+    for (key, value) in given.object(parent)?.ok_or_else(wrong)? {
+        let Some(field) = fields.iter().find(|field| field.name == key) else {
+            let problem = format!("is no field here, expected {}", names(fields));
+            return Err(Rejection::new(json::join(parent, &key), problem));
+        };
+        if value.shape() != Shape::Null {
+            data.fields.push((field.name, checked(field.kind, &value, &path(parent, field), currency)?));
         }
     }
-    let product = product.unwrap_or(Value::Text(Cow::Borrowed("")));
-    match (product, quantity.unwrap_or(Value::Integer(1)), amount) {
-        (Value::Text(product), Value::Integer(quantity), Some(Value::Integer(amount))) => {
-            Ok(Line { product, quantity, amount })
+    let missing = fields.iter().find(|field| field.need == Need::Required && data.get(field.name).is_none());
+    match missing {
+        None => Ok(data),
+        Some(field) => {
+            let expected = match field.kind {
+                Kind::Money(..) => Cow::Borrowed("a whole number of minor units"),
+                kind => cure::expected(kind, currency),
+            };
+            Err(Rejection::new(path(parent, field), format!("is missing, expected {expected}")))
         }
-        _ => Err(Rejection::new(json::join(path, "amount"), "is missing, expected a whole number of minor units")),
     }
 }
 
-/// Reads traits: names with their value as text, `None` unsets; custom ones as `custom.NAME`.
-pub(crate) fn traits<'a>(raw: &'a RawValue, path: &str) -> Result<Vec<Trait<'a>>, Rejection> {
+/// The names of fields, as a list for messages.
+pub(crate) fn names(fields: &[Field]) -> String {
+    fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")
+}
+
+fn excerpt(given: &Given<'_>) -> String {
+    json::excerpt(&given.written())
+}
+
+/// Reads traits: names with their value as text, `None` unsets; custom ones as `custom.NAME`. None of another value.
+fn traits<'a>(given: &Given<'a>, path: &str) -> Result<Option<Vec<Pair<'a>>>, Rejection> {
+    let Some(fields) = given.object(path)? else { return Ok(None) };
     let mut traits = Vec::new();
-    for (key, raw) in json::object(raw.get(), path)? {
+    for (key, value) in fields {
         let path = json::join(path, &key);
         if key != "custom" {
             if key.starts_with("custom.") {
                 return Err(Rejection::new(path, "is not a name of a trait; write {\"custom\": {NAME: VALUE}}"));
             }
-            traits.push(one_trait(key, raw, path)?);
+            traits.push(one_trait(key, &value, path)?);
             continue;
         }
-        if json::shape(raw) != Shape::Object {
-            return Err(Rejection::new(path, format!("is {}, expected an object", json::excerpt(raw.get()))));
-        }
-        for (key, raw) in json::object(raw.get(), &path)? {
+        let Some(custom) = value.object(&path)? else {
+            return Err(Rejection::new(path, format!("is {}, expected an object", excerpt(&value))));
+        };
+        for (key, value) in custom {
             let path = json::join(&path, &key);
-            traits.push(one_trait(Cow::Owned(format!("custom.{key}")), raw, path)?);
+            traits.push(one_trait(Cow::Owned(format!("custom.{key}")), &value, path)?);
         }
     }
     traits.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    Ok(traits)
+    Ok(Some(traits))
 }
 
-type Trait<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
-
-fn one_trait<'a>(name: Cow<'a, str>, raw: &'a RawValue, path: String) -> Result<Trait<'a>, Rejection> {
+fn one_trait<'a>(name: Cow<'a, str>, given: &Given<'a>, path: String) -> Result<Pair<'a>, Rejection> {
     if let Some(problem) = id_problem(&name) {
         return Err(Rejection::new(path, format!("its name {problem}")));
     }
-    let text = match json::shape(raw) {
+    let text = match given.shape() {
         Shape::Null => return Ok((name, None)),
-        Shape::String => json::string(raw, &path)?,
-        Shape::Flag => Cow::Borrowed(raw.get()),
-        Shape::Number => number_text(raw.get()),
+        Shape::String => given.string(&path)?,
+        Shape::Flag => Cow::Owned(given.written().into_owned()),
+        Shape::Number => Cow::Owned(number_text(&given.written()).into_owned()),
         Shape::List | Shape::Object => {
-            let problem = format!("is {}, expected a string, number, true, false or null", json::excerpt(raw.get()));
+            let problem = format!("is {}, expected a string, number, true, false or null", excerpt(given));
             return Err(Rejection::new(path, problem));
         }
     };
     let currency = name == "currency" && !currency::is_code(&text);
     if currency || !text_fits(Kind::Text, &text) {
-        return Err(cure::wrong(if currency { Kind::Currency } else { Kind::Text }, raw, &path, ""));
+        return Err(cure::wrong(if currency { Kind::Currency } else { Kind::Text }, given, &path, ""));
     }
     Ok((name, Some(text)))
 }
@@ -265,29 +268,33 @@ fn number_text(written: &str) -> Cow<'_, str> {
     }
 }
 
-fn texts(raw: &RawValue, path: &str) -> Result<(), Rejection> {
-    for (key, raw) in json::object(raw.get(), path)? {
-        value(Kind::Text, raw, &json::join(path, &key), "")?;
+/// An object of texts, in the order of names; none of another value.
+fn texts<'a>(given: &Given<'a>, path: &str) -> Result<Option<Vec<Pair<'a>>>, Rejection> {
+    let Some(fields) = given.object(path)? else { return Ok(None) };
+    let mut texts = Vec::new();
+    for (key, value) in fields {
+        if let Value::Text(text) = checked(Kind::Text, &value, &json::join(path, &key), "")? {
+            texts.push((key, Some(text)));
+        }
     }
-    Ok(())
+    texts.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    Ok(Some(texts))
 }
 
 /// The rules that need more than one field.
 fn together(kind: &Type, data: &Data<'_>) -> Result<(), Rejection> {
     match kind.name {
-        "payment.refunded" => match (data.get("order"), data.get("invoice")) {
-            (Some(_), Some(_)) => {
-                Err(Rejection::new("data.invoice", "is there beside data.order, expected one of them"))
-            }
-            (None, None) => Err(Rejection::new("data.order", "is missing, expected the order or the invoice refunded")),
-            _ => Ok(()),
-        },
+        // One that names neither is a credit note.
+        "payment.refunded" if data.get("order").is_some() && data.get("invoice").is_some() => {
+            Err(Rejection::new("data.invoice", "is there beside data.order, expected one of them"))
+        }
         "identity.linked" if data.str("from") == data.str("to") => {
             Err(Rejection::new("data.to", "is the same as data.from, expected another account"))
         }
         "subscription.changed" => subscription(data),
         "survey.answered" => survey(data),
         "cost.recorded" => ordered(data, "period_from", "period_to"),
+        "goal.set" => window(data.str("window")),
         "fx.rate_set" if data.str("base") == data.str("quote") => {
             Err(Rejection::new("data.quote", "is the same as data.base, expected another currency"))
         }
@@ -312,6 +319,18 @@ fn ordered(data: &Data<'_>, from: &'static str, to: &'static str) -> Result<(), 
         return Err(Rejection::new(format!("data.{to}"), format!("is {end}, expected later than {from} ({start})")));
     }
     Ok(())
+}
+
+/// The kinds of windows that a goal can have.
+fn window(text: &str) -> Result<(), Rejection> {
+    let trailing = text.strip_prefix("trailing ").and_then(|rest| rest.strip_suffix('d'));
+    let days = trailing.is_some_and(|days| days.parse::<u32>().is_ok_and(|days| days > 0));
+    if days || matches!(text, "" | "1h" | "1d" | "1w" | "1mo" | "1q" | "1y") {
+        return Ok(());
+    }
+    let problem =
+        format!("is {}, expected 1h, 1d, 1w, 1mo, 1q, 1y or trailing Nd, as in trailing 30d", json::excerpt(text));
+    Err(Rejection::new("data.window", problem))
 }
 
 fn survey(data: &Data<'_>) -> Result<(), Rejection> {

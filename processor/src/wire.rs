@@ -17,6 +17,8 @@ use proto::vocabulary::{self, Field, Kind, Type};
 
 mod old;
 
+pub(crate) use old::renewed;
+
 /// The bytes are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged;

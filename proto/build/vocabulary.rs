@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use protox::prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use protox::prost_reflect::{
+    Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 
 /// Whole numbers go up to 10^15: a million millions of most currencies in minor units, and far from overflow.
 const GREATEST: i64 = 1_000_000_000_000_000;
@@ -14,7 +16,8 @@ type Result<T> = std::result::Result<T, String>;
 /// `pub const TYPES: &[Type] = ...`, in the order of `Event.data`.
 pub(crate) fn table(pool: &DescriptorPool) -> Result<String> {
     let event = pool.get_message_by_name("vitals.v1.Event").ok_or("no message Event")?;
-    let mut out = String::from("/// Every type of event, in the order of `Event.data`.\npub const TYPES: &[Type] = &[\n");
+    let mut out =
+        String::from("/// Every type of event, in the order of `Event.data`.\npub const TYPES: &[Type] = &[\n");
     for case in event.fields().filter(|field| field.containing_oneof().is_some_and(|oneof| oneof.name() == "data")) {
         let Kind::Message(message) = case.kind() else { continue };
         type_of_event(pool, &case, &message, &mut out).map_err(|problem| format!("{}: {problem}", message.name()))?;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use oracle::{Settings, filtered};
 use processor_core::{
     catalog::{BUILT_IN, Catalog},
-    event::TYPES,
     plan::Plan,
 };
 use serde_json::Value;
@@ -323,19 +322,6 @@ fn measures_of_some_accounts_agree_with_the_oracle() {
     let settings = Settings { filtered: true, ..Settings::default() };
     let equal = assert_true_with(&data, &settings, "filtered");
     assert!(equal > 30_000, "only {equal} rows were compared");
-}
-
-/// The engine depends on no door, so it has the list of its own.
-#[test]
-fn the_engine_knows_the_event_types_that_doors_know() {
-    let schema = std::fs::read_to_string("ingest/src/schema.rs").unwrap();
-    let quoted = schema.split('"').skip(1).step_by(2);
-    let dotted =
-        |text: &&str| text.contains('.') && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte));
-    let mut known: Vec<&str> = quoted.filter(dotted).chain(["retracted"]).collect();
-    known.sort_unstable();
-    known.dedup();
-    assert_eq!(known, TYPES);
 }
 
 /// Every example of the reference loads, all of them in one catalog.

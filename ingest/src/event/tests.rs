@@ -6,6 +6,9 @@ use proto::v1::{Event, event};
 use super::{Context, parse};
 use crate::cloudevents::render;
 
+mod reference;
+mod vocabulary;
+
 fn context() -> Context {
     Context {
         now_us: 1_800_000_000_000_000,
@@ -77,8 +80,23 @@ fn refuses_with_the_reason() {
         ),
         (
             "payment.refunded",
-            r#"{"amount":1,"currency":"EUR"}"#,
-            "data.order: is missing, expected the order or the invoice refunded",
+            r#"{"currency":"EUR"}"#,
+            "data.amount: is missing, expected a whole number from 0 to 1000000000000000 (minor units) (payment.refunded needs it)",
+        ),
+        (
+            "goal.set",
+            r#"{"goal":"g","target":5}"#,
+            "data.metric: is missing, expected a non-empty string of at most 1024 bytes without control characters since target is there",
+        ),
+        (
+            "goal.set",
+            r#"{"goal":"g","metric":"nps","target":5,"window":"trailing month"}"#,
+            "data.window: is trailing month, expected 1h, 1d, 1w, 1mo, 1q, 1y or trailing Nd, as in trailing 30d",
+        ),
+        (
+            "goal.set",
+            r#"{"goal":"g","metric":"nps","dimensions":{"plan":5}}"#,
+            "data.dimensions.plan: is 5, expected \"5\" (a string, in quotes)",
         ),
         (
             "payment.refunded",

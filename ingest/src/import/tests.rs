@@ -231,6 +231,11 @@ fn mapping_errors_name_the_place() {
         load(&format!("{base}currency: euro\n")),
         "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217)"
     );
+    for twice in ["constants: {order: x}\ndata: {order: {column: a}}\n", "constants: {currency: EUR}\ncurrency: EUR\n"]
+    {
+        let found = load(&format!("{base}{twice}"));
+        assert!(found.ends_with(": is there in data or as currency, too, expected one of them"), "{found}");
+    }
     let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC, UnknownTypes::default())
         .expect("mapping");
     assert_eq!(

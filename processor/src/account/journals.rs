@@ -147,10 +147,10 @@ pub(super) fn has_same(journal: &[u8], id: EventId<'_>, record: &[u8]) -> bool {
     false
 }
 
-/// An event without the time at which it was recorded.
+/// An event without the time at which it was recorded. Kept as JSON or as a message of its type it is the same.
 fn content(record: &[u8]) -> Option<v1::Event> {
     match v1::Entry::decode(record).ok()?.entry? {
-        v1::entry::Entry::Event(event) => Some(v1::Event { recorded_at_us: 0, ..event }),
+        v1::entry::Entry::Event(event) => Some(wire::renewed(v1::Event { recorded_at_us: 0, ..event })),
         v1::entry::Entry::Tick(_) => None,
     }
 }

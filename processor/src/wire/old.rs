@@ -6,7 +6,11 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use processor_core::rational::Rational;
-use proto::vocabulary::{Field, Fill, Kind, Type, Writer};
+use proto::{
+    prost::encoding::{DecodeContext, WireType, encode_varint},
+    v1::{Event, event::Data},
+    vocabulary::{self, Field, Fill, Kind, Type, Writer},
+};
 use serde_json::value::RawValue;
 
 type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -14,6 +18,25 @@ type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// The message of a type, from JSON; `None` if that is no object.
 pub(super) fn message(kind: &Type, json: &str) -> Option<Vec<u8>> {
     object(kind.fields, json)
+}
+
+/// The event as a door writes it today.
+pub(crate) fn renewed(event: Event) -> Event {
+    let Some(Data::Json(json)) = &event.data else { return event };
+    match vocabulary::find(&event.r#type).and_then(|kind| typed(kind, &message(kind, json)?)) {
+        Some(data) => Event { data: Some(data), ..event },
+        None => event,
+    }
+}
+
+fn typed(kind: &Type, message: &[u8]) -> Option<Data> {
+    let mut bytes = Vec::with_capacity(message.len() + 3);
+    encode_varint(u64::try_from(message.len()).ok()?, &mut bytes);
+    bytes.extend_from_slice(message);
+    let mut data = None;
+    let mut rest = bytes.as_slice();
+    Data::merge(&mut data, kind.number, WireType::LengthDelimited, &mut rest, DecodeContext::default()).ok()?;
+    data
 }
 
 fn object(fields: &[Field], json: &str) -> Option<Vec<u8>> {
