@@ -5,9 +5,13 @@ use serde_json::Value;
 /// Numerator and denominator; the denominator is positive.
 pub type Fraction = (i128, i128);
 
-/// The fraction that a JSON number writes: `4.5` is 45/10, `1e-3` is 1/1000. `None` for what is no number, or too long.
+/// The fraction that a JSON number writes, bare or as text: `4.5` is 45/10, `1e-3` is 1/1000. `None` for what is no
+/// number, or too long.
 pub fn fraction(value: &Value) -> Option<Fraction> {
-    parse(&value.as_number()?.to_string())
+    match value.as_str() {
+        Some(text) => parse(text),
+        None => parse(&value.as_number()?.to_string()),
+    }
 }
 
 /// The fraction that a decimal text writes.

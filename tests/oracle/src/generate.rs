@@ -1,7 +1,10 @@
 //! Random events in order of arrival, for end-to-end tests: late and out of order, sent twice (also with other
 //! content), corrected, retracted, cancelled, refunded before and after their order, order and refund ids used again,
 //! trait changes, usage, several currencies, lines with products, other types, and times that meet: the same instant,
-//! midnight, exactly 90 days after an order. The same configuration gives the same bytes.
+//! midnight, exactly 90 days after an order. With `all` every type of the vocabulary: leads, deals, subscriptions, invoices,
+//! tickets, surveys, offers, costs, rates, goals, merged accounts, guests. The same configuration gives the same bytes.
+
+mod life;
 
 use crate::row::stamp;
 use crate::{Error, Micros};
@@ -26,6 +29,8 @@ pub struct Config {
     pub days: i64,
     /// One event in twenty arrives up to so many days late.
     pub late_days: i64,
+    /// Every type of the vocabulary, and not only those of a shop.
+    pub all: bool,
     /// As in a log: each event with `recordedat` (its arrival), ticks at midnights (UTC) and at the end.
     pub log: bool,
 }
@@ -40,6 +45,7 @@ impl Default for Config {
             start: 1_704_067_200 * SECOND,
             days: 400,
             late_days: 30,
+            all: false,
             log: false,
         }
     }
@@ -87,6 +93,9 @@ struct Made {
     id: String,
     time: Micros,
     order: Option<(String, i64, &'static str)>,
+    kind: &'static str,
+    /// Kept for corrections of any type.
+    data: Value,
 }
 
 struct Maker<'c> {
@@ -132,6 +141,9 @@ impl Maker<'_> {
     fn make(&mut self, number: usize) -> Result<(), Error> {
         let account = self.account();
         let time = self.time(&account);
+        if self.config.all && self.random.chance(70) {
+            return self.life(number, &account, time);
+        }
         match self.random.below(100) {
             0..38 => self.order(number, &account, time),
             38..62 => self.usage(number, &account, time),
@@ -288,7 +300,12 @@ impl Maker<'_> {
     fn correct(&mut self, number: usize, time: Micros) -> Result<(), Error> {
         let Some(old) = self.random.pick(&self.made) else { return Ok(()) };
         let account = if self.random.chance(5) { self.account() } else { old.account.clone() };
-        let (kind, data, order) = match self.random.below(3) {
+        let again = if self.config.all { 8 } else { 3 };
+        let (kind, data, order) = match self.random.below(again) {
+            3.. => {
+                let data = self.changed(&old.data);
+                return self.push(number, &account, old.kind, old.time, data, old.order, Some((old.source, old.id)));
+            }
             0 => ("usage.recorded", self.usage_data(), None),
             1 => ("account.updated", self.traits_data(), None),
             _ => {
@@ -304,7 +321,10 @@ impl Maker<'_> {
         let Some(old) = self.random.pick(&self.made) else { return Ok(()) };
         let account = if self.random.chance(5) { self.account() } else { old.account.clone() };
         let time = self.near(Some(old.time), time);
-        let data = json!({"event": old.id, "of_source": old.source});
+        let mut data = json!({"event": old.id, "of_source": old.source});
+        if let Some(lead) = old.data.get("lead").filter(|_| account.is_empty()) {
+            data["lead"] = lead.clone();
+        }
         self.push(number, &account, "retracted", time, data, None, None)
     }
 
@@ -335,12 +355,18 @@ impl Maker<'_> {
     ) -> Result<(), Error> {
         let source = self.random.word(&SOURCES);
         // An id may be another source's too.
-        let id = format!("e{}", if self.random.chance(3) { number / 2 } else { number });
+        // Not where accounts are merged: which of two events of one id then holds is nobody's to say.
+        let id = format!("e{}", if self.random.chance(3) && !self.config.all { number / 2 } else { number });
         let mut event =
             json!({"specversion": "1.0", "id": id, "source": source, "type": kind, "time": stamp(time)?, "data": data});
-        if !kind.starts_with("lead.") && !kind.starts_with("cost.") {
+        let of_account = !["lead.", "cost.", "fx.", "goal."].iter().any(|family| kind.starts_with(family));
+        if of_account && !account.is_empty() {
             event["account"] = json!(account);
-            self.made.push(Made { account: account.to_owned(), source, id, time, order });
+        }
+        if of_account || self.config.all {
+            let account = if of_account { account.to_owned() } else { String::new() };
+            let data = if self.config.all { event["data"].clone() } else { Value::Null };
+            self.made.push(Made { account, source, id, time, order, kind, data });
         }
         if let Some((of, id)) = corrects {
             event["corrects"] = json!(id);

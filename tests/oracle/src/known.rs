@@ -90,9 +90,21 @@ impl<'a> Known<'a> {
     /// The rows of all windows, but for those of accounts.
     pub fn rows(&'a self, windows: &[Window], seen: &Seen<'a>, rows: &mut Vec<Row>) {
         let over = self.over();
-        for &window in windows {
-            self.window(window, self.clock, NOW, seen, &over, rows);
-        }
+        // Windows do not depend on each other: each processor works out its part of them.
+        let parts = std::thread::available_parallelism().map_or(1, usize::from);
+        let chunks = windows.chunks(windows.len().div_ceil(parts).max(1));
+        std::thread::scope(|scope| {
+            let over = &over;
+            let part = |windows: &[Window]| {
+                let mut rows = Vec::new();
+                for &window in windows {
+                    self.window(window, self.clock, NOW, seen, over, &mut rows);
+                }
+                rows
+            };
+            let workers: Vec<_> = chunks.map(|windows| scope.spawn(move || part(windows))).collect();
+            workers.into_iter().for_each(|worker| rows.extend(worker.join().expect("a part of the windows")));
+        });
         self.levels.oldest(windows, self.clock, seen, rows);
     }
 

@@ -5,9 +5,13 @@
 //! revisions or state: it gives the rows that must stand after the last tick. Times are microseconds since the Unix
 //! epoch, as in the log.
 //!
-//! The reading order: `read` (lines to events), `repair` (identity, corrections, retractions), `history` (what
-//! happened to each account), `calendar` (windows), then `money`, `base` and `account` (the metrics), `report` (rows),
-//! `diff` (against the engine's rows). `generate` makes random input.
+//! The reading order: `read` (lines to events), `merge` (accounts that became one), `repair` (identity, corrections,
+//! retractions), `history` with `order` and `subscription` (what happened to each account), `calendar` (windows). Then the
+//! forms that metrics have: `mark` (what adds to a window), `level` (what stands for a time), `base` (one pass over all
+//! accounts), `money`, `account`. The families: `survey`, `ticket`, `lead`, `deal`, `movement`, `renewal`, `retention`,
+//! `sell`, `cost`, `health` (with `projection` and `explain`), `goal`, `usual`; `fx` converts. `known` and `report` put the
+//! rows together, `diff` compares them with the engine's, `scenario` with what a person worked out; `generate` makes random
+//! input.
 //!
 //! # What the definitions leave open, and what is decided here
 //!
@@ -67,7 +71,69 @@
 //! - num and den are given also when the denominator is 0 (refunds without orders: num < 0, den = 0).
 //! - A sum of 0, and a mean over nothing that a cancelled order leaves behind, are optional rows; also the
 //!   `account_value` 0 of an account whose orders are all cancelled.
-//! - `orders`, `customers*`, `events` have no currency; `account_value` and `silence` only dimensions `{}`.
+//! - `orders`, `customers*`, `events` have no currency; what accounts show has only dimensions `{}`.
+//! - Elapsed times are summed in microseconds and points in millionths: num and den are given in millionths, and the
+//!   comparison takes them divided, too. Quantiles may be off by one in a hundred.
+//! - Levels with a currency or an event dimension, and revenue retention, have rows from the first of their series on; a
+//!   0 before is what a query fills in.
+//! - Costs over customers have a row in each window from the currency's first cost on; without a cost in the window that
+//!   of acquisition is optional.
+//! - `new_mrr` and the other movements are also what accounts show, at the window 1d, by currency, where they are not 0.
+//!
+//! Customers and subscriptions
+//! - Times as a customer are the union of what orders and subscriptions claim; times that touch are one. A start or a
+//!   loss by an event takes the traits that the event sees, one that falls due those dated before. Where an event and a due
+//!   time end a customer at one instant, it is the event.
+//! - Events of a subscription at one instant count together: the state after the last, the place of the first.
+//! - A paid event with a `term_start` after its own time waits for it. It is replaced by a later one that waits, ended by
+//!   any that is not paid, and left alone by a paid event of what runs, also by one without a term.
+//! - The end of a term is the last that an event gave it, paid or not. Of several later terms the first renews.
+//! - A renewal in another currency renews, and keeps nothing of the old amount.
+//! - MRR of a currency that goes to 0 while MRR in another remains is a contraction; where both change at one instant, up
+//!   looks at what was before, down at what is after. Two first currencies of one instant are both new.
+//! - An upsell is within one currency. An offer is accepted once, by its earliest acceptance, of its own kind.
+//! - Products of orders are those of their lines. A product first bought within the first hour is never a cross-sell.
+//!
+//! Invoices and guests
+//! - An invoice bills an order if any of its events names one. What has no account belongs to its order, else to its
+//!   invoice; it has no traits, and no events of the groups without traits begin with it for sure.
+//!
+//! Merged accounts
+//! - Links are those in effect before any merge. The later of two links of one account holds; chains are followed; a circle
+//!   merges nothing. Of two events of one source and id of merged accounts the first in the log holds.
+//!
+//! Surveys, tickets, leads, deals
+//! - "Dated before the opening" is by time: what has the time of the opening counts, whatever its id.
+//! - The status of a ticket is the last one: `open` after a solve makes it open again, and is no reopening. A ticket that
+//!   was ever `merged` has no solve. Messages of agents at the instant of the solve are up to it. Tickets without a topic
+//!   have one topic. A ticket opened by an agent is no sign of life.
+//! - A lead is decided at the first of contact, conversion and 24 h; a contact after the conversion still counts.
+//! - A second `closed` without a reopening replaces the outcome, in its own window. `deal_velocity` is from the first
+//!   opening to the last close. By stage there are visits alone, and all other dimensions have whole deals alone.
+//! - Sales velocity has no row where no deal of its currency was closed.
+//!
+//! Costs
+//! - Negative amounts are spread like their opposites. The window `lag_days` earlier is as many local days earlier.
+//!
+//! Reporting currency
+//! - A rate serves both ways round; of two that are valid from one instant the later in the order of facts holds. A sum is
+//!   rounded once for a metric, not for each of its measures. Levels are converted at the rate of the instant at which
+//!   they are counted, retention at that of the window's start, with all currencies of an account together.
+//!
+//! Health score
+//! - `since` is the time at which the value last changed; a change that leaves the value is none. Before an account first
+//!   was a customer it has no row.
+//! - Normalised scores are exact here, not rounded to millionths.
+//! - An explanation counts no score as 0. At one instant what is due comes before the events. An event gives what the
+//!   score reads after it; of signs of life at one instant the first event gives all.
+//!
+//! Goals
+//! - The three metrics have neither num nor den. A row is as of the end of its day, from what is dated before; a goal has
+//!   rows from the day on which it is set to the day that begins when it is due.
+//! - The value of a sum is that of the goal's own window. That of a ratio, mean or quantile is the value of the window of
+//!   the goal's kind in which the day lies, up to the goal's own; the baseline that of the window in which it was set.
+//! - The whole local days between setting and `due` are those that begin at or after the one and end at or before the
+//!   other. `dimensions` has at most one dimension, or `account`. The target of money is in minor units.
 
 pub mod account;
 pub mod base;

@@ -2,7 +2,7 @@
 //!
 //!     oracle LOG [settings]                  the rows, one JSON object a line
 //!     oracle LOG [settings] --diff ROWS      compare with the rows of `vitals query --format json`; exit status 1
-//!     oracle gen --seed N --events N --accounts N [--start T] [--days N] [--late-days N] [--log]
+//!     oracle gen --seed N --events N --accounts N [--start T] [--days N] [--late-days N] [--all] [--log]
 //!
 //! `--meaningful` lists what counts as a sign of life; by default orders, usage, answers and tickets.
 //!
@@ -20,7 +20,7 @@ const USAGE: &str = "usage:
          [--reporting-currency EUR] [--lag-days 30] [--meaningful order,usage.recorded,survey,ticket]
          [--dimension-values-max 10000] [--clock T] [--events accepted|effective] [--hours] [--diff ROWS|- [--limit 3] [--only-present]]
   oracle gen [--seed 1] [--events 10000] [--accounts 500] [--start 2024-01-01T00:00:00Z] [--days 400]
-         [--late-days 30] [--log]
+         [--late-days 30] [--all] [--log]
 ";
 
 fn main() -> ExitCode {
@@ -135,6 +135,10 @@ fn generate_events(arguments: &[String]) -> Result<ExitCode, Error> {
     while let Some(name) = words.next() {
         if name == "--log" {
             config.log = true;
+            continue;
+        }
+        if name == "--all" {
+            config.all = true;
             continue;
         }
         let value = words.next().ok_or_else(|| Error(format!("{name} needs a value\n{USAGE}")))?;

@@ -1,11 +1,13 @@
 //! Scenarios: what happens, when, and what each metric then says, as text that a person can check by hand.
 //!
-//!     # A comment, for the reader.
-//!     setting time_zone = Europe/Berlin
-//!     2024-01-05T10:00  acme  answers nps 9 respondent=ann
-//!     now 2024-03-01
-//!     expect nps in 1mo by plan
-//!         2024-01  pro  100/1
+//! ```text
+//! # A comment, for the reader.
+//! setting time_zone = Europe/Berlin
+//! 2024-01-05T10:00  acme  answers nps 9 respondent=ann
+//! now 2024-03-01
+//! expect nps in 1mo by plan
+//!     2024-01  pro  100/1
+//! ```
 //!
 //! `phrase` has what can happen, `expect` how rows are compared. A scenario is over rows as `vitals query --format json`
 //! prints them, so that the same file holds for the oracle and for the product. Times are local to the setting

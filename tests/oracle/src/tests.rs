@@ -11,6 +11,7 @@ mod filtered;
 mod health;
 mod keep;
 mod money;
+mod properties;
 mod repair;
 mod scenarios;
 mod values;

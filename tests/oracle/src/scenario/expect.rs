@@ -1,7 +1,9 @@
 //! What must be, and how a row is compared with it.
 //!
-//!     expect METRIC in WINDOW [by DIMENSION] [of ACCOUNT]
-//!         START [VALUE OF THE DIMENSION] [CURRENCY] ANSWER [since TIME]
+//! ```text
+//! expect METRIC in WINDOW [by DIMENSION] [of ACCOUNT]
+//!     START [VALUE OF THE DIMENSION] [CURRENCY] ANSWER [since TIME]
+//! ```
 //!
 //! START is the first day of the window (`2024-01-05`, or `2024-01` for the first of a month), of a trailing window its
 //! last day, of `to-date` the word `ever`. `-` is no value of the dimension. ANSWER is

@@ -1,25 +1,27 @@
 //! What can happen, in words.
 //!
-//!     ACCOUNT is plan=pro region=eu                          traits; an empty value unsets one
-//!     ACCOUNT orders o1 100.00 EUR [less 10.00] [line:tea=50.00]
-//!     ACCOUNT cancels o1
-//!     ACCOUNT is-refunded r1 30.00 EUR [order=o1 | invoice=i1]
-//!     ACCOUNT invoice i1 paid 100.00 EUR [order=o1]
-//!     ACCOUNT subscription s1 active [100.00 EUR] [term=2024-01-01..2025-01-01] [product=crm]
-//!     ACCOUNT uses app [count=3]
-//!     ACCOUNT answers nps 9 [respondent=ann] [survey=q1] [ticket=t1] [scale=1..5] [higher_is_better=true]
-//!     ACCOUNT ticket t1 opened [opened_by=agent] [channel=email] [topic=billing]
-//!     ACCOUNT ticket t1 agent-writes | customer-writes | bot-writes [public=false]
-//!     ACCOUNT ticket t1 open | pending | solved | closed | reopened | merged
-//!     ACCOUNT deal d1 opened 100.00 EUR [kind=new] [stage=demo] [owner=ann] [probability=0.5]
-//!     ACCOUNT deal d1 changed [100.00 EUR] [stage=offer] ... | won [90.00] | lost | reopened [stage=demo]
-//!     ACCOUNT offer f1 made | accepted upsell | cross_sell
-//!     ACCOUNT merges-into OTHER
-//!     lead l1 created [source=ads] [owner=ann] | contacted [automated=true] | qualified | converted ACCOUNT
-//!     cost acquisition | retention 300.00 EUR [period=2024-01-01..2024-04-01]
-//!     rate EUR 1.10 USD [valid_from=2024-01-01]              1 EUR is 1.10 USD
-//!     goal g1 nps 50 due=2024-12-31 [window=1q] [direction=down] [currency=EUR] [for=plan:pro]
-//!     ACCOUNT retracts ID
+//! ```text
+//! ACCOUNT is plan=pro region=eu                          traits; an empty value unsets one
+//! ACCOUNT orders o1 100.00 EUR [less 10.00] [line:tea=50.00]
+//! ACCOUNT cancels o1
+//! ACCOUNT is-refunded r1 30.00 EUR [order=o1 | invoice=i1]
+//! ACCOUNT invoice i1 paid 100.00 EUR [order=o1]
+//! ACCOUNT subscription s1 active [100.00 EUR] [term=2024-01-01..2025-01-01] [product=crm]
+//! ACCOUNT uses app [count=3]
+//! ACCOUNT answers nps 9 [respondent=ann] [survey=q1] [ticket=t1] [scale=1..5] [higher_is_better=true]
+//! ACCOUNT ticket t1 opened [opened_by=agent] [channel=email] [topic=billing]
+//! ACCOUNT ticket t1 agent-writes | customer-writes | bot-writes [public=false]
+//! ACCOUNT ticket t1 open | pending | solved | closed | reopened | merged
+//! ACCOUNT deal d1 opened 100.00 EUR [kind=new] [stage=demo] [owner=ann] [probability=0.5]
+//! ACCOUNT deal d1 changed [100.00 EUR] [stage=offer] ... | won [90.00] | lost | reopened [stage=demo]
+//! ACCOUNT offer f1 made | accepted upsell | cross_sell
+//! ACCOUNT merges-into OTHER
+//! lead l1 created [source=ads] [owner=ann] | contacted [automated=true] | qualified | converted ACCOUNT
+//! cost acquisition | retention 300.00 EUR [period=2024-01-01..2024-04-01]
+//! rate EUR 1.10 USD [valid_from=2024-01-01]              1 EUR is 1.10 USD
+//! goal g1 nps 50 due=2024-12-31 [window=1q] [direction=down] [currency=EUR] [for=plan:pro]
+//! ACCOUNT retracts ID
+//! ```
 //!
 //! `nobody` is no account. Amounts are in major units. Every line may have `id=` and `corrects=`; an event's id is else
 //! its line, such as `line-007`.
