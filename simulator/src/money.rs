@@ -94,13 +94,27 @@ impl Money {
         }
     }
 
+    /// Goals of a quarter; one of them is given up half-way.
     fn goals(&mut self, today: &Today, out: &mut Outbox) {
-        let due = date(today.start_us + 92 * DAY_US);
-        let goals = [("nps", "35", "up"), ("customer_churn_rate", "0.03", "down"), ("orders", "1000", "up")];
-        for (metric, target, direction) in goals {
-            let data = json!({"metric": metric, "target": target.parse::<f64>().unwrap_or_default(),
-                "direction": direction, "due": due});
-            self.tell(out, today.start_us + 8 * HOUR_US, "goal.set", data);
+        let at_us = today.start_us + 8 * HOUR_US;
+        let quarter = format!("{}-q{}", today.year, (today.month - 1) / 3 + 1);
+        let due = date(today.start_us + 90 * DAY_US);
+        let goals = [
+            ("nps", "up", json!(45)),
+            ("customer_churn_rate", "down", json!(0.03)),
+            ("response_time", "down", json!(21_600)),
+            ("net_revenue", "up", json!(self.accounts * 50_000)),
+        ];
+        for (metric, direction, target) in goals {
+            let mut data = json!({"goal": format!("{metric}-{quarter}"), "metric": metric, "target": target,
+                "direction": direction, "due": due, "title": format!("{metric} of {quarter}"), "owner": "amara"});
+            if metric == "net_revenue" {
+                data["currency"] = "EUR".into();
+                data["window"] = "1q".into();
+            }
+            self.tell(out, at_us, "goal.set", data);
         }
+        let given_up = json!({"goal": format!("response_time-{quarter}"), "target": null});
+        self.tell(out, at_us + 45 * DAY_US, "goal.set", given_up);
     }
 }

@@ -22,6 +22,8 @@ const SUBSCRIBER_ORDERS: i64 = 6_000;
 const CANCELLED: i64 = 2;
 const REFUNDED: i64 = 5;
 const BILLED: i64 = 8;
+/// Chance of a day in a million that something is given back for no order in particular.
+const GOODWILL: i64 = 150;
 
 /// A day of an account that uses the product.
 pub(crate) fn step(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
@@ -29,6 +31,9 @@ pub(crate) fn step(account: &mut Account, today: &Today, dice: &mut Dice, out: &
         // Nobody says so: it just orders no more.
         account.standing = Standing::Gone(today.day);
         return;
+    }
+    if dice.chance(GOODWILL) {
+        credit(account, today, dice, out);
     }
     let usual = if account.shopper { SHOPPER_ORDERS } else { SUBSCRIBER_ORDERS };
     let wanted = if account.mood < 40 { usual / 3 } else { usual };
@@ -75,6 +80,14 @@ fn send_back(account: &mut Account, order: &str, ordered_us: i64, net: i64, dice
             "currency": account.currency});
         account.tell(out, at_us, Source::Shop, "payment.refunded", data, Note::OrderRefund(money));
     }
+}
+
+/// A credit note: money for trouble, of no order and no invoice.
+fn credit(account: &mut Account, today: &Today, dice: &mut Dice, out: &mut Outbox) {
+    let money = Money { currency: account.currency, amount: dice.between(5, 80) * 100 };
+    let data = json!({"amount": money.amount, "currency": money.currency});
+    let at_us = today.working(account.region, dice);
+    account.tell(out, at_us, Source::Billing, "payment.refunded", data, Note::Refund(money));
 }
 
 /// The data of an order, and what is paid for it.
