@@ -25,7 +25,7 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
                 _ => Fill::Zero,
             },
             fill_reason: if metric.fill() == "null" { "no denominator".to_owned() } else { String::new() },
-            maturity_us: 0,
+            maturity_us: metric.maturity,
             additive: additive(plan, metric),
         })
         .collect()

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use crate::calendar::Kind;
+use crate::calendar::{DAY, HOUR, Kind, Time};
 
 /// The built-in catalog.
 pub const BUILT_IN: &str = include_str!("../../../deploy/catalogs/crm.yaml");
@@ -61,6 +61,8 @@ pub struct Metric {
     /// A row for every window since the first event, changed or not.
     #[serde(default)]
     pub every_window: bool,
+    /// For how long after the end of a window its value is not final though no event is late, such as `7d`.
+    pub maturity: Option<Spanned<String>>,
     /// Window kinds.
     pub windows: Vec<Spanned<String>>,
     /// Sets of dimensions.
@@ -203,6 +205,19 @@ impl Metric {
         self.windows.iter().map(|text| text.value.parse().map_err(|message: String| Error::at(text, message))).collect()
     }
 
+    /// For how long after the end of a window its value may change though no event is late.
+    ///
+    /// # Errors
+    /// For what is no number of days or hours.
+    pub fn maturity(&self) -> Result<Time, Error> {
+        let Some(text) = &self.maturity else { return Ok(0) };
+        let number = |unit: char| text.value.strip_suffix(unit)?.parse::<u16>().ok().filter(|number| *number > 0);
+        let days = number('d').map(|days| Time::from(days) * DAY);
+        days.or_else(|| number('h').map(|hours| Time::from(hours) * HOUR)).ok_or_else(|| {
+            Error::at(text, format!("`{}` is no maturity; give days or hours, such as 7d or 24h", text.value))
+        })
+    }
+
     /// That the metric has what it needs, and no key that would change nothing.
     ///
     /// # Errors
@@ -228,6 +243,9 @@ impl Metric {
             )),
             (_, Per::Account) if self.every_window => {
                 wrong("`every_window` means nothing for a metric `per: account`; leave it out")
+            }
+            (_, Per::Account) if self.maturity.is_some() => {
+                wrong("`maturity` means nothing for a metric `per: account`; leave it out")
             }
             _ => Ok(()),
         }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     aggregate::retention::Retention,
-    calendar::Kind,
+    calendar::{Kind, Time},
     catalog::{Catalog, Error, Metric as Written, Per},
     event::SubjectKind,
     expr::{Expr, Scope, Type},
@@ -242,6 +242,8 @@ pub struct Metric {
     pub per: Per,
     /// A row for every window since the first event.
     pub every_window: bool,
+    /// For how long after the end of a window its value may change though no event is late, microseconds; 0 for not at all.
+    pub maturity: Time,
     /// Window kinds.
     pub kinds: Vec<Kind>,
     /// Sets of dimensions.
@@ -274,6 +276,11 @@ impl Metric {
         let by: Vec<String> = self.views.iter().map(|view| view.by.join(",")).collect();
         let every = if self.every_window { " every" } else { "" };
         format!("{} {}; by {}{every}", self.definition, kinds.join(", "), by.join("; "))
+    }
+
+    /// From its end on a window is final after this, microseconds.
+    pub fn grace(&self, settings: &Settings) -> Time {
+        settings.allowed_lateness.max(self.maturity)
     }
 
     /// What a window without a row holds: `zero`, `null` or `carry`.
@@ -505,6 +512,7 @@ impl Builder {
             unit: written.unit.value.clone(),
             per: written.per,
             every_window: written.every_window,
+            maturity: written.maturity()?,
             kinds,
             views: Vec::new(),
             ratio: value.as_ref().and_then(Expr::ratio).filter(|_| !quantiles),
@@ -538,6 +546,9 @@ impl Builder {
         let mut read = format!("max_ahead {} {activities:?}", settings.max_ahead);
         if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
             read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
+        }
+        if metric.maturity > 0 {
+            read.push_str(&format!(" maturity {}", metric.maturity));
         }
         if metric.kinds.contains(&Kind::Hour) {
             read.push_str(&format!(" keep {}", settings.keep));

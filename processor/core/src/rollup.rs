@@ -172,10 +172,11 @@ impl Rollup {
             return wanted;
         }
         for (number, kind) in self.windows.kinds().filter(|(_, kind)| *kind != Kind::ToDate) {
-            let end = self.clock.saturating_sub(self.plan.settings.allowed_lateness);
-            for window in self.windows.open(kind, end, self.clock) {
+            let grace = self.plan.metrics.iter().map(|metric| metric.grace(&self.plan.settings)).max().unwrap_or(0);
+            for window in self.windows.open(kind, self.clock.saturating_sub(grace), self.clock) {
                 for (line, known) in (0..).zip(&self.lines.list) {
-                    if self.places[known.metric][usize::from(number)].is_some() {
+                    let may_be_open = self.clock < self.final_at(known.metric, &window);
+                    if may_be_open && self.places[known.metric][usize::from(number)].is_some() {
                         wanted.push(self.wanted(Key { kind: number, opens: window.opens, line }));
                     }
                 }
@@ -187,7 +188,8 @@ impl Rollup {
     /// Takes a row from storage.
     pub fn supply(&mut self, key: Key, row: &Published) {
         let window = self.windows.opening(key.kind, key.opens);
-        self.rows.supply(key, final_at(&self.plan, &window), row);
+        let final_at = self.final_at(self.line(key.line).metric, &window);
+        self.rows.supply(key, final_at, row);
     }
 
     /// Adds the changes of an instant, and notes the rows that they move.
@@ -437,7 +439,7 @@ impl Rollup {
         }
 
         let mut row = evaluate(metric, &self.plan, numbers);
-        let final_at = final_at(&self.plan, window);
+        let final_at = self.final_at(line.metric, window);
         row.is_final = self.clock >= final_at;
         let value = row.value.map(f64::to_bits);
         let (before, was_final, was_corrected) = match stored {
@@ -457,6 +459,11 @@ impl Rollup {
         }
         self.rows.put(key, final_at, packed);
         Some(Change { line: key.line, window: *window, row })
+    }
+
+    /// When a window of a metric is final.
+    fn final_at(&self, metric: usize, window: &Window) -> Time {
+        window.end.saturating_add(self.plan.metrics[metric].grace(&self.plan.settings))
     }
 
     /// Whether a row that is not stored yet belongs into the results.
@@ -566,11 +573,6 @@ fn with_pool<'a>(plan: &Plan, bundle: usize, values: &[&'a str]) -> Vec<Vec<&'a 
     }
     all.push(values.to_vec());
     all
-}
-
-/// When a window is final.
-fn final_at(plan: &Plan, window: &Window) -> Time {
-    window.end.saturating_add(plan.settings.allowed_lateness)
 }
 
 #[cfg(test)]

@@ -59,6 +59,10 @@ fn errors_name_line_and_column() {
             "    by: [[plan, plan]]\n    measures: {a: {count: order}}\n    value: a\n",
             "8:17: `plan` is there twice; leave one out",
         ),
+        (
+            "    maturity: 7 days\n    measures: {a: {count: order}}\n    value: a\n",
+            "8:15: `7 days` is no maturity; give days or hours, such as 7d or 24h",
+        ),
     ] {
         let found = problem(&metric(body));
         assert!(found.starts_with(expected), "expected {expected}\n   found {found}");
@@ -143,7 +147,7 @@ fn a_filter_reads_what_the_measure_has() {
             "there is no field `net` here; there are first, traits.NAME",
         ),
         (
-            "{count: ticket.opened, where: ^data.channel == a}",
+            "{count: page.viewed, where: ^data.channel == a}",
             "there is no field `data.channel` here; there are type, data.custom.NAME",
         ),
         ("{count: usage.recorded, where: ^name == type}", "`name` may be data.name or traits.name; write one of them"),

@@ -189,6 +189,37 @@ fn a_rollup_restored_goes_on_as_if_it_had_not_stopped() {
 }
 
 #[test]
+fn a_window_is_final_after_the_maturity_of_its_metric() {
+    let mut scene =
+        Scene::of(&CATALOG.replace("windows: [1d], measures: {n:", "windows: [1d], maturity: 7d, measures: {n:"));
+    scene.add("2024-01-01T10:00:00Z", 1, 500, 1).tick("2024-01-02T12:00:00Z");
+    scene.add("2024-01-01T10:00:00Z", 1, 500, 0).tick("2024-01-08T23:59:59Z").tick("2024-01-09T00:00:00Z");
+    scene.add("2024-01-01T10:00:00Z", 1, 500, 0).tick("2024-01-09T00:00:01Z");
+    let orders: Vec<&str> = scene.shown.lines().filter_map(|line| line.strip_prefix("  orders 2024-01-01  ")).collect();
+    assert_eq!(orders, ["Some(1.0) None", "Some(2.0) None", "Some(2.0) None final", "Some(3.0) None final corrected"]);
+
+    // A restart asks for every row that may be open.
+    let day = crate::calendar::DAY;
+    let first = "2024-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    let mut again = Rollup::new(scene.plan.clone(), first + 4 * day);
+    let mut slices = Changes::default();
+    for (number, bundle) in scene.plan.bundles.iter().enumerate() {
+        let values: &[&str] = if bundle.money { &["EUR"] } else { &[] };
+        slices.add(number, values, first, &vec![1; bundle.columns.len()]);
+    }
+    let wanted = again.restore(slices);
+    let of = |name: &str| {
+        let is_it = |(key, _): &&Wanted| scene.plan.metrics[again.line(key.line).metric].name == name;
+        wanted.iter().filter(is_it).count()
+    };
+    assert_eq!(
+        (of("orders"), of("customers")),
+        (8, 2),
+        "since 29 December, a week before yesterday's end; since yesterday"
+    );
+}
+
+#[test]
 fn a_day_takes_corrections_for_ever_and_an_hour_until_its_keep() {
     let mut scene = Scene::of(&CATALOG.replace("windows: [1d], measures: {n:", "windows: [1h, 1d], measures: {n:"));
     scene.add("2020-01-01T10:00:00Z", 1, 500, 0).tick("2020-01-02T12:00:00Z").tick("2023-01-01T00:00:00Z");
