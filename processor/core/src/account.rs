@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    calendar::{DAY, Day, Time},
+    calendar::{Day, Time},
     codec::{Reader, put, put_signed, put_text},
     lifecycle::{
         Sections,
@@ -22,9 +22,6 @@ const VERSION: u8 = 2;
 const DAILY: u8 = 1;
 /// Added to the version where sections of lifecycles follow these.
 const SECTIONS: u8 = 2;
-
-/// For how long lifecycles keep what is over.
-const KEPT: Time = 400 * DAY;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -193,7 +190,7 @@ impl Account {
     /// By the latest event, not by the clock, so that a journal folded again keeps the same.
     pub fn prune(&mut self) {
         if !self.sections.is_empty() {
-            self.sections.prune(self.last.saturating_sub(KEPT));
+            self.sections.prune(self.last);
         }
     }
 

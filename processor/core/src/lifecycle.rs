@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt::Debug};
 
 use crate::{
     account::{Decoder, Writer},
-    calendar::Time,
+    calendar::{DAY, Time},
     event::Event,
 };
 
@@ -29,6 +29,7 @@ pub mod out;
 pub mod payment;
 pub mod subscription;
 pub mod survey;
+pub mod ticket;
 
 pub use fact::{Fact, FactId, FactType, FieldType, Part, Slot, Sort, Spelling};
 pub use out::{Context, Kept, Out};
@@ -44,6 +45,8 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
     /// Whether what is due at an instant comes before the events of that instant, so that it sees the state that they find;
     /// else after them.
     const BEFORE_EVENTS: bool = false;
+    /// For how long what is over stays in the state, counted from the latest event of the account.
+    const KEPT: Time = 400 * DAY;
 
     /// The id of what an event is about: a ticket, a deal. Empty where it is about nothing that other events name.
     fn about<'e>(event: &'e Event<'_>) -> Cow<'e, str>;
@@ -151,9 +154,9 @@ macro_rules! lifecycles {
                 $(self.$name.regroup(from, to, at, out);)*
             }
 
-            /// Forgets what was over before `horizon`.
-            pub fn prune(&mut self, horizon: Time) {
-                $(self.$name.prune(horizon);)*
+            /// Forgets what was over long before the latest event.
+            pub fn prune(&mut self, latest: Time) {
+                $(self.$name.prune(latest.saturating_sub(<$state>::KEPT));)*
             }
 
             /// Whether no lifecycle has any state.
@@ -199,6 +202,7 @@ lifecycles! {
     payment: payment::Payments,
     lead: lead::Leads,
     deal: deal::Deals,
+    ticket: ticket::Tickets,
 }
 
 const COUNT: usize = {

@@ -185,6 +185,24 @@ fn plan() -> Arc<Plan> {
       open: {level: deal_open}
     value: open
 
+  - name: tickets
+    title: Tickets
+    description: Every fact of tickets.
+    unit: count
+    every_window: true
+    windows: [1d, 1mo, trailing 30d]
+    by: [[], [region], [channel, custom.bot], [topic, priority, opened_by]]
+    measures:
+      opened: {count: ticket.opened, where: '!data.custom.bot'}
+      contacts: {count: customer_contact}
+      answered: {count: ticket_answered}
+      elapsed: {sum: ticket_answered, of: elapsed}
+      solved: {count: ticket_solved, where: '!data.custom.bot && plan != \"1\"'}
+      at_first_contact: {count: ticket_solved, where: first_contact}
+      waiting: {level: ticket_waiting, where: 'topic == \"1\" || region == \"1\"'}
+      open: {level: tickets_open}
+    value: opened + contacts + answered + elapsed + solved + at_first_contact + waiting + open
+
   - name: filtered
     title: Filtered
     description: Every kind of measure of accounts, of some of them only.
@@ -208,7 +226,8 @@ fn plan() -> Arc<Plan> {
       touched: {distinct: event}
       dealing: {distinct: deal_closed, where: won}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
-    value: answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing
+      writing: {distinct: customer_contact, where: topic == \"1\"}
+    value: writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -382,12 +401,32 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         };
         Said { kind, data, ..Said::default() }
     });
-    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal]
+    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal, 2 => ticket()]
 }
 
 /// The date of a day since 1970-01-01.
 fn date(day: Day) -> &'static str {
     text(jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(day))
+}
+
+/// An event of one of a few tickets of two topics.
+fn ticket() -> impl Strategy<Value = Said> {
+    let opened = (0_u8..3, 0_u8..2, 0_u8..3).prop_map(|(channel, topic, by)| {
+        let by = ["", "customer", "agent"][usize::from(by)];
+        ("ticket.opened", vec![(2, text(channel)), (3, text(topic)), (4, "high"), (5, by)])
+    });
+    let message = (0_u8..4, 0_u8..3).prop_map(|(author, public)| {
+        let author = ["agent", "agent", "customer", "bot"][usize::from(author)];
+        ("ticket.message", vec![(2, author), (3, ["", "?0", "?1"][usize::from(public)])])
+    });
+    let status = (0_u8..8).prop_map(|to| {
+        let to = ["open", "pending", "solved", "solved", "solved", "closed", "reopened", "merged"][usize::from(to)];
+        ("ticket.status_changed", vec![(2, to)])
+    });
+    (0_u8..4, prop_oneof![2 => opened, 2 => message, 3 => status]).prop_map(|(ticket, (kind, mut data))| {
+        data.push((1, text(ticket)));
+        Said { kind, data: Fields::of(&data), ..Said::default() }
+    })
 }
 
 /// What an event says.
