@@ -170,11 +170,14 @@ fn a_term_is_renewed_until_thirty_days_after_its_end() {
     }
 }
 
+/// Subscriptions, orders (hour, gross), starts, first ones and losses by day.
+type Case<'a> = (&'a [Row], &'a [(Time, i64)], &'a [&'static str]);
+
 #[test]
 fn a_paid_subscription_makes_a_customer_and_the_later_cause_ends_it() {
     let active = |hour, id| (hour, id, "active", 10, "EUR", NO_TERM);
     let gone = |hour, id| (hour, id, "canceled", 0, "", NO_TERM);
-    let cases: [(&[Row], &[(Time, i64)], &[&str]); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&[active(24, "a"), gone(240, "a")], &[], &["0 day 1 1", "1 day 1 1", "2 day 10 1"]),
         // Kept by another one, until that ends.
         (

@@ -73,13 +73,13 @@ impl Instant {
     }
 
     fn movements(&self) -> Vec<Movement> {
-        let mut currencies: Vec<&Box<str>> = self.before.keys().chain(self.after.keys()).collect();
+        let mut currencies: Vec<&str> = self.before.keys().chain(self.after.keys()).map(AsRef::as_ref).collect();
         currencies.sort_unstable();
         currencies.dedup();
-        let moved = |currency: &Box<str>| {
+        let moved = |currency: &str| {
             let of = |totals: &Totals| totals.get(currency).copied().unwrap_or(0);
             let (from, to) = (of(&self.before), of(&self.after));
-            Some((self.kind(currency, from, to)?, currency.clone(), (to - from).abs()))
+            Some((self.kind(currency, from, to)?, currency.into(), (to - from).abs()))
         };
         currencies.into_iter().filter_map(moved).collect()
     }
