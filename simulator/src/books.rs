@@ -125,6 +125,7 @@ impl Books {
             Note::Paid(Money { currency, amount }) => add("net_revenue", &now, currency, amount),
             Note::Paying { account, money } => {
                 let before = self.customers.pay(account, at_us, money.amount);
+                add("net_new_mrr", &now, money.currency, money.amount - before);
                 *self.paying.entry(money.currency).or_default() += money.amount - before;
             }
             Note::Recommends { class, replaces } => {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use processor_core::catalog::BUILT_IN;
 use serde_json::Value;
 
 use crate::data::Data;
@@ -33,11 +34,68 @@ type Figures = BTreeMap<String, BTreeMap<String, BTreeMap<String, i64>>>;
 type Check = (&'static str, Column, &'static str, &'static [(&'static str, i64)]);
 
 /// What is compared, a line each.
-const CHECKS: [Check; 3] = [
+const CHECKS: [Check; 8] = [
     ("orders", Column::Value, "orders", &[("", 1)]),
     ("avg_purchase_value", Column::Num, "order_revenue", &[]),
     ("avg_purchase_value_net", Column::Num, "order_revenue_net", &[]),
+    ("whole_revenue", Column::Value, "net_revenue", &[]),
+    ("mrr_moved", Column::Value, "net_new_mrr", &[]),
+    ("recommending", Column::Value, "nps_answers", &[("promoters", 1), ("detractors", -1)]),
+    ("recommendations", Column::Value, "nps_answers", &[("promoters", 1), ("passives", 1), ("detractors", 1)]),
+    ("leads_created", Column::Value, "leads_created", &[("", 1)]),
 ];
+
+/// Metrics beside the built-in ones: totals as the simulator keeps them, of facts that the engine knows.
+const MORE: &str = r#"
+  - name: whole_revenue
+    title: Revenue of orders and invoices
+    description: Orders and invoices less what is paid back.
+    unit: money
+    windows: [1mo]
+    measures:
+      sold: {sum: order, of: net}
+      invoiced: {sum: invoice_paid, of: amount}
+      refunded: {sum: refund, of: amount}
+      credited: {sum: credit, of: amount}
+    value: sold + invoiced - refunded - credited
+
+  - name: mrr_moved
+    title: Net new MRR
+    description: What accounts pay a month, at the end of the month less at its start.
+    unit: money
+    windows: [1mo]
+    measures:
+      gained: {sum: mrr_moved, of: amount, where: 'kind in ["new", "expansion", "reactivation"]'}
+      lost: {sum: mrr_moved, of: amount, where: 'kind in ["contraction", "churn"]'}
+    value: gained - lost
+
+  - name: recommending
+    title: Promoters less detractors
+    description: Answers of 9 and 10 less answers up to 6.
+    unit: count
+    windows: [1mo]
+    measures:
+      promoters: {count: survey.answered, where: 'data.kind == "nps" && data.score >= 9'}
+      detractors: {count: survey.answered, where: 'data.kind == "nps" && data.score <= 6'}
+    value: promoters - detractors
+
+  - name: recommendations
+    title: Answers to NPS surveys
+    description: The latest of each respondent and survey.
+    unit: count
+    windows: [1mo]
+    measures:
+      answers: {count: survey.answered, where: 'data.kind == "nps"'}
+    value: answers
+
+  - name: leads_created
+    title: Leads created
+    description: Leads created.
+    unit: count
+    windows: [1mo]
+    measures: {created: {count: lead.created}}
+    value: created
+"#;
 
 /// The company of these tests: 150 accounts for a year, with two currencies.
 const COMPANY: [&str; 7] = ["simulate", "--accounts", "150", "--from", "2024-01-01", "--to", "2025-01-01"];
@@ -45,12 +103,14 @@ const COMPANY: [&str; 7] = ["simulate", "--accounts", "150", "--from", "2024-01-
 /// Simulates and imports it with more flags; the totals as they were written.
 fn company(flags: &[&str]) -> (Data, Value) {
     let data = Data::new();
+    let catalog = data.file("catalog.yaml", format!("{BUILT_IN}{MORE}"));
+    let data = data.config(&format!("[settings]\ncatalog = {catalog:?}\n"));
     let totals = data.file("totals.json", "");
     let mut arguments = COMPANY.to_vec();
     arguments.extend(flags);
     arguments.extend(["--totals", totals.to_str().unwrap()]);
     let events = data.file("events.ndjson", data.run(arguments).done().out);
-    let run = data.import(&events, &["--order", "file", "--until", "2025-01-01"]).done();
+    let run = data.import(&events, &["--order", "file", "--until", "2024-12-31T23:59:59Z"]).done();
     run.says(&[" accepted, 0 rejected", " 0 conflict, 0 quarantined, 0 waiting, "]);
     (data, serde_json::from_slice(&std::fs::read(totals).unwrap()).unwrap())
 }

@@ -203,6 +203,7 @@ pub(super) fn assert_true(totals: &Totals, lines: &[String], to_us: i64) -> usiz
     let pasts = pasts(&events);
     let months: BTreeSet<String> = totals.figures().map(|(_, month, ..)| month.to_owned()).collect();
     for month in &months {
+        let start = instant(&format!("{month}-01T00:00:00Z"));
         let next = months.range(month.clone()..).nth(1).map_or(to_us, |next| instant(&format!("{next}-01T00:00:00Z")));
         let mut add = |figure: &str, group: &str, amount| {
             *expected.entry((figure.to_owned(), month.clone(), group.to_owned())).or_default() += amount;
@@ -210,6 +211,7 @@ pub(super) fn assert_true(totals: &Totals, lines: &[String], to_us: i64) -> usiz
         for past in pasts.values() {
             add("customers", "", i64::from(past.is_customer(next)));
             add("mrr", &past.currency, past.mrr(next));
+            add("net_new_mrr", &past.currency, past.mrr(next) - past.mrr(start));
         }
     }
     expected.retain(|_, amount| *amount != 0);
