@@ -6,6 +6,7 @@ use crate::{Error, Micros, settings};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
+use std::sync::Arc;
 
 /// Whose journal an event belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,8 +40,8 @@ pub struct Event {
     pub after: Option<Micros>,
     /// Source and id of the event that it replaces.
     pub corrects: Option<(String, String)>,
-    /// The payload.
-    pub data: Value,
+    /// The payload; shared by what is copied of a log.
+    pub data: Arc<Value>,
 }
 
 /// Position in the order of facts: (time, source, id), compared bytewise.
@@ -140,8 +141,17 @@ fn event(mut value: Value) -> Result<Event, Error> {
     let account = text("account");
     let data = value.get_mut("data").map(Value::take).unwrap_or_default();
     let subject = subject(&kind, account, &data);
-    let event =
-        Event { subject, source, id, kind, time: settings::instant(&time)?, recorded, after: None, corrects, data };
+    let event = Event {
+        subject,
+        source,
+        id,
+        kind,
+        time: settings::instant(&time)?,
+        recorded,
+        after: None,
+        corrects,
+        data: Arc::new(data),
+    };
     validate(&event)?;
     Ok(event)
 }
