@@ -89,14 +89,16 @@ pub struct Goals<'k> {
     known: &'k Known<'k>,
     seen: &'k Seen<'k>,
     over: Over<'k>,
-    /// Rows of a window up to an instant, worked out once.
+    /// Rows of a window up to an instant, worked out once for all goals of a day.
     rows: HashMap<(Window, Micros), Vec<Row>>,
+    /// What a goal's value was when it was set.
+    baselines: HashMap<(&'k str, Micros), Option<Fraction>>,
 }
 
 impl<'k> Goals<'k> {
     /// From what is known.
     pub fn of(known: &'k Known<'k>, seen: &'k Seen<'k>) -> Self {
-        Self { known, seen, over: known.over(), rows: HashMap::new() }
+        Self { known, seen, over: known.over(), rows: HashMap::new(), baselines: HashMap::new() }
     }
 
     /// The rows of all goals on the days (ascending) that exist.
@@ -107,8 +109,8 @@ impl<'k> Goals<'k> {
                 settings.entry(goal.name).or_default().push(goal);
             }
         }
-        for goals in settings.values() {
-            for day in days {
+        for day in days {
+            for goals in settings.values() {
                 // The last setting before the day's end is in force.
                 let last = goals.partition_point(|goal| goal.set < day.end);
                 let Some(goal) = last.checked_sub(1).map(|at| &goals[at]) else { continue };
@@ -116,6 +118,7 @@ impl<'k> Goals<'k> {
                     self.row(goal, target, *day, rows)?;
                 }
             }
+            self.rows.clear();
         }
         Ok(())
     }
@@ -145,14 +148,16 @@ impl<'k> Goals<'k> {
 
     fn of_value(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<(Share, Share), Error> {
         let expected = self.passed((goal.set, goal.due), day);
-        let (baseline, value) = match is_level(goal.metric) {
-            true => (self.level(goal, goal.set)?, self.level(goal, day.end.min(goal.due))?),
+        let baseline = match self.baselines.get(&(goal.name, goal.set)) {
+            Some(known) => *known,
+            None => self.baseline(goal)?,
+        };
+        let value = match is_level(goal.metric) {
+            true => self.level(goal, day.end.min(goal.due))?,
             false => {
                 let own = self.last_window(goal)?;
-                let at = |instant: Micros| own.map_or(instant, |own| instant.min(own.end));
-                let (set, now) = (goal.set, at(day.end));
-                let baseline = self.holding(goal, set)?.and_then(|window| self.value(goal, window, set));
-                (baseline, self.holding(goal, now - 1)?.and_then(|window| self.value(goal, window, now)))
+                let now = own.map_or(day.end, |own| day.end.min(own.end));
+                self.holding(goal, now - 1)?.and_then(|window| self.value(goal, window, now))
             }
         };
         let progress = match (baseline, value) {
@@ -163,6 +168,15 @@ impl<'k> Goals<'k> {
             }
         };
         Ok((progress, expected))
+    }
+
+    fn baseline(&mut self, goal: &Goal<'k>) -> Result<Option<Fraction>, Error> {
+        let baseline = match is_level(goal.metric) {
+            true => self.level(goal, goal.set)?,
+            false => self.holding(goal, goal.set)?.and_then(|window| self.value(goal, window, goal.set)),
+        };
+        self.baselines.insert((goal.name, goal.set), baseline);
+        Ok(baseline)
     }
 
     /// The share of the whole local days of `[from, to)` that ended before the end of `day`.
