@@ -1,6 +1,6 @@
 //! From the wire to what a store holds. A message that a store could not hold is refused with what is wrong.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message as _;
 use proto::v1::{self, metric_entry::Entry};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// What a record of a metric or alert topic says.
 pub enum Said {
     /// A value of a metric.
-    Row(Box<Row>),
+    Row(Row),
     /// What time it is, and what it was at the first tick; microseconds since the Unix epoch.
     Tick(i64, Option<i64>),
     /// A change of state of an alert.
@@ -28,7 +28,7 @@ pub enum Said {
 pub fn metric_entry(bytes: &[u8]) -> Result<Said> {
     let entry = v1::MetricEntry::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
     match entry.entry {
-        Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(Box::new(row(snapshot)?))),
+        Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(row(snapshot)?)),
         Some(Entry::Tick(tick)) => Ok(Said::Tick(tick.at_us, tick.since_us)),
         None => Err(Error::record("the entry is neither a snapshot nor a tick")),
     }
@@ -51,7 +51,7 @@ fn row(snapshot: v1::Snapshot) -> Result<Row> {
     let currency = dimensions.remove("currency").unwrap_or_default();
     let currency = if snapshot.currency.is_empty() { currency } else { snapshot.currency };
     Ok(Row {
-        series: Series {
+        series: Arc::new(Series {
             tenant: key.tenant,
             metric: snapshot.metric,
             definition: key.definition,
@@ -59,7 +59,7 @@ fn row(snapshot: v1::Snapshot) -> Result<Row> {
             currency,
             account: key.account,
             unit: snapshot.unit,
-        },
+        }),
         point: Point {
             window,
             value: snapshot.value,

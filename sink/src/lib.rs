@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod convert;
 mod error;
+mod reader;
 pub mod telemetry;
 mod writer;
 

@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
@@ -23,6 +23,7 @@ use store::{Batch, Clock, Write};
 use crate::{
     Error, Result,
     convert::{self, Said},
+    reader::Reader,
     telemetry,
 };
 
@@ -37,8 +38,14 @@ pub fn group(topic: &str) -> String {
 const POLL_BYTES: usize = 1 << 20;
 /// A batch is written when it holds this many records, or when nothing more is there. In a backlog most rows come twice (open,
 /// then final), often for many windows of a series: the larger a batch, the fewer rows and pages are written.
-const BATCH_RECORDS: usize = 100_000;
+const BATCH_RECORDS: usize = 200_000;
 const WAIT: Duration = Duration::from_millis(100);
+/// A batch whose records span more time of the log than this is of history: live, ticks come every second.
+const HISTORY_US: i64 = 60_000_000;
+/// How long a batch of history waits for more records: in all, and while none come. It is written all the same when it is
+/// full. A store that is faster than what writes the log would else write each row twice.
+const LINGER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(100));
+const NAP: Duration = Duration::from_millis(5);
 
 struct Source {
     topic: Arc<str>,
@@ -63,6 +70,8 @@ struct Gathered {
     offsets: Vec<(Arc<str>, u32, Option<Committed>)>,
     dead: Vec<Output>,
     records: usize,
+    /// The least and the greatest instant of the records.
+    span: Option<(i64, i64)>,
 }
 
 /// Writes what the topics say to a store.
@@ -71,6 +80,9 @@ pub struct Writer {
     store: Box<dyn Write>,
     producer: Box<dyn Producer>,
     sources: Vec<Source>,
+    /// The source that the next batch begins with, so that each gets its turn in a backlog.
+    turn: usize,
+    reader: Reader,
 }
 
 impl Writer {
@@ -82,7 +94,7 @@ impl Writer {
     pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[String], name: &str) -> Result<Self> {
         let producer = log.producer(name)?;
         let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
-        Ok(Self { log, store, producer, sources })
+        Ok(Self { log, store, producer, sources, turn: 0, reader: Reader::default() })
     }
 
     /// Writes and commits one batch; waits so long for a first record. Returns the number of records read.
@@ -90,7 +102,7 @@ impl Writer {
     /// # Errors
     /// After an error, open another writer: it reads on from what was committed.
     pub fn step(&mut self, wait: Duration) -> Result<usize> {
-        let mut gathered = self.gather(Duration::ZERO)?;
+        let mut gathered = self.gather()?;
         if gathered.records == 0 && !wait.is_zero() {
             gathered = self.await_first(wait)?;
         }
@@ -126,30 +138,51 @@ impl Writer {
         Ok(())
     }
 
-    fn gather(&mut self, wait: Duration) -> Result<Gathered> {
+    /// What is there; of history also what comes soon.
+    fn gather(&mut self) -> Result<Gathered> {
         let mut gathered = Gathered::default();
-        let log = self.log.clone();
-        for source in &mut self.sources {
-            while gathered.records < BATCH_RECORDS {
-                match source.turn(&*log, wait, &mut gathered)? {
-                    Turn::Took => {}
-                    Turn::Idle => break,
-                    Turn::GivesBack => return Ok(gathered),
-                }
+        let mut more = self.pass(&mut gathered)?;
+
+        let (begun, mut quiet) = (Instant::now(), Instant::now());
+        while more && gathered.is_history() && begun.elapsed() < LINGER.0 && quiet.elapsed() < LINGER.1 {
+            std::thread::sleep(NAP);
+            let before = gathered.records;
+            more = self.pass(&mut gathered)?;
+            if gathered.records > before {
+                quiet = Instant::now();
             }
         }
         Ok(gathered)
     }
 
+    /// Takes what the sources have, one after the other; false when the batch has to be written now.
+    fn pass(&mut self, gathered: &mut Gathered) -> Result<bool> {
+        let log = self.log.clone();
+        for _ in 0..self.sources.len() {
+            let source = &mut self.sources[self.turn];
+            while gathered.records < BATCH_RECORDS {
+                match source.turn(&*log, &mut self.reader, gathered)? {
+                    Turn::Took => {}
+                    Turn::Idle => break,
+                    Turn::GivesBack => return Ok(false),
+                }
+            }
+            self.turn = (self.turn + 1) % self.sources.len();
+            if gathered.records >= BATCH_RECORDS {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Sleeps in short naps: one topic of many wakes it, and no topic is waited for while another has records.
     fn await_first(&mut self, wait: Duration) -> Result<Gathered> {
-        const NAP: Duration = Duration::from_millis(5);
         let mut left = wait;
         loop {
             let nap = left.min(NAP);
             std::thread::sleep(nap);
             left -= nap;
-            let gathered = self.gather(Duration::ZERO)?;
+            let gathered = self.gather()?;
             if gathered.records > 0 || left.is_zero() {
                 return Ok(gathered);
             }
@@ -165,10 +198,10 @@ impl Source {
     }
 
     /// Polls once.
-    fn turn(&mut self, log: &dyn Log, wait: Duration, gathered: &mut Gathered) -> Result<Turn> {
-        match self.consumer.poll(POLL_BYTES, wait)? {
+    fn turn(&mut self, log: &dyn Log, reader: &mut Reader, gathered: &mut Gathered) -> Result<Turn> {
+        match self.consumer.poll(POLL_BYTES, Duration::ZERO)? {
             Poll::Records { partition, records } => {
-                gathered.take(self, partition, records);
+                gathered.take(self, reader, partition, records);
                 Ok(Turn::Took)
             }
             Poll::Assigned(partitions) => {
@@ -194,17 +227,31 @@ impl Source {
 }
 
 impl Gathered {
-    fn take(&mut self, source: &Source, partition: u32, records: Vec<Stored>) {
+    /// Whether more time of the log passed than passes in a batch of what is live.
+    fn is_history(&self) -> bool {
+        self.span.is_some_and(|(first, last)| last.saturating_sub(first) > HISTORY_US)
+    }
+
+    fn note(&mut self, instant_us: i64) {
+        let (first, last) = self.span.unwrap_or((instant_us, instant_us));
+        self.span = Some((first.min(instant_us), last.max(instant_us)));
+    }
+
+    fn take(&mut self, source: &Source, reader: &mut Reader, partition: u32, records: Vec<Stored>) {
         let Some(next) = records.last().map(|last| last.offset + 1) else { return };
         self.records += records.len();
         for stored in records {
             // A tombstone: compaction's business.
             let Some(value) = stored.record.value.as_deref() else { continue };
-            let said = if source.alerts { convert::transition(value) } else { convert::metric_entry(value) };
+            let said = if source.alerts { convert::transition(value) } else { reader.metric_entry(value) };
             match said {
-                Ok(Said::Row(row)) => self.batch.rows.push(*row),
+                Ok(Said::Row(row)) => {
+                    row.point.revision_us.into_iter().for_each(|revision| self.note(revision));
+                    self.batch.rows.push(row);
+                }
                 Ok(Said::Alert(alert)) => self.batch.alerts.push(*alert),
                 Ok(Said::Tick(at_us, since_us)) => {
+                    self.note(at_us);
                     self.batch.clocks.push(Clock { topic: source.topic.to_string(), partition, at_us, since_us });
                 }
                 Err(error) => self.dead.push(dead_letter(&source.topic, partition, &stored, &error)),

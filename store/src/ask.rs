@@ -5,7 +5,7 @@
 //!
 //! It does not know how an answer is shown.
 
-use std::{cell::Cell, ops::ControlFlow};
+use std::{cell::Cell, ops::ControlFlow, sync::Arc};
 
 use crate::{
     Clock, Error, MetricInfo, Point, Read, Result, Row, Select, Series, Settings,
@@ -55,6 +55,7 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     let any = Cell::new(false);
     let mut each = |series: Series, points: Vec<Point>| {
         any.set(true);
+        let series = Arc::new(series);
         filling.each(points, |point| match range.holds(&point) {
             true => visit(Row { series: series.clone(), point }),
             false => Ok(ControlFlow::Continue(())),

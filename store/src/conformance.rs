@@ -2,7 +2,7 @@
 //!
 //! Each check gets a store of its own and panics where the store does not conform.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use crate::{
     Alert, AlertSelect, AlertState, Ask, Batch, Clock, Fill, MetricInfo, Point, Read, Row, Select, Series, Settings,
@@ -41,13 +41,13 @@ const DAY_US: i64 = 86_400_000_000;
 
 fn row(metric: &str, start_us: i64, revision_us: i64, value: f64) -> Row {
     Row {
-        series: Series {
+        series: Arc::new(Series {
             tenant: "default".to_owned(),
             metric: metric.to_owned(),
             definition: format!("{metric}@1+0a"),
             unit: "count".to_owned(),
             ..Series::default()
-        },
+        }),
         point: Point {
             window: Window::new(Kind::Day, start_us, start_us + DAY_US),
             value: Some(value),
@@ -82,6 +82,7 @@ fn metric(name: &str, fill: Fill) -> MetricInfo {
 fn rows_of(read: &dyn Read, select: &Select) -> Vec<Row> {
     let mut rows = Vec::new();
     let end = read.series(select, &mut |series, points| {
+        let series = Arc::new(series);
         rows.extend(points.into_iter().map(|point| Row { series: series.clone(), point }));
         Ok(ControlFlow::Continue(()))
     });
@@ -111,9 +112,9 @@ fn values(rows: &[Row]) -> Vec<Option<f64>> {
 
 fn reads_back_what_was_written(subject: &dyn Subject) {
     let mut full = row("orders", 0, 7, 2.5);
-    full.series.account = Some("a\u{1f}1".to_owned());
-    full.series.currency = "EUR".to_owned();
-    full.series.dimensions = BTreeMap::from([("plan".to_owned(), "\"gold\", ü".to_owned())]);
+    Arc::make_mut(&mut full.series).account = Some("a\u{1f}1".to_owned());
+    Arc::make_mut(&mut full.series).currency = "EUR".to_owned();
+    Arc::make_mut(&mut full.series).dimensions = BTreeMap::from([("plan".to_owned(), "\"gold\", ü".to_owned())]);
     full.point = Point {
         num: Some("-123456789012345678901234567890".to_owned()),
         den: Some("2".to_owned()),
@@ -161,11 +162,11 @@ fn writes_the_highest_revision_of_a_batch(subject: &dyn Subject) {
 
 fn keeps_series_apart(subject: &dyn Subject) {
     let mut rows = vec![row("orders", 0, 1, 1.0); 6];
-    rows[1].series.tenant = "other".to_owned();
-    rows[2].series.definition = "orders@2+0b".to_owned();
-    rows[3].series.currency = "USD".to_owned();
-    rows[4].series.account = Some("a".to_owned());
-    rows[5].series.dimensions = BTreeMap::from([("plan".to_owned(), String::new())]);
+    Arc::make_mut(&mut rows[1].series).tenant = "other".to_owned();
+    Arc::make_mut(&mut rows[2].series).definition = "orders@2+0b".to_owned();
+    Arc::make_mut(&mut rows[3].series).currency = "USD".to_owned();
+    Arc::make_mut(&mut rows[4].series).account = Some("a".to_owned());
+    Arc::make_mut(&mut rows[5].series).dimensions = BTreeMap::from([("plan".to_owned(), String::new())]);
     assert_eq!(write(&mut *subject.writer(), rows).applied, 6);
     let read = subject.reader();
     assert_eq!(rows_of(&*read, &total("orders")).len(), 3, "currency and account are not selected by");
@@ -271,7 +272,7 @@ fn answers_with_every_window(subject: &dyn Subject) {
     let catalog = [metric("orders", Fill::Zero), metric("events", Fill::Zero), metric("csat", Fill::Null)];
     writer.describe(&catalog, &Settings::default()).expect("the store writes");
     let mut gold = row("orders", 2 * DAY_US, 9, 2.0);
-    gold.series.dimensions = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
+    Arc::make_mut(&mut gold.series).dimensions = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
     let clocks = vec![Clock { topic: "metrics.orders.v1".to_owned(), partition: 0, at_us: 4 * DAY_US, since_us: None }];
     let rows = vec![row("events", DAY_US, 9, 3.0), row("orders", 2 * DAY_US, 9, 2.0), gold];
     writer.write(&Batch { rows, clocks, ..Batch::default() }).expect("the store writes");

@@ -3,7 +3,7 @@
 //! Identity of a row: tenant, metric, definition, dimensions, currency, account (the [`Series`]) and the window.
 //! Times are microseconds since the Unix epoch, money is in minor units of `currency`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,8 @@ pub struct Point {
 /// A series and one of its points: a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The series.
-    pub series: Series,
+    /// The series. Rows that share it cost a store one look-up.
+    pub series: Arc<Series>,
     /// The point.
     pub point: Point,
 }

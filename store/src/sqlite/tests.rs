@@ -31,7 +31,7 @@ impl conformance::Subject for Folder {
 
 fn row(account: usize, window: i64, revision_us: i64) -> Row {
     Row {
-        series: Series {
+        series: Arc::new(Series {
             tenant: "default".to_owned(),
             metric: "account_value".to_owned(),
             definition: "account_value@1+0123456789abcdef".to_owned(),
@@ -39,7 +39,7 @@ fn row(account: usize, window: i64, revision_us: i64) -> Row {
             account: Some(format!("customer-{account}")),
             unit: "money".to_owned(),
             ..Series::default()
-        },
+        }),
         point: Point {
             window: Window::new(Kind::Day, window * 86_400_000_000, (window + 1) * 86_400_000_000),
             value: Some(12.5),

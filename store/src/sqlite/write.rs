@@ -1,35 +1,18 @@
-//! The write half: one transaction a batch, prepared statements, rows in the order of the tree.
-//!
-//! A series is looked up once and then known by its number; the numbers of a transaction that failed are forgotten.
+//! The write half: one transaction a batch, prepared statements, rows in the order of the tree ([`points`]).
 
-use std::{collections::HashMap, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params, types::Value,
-};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+
+mod points;
+mod series;
+
+use series::Known;
 
 use super::{APPLICATION_ID, Place, SCHEMA, connect, version};
 use crate::{
-    Alert, Batch, Clock, Error, MetricInfo, Point, Result, Row, Series, Settings, Write, Written, telemetry,
-    window::weekday_name,
+    Alert, Batch, Clock, Error, MetricInfo, Result, Settings, Write, Written, telemetry, window::weekday_name,
 };
-
-/// So many series are known by number at a time: 100 to 200 bytes each.
-const KNOWN_SERIES_MAX: usize = 500_000;
-
-const UPSERT_POINT: &str = "INSERT INTO points
-  (series, window, start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-  ON CONFLICT DO UPDATE SET revision_us = excluded.revision_us, value = excluded.value, num = excluded.num,
-    den = excluded.den, since_us = excluded.since_us, final = excluded.final, corrected = excluded.corrected,
-    reason = excluded.reason
-  WHERE excluded.revision_us >= revision_us";
-
-const FIND_SERIES: &str = "SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?3
-  AND kept_by = ?4 AND dimensions = ?5 AND currency = ?6 AND account = ?7";
-
-const INSERT_SERIES: &str = "INSERT INTO series
-  (metric, definition, tenant, kept_by, dimensions, currency, account, unit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const UPSERT_CLOCK: &str = "INSERT INTO clock (topic, partition, at_us) VALUES (?1, ?2, ?3)
   ON CONFLICT DO UPDATE SET at_us = excluded.at_us WHERE excluded.at_us > at_us";
@@ -53,7 +36,7 @@ const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
 pub struct Writer {
     pub(super) db: Connection,
     place: Place,
-    known: HashMap<Vec<u8>, i64>,
+    known: Known,
 }
 
 impl Writer {
@@ -73,7 +56,7 @@ impl Writer {
         if found == 0 {
             create(&mut db).map_err(|error| place.error(error))?;
         }
-        Ok(Self { db, place, known: HashMap::new() })
+        Ok(Self { db, place, known: Known::default() })
     }
 }
 
@@ -84,11 +67,9 @@ impl Write for Writer {
             return Err(Error::Row { metric, what: "a row without a revision cannot be stored".to_owned() });
         }
         let start = Instant::now();
-        if self.known.len() > KNOWN_SERIES_MAX {
-            self.known.clear();
-        }
+        self.known.bound();
         let written = write_all(&mut self.db, &mut self.known, batch).map_err(|error| {
-            self.known.clear();
+            self.known.forget();
             self.place.error(error)
         })?;
         telemetry::written(written, start.elapsed());
@@ -121,9 +102,9 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn write_all(db: &mut Connection, known: &mut HashMap<Vec<u8>, i64>, batch: &Batch) -> rusqlite::Result<Written> {
+fn write_all(db: &mut Connection, known: &mut Known, batch: &Batch) -> rusqlite::Result<Written> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let rows = put_rows(&tx, known, &batch.rows)?;
+    let rows = count(points::put(&tx, known, &batch.rows)?);
     let alerts = put_alerts(&tx, &batch.alerts)?;
     put_clocks(&tx, &batch.clocks)?;
     tx.commit()?;
@@ -133,101 +114,6 @@ fn write_all(db: &mut Connection, known: &mut HashMap<Vec<u8>, i64>, batch: &Bat
 
 fn count(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
-}
-
-fn put_rows(tx: &Transaction<'_>, known: &mut HashMap<Vec<u8>, i64>, rows: &[Row]) -> rusqlite::Result<u64> {
-    let mut kinds = HashMap::new();
-    let mut keyed = Vec::with_capacity(rows.len());
-    let mut key = Vec::new();
-    for row in rows {
-        let series = number(tx, known, &row.series, &mut key)?;
-        keyed.push((series, row.point.window, &row.point));
-        kinds.entry(row.point.window.kind).or_insert_with(|| row.point.window.kind.to_string());
-    }
-    // In the order of the tree, the highest revision of a row last (of equal ones the last given: the sort is stable).
-    keyed.sort_by_key(|(series, window, point)| (*series, *window, point.revision_us));
-    let mut upsert = tx.prepare_cached(UPSERT_POINT)?;
-    let mut applied = 0;
-    for (i, (series, window, point)) in keyed.iter().enumerate() {
-        let superseded = keyed.get(i + 1).is_some_and(|next| next.0 == *series && next.1 == *window);
-        if !superseded {
-            applied += upsert.execute(point_params(series, &kinds[&window.kind], point))?;
-        }
-    }
-    Ok(count(applied))
-}
-
-fn point_params<'a>(series: &'a i64, kind: &'a str, point: &'a Point) -> impl rusqlite::Params + use<'a> {
-    rusqlite::params_from_iter([
-        Value::Integer(*series),
-        Value::Text(kind.to_owned()),
-        Value::Integer(point.window.start_us.unwrap_or(0)),
-        Value::Integer(point.window.end_us.unwrap_or(0)),
-        optional(point.revision_us),
-        point.value.map_or(Value::Null, Value::Real),
-        integer(point.num.as_deref()),
-        integer(point.den.as_deref()),
-        optional(point.since_us),
-        Value::Integer(i64::from(point.is_final)),
-        Value::Integer(i64::from(point.corrected)),
-        Value::Text(point.reason.clone()),
-    ])
-}
-
-fn optional(value: Option<i64>) -> Value {
-    value.map_or(Value::Null, Value::Integer)
-}
-
-/// An integer where 64 bits hold it and it reads back as written, else text.
-fn integer(text: Option<&str>) -> Value {
-    let Some(text) = text else { return Value::Null };
-    match text.parse::<i64>() {
-        Ok(number) if number.to_string() == text => Value::Integer(number),
-        _ => Value::Text(text.to_owned()),
-    }
-}
-
-/// The number of a series, given to it when it is first seen. `key` is scratch.
-fn number(
-    tx: &Transaction<'_>,
-    known: &mut HashMap<Vec<u8>, i64>,
-    series: &Series,
-    key: &mut Vec<u8>,
-) -> rusqlite::Result<i64> {
-    identity(series, key);
-    if let Some(id) = known.get(key.as_slice()) {
-        return Ok(*id);
-    }
-    let account = series.account.as_deref().unwrap_or_default();
-    let (by, dimensions) = (kept_by(series), json(&series.dimensions));
-    let identity: [&dyn ToSql; 7] =
-        [&series.metric, &series.definition, &series.tenant, &by, &dimensions, &series.currency, &account];
-    let found = tx.prepare_cached(FIND_SERIES)?.query_row(identity, |row| row.get(0)).optional()?;
-    let id = match found {
-        Some(id) => id,
-        None => {
-            let row = identity.into_iter().chain([&series.unit as &dyn ToSql]);
-            tx.prepare_cached(INSERT_SERIES)?.insert(rusqlite::params_from_iter(row))?
-        }
-    };
-    known.insert(key.clone(), id);
-    Ok(id)
-}
-
-/// Each part is preceded by its length, so that no two series share a key.
-fn identity(series: &Series, key: &mut Vec<u8>) {
-    key.clear();
-    let fixed = [&series.definition, &series.metric, &series.tenant, &series.currency];
-    let account = series.account.iter();
-    for part in fixed.into_iter().chain(account).chain(series.dimensions.iter().flat_map(|(k, v)| [k, v])) {
-        key.extend_from_slice(&part.len().to_le_bytes());
-        key.extend_from_slice(part.as_bytes());
-    }
-    key.push(u8::from(series.account.is_some()));
-}
-
-fn kept_by(series: &Series) -> String {
-    series.dimensions.keys().map(String::as_str).collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> String {

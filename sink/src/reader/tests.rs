@@ -1,0 +1,141 @@
+//! Whatever a record holds, reading it with and without what is remembered says the same.
+
+use proptest::prelude::*;
+use prost::Message as _;
+use proto::v1::{self, metric_entry::Entry};
+
+use super::*;
+
+/// What comes of a record, to compare.
+fn shown(said: Result<Said>) -> String {
+    match said {
+        Ok(Said::Row(row)) => format!("{row:?}"),
+        Ok(Said::Tick(at, since)) => format!("tick {at} {since:?}"),
+        Ok(Said::Alert(alert)) => format!("{alert:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn agree(reader: &mut Reader, bytes: &[u8]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(shown(reader.metric_entry(bytes)), shown(convert::metric_entry(bytes)), "{:?}", bytes);
+    Ok(())
+}
+
+fn dimension() -> impl Strategy<Value = v1::Dimension> {
+    let name = prop_oneof![Just("channel"), Just("plan"), Just("currency")];
+    (name, "[a-c]?").prop_map(|(name, value)| v1::Dimension { name: name.to_owned(), value })
+}
+
+fn window() -> impl Strategy<Value = Option<v1::Window>> {
+    let kind = prop_oneof![Just("1d"), Just("trailing 30d"), Just("to-date"), Just("2d")];
+    let bound = || proptest::option::of(0_i64..3);
+    let window = (kind, bound(), bound());
+    let window = window.prop_map(|(kind, start_us, end_us)| v1::Window { kind: kind.to_owned(), start_us, end_us });
+    proptest::option::weighted(0.9, window)
+}
+
+fn key() -> impl Strategy<Value = v1::SnapshotKey> {
+    let dimensions = proptest::collection::vec(dimension(), 0..3);
+    (dimensions, proptest::option::of("[ab]"), window()).prop_map(|(dimensions, account, window)| v1::SnapshotKey {
+        tenant: "default".to_owned(),
+        definition: "orders@1+0a".to_owned(),
+        dimensions,
+        account,
+        window,
+    })
+}
+
+fn snapshot() -> impl Strategy<Value = v1::Snapshot> {
+    let number = || proptest::option::of(any::<i128>().prop_map(|number| number.to_string()));
+    let texts = ("[ab]?", "(EUR|USD)?", "(no denominator)?");
+    let rest = (any::<bool>(), any::<bool>(), proptest::option::of(any::<i64>()));
+    (key(), any::<i64>(), proptest::option::of(any::<f64>()), number(), number(), texts, rest).prop_map(
+        |(key, revision_us, value, num, den, (unit, currency, reason), (last, corrected, since_us))| v1::Snapshot {
+            key: Some(key),
+            metric: "orders".to_owned(),
+            revision_us,
+            value,
+            num,
+            den,
+            unit,
+            currency,
+            r#final: last,
+            corrected,
+            reason,
+            since_us,
+            causes: Vec::new(),
+        },
+    )
+}
+
+fn encode(snapshot: v1::Snapshot) -> Vec<u8> {
+    v1::MetricEntry { entry: Some(Entry::Snapshot(snapshot)) }.encode_to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_are_read_as_converted(snapshots in proptest::collection::vec(snapshot(), 1..60)) {
+        let mut reader = Reader::default();
+        for snapshot in snapshots {
+            agree(&mut reader, &encode(snapshot))?;
+        }
+    }
+
+    #[test]
+    fn damaged_rows_are_refused_alike(snapshot in snapshot(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+        let mut reader = Reader::default();
+        let whole = encode(snapshot);
+        agree(&mut reader, &whole)?;
+        let mut changed = whole.clone();
+        changed[at.index(whole.len())] = byte;
+        agree(&mut reader, &changed)?;
+        agree(&mut reader, &whole[..cut.index(whole.len())])?;
+        // What was damaged is not remembered as something else.
+        agree(&mut reader, &whole)?;
+    }
+}
+
+fn plain() -> v1::Snapshot {
+    let dimension = |name: &str, value: &str| v1::Dimension { name: name.to_owned(), value: value.to_owned() };
+    v1::Snapshot {
+        key: Some(v1::SnapshotKey {
+            tenant: "default".to_owned(),
+            definition: "net_revenue@1+0a".to_owned(),
+            dimensions: vec![dimension("channel", "web"), dimension("currency", "EUR")],
+            account: None,
+            window: Some(v1::Window { kind: "1d".to_owned(), start_us: Some(0), end_us: Some(5) }),
+        }),
+        metric: "net_revenue".to_owned(),
+        revision_us: 7,
+        value: Some(2.5),
+        unit: "money".to_owned(),
+        currency: "EUR".to_owned(),
+        ..v1::Snapshot::default()
+    }
+}
+
+#[test]
+fn rows_of_a_series_share_it() {
+    let mut reader = Reader::default();
+    let mut next = || match reader.metric_entry(&encode(plain())) {
+        Ok(Said::Row(row)) => row.series,
+        said => panic!("no row: {}", shown(said)),
+    };
+    let (first, second, third) = (next(), next(), next());
+    assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
+}
+
+#[test]
+fn causes_and_fields_of_a_newer_version_change_nothing() {
+    let mut reader = Reader::default();
+    let causes = vec![v1::EventRef { source: "shop".to_owned(), id: "1".to_owned() }];
+    let with_causes = encode(v1::Snapshot { causes, ..plain() });
+    let mut newer = encode(plain());
+    // Field 99 of the entry, of one byte.
+    newer.extend([0x9a, 0x06, 0x01, 0x00]);
+    for bytes in [encode(plain()), with_causes, newer] {
+        assert_eq!(shown(reader.metric_entry(&bytes)), shown(convert::metric_entry(&bytes)));
+    }
+}
