@@ -14,13 +14,13 @@ use processor_core::{
     codec::{Reader, put, put_signed, put_text},
     map::Map,
     plan::Plan,
-    rollup::{Change, Changes, Published, Rollup, Wanted},
+    rollup::{Changes, Published, Rollup, Wanted},
 };
 use proto::{Message, v1};
 use task::{Batch, Fold, Progress, Result, State};
 
 use crate::{
-    account::{Shared, decode_row, encode_row, output, tick_output, unreadable},
+    account::{Shared, decode_row, encode_row, tick_output, unreadable},
     convert, topics,
 };
 
@@ -267,9 +267,9 @@ impl Rollups {
         self.shared.add_others(self.rollup.take_others());
         let wanted = self.rollup.prepare(instant);
         self.supply(&wanted, state)?;
-        for change in self.rollup.close() {
-            outputs.push(self.snapshot(&change, instant));
-        }
+        let Rollups { rollup, snapshots, plan, metric_topics, .. } = self;
+        rollup.close(|line, change| snapshots.add(plan, line, change, instant, metric_topics, outputs));
+        snapshots.hand_out(instant, metric_topics, outputs);
         self.shared.add_frozen(self.rollup.frozen() - self.frozen);
         self.frozen = self.rollup.frozen();
         if instant.div_euclid(convert::MICROS) > previous.div_euclid(convert::MICROS) {
@@ -280,14 +280,6 @@ impl Rollups {
             }
         }
         Ok(())
-    }
-
-    /// The change as a record of its topic.
-    fn snapshot(&mut self, change: &Change, instant: Time) -> Output {
-        let Rollups { snapshots, rollup, plan, metric_topics, .. } = self;
-        let line = rollup.line(change.line);
-        let (key, value) = snapshots.encode(plan, line, change, instant);
-        output(&metric_topics[line.metric], 0, key, value, instant)
     }
 }
 

@@ -43,7 +43,7 @@ pub use values::OTHER;
 use buckets::Buckets;
 use line::Lines;
 use live::Live;
-use rows::Rows;
+use rows::{Rows, Shown};
 use table::Table;
 use values::Values;
 use windows::Windows;
@@ -56,6 +56,9 @@ pub struct Key {
     opens: Time,
     line: u32,
 }
+
+/// Room for this many rows to look at is kept from instant to instant.
+const TOUCHED: usize = 100_000;
 
 /// A row that storage may hold, and its key there.
 pub type Wanted = (Key, Vec<u8>);
@@ -355,20 +358,11 @@ impl Rollup {
         self.touched.dedup();
         self.windows.forget();
 
-        let mut wanted = Vec::new();
-        for run in std::mem::take(&mut self.touched).chunk_by(|a, b| (a.kind, a.opens) == (b.kind, b.opens)) {
-            let opens = run[0].opens;
-            if opens > clock {
-                continue;
-            }
-            self.touched.extend_from_slice(run);
-            // There are no stored rows of a window that opens now, nor of a line whose rows were never evicted.
-            if opens <= self.previous {
-                let lacking = run.iter().filter(|key| self.line(key.line).stored && !self.rows.holds(key));
-                wanted.extend(lacking.map(|key| self.wanted(*key)));
-            }
-        }
-        wanted
+        self.touched.retain(|key| key.opens <= clock);
+        // There are no stored rows of a window that opens now, nor of a line whose rows were never evicted.
+        let before = self.touched.iter().filter(|key| key.opens <= self.previous);
+        let lacking = before.filter(|key| self.line(key.line).stored && !self.rows.holds(key));
+        lacking.map(|key| self.wanted(*key)).collect()
     }
 
     /// Notes the rows of all windows into which changes carry on. Only the earliest change of a line counts.
@@ -392,16 +386,23 @@ impl Rollup {
         }
     }
 
-    /// Closes the instant: every row that changed.
-    pub fn close(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
+    /// Closes the instant: hands out every row that changed, window by window.
+    pub fn close(&mut self, mut each: impl FnMut(&Line, &Change)) {
         let mut numbers = Vec::new();
-        let touched = std::mem::take(&mut self.touched);
+        let mut touched = std::mem::take(&mut self.touched);
         for run in touched.chunk_by(|a, b| (a.kind, a.opens) == (b.kind, b.opens)) {
             let window = self.windows.opening(run[0].kind, run[0].opens);
-            changes.extend(run.iter().filter_map(|key| self.publish(*key, &window, &mut numbers)));
+            let mut shown = self.rows.take(run[0].kind, run[0].opens);
+            for key in run {
+                if let Some(change) = self.publish(*key, &window, &mut shown, &mut numbers) {
+                    each(&self.lines.list[key.line as usize], &change);
+                }
+            }
+            self.rows.put_back(run[0].kind, run[0].opens, shown);
         }
-        changes
+        touched.clear();
+        touched.shrink_to(TOUCHED);
+        self.touched = touched;
     }
 
     /// Notes the rows of windows that opened since the previous clock.
@@ -428,12 +429,18 @@ impl Rollup {
         }
     }
 
-    /// The change of a row, if there is one. `numbers` is scratch.
-    fn publish(&mut self, key: Key, window: &Window, numbers: &mut Vec<Option<i128>>) -> Option<Change> {
+    /// The change of a row, if there is one. `shown` are the rows of its window, `numbers` is scratch.
+    fn publish(
+        &mut self,
+        key: Key,
+        window: &Window,
+        shown: &mut Shown,
+        numbers: &mut Vec<Option<i128>>,
+    ) -> Option<Change> {
         self.numbers(key, window, numbers);
         let line = &self.lines.list[key.line as usize];
         let metric = &self.plan.metrics[line.metric];
-        let stored = self.rows.get(&key);
+        let stored = shown.get(key.line);
         if stored.is_none() && !self.exists(key, window, numbers) {
             return None;
         }
@@ -450,14 +457,14 @@ impl Rollup {
         row.corrected = was_corrected || (was_final && before != value);
 
         let packed = self.rows.pack(&row);
-        if self.rows.get(&key) == Some(&packed) {
+        if stored == Some(&packed) {
             return None;
         }
         if self.windows.frozen(window, self.clock) {
             self.frozen += 1;
             return None;
         }
-        self.rows.put(key, final_at, packed);
+        self.rows.put(shown, key, final_at, packed);
         Some(Change { line: key.line, window: *window, row })
     }
 

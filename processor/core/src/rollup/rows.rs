@@ -23,6 +23,16 @@ pub(super) struct Rows {
     reasons: Reasons,
 }
 
+/// The rows of one window, taken out while it is gone through.
+#[derive(Debug)]
+pub(super) struct Shown(Map<u32, Held>);
+
+impl Shown {
+    pub(super) fn get(&self, line: u32) -> Option<&Packed> {
+        self.0.get(&line).map(|held| &held.row)
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     row: Packed,
@@ -108,18 +118,19 @@ impl Rows {
         }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<&Packed> {
-        Some(&self.held.get(&(key.kind, key.opens))?.get(&key.line)?.row)
-    }
-
     pub(super) fn holds(&self, key: &Key) -> bool {
-        self.get(key).is_some()
+        self.held.get(&(key.kind, key.opens)).is_some_and(|rows| rows.contains_key(&key.line))
     }
 
-    fn insert(&mut self, key: Key, held: Held) -> Option<Held> {
-        let before = self.held.entry((key.kind, key.opens)).or_default().insert(key.line, held);
-        self.count += usize::from(before.is_none());
-        before
+    /// Takes the rows of a window out; they go back with [`Rows::put_back`].
+    pub(super) fn take(&mut self, kind: u16, opens: Time) -> Shown {
+        Shown(self.held.get_mut(&(kind, opens)).map(std::mem::take).unwrap_or_default())
+    }
+
+    pub(super) fn put_back(&mut self, kind: u16, opens: Time, rows: Shown) {
+        if !rows.0.is_empty() {
+            self.held.insert((kind, opens), rows.0);
+        }
     }
 
     /// Takes a row from storage.
@@ -128,13 +139,15 @@ impl Rows {
         if !row.is_final {
             self.open.entry(final_at).or_default().push(key);
         }
-        self.insert(key, Held { row, dirty: false });
+        let rows = self.held.entry((key.kind, key.opens)).or_default();
+        self.count += usize::from(rows.insert(key.line, Held { row, dirty: false }).is_none());
     }
 
-    /// Keeps a changed row, and remembers when it becomes final.
-    pub(super) fn put(&mut self, key: Key, final_at: Time, row: Packed) {
+    /// Keeps a changed row among those of its window, and remembers when it becomes final.
+    pub(super) fn put(&mut self, shown: &mut Shown, key: Key, final_at: Time, row: Packed) {
         let is_final = row.is_final;
-        let before = self.insert(key, Held { row, dirty: true });
+        let before = shown.0.insert(key.line, Held { row, dirty: true });
+        self.count += usize::from(before.is_none());
         // A row that was open before is in `open` already.
         if !is_final && before.as_ref().is_none_or(|held| held.row.is_final) {
             self.open.entry(final_at).or_default().push(key);

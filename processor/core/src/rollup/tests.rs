@@ -23,6 +23,13 @@ metrics:
   - {name: customers, title: C, description: D, unit: count, every_window: true, windows: [1d], measures: {c: {level: customer}}, value: c}
 ";
 
+/// What an instant changed.
+fn closed(rollup: &mut Rollup) -> Vec<Change> {
+    let mut changes = Vec::new();
+    rollup.close(|_, change| changes.push(change.clone()));
+    changes
+}
+
 struct Scene {
     plan: Arc<Plan>,
     rollup: Rollup,
@@ -99,7 +106,7 @@ impl Scene {
         self.rollup.merge(std::mem::take(&mut self.changes));
         let wanted = self.rollup.prepare(clock);
         self.supply(wanted);
-        let changes = self.rollup.close();
+        let changes = closed(&mut self.rollup);
         self.stored.extend(self.rollup.flush(0));
         changes
     }
@@ -253,7 +260,7 @@ fn by_channel(max: usize, instants: &[&[(&str, i128)]]) -> (BTreeMap<String, f64
         }
         rollup.merge(changes);
         assert!(rollup.prepare(clock * crate::calendar::HOUR).is_empty());
-        for change in rollup.close() {
+        for change in closed(&mut rollup) {
             let channel = rollup.line(change.line).values(&plan)[0].to_string();
             shown.insert(channel, change.row.value.unwrap());
         }
@@ -299,7 +306,7 @@ fn values_that_are_kept_apart_survive_a_restart() {
     after.merge(changes("a"));
     after.prepare(2);
     let lines: Vec<_> =
-        after.close().iter().map(|change| after.line(change.line).values(&plan)[0].to_string()).collect();
+        closed(&mut after).iter().map(|change| after.line(change.line).values(&plan)[0].to_string()).collect();
     assert_eq!(lines, ["other"]);
 }
 
