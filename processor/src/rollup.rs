@@ -30,6 +30,8 @@ use snapshot::Snapshots;
 
 const LATEST: &str = "latest";
 const ROWS: &str = "rows";
+/// Lines by name, with the ids that keys of [`ROWS`] know them by.
+const LINES: &str = "lines";
 /// Values of dimensions that have rows of their own.
 const VALUES: &str = "values";
 const PENDING: &str = "pending";
@@ -38,6 +40,10 @@ const META_KEY: &[u8] = b"rollup";
 
 /// Version of the entries of [`VALUES`], their only content.
 const VALUE_VERSION: u8 = 1;
+
+/// Version of all tables but that: keys of rows name their line by its id since 2. A state of another version does not decode,
+/// and is made again from the log.
+const META_VERSION: u8 = 2;
 
 /// The fold of one partition of partials.
 pub struct Rollups {
@@ -129,6 +135,13 @@ impl Rollups {
             intact = self.rollup.restore_value(key).is_some();
             intact
         })?;
+        if intact {
+            state.scan(LINES, &[], |name, id| {
+                let id = id.try_into().map(u32::from_be_bytes);
+                intact = id.map(|id| self.rollup.restore_line(name, id)).is_ok();
+                intact
+            })?;
+        }
         let mut slices = Changes::default();
         if intact {
             state.scan(LATEST, &[], |key, value| {
@@ -144,7 +157,7 @@ impl Rollups {
             })?;
         }
         if !intact {
-            return Err(state.damaged("a value, slice or waiting partial does not decode"));
+            return Err(state.damaged("a value, line, slice or waiting partial does not decode"));
         }
         let wanted = self.rollup.restore(slices);
         self.supply(&wanted, state)
@@ -284,7 +297,7 @@ impl Rollups {
 }
 
 impl Fold for Rollups {
-    const TABLES: &'static [&'static str] = &[LATEST, ROWS, VALUES, PENDING, META];
+    const TABLES: &'static [&'static str] = &[LATEST, ROWS, LINES, VALUES, PENDING, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let mut progress = Progress { applied: 0, closed: None };
@@ -330,9 +343,10 @@ impl Fold for Rollups {
         for key in self.rollup.flush_values() {
             batch.put(VALUES, &key, &[VALUE_VERSION])?;
         }
-        for (key, row) in self.rollup.flush(KEEP) {
-            batch.put(ROWS, &key, &row)?;
+        for (name, id) in self.rollup.flush_lines() {
+            batch.put(LINES, &name, &id.to_be_bytes())?;
         }
+        self.rollup.flush(KEEP, |key, row| batch.put(ROWS, key, row))?;
         self.dirty = 0;
         if self.latest.len() > KEEP {
             self.latest = Map::default();
@@ -377,7 +391,7 @@ impl Meta {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = vec![META_VERSION];
         put_signed(&mut out, self.clock.into());
         put_signed(&mut out, self.since.into());
         put(&mut out, self.arrived.into());
@@ -386,7 +400,7 @@ impl Meta {
     }
 
     fn decode(bytes: &[u8]) -> Option<Meta> {
-        let mut from = Reader(bytes);
+        let mut from = Reader(bytes.strip_prefix(&[META_VERSION])?);
         let (clock, since) = (from.get_time()?, from.get_time()?);
         let arrived = u64::try_from(from.get()?).ok()?;
         let mut sources = Vec::new();
@@ -394,5 +408,20 @@ impl Meta {
             sources.push(from.get_time()?);
         }
         Some(Meta { clock, since, arrived, sources })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_of_an_earlier_version_do_not_decode() {
+        let meta = Meta { clock: 1_767_225_600_000_000, since: 7, arrived: 3, sources: vec![-5, 9] };
+        let bytes = meta.encode();
+        let read = Meta::decode(&bytes).unwrap();
+        assert_eq!((read.clock, read.since, read.arrived, read.sources), (meta.clock, 7, 3, vec![-5, 9]));
+        // Version 1 had no byte of its own.
+        assert!(Meta::decode(&bytes[1..]).is_none());
     }
 }

@@ -20,7 +20,6 @@ use std::{
 
 use crate::{
     calendar::{Kind, Time, Window},
-    codec::{put, put_signed},
     plan::{Plan, Read, Reading, Slicing},
     series::Series,
 };
@@ -60,8 +59,11 @@ pub struct Key {
 /// Room for this many rows to look at is kept from instant to instant.
 const TOUCHED: usize = 100_000;
 
+/// The key of a row in storage: its window, then the id of its line. Rows of a window lie together, as they are written.
+pub type StoredKey = [u8; 16];
+
 /// A row that storage may hold, and its key there.
-pub type Wanted = (Key, Vec<u8>);
+pub type Wanted = (Key, StoredKey);
 
 /// A row to publish.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +166,11 @@ impl Rollup {
     /// Before any slice is restored.
     pub fn restore_value(&mut self, key: &[u8]) -> Option<()> {
         self.values.restore(key)
+    }
+
+    /// Takes the id of a line, as [`Rollup::flush_lines`] handed it out. Before any slice is restored.
+    pub fn restore_line(&mut self, name: &[u8], id: u32) {
+        self.lines.restore(name, id);
     }
 
     /// Takes slices of the state: nothing is published. Answers the rows that may be open: each that is there is to be
@@ -518,19 +525,22 @@ impl Rollup {
         self.rows.dirty()
     }
 
-    /// Keys and encodings of all rows that changed since the last call, by key. With more than
-    /// `keep` rows held, those that are final are let go afterwards.
-    pub fn flush(&mut self, keep: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut encoded = Vec::with_capacity(self.rows.dirty());
+    /// Hands out keys and encodings of all rows that changed since the last call. With more than `keep` rows held, those
+    /// that are final are evicted afterwards.
+    ///
+    /// # Errors
+    /// The first one of `each`; the rollup is of no use then.
+    pub fn flush<E>(&mut self, keep: usize, mut each: impl FnMut(&StoredKey, &[u8]) -> Result<(), E>) -> Result<(), E> {
         let Rollup { rows, lines, windows, .. } = self;
-        rows.flush(|key, row| {
-            let mut bytes = Vec::with_capacity(24);
-            row.encode(&mut bytes);
-            encoded.push((state_key(lines, windows, key), bytes));
-        });
-        encoded.sort_unstable();
+        let id = |line: u32| lines.list[line as usize].id;
+        rows.flush(id, |kind, opens, line, row| each(&stored_key(windows.kind(kind), opens, line), row))?;
         rows.let_go(keep, |key| lines.list[key.line as usize].stored = true);
-        encoded
+        Ok(())
+    }
+
+    /// Names and ids of the lines that are new since the last call, for [`Rollup::restore_line`].
+    pub fn flush_lines(&mut self) -> Vec<(Vec<u8>, u32)> {
+        self.lines.flush()
     }
 
     /// Keys of the values of dimensions that are kept apart since the last call, for [`Rollup::restore_value`].
@@ -539,16 +549,17 @@ impl Rollup {
     }
 
     fn wanted(&self, key: Key) -> Wanted {
-        (key, state_key(&self.lines, &self.windows, key))
+        (key, stored_key(self.windows.kind(key.kind), key.opens, self.line(key.line).id))
     }
 }
 
-/// The key of a row in storage: the same in every process.
-fn state_key(lines: &Lines, windows: &Windows, key: Key) -> Vec<u8> {
-    let mut out = lines.key(key.line);
-    put(&mut out, windows.kind(key.kind).code().into());
-    put_signed(&mut out, key.opens.into());
-    out
+fn stored_key(kind: Kind, opens: Time, line: u32) -> StoredKey {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&kind.code().to_be_bytes());
+    // The bytes sort as the times do.
+    key[4..12].copy_from_slice(&(opens.cast_unsigned() ^ (1 << 63)).to_be_bytes());
+    key[12..].copy_from_slice(&line.to_be_bytes());
+    key
 }
 
 /// Whether a series that the line reads in windows of this kind has a slice in `[from, to)`.

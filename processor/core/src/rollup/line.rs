@@ -1,7 +1,8 @@
 //! Lines: one metric, one set of dimension values, all its windows; and who reads which series.
 //!
 //! Invariant: a line knows by number every series that it reads, and each of these series knows the
-//! line, so neither looks the other up by text again.
+//! line, so neither looks the other up by text again. Numbers of lines are the process's own; in storage a line has an
+//! id, which it is given once and keeps.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -29,6 +30,8 @@ pub struct Line {
     pub(super) presence: Option<u32>,
     /// Whether storage may hold rows of it that are not held in memory.
     pub(super) stored: bool,
+    /// What keys in storage know it by.
+    pub(super) id: u32,
 }
 
 /// Which bundles a view reads, by kind of window: kinds that read the same ones (all but those of measures decided at the
@@ -71,6 +74,28 @@ pub(super) struct Reader {
     pub(super) kinds: Vec<u16>,
 }
 
+/// Ids of lines in storage.
+#[derive(Debug, Default)]
+struct Ids {
+    /// Ids that storage holds, by the name of the line, as long as the line is not made.
+    restored: Map<Box<[u8]>, u32>,
+    next: u32,
+    /// Given out since the last flush.
+    new: Vec<(Vec<u8>, u32)>,
+}
+
+impl Ids {
+    fn of(&mut self, name: Vec<u8>) -> u32 {
+        if let Some(id) = self.restored.remove(name.as_slice()) {
+            return id;
+        }
+        let id = self.next;
+        self.next = id.checked_add(1).expect("fewer than 2^32 lines fit into memory");
+        self.new.push((name, id));
+        id
+    }
+}
+
 /// All lines.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -79,8 +104,9 @@ pub(super) struct Lines {
     numbers: Map<Box<[u8]>, u32>,
     /// By metric and view.
     shapes: Vec<Vec<Shapes>>,
-    /// Hash of each metric's definition, with which keys in storage begin.
+    /// Hash of each metric's definition, with which names of lines in storage begin.
     definitions: Vec<u64>,
+    ids: Ids,
     /// For each bundle, who reads it.
     readers: Vec<Vec<Reader>>,
     /// For each series, lines that read it, each with its place among the readers of the bundle.
@@ -94,6 +120,7 @@ impl Lines {
             numbers: Map::default(),
             shapes: plan.metrics.iter().map(|metric| metric.views.iter().map(Shapes::new).collect()).collect(),
             definitions: plan.metrics.iter().map(|metric| xxh3_64(metric.definition.as_bytes())).collect(),
+            ids: Ids::default(),
             readers: (0..plan.bundles.len()).map(|bundle| readers(plan, windows, bundle)).collect(),
             subscribers: Vec::new(),
         }
@@ -124,14 +151,24 @@ impl Lines {
         reads
     }
 
-    /// What keys in storage of a line's rows begin with; the same in every process.
-    pub(super) fn key(&self, line: u32) -> Vec<u8> {
-        let line = &self.list[line as usize];
-        let mut key = Vec::with_capacity(48);
-        key.extend_from_slice(&self.definitions[line.metric].to_be_bytes());
-        put(&mut key, line.view as u128);
-        line.group.iter().for_each(|value| put_text(&mut key, value));
-        key
+    /// The name of a line in storage: the same in every process.
+    fn name(&self, metric: usize, view: usize, group: &[&str]) -> Vec<u8> {
+        let mut name = Vec::with_capacity(48);
+        name.extend_from_slice(&self.definitions[metric].to_be_bytes());
+        put(&mut name, view as u128);
+        group.iter().for_each(|value| put_text(&mut name, value));
+        name
+    }
+
+    /// Takes the id of a line from storage, before any line is made.
+    pub(super) fn restore(&mut self, name: &[u8], id: u32) {
+        self.ids.restored.insert(name.into(), id);
+        self.ids.next = self.ids.next.max(id.saturating_add(1));
+    }
+
+    /// Names and ids of the lines that are new since the last call.
+    pub(super) fn flush(&mut self) -> Vec<(Vec<u8>, u32)> {
+        std::mem::take(&mut self.ids.new)
     }
 
     /// Makes the lines that a new series brings into being; answers their numbers. `stored` says whether storage may hold
@@ -192,8 +229,10 @@ impl Lines {
 
         let number = u32::try_from(self.list.len()).expect("fewer than 2^32 lines fit into memory");
         self.numbers.insert(key.into(), number);
+        let name = self.name(metric, view, group);
+        let id = self.ids.of(name);
         let group = group.iter().map(|value| Box::from(*value)).collect();
-        self.list.push(Line { metric, view, group, sources, presence, stored });
+        self.list.push(Line { metric, view, group, sources, presence, stored, id });
         self.subscribe(plan, number);
         Some(number)
     }

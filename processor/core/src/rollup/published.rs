@@ -23,23 +23,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// Appends the encoding.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(1);
-        out.push(
-            u8::from(self.is_final)
-                | u8::from(self.corrected) << 1
-                | u8::from(self.value.is_some()) << 2
-                | u8::from(self.ratio.is_some()) << 3,
-        );
-        out.extend_from_slice(&self.value.unwrap_or_default().to_bits().to_le_bytes());
-        let (num, den) = self.ratio.unwrap_or_default();
-        put_signed(out, num);
-        put_signed(out, den);
-        out.extend_from_slice(self.reason.as_bytes());
-    }
-
-    /// Decodes; `None` if damaged.
+    /// Reads what [`encode`] wrote; `None` if damaged.
     pub fn decode(bytes: &[u8]) -> Option<Published> {
         let [1, flags, rest @ ..] = bytes else { return None };
         let (value, rest) = rest.split_first_chunk::<8>()?;
@@ -53,6 +37,26 @@ impl Published {
             corrected: flags & 2 != 0,
         })
     }
+}
+
+/// Appends the encoding of a row for storage.
+pub(super) fn encode(
+    value: Option<f64>,
+    ratio: Option<(i128, i128)>,
+    is_final: bool,
+    corrected: bool,
+    reason: &str,
+    out: &mut Vec<u8>,
+) {
+    out.push(1);
+    out.push(
+        u8::from(is_final) | u8::from(corrected) << 1 | u8::from(value.is_some()) << 2 | u8::from(ratio.is_some()) << 3,
+    );
+    out.extend_from_slice(&value.unwrap_or_default().to_bits().to_le_bytes());
+    let (num, den) = ratio.unwrap_or_default();
+    put_signed(out, num);
+    put_signed(out, den);
+    out.extend_from_slice(reason.as_bytes());
 }
 
 /// Measures of a row, then the margin.

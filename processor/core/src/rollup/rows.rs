@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Key, Published};
+use super::{Key, Published, published};
 use crate::{calendar::Time, map::Map};
 
 /// The rows that are held.
@@ -59,6 +59,16 @@ enum Ratio {
 }
 
 impl Packed {
+    /// Appends the encoding of the row, as [`Published::decode`] reads it.
+    fn encode(&self, reasons: &Reasons, out: &mut Vec<u8>) {
+        let ratio = match &self.ratio {
+            Ratio::None => None,
+            Ratio::Short(num, den) => Some((i128::from(*num), i128::from(*den))),
+            Ratio::Long(both) => Some(**both),
+        };
+        published::encode(self.value, ratio, self.is_final, self.corrected, reasons.text(self.reason), out);
+    }
+
     /// The bits of the value: another sign of zero is another value.
     pub(super) fn bits(&self) -> Option<u64> {
         self.value.map(f64::to_bits)
@@ -99,20 +109,6 @@ impl Rows {
             value: row.value,
             ratio,
             reason: self.reasons.number(&row.reason),
-            is_final: row.is_final,
-            corrected: row.corrected,
-        }
-    }
-
-    fn unpack(&self, row: &Packed) -> Published {
-        Published {
-            value: row.value,
-            ratio: match &row.ratio {
-                Ratio::None => None,
-                Ratio::Short(num, den) => Some((i128::from(*num), i128::from(*den))),
-                Ratio::Long(both) => Some(**both),
-            },
-            reason: self.reasons.text(row.reason).to_owned(),
             is_final: row.is_final,
             corrected: row.corrected,
         }
@@ -166,17 +162,28 @@ impl Rows {
         self.dirty
     }
 
-    /// Hands out the rows that changed since the last call.
-    pub(super) fn flush(&mut self, mut each: impl FnMut(Key, Published)) {
-        let mut changed = Vec::with_capacity(self.dirty);
-        for ((kind, opens), rows) in &mut self.held {
-            for (line, held) in rows.iter_mut().filter(|(_, held)| held.dirty) {
+    /// Hands out the encodings of the rows that changed since the last call, window by window; those of a window by the
+    /// number that `order` gives to their line.
+    pub(super) fn flush<E>(
+        &mut self,
+        order: impl Fn(u32) -> u32,
+        mut each: impl FnMut(u16, Time, u32, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Rows { held, dirty, reasons, .. } = self;
+        let (mut changed, mut bytes) = (Vec::new(), Vec::new());
+        for ((kind, opens), rows) in held {
+            changed.clear();
+            changed.extend(rows.iter_mut().filter(|(_, held)| held.dirty).map(|(line, held)| (order(*line), held)));
+            changed.sort_unstable_by_key(|(line, _)| *line);
+            for (line, held) in &mut changed {
                 held.dirty = false;
-                changed.push((Key { kind: *kind, opens: *opens, line: *line }, held.row.clone()));
+                bytes.clear();
+                held.row.encode(reasons, &mut bytes);
+                each(*kind, *opens, *line, &bytes)?;
             }
         }
-        self.dirty = 0;
-        changed.into_iter().for_each(|(key, row)| each(key, self.unpack(&row)));
+        *dirty = 0;
+        Ok(())
     }
 
     /// With more than `keep` rows held, those that are final are let go, each told to `gone`. After a flush.
