@@ -24,6 +24,7 @@ pub(crate) mod golden;
 pub mod invoice;
 pub mod journal;
 pub mod lead;
+pub mod offer;
 pub mod order;
 pub mod out;
 pub mod payment;
@@ -203,6 +204,7 @@ lifecycles! {
     lead: lead::Leads,
     deal: deal::Deals,
     ticket: ticket::Tickets,
+    offer: offer::Offers,
 }
 
 const COUNT: usize = {

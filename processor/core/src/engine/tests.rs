@@ -164,6 +164,16 @@ fn plan() -> Arc<Plan> {
       elapsed: {mean: deal_closed, of: elapsed}
     value: amount * (standing + opened + closed + elapsed) + weighted + sold
 
+  - name: offers
+    title: Offers
+    description: Every field of accepted offers.
+    unit: money
+    windows: [1d]
+    by: [[], [kind, custom.bot], [product, region]]
+    measures:
+      value: {sum: offer_accepted, of: value, where: offer != \"1\"}
+    value: value
+
   - name: deal_stages
     title: Deals by stage
     description: The levels and the visits.
@@ -225,9 +235,10 @@ fn plan() -> Arc<Plan> {
       cancelled: {distinct: order.cancelled}
       touched: {distinct: event}
       dealing: {distinct: deal_closed, where: won}
+      accepting: {distinct: offer.accepted, where: 'kind == \"upsell\"'}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
       writing: {distinct: customer_contact, where: topic == \"1\"}
-    value: writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing
+    value: writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -384,6 +395,11 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         };
         Said { kind, data, ..Said::default() }
     });
+    let offer = (0_u8..4, 0_u8..2, 0_i64..3).prop_map(|(offer, kind, value)| {
+        let kind = ["upsell", "cross_sell"][usize::from(kind)];
+        let fields = [(1, text(offer)), (2, kind), (3, "p1"), (4, text(format!("#{value}"))), (5, "USD")];
+        Said { kind: "offer.accepted", data: Fields::of(&fields), ..Said::default() }
+    });
     let deal = (0_u8..8, 0_u8..3, 0_u8..3, 0_i64..9, 0_u8..3).prop_map(|(kind, deal, stage, amount, other)| {
         let (deal, stage) = (text(deal), if stage > 0 { text(stage) } else { "" });
         let (amount, other) = (if amount > 0 { text(format!("#{amount}")) } else { "" }, usize::from(other));
@@ -401,7 +417,7 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         };
         Said { kind, data, ..Said::default() }
     });
-    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal, 2 => ticket()]
+    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal, 2 => ticket(), 1 => offer]
 }
 
 /// The date of a day since 1970-01-01.

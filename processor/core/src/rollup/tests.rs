@@ -8,7 +8,7 @@ use crate::{
     calendar::timestamp,
     catalog::Catalog,
     lifecycle::{self, FactId, order},
-    plan::{Column, Trigger},
+    plan::{Column, Field, Trigger},
     settings::Settings,
 };
 
@@ -370,4 +370,50 @@ fn a_quantile_is_that_of_all_in_the_window_and_of_nothing_is_null() {
           median 2024-01-02  None Noneno denominator
           most 2024-01-01  Some(4.5) None
     "#]]);
+}
+
+#[test]
+fn a_level_of_money_carries_on_by_currency_from_the_first_that_stood() {
+    let mut scene = Scene::of(
+        "
+meaningful: [order]
+metrics:
+  - {name: at_end, title: P, description: D, unit: money, every_window: true, windows: [1d], by: [[stage]], measures: {a: {level: deal_open, of: amount}}, value: a}
+  - {name: at_start, title: P, description: D, unit: money, every_window: true, windows: [1d], by: [[stage]], measures: {a: {level: deal_open, of: amount, at: start}}, value: a}
+  - {name: open, title: O, description: D, unit: count, every_window: true, windows: [1d], by: [[stage]], measures: {n: {level: deal_open}}, value: n}
+",
+    );
+    let day = "2024-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    // What stands in dollars is gone by the end of the day.
+    for (currency, amount, open) in [("EUR", 100, 1), ("USD", 0, 0)] {
+        for (number, bundle) in scene.plan.bundles.iter().enumerate() {
+            let number_of = |column: &Column| match column {
+                Column::Fact { amount: None, .. } => open,
+                Column::Fact { amount: Some(Field::Entered), .. } => 1,
+                _ => amount,
+            };
+            let row: Vec<i128> = bundle.columns.iter().map(number_of).collect();
+            let values: &[&str] = if bundle.money { &["demo", currency] } else { &["demo"] };
+            if row.iter().any(|number| *number != 0) {
+                scene.changes.add(number, values, day, &row);
+            }
+        }
+    }
+    scene.tick("2024-01-01T12:00:00Z").tick("2024-01-02T12:00:00Z");
+
+    let mut rows: Vec<&str> = scene.shown.lines().filter(|line| line.ends_with("None")).map(str::trim).collect();
+    rows.sort_unstable();
+    let expected = [
+        "at_end 2024-01-01 EUR Some(100.0) None",
+        "at_end 2024-01-01 USD Some(0.0) None",
+        "at_end 2024-01-02 EUR Some(100.0) None",
+        "at_end 2024-01-02 USD Some(0.0) None",
+        "at_start 2024-01-01 EUR Some(0.0) None",
+        "at_start 2024-01-01 USD Some(0.0) None",
+        "at_start 2024-01-02 EUR Some(100.0) None",
+        "at_start 2024-01-02 USD Some(0.0) None",
+        "open 2024-01-01  Some(1.0) None",
+        "open 2024-01-02  Some(1.0) None",
+    ];
+    assert_eq!(rows, expected);
 }
