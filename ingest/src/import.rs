@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Changes when the same file would give other records: then no old position fits.
-const ALGORITHM: u32 = 2;
+const ALGORITHM: u32 = 3;
 /// Types counted by name in a summary; more are counted together.
 const TYPES_MAX: usize = 1_000;
 
