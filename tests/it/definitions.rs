@@ -303,7 +303,7 @@ fn what_means_nothing_is_refused_where_it_stands() {
             ":20:18: there is no event type `order.complete`; did you mean `order.completed`?",
         ),
         ("[[plann]]", "{count: order}", ":18:11: there is no dimension `plann`; did you mean `plan`?"),
-        ("[[channel]]", "{count: usage.recorded}", ":18:11: `channel` is a dimension of order, refund only"),
+        ("[[channel]]", "{count: usage.recorded}", ":18:11: `channel` is a dimension of order, refund, "),
     ] {
         let data = catalog(&[metric("wrong", "count", by, measure)]);
         let file = data.file("events.ndjson", order("o", "2024-01-05", "a", 1, ""));

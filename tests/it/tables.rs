@@ -228,7 +228,7 @@ fn tables_fit_the_terminal() {
     }
     let piped = text(&data, &["metrics"]);
     assert!(
-        piped.contains("customer_churn_rate_rolling   ratio   1d-1y, trailing 30d   Customer churn rate, rolling\n")
+        piped.contains("customer_churn_rate_rolling   ratio     1d-1y, trailing 30d   Customer churn rate, rolling\n")
     );
 }
 
