@@ -110,8 +110,10 @@ impl Scene {
         self.supply(wanted);
         let changes = closed(&mut self.rollup);
         let Scene { rollup, stored, lines, .. } = self;
-        let mut keep = |key: &StoredKey, row: &[u8]| drop(stored.insert(*key, row.to_vec()));
-        let flushed: Result<(), ()> = rollup.flush(0, |key, row| Ok(keep(key, row)));
+        let flushed: Result<(), ()> = rollup.flush(0, |key, row| {
+            stored.insert(*key, row.to_vec());
+            Ok(())
+        });
         flushed.unwrap();
         lines.append(&mut rollup.flush_lines());
         changes
