@@ -216,7 +216,7 @@ fn all_mistakes_of_a_catalog_are_reported_at_once() {
          - {name: b, title: B, description: D, unit: count, windows: [1d], measures: {m: {count: order}}, value: n}\n",
     );
     let file = catalog.display().to_string();
-    let wrong = [format!("{file}:3:47: unknown unit `coins`"), format!("{file}:4:109: there is no measure `n`")];
+    let wrong = [format!("{file}:3:47: unknown unit `coins`"), format!("{file}:4:107: there is no measure `n`")];
     data.run(["metrics", "check", &file]).fails(WRONG, &[&wrong[0], &wrong[1], "\n2 mistakes"]);
     let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/catalogs/crm.yaml");
     data.run(["metrics", "check", built_in]).done().says(&[" metrics, nothing is wrong\n"]);
