@@ -67,8 +67,9 @@ mod tests {
     #[test]
     fn sums_and_counts_add_up_levels_ratios_and_distinct_counts_do_not() {
         let plan = Plan::built_in(&Settings::default()).unwrap();
-        let expected = ["events", "orders", "net_revenue", "net_new_revenue", "customers_started", "customers_lost"];
-        assert_eq!(adding(&plan), expected);
+        let movements = ["new_mrr", "expansion_mrr", "reactivation_mrr", "contraction_mrr", "churn_mrr", "net_new_mrr"];
+        let counts = ["events", "orders", "net_revenue", "net_new_revenue", "customers_started", "customers_lost"];
+        assert_eq!(adding(&plan), [counts, movements].concat());
     }
 
     #[test]

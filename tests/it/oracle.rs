@@ -222,6 +222,9 @@ pub(crate) fn with_windows(windows: &str, settings: &str) -> Data {
         .replace("[1d, 1w, 1mo, 1q, 1y, trailing 30d]", windows)
         .replace("[[], [plan], [segment], [region]", "[[], [plan]")
         .replace("[channel], [source], [product]]", "[product]]");
+    // What else tells leads, deals and tickets apart.
+    let others = ["[source], [owner]", "[stage], [kind], [owner]", "[kind], [owner]", "[channel], [topic]"];
+    let catalog = others.iter().fold(catalog, |catalog, by| catalog.replace(&format!("[plan], {by}]"), "[plan]]"));
     assert!(catalog.contains(windows) && !catalog.contains("[region]") && !catalog.contains("[channel]"), "{catalog}");
     let catalog = data.file("catalog.yaml", catalog);
     data.config(&format!("[settings]\n{settings}catalog = \"{}\"\n", catalog.display()))
