@@ -11,19 +11,11 @@ use crate::{
     calendar::Time,
     event::{Event, Refund},
     expr::Type,
+    vocabulary::invoice_resolved as field,
 };
 
-/// Numbers of the fields of `invoice.resolved`.
-mod field {
-    pub(super) const INVOICE: u32 = 1;
-    pub(super) const ORDER: u32 = 2;
-    pub(super) const STATUS: u32 = 3;
-    pub(super) const AMOUNT: u32 = 4;
-    pub(super) const CURRENCY: u32 = 5;
-}
-
 /// The type of its events.
-const KIND: &str = "invoice.resolved";
+const KIND: &str = field::TYPE;
 
 // The dimensions of orders, empty: what bills no order has no channel, source and product.
 const CHANNEL: FieldType = FieldType::dimension("channel", Spelling::Dimension);

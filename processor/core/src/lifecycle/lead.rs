@@ -15,22 +15,11 @@ use crate::{
     calendar::{HOUR, Time},
     event::Event,
     expr::Type,
+    vocabulary::{lead_contacted, lead_created, lead_status_changed},
 };
 
 /// A lead has to be contacted within this, inclusive.
 pub const SLA: Time = 24 * HOUR;
-
-/// Numbers of the fields of the events of leads.
-mod field {
-    /// Of `lead.created`.
-    pub(super) const SOURCE: u32 = 2;
-    /// Of `lead.created`.
-    pub(super) const OWNER: u32 = 3;
-    /// Of `lead.contacted`.
-    pub(super) const AUTOMATED: u32 = 3;
-    /// Of `lead.status_changed`.
-    pub(super) const TO: u32 = 2;
-}
 
 const SOURCE: FieldType = FieldType::dimension("source", Spelling::Both);
 const OWNER: FieldType = FieldType::dimension("owner", Spelling::Both);
@@ -98,10 +87,10 @@ impl Lifecycle for Leads {
         match event.kind {
             "lead.created" => self.create(event, out),
             "lead.converted" => self.reach(event.time, |lead| &mut lead.converted),
-            "lead.status_changed" if event.data.text(field::TO) == "qualified" => {
+            "lead.status_changed" if event.data.text(lead_status_changed::TO) == "qualified" => {
                 self.reach(event.time, |lead| &mut lead.qualified);
             }
-            "lead.contacted" if event.data.flag(field::AUTOMATED) != Some(true) => {
+            "lead.contacted" if event.data.flag(lead_contacted::AUTOMATED) != Some(true) => {
                 self.reach(event.time, |lead| &mut lead.contacted);
             }
             _ => {}
@@ -152,8 +141,8 @@ impl Leads {
         }
         self.created = Some(Created {
             time: event.time,
-            source: event.data.text(field::SOURCE).into(),
-            owner: event.data.text(field::OWNER).into(),
+            source: event.data.text(lead_created::SOURCE).into(),
+            owner: event.data.text(lead_created::OWNER).into(),
             custom: out.keep(&event.custom),
         });
         for at in [&mut self.converted, &mut self.qualified, &mut self.contacted] {

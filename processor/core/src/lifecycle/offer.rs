@@ -10,16 +10,8 @@ use crate::{
     calendar::Time,
     event::Event,
     expr::Type,
+    vocabulary::offer_accepted as field,
 };
-
-/// Numbers of the fields of `offer.accepted`.
-mod field {
-    pub(super) const OFFER: u32 = 1;
-    pub(super) const KIND: u32 = 2;
-    pub(super) const PRODUCT: u32 = 3;
-    pub(super) const VALUE: u32 = 4;
-    pub(super) const CURRENCY: u32 = 5;
-}
 
 /// An offer that was accepted, at that time. The value is in minor units, and absent where the event has none.
 pub const ACCEPTED: FactType = FactType {

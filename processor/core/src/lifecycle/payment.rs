@@ -8,10 +8,12 @@ use super::{FactType, Lifecycle, Out};
 use crate::{
     account::{Decoder, Writer},
     event::Event,
+    vocabulary::{invoice_resolved, subscription_changed},
 };
 
-/// Number of the field `status` in both types.
-const STATUS: u32 = 3;
+/// Number of the field `status`, which is the same in both types.
+const STATUS: u32 = invoice_resolved::STATUS;
+const _: () = assert!(STATUS == subscription_changed::STATUS);
 
 /// What says that payment fails.
 const BAD: [&str; 4] = ["failed", "uncollectible", "past_due", "unpaid"];

@@ -15,6 +15,7 @@ use crate::{
     calendar::{DAY, HOUR, Time},
     event::Event,
     expr::Type,
+    vocabulary::subscription_changed as field,
 };
 
 mod history;
@@ -26,17 +27,6 @@ use movement::Instant;
 pub use movement::MOVED;
 pub use term::ENDED;
 use term::Terms;
-
-/// Numbers of the fields of `subscription.changed`.
-mod field {
-    pub(super) const SUBSCRIPTION: u32 = 1;
-    pub(super) const PRODUCT: u32 = 2;
-    pub(super) const STATUS: u32 = 3;
-    pub(super) const MRR: u32 = 4;
-    pub(super) const CURRENCY: u32 = 5;
-    pub(super) const TERM_START: u32 = 7;
-    pub(super) const TERM_END: u32 = 8;
-}
 
 /// What begins within this of the first makes the account a customer with it.
 const TOGETHER: Time = HOUR;

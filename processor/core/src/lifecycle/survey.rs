@@ -13,19 +13,8 @@ use crate::{
     event::Event,
     expr::Type,
     rational::Rational,
+    vocabulary::survey_answered as field,
 };
-
-/// Numbers of the fields of `survey.answered`.
-mod field {
-    pub(super) const SURVEY: u32 = 1;
-    pub(super) const RESPONDENT: u32 = 2;
-    pub(super) const TICKET: u32 = 3;
-    pub(super) const KIND: u32 = 4;
-    pub(super) const SCORE: u32 = 5;
-    pub(super) const MIN: u32 = 6;
-    pub(super) const MAX: u32 = 7;
-    pub(super) const HIGHER_IS_BETTER: u32 = 8;
-}
 
 /// An answer to a survey. `effort` and `satisfaction` are in millionths.
 pub const ANSWER: FactType = FactType {
@@ -194,7 +183,7 @@ fn scaled(event: &Event<'_>) -> Option<Scaled> {
         "ces" => (1, 7, false),
         _ => (1, 5, true),
     };
-    let (low, high) = (number(field::MIN, low)?, number(field::MAX, high)?);
+    let (low, high) = (number(field::SCALE_MIN, low)?, number(field::SCALE_MAX, high)?);
     let share = number(field::SCORE, 0)?.sub(low)?.div(high.sub(low)?)?;
     let rest = Rational::integer(1).sub(share)?;
     let higher_is_better = event.data.flag(field::HIGHER_IS_BETTER).unwrap_or(higher_is_better);

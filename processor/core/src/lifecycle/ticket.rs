@@ -15,6 +15,7 @@ use crate::{
     account::{Decoder, Writer},
     calendar::{DAY, Time},
     event::Event,
+    vocabulary::{ticket_message, ticket_opened, ticket_status_changed},
 };
 
 mod facts;
@@ -24,21 +25,9 @@ mod tests;
 
 use one::{Step, Ticket};
 
-/// Numbers of the fields of `ticket.*`.
-mod field {
-    pub(super) const TICKET: u32 = 1;
-    pub(super) const CHANNEL: u32 = 2;
-    pub(super) const TOPIC: u32 = 3;
-    pub(super) const PRIORITY: u32 = 4;
-    pub(super) const OPENED_BY: u32 = 5;
-    pub(super) const AUTHOR: u32 = 2;
-    pub(super) const PUBLIC: u32 = 3;
-    pub(super) const TO: u32 = 2;
-}
-
-const OPENED: &str = "ticket.opened";
-const MESSAGE: &str = "ticket.message";
-const STATUS: &str = "ticket.status_changed";
+const OPENED: &str = ticket_opened::TYPE;
+const MESSAGE: &str = ticket_message::TYPE;
+const STATUS: &str = ticket_status_changed::TYPE;
 
 const TICKET_OPENED: FactId = super::id(&facts::OPENED);
 const CONTACT: FactId = super::id(&facts::CONTACT);
@@ -102,7 +91,7 @@ impl Lifecycle for Tickets {
     const KEPT: Time = 35 * DAY;
 
     fn about<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
-        Cow::Borrowed(event.data.text(field::TICKET))
+        Cow::Borrowed(event.data.text(ticket_opened::TICKET))
     }
 
     fn has(&self, about: &str) -> bool {
@@ -111,7 +100,7 @@ impl Lifecycle for Tickets {
 
     fn apply(&mut self, event: &Event<'_>, out: &mut Out<'_, '_>) {
         self.early.retain(|early| early.time == event.time);
-        let id = event.data.text(field::TICKET);
+        let id = event.data.text(ticket_opened::TICKET);
         // Doors ask for it; what has none would be found by no later event.
         if id.is_empty() {
             return;

@@ -7,10 +7,14 @@ use crate::{
     event::Event,
     lifecycle::Out,
     rational::Rational,
+    vocabulary::{
+        opportunity_changed as changed, opportunity_closed as closed, opportunity_opened as opened,
+        opportunity_reopened as reopened,
+    },
 };
 
 /// Number of the field that names the deal, in each of the events.
-pub(super) const DEAL: u32 = 1;
+pub(super) const DEAL: u32 = opened::OPPORTUNITY;
 
 /// Numbers of the other fields, by event type; 0 for none.
 struct Numbers {
@@ -26,9 +30,32 @@ struct Numbers {
 
 const NONE: Numbers =
     Numbers { kind: 0, stage: 0, amount: 0, currency: 0, probability: 0, owner: 0, outcome: 0, reason: 0 };
-const OPENED: Numbers = Numbers { kind: 2, stage: 3, amount: 4, currency: 5, probability: 6, owner: 7, ..NONE };
-const CLOSED: Numbers = Numbers { outcome: 2, amount: 3, currency: 4, reason: 5, ..NONE };
-const REOPENED: Numbers = Numbers { stage: 2, ..NONE };
+const OPENED: Numbers = Numbers {
+    kind: opened::KIND,
+    stage: opened::STAGE,
+    amount: opened::AMOUNT,
+    currency: opened::CURRENCY,
+    probability: opened::PROBABILITY,
+    owner: opened::OWNER,
+    ..NONE
+};
+const CHANGED: Numbers = Numbers {
+    kind: changed::KIND,
+    stage: changed::STAGE,
+    amount: changed::AMOUNT,
+    currency: changed::CURRENCY,
+    probability: changed::PROBABILITY,
+    owner: changed::OWNER,
+    ..NONE
+};
+const CLOSED: Numbers = Numbers {
+    outcome: closed::OUTCOME,
+    amount: closed::AMOUNT,
+    currency: closed::CURRENCY,
+    reason: closed::REASON,
+    ..NONE
+};
+const REOPENED: Numbers = Numbers { stage: reopened::STAGE, ..NONE };
 
 /// What an event does to a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +99,7 @@ impl Change {
     pub(super) fn new(event: &Event<'_>, out: &Out<'_, '_>) -> Change {
         let (kind, numbers) = match event.kind {
             "opportunity.opened" => (Kind::Opened, OPENED),
-            "opportunity.changed" => (Kind::Changed, OPENED),
+            "opportunity.changed" => (Kind::Changed, CHANGED),
             "opportunity.closed" => (Kind::Closed, CLOSED),
             _ => (Kind::Reopened, REOPENED),
         };

@@ -2,12 +2,13 @@
 //!
 //! It knows nothing of other tickets.
 
-use super::{AGAIN, ANSWERED, CONTACT, MESSAGE, OPEN, SOLVED, STATUS, TICKET_OPENED, WAITING, field};
+use super::{AGAIN, ANSWERED, CONTACT, MESSAGE, OPEN, SOLVED, STATUS, TICKET_OPENED, WAITING};
 use crate::{
     account::{Decoder, Writer},
     calendar::Time,
     event::Event,
     lifecycle::{Fact, FactId, Kept, Out, Slot},
+    vocabulary::{ticket_message, ticket_opened, ticket_status_changed},
 };
 
 /// What an event does to a ticket that is open.
@@ -33,12 +34,12 @@ impl Step {
     /// `None` for an event that changes nothing: a message of a bot, a private one of an agent.
     pub(super) fn of(event: &Event<'_>) -> Option<Step> {
         match event.kind {
-            MESSAGE => match event.data.text(field::AUTHOR) {
+            MESSAGE => match event.data.text(ticket_message::AUTHOR) {
                 "customer" => Some(Step::Contact),
-                "agent" if event.data.flag(field::PUBLIC) != Some(false) => Some(Step::Answer),
+                "agent" if event.data.flag(ticket_message::PUBLIC) != Some(false) => Some(Step::Answer),
                 _ => None,
             },
-            STATUS => match event.data.text(field::TO) {
+            STATUS => match event.data.text(ticket_status_changed::TO) {
                 "open" | "pending" => Some(Step::Open),
                 "reopened" => Some(Step::Reopened),
                 "solved" => Some(Step::Solved),
@@ -115,10 +116,10 @@ impl Ticket {
         let text = |number: u32| event.data.text(number).into();
         Ticket {
             id: id.into(),
-            topic: text(field::TOPIC),
-            channel: text(field::CHANNEL),
-            priority: text(field::PRIORITY),
-            by_agent: event.data.text(field::OPENED_BY) == "agent",
+            topic: text(ticket_opened::TOPIC),
+            channel: text(ticket_opened::CHANNEL),
+            priority: text(ticket_opened::PRIORITY),
+            by_agent: event.data.text(ticket_opened::OPENED_BY) == "agent",
             custom,
             opened: event.time,
             last: event.time,
