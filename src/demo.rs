@@ -6,7 +6,7 @@
 //! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves. The doors of
 //! a fleet open when the year is over: they tick the time of the wall, after which the year would be late.
 //!
-//! The data directory holds, besides what every one does, `demo`: seed, accounts and first day of the company.
+//! The data directory also holds the file `demo`: seed, accounts and first day of the company.
 
 mod course;
 mod fleet;
@@ -64,7 +64,7 @@ const DOORS: usize = 2;
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Where a folder remembers its company.
 const FILE: &str = "demo";
-/// Raised when the same seed becomes another company: a folder goes on with the one that it began with, or not at all.
+/// Raised when a seed gives another company than before: a folder of an older version is then refused.
 const VERSION: &str = "1";
 
 /// Arguments of `vitals demo`.

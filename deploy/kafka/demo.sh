@@ -5,7 +5,7 @@
 #   demo.sh VITALS [--data DIR] [FLAGS OF vitals demo]
 #
 # Everything is below DIR (without one: a new folder among the temporary files): the broker in DIR/kafka, what each
-# process says in DIR/ROLE-N.log. The same DIR again goes on with the same company. Ctrl-C ends all of it.
+# process says in DIR/ROLE-N.log. Started again with the same DIR, it continues with the same company. Ctrl-C ends all of it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

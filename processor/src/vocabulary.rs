@@ -1,6 +1,6 @@
 //! The numbers of the vocabulary that the engine knows (`processor/core/src/vocabulary.rs`) are those of the table.
 //!
-//! `UPDATE_VOCABULARY=1 cargo test --release -p processor vocabulary` writes them anew after a change of `event.proto`.
+//! `UPDATE_VOCABULARY=1 cargo test --release -p processor vocabulary` renews them after a change of `event.proto`.
 
 use std::fmt::Write as _;
 

@@ -20,7 +20,7 @@ pub(crate) struct Money {
 /// Promoter, passive or detractor.
 pub(crate) type Class = &'static str;
 
-/// What the books are told.
+/// An entry of the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
     /// Nothing that a total is made of.

@@ -1,4 +1,4 @@
-//! What happens, before it is on its way: an event for the door, what the books are told, or both.
+//! What happens, before it is sent: an event for the door, an entry of the books, or both.
 //!
 //! Invariant: ids are made of an actor and its own count, so they do not depend on the order in which actors are visited.
 

@@ -534,7 +534,7 @@ impl Rollup {
         let Rollup { rows, lines, windows, .. } = self;
         let id = |line: u32| lines.list[line as usize].id;
         rows.flush(id, |kind, opens, line, row| each(&stored_key(windows.kind(kind), opens, line), row))?;
-        rows.let_go(keep, |key| lines.list[key.line as usize].stored = true);
+        rows.evict(keep, |key| lines.list[key.line as usize].stored = true);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Rows as last published: what a new value is compared with.
 //!
-//! Invariants: every row that is not final is held, so that it is known when it becomes final; others may be let go after
+//! Invariants: every row that is not final is held, so that it is known when it becomes final; others may be evicted after
 //! a flush and are supplied again when a correction comes to them. A row is held small (some 60 bytes): a group has one for
 //! each metric and window, of `trailing 30d` alone thirty.
 
@@ -186,8 +186,8 @@ impl Rows {
         Ok(())
     }
 
-    /// With more than `keep` rows held, those that are final are let go, each told to `gone`. After a flush.
-    pub(super) fn let_go(&mut self, keep: usize, mut gone: impl FnMut(Key)) {
+    /// With more than `keep` rows held, evicts those that are final and calls `evicted` for each. After a flush.
+    pub(super) fn evict(&mut self, keep: usize, mut evicted: impl FnMut(Key)) {
         if self.count <= keep {
             return;
         }
@@ -195,7 +195,7 @@ impl Rows {
         self.held.retain(|(kind, opens), rows| {
             rows.retain(|line, held| {
                 if held.row.is_final {
-                    gone(Key { kind: *kind, opens: *opens, line: *line });
+                    evicted(Key { kind: *kind, opens: *opens, line: *line });
                 }
                 !held.row.is_final
             });
