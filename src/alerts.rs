@@ -114,7 +114,7 @@ fn readable(value: f64, metric: Option<&MetricInfo>, alert: &Alert) -> String {
     let currency = alert.dimensions.get("currency").map_or("", String::as_str);
     let unit = metric.map_or("", |metric| metric.unit.as_str());
     let text = number::alone(value, unit, currency);
-    if currency.is_empty() && unit.starts_with("money") { format!("{text} minor units") } else { text }
+    if currency.is_empty() && number::is_money(unit) { format!("{text} minor units") } else { text }
 }
 
 /// One line of JSON.

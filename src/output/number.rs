@@ -21,10 +21,11 @@ pub(crate) enum Notation {
 }
 
 impl Notation {
-    /// For values of this unit; money needs its currency, without one it stays in minor units.
+    /// For values of this unit; money needs its currency, without one it stays in minor units. What is counted by
+    /// currency, such as the retention of revenue, is no money.
     pub(crate) fn of(unit: &str, currency: &str, values: impl IntoIterator<Item = f64>) -> Self {
         match unit {
-            _ if !currency.is_empty() => Notation::Money(places(currency)),
+            _ if is_money(unit) && !currency.is_empty() => Notation::Money(places(currency)),
             "ratio" => Notation::Percent,
             "seconds" => Notation::Duration,
             "days" => Notation::Days,
@@ -44,10 +45,19 @@ impl Notation {
     }
 }
 
-/// A value on its own, with its currency.
+/// Whether values of this unit are amounts: `money`, `money per day`.
+pub(crate) fn is_money(unit: &str) -> bool {
+    unit.starts_with("money")
+}
+
+/// A value on its own, with its currency: `12.50 EUR`, `98.50 % (EUR)`.
 pub(crate) fn alone(value: f64, unit: &str, currency: &str) -> String {
     let text = Notation::of(unit, currency, [value]).text(value);
-    if currency.is_empty() { text } else { format!("{text} {currency}") }
+    match currency {
+        "" => text,
+        _ if is_money(unit) => format!("{text} {currency}"),
+        _ => format!("{text} ({currency})"),
+    }
 }
 
 /// Money of minor units in major units, with all the currency's decimals: a plain decimal number.
@@ -148,7 +158,10 @@ mod tests {
             (9_007_199_254_740_993.0, "money", "EUR", "90,071,992,547,409.92 EUR"),
             (1_234.5, "money", "EUR", "12.34 EUR"),
             (1_235.5, "money", "EUR", "12.36 EUR"),
+            (1_250.0, "money per day", "EUR", "12.50 EUR"),
             (0.125, "ratio", "", "12.50 %"),
+            (1.014_149, "ratio", "EUR", "101.41 % (EUR)"),
+            (7.0, "count", "EUR", "7 (EUR)"),
             (-0.000_01, "ratio", "", "0.00 %"),
             (12.5, "ratio", "", "1,250.00 %"),
             (7.0, "count", "", "7"),

@@ -117,8 +117,8 @@ fn cells(row: &Row) -> Vec<String> {
     let (series, point) = (&row.series, &row.point);
     let time = |at: Option<i64>| at.map(rfc3339).unwrap_or_default();
     let value = |value: f64| match series.currency.as_str() {
-        "" => value.to_string(),
-        currency => number::decimal(value, currency),
+        currency if !currency.is_empty() && number::is_money(&series.unit) => number::decimal(value, currency),
+        _ => value.to_string(),
     };
     vec![
         series.metric.clone(),

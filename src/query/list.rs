@@ -75,8 +75,8 @@ pub(crate) fn notations(answer: &Answer<'_>) -> Vec<Notation> {
     let values = || answer.rows.iter().filter_map(|row| row.point.value);
     let plain = Notation::of(unit, "", values());
     let of = |row: &Row| match row.series.currency.as_str() {
-        "" => plain.clone(),
-        currency => Notation::of(unit, currency, []),
+        currency if !currency.is_empty() && number::is_money(unit) => Notation::of(unit, currency, []),
+        _ => plain.clone(),
     };
     answer.rows.iter().map(of).collect()
 }

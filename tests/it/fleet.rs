@@ -16,6 +16,7 @@ use eventlog::{
     Cleanup, Commit, Log, Output, TopicSpec, embedded,
     kafka::{self, Kafka, local},
 };
+use processor_core::catalog::BUILT_IN;
 
 use crate::{
     data::{Data, Sequences, assert_same_rows, assert_same_sequences, records, sequences, without_ticks},
@@ -200,6 +201,38 @@ impl Drop for Process {
     }
 }
 
+/// Metrics of a fleet: one of each kind of measure, as every metric has a topic of its own to be read and compared.
+const METRICS: [&str; 17] = [
+    "events",
+    "orders",
+    "net_revenue",
+    "avg_purchase_value_net",
+    "customers",
+    "customer_churn_rate",
+    "customer_lifetime_value",
+    "engagement_rate",
+    "nps",
+    "net_new_mrr",
+    "net_revenue_retention",
+    "lead_conversion_rate",
+    "pipeline_value",
+    "response_time",
+    "response_time_p90",
+    "account_value",
+    "silence",
+];
+
+/// The built-in catalog, less the metrics that a fleet leaves out.
+pub(crate) fn catalog() -> String {
+    let (head, metrics) = BUILT_IN.split_once("\nmetrics:\n").unwrap();
+    let of =
+        |part: &&str, name: &str| part.strip_prefix("  - name: ").is_some_and(|rest| rest.lines().next() == Some(name));
+    let parts: Vec<&str> =
+        metrics.split_inclusive("\n\n").filter(|part| METRICS.iter().any(|name| of(part, name))).collect();
+    assert_eq!(parts.len(), METRICS.len(), "a metric of the fleet is not built in");
+    format!("{head}\nmetrics:\n{}", parts.concat())
+}
+
 /// Processes on one data folder and one broker.
 pub(crate) struct Fleet {
     pub(crate) data: Data,
@@ -237,8 +270,9 @@ impl Fleet {
         let broker = broker(data.path().with_file_name("broker"));
         let checkpoints = data.path().with_file_name("checkpoints");
         let Settings { session, instance } = settings;
+        let catalog = data.file("catalog.yaml", catalog());
         let config = format!(
-            "[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"{}s\"\ninstance = {instance:?}\n\
+            "[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"{}s\"\ninstance = {instance:?}\n\
              transaction_timeout = \"{}s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n",
             session.as_secs(),
             TRANSACTION_TIMEOUT.as_secs()
@@ -442,7 +476,10 @@ impl Fleet {
     /// The same events, partition by partition, processed by one process that nothing disturbs.
     pub(crate) fn undisturbed(&self) -> Data {
         assert_eq!(self.broker.open_transactions(), Vec::<String>::new());
-        let data = Data::new().config(&format!("[log]\npartitions = {}\n", self.partitions));
+        let data = Data::new();
+        let catalog = data.file("catalog.yaml", catalog());
+        let data =
+            data.config(&format!("[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {}\n", self.partitions));
         {
             let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
             let spec = TopicSpec { name: EVENTS.to_owned(), partitions: self.partitions, cleanup: Cleanup::Keep };

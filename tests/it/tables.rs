@@ -163,6 +163,47 @@ fn currencies_are_columns_and_never_added() {
 }
 
 #[test]
+fn a_ratio_by_currency_is_no_money() {
+    let subscribed = |id: &str, day: &str, mrr: i64, currency: &str| {
+        let data = format!(
+            r#"{{"subscription":"s-{currency}","product":"p","status":"active","mrr":{mrr},"currency":"{currency}"}}"#
+        );
+        let time = format!("2024-{day}T10:00:00Z");
+        format!(
+            r#"{{"id":"{id}","type":"subscription.changed","time":"{time}","account":"{currency}","data":{data}}}{}"#,
+            '\n'
+        )
+    };
+    let lines = [
+        subscribed("1", "01-01", 10_000, "EUR"),
+        subscribed("2", "01-01", 10_000, "JPY"),
+        subscribed("3", "02-05", 9_000, "EUR"),
+        subscribed("4", "02-05", 12_000, "JPY"),
+    ];
+    let data = Data::new();
+    let file = data.file("events.ndjson", lines.concat());
+    data.import(&file, &["--until", "2024-03-01"]).done();
+    expect_test::expect![[r#"
+         Net revenue retention, by month (UTC)
+        ─────────────────────────────────
+         month            EUR        JPY
+        ─────────────────────────────────
+         2024-01            –          –
+         2024-02 *    90.00 %   120.00 %
+         2024-03 *   100.00 %   100.00 %
+         trend             ▁█         █▁
+        ─────────────────────────────────
+         * still open   – no denominator
+    "#]]
+    .assert_eq(&text(&data, &["query", "net_revenue_retention"]));
+
+    let csv = data.run(["query", "net_revenue_retention", "--format", "csv"]).done().out;
+    for row in [",EUR,0.9,9000,10000,ratio,", ",JPY,1.2,12000,10000,ratio,"] {
+        assert!(csv.contains(row), "{csv}");
+    }
+}
+
+#[test]
 fn accounts_are_a_list_that_says_how_many_there_are() {
     expect_test::expect![[r#"
          Account value in EUR so far, by account
