@@ -34,6 +34,7 @@ use rdkafka::{
 };
 
 mod assign;
+mod closing;
 mod config;
 mod consumer;
 mod context;

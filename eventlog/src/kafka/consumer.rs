@@ -28,8 +28,8 @@ use rdkafka::{
 };
 
 use super::{
-    Context, Shared, assign, config::Config, context::Rebalance, errors, fence::Membership, native, number, offset,
-    producer::Writer, repeats,
+    Context, Shared, assign, closing::Closing, config::Config, context::Rebalance, errors, fence::Membership, native,
+    number, offset, producer::Writer, repeats,
 };
 use crate::{Assignment, Consumer, Error, Header, Poll, Producer, Record, Result, Stored};
 
@@ -37,7 +37,7 @@ use crate::{Assignment, Consumer, Error, Header, Poll, Producer, Record, Result,
 pub(super) struct Reader {
     log: Arc<Shared>,
     topic: String,
-    client: Arc<BaseConsumer<Context>>,
+    client: Arc<Closing<BaseConsumer<Context>>>,
     /// As what it is in a group, if it is in one.
     membership: Option<Membership>,
     cursors: BTreeMap<u32, Cursor>,
@@ -95,7 +95,8 @@ impl Reader {
         }
         let cursors: BTreeMap<_, _> = manual.into_iter().map(|(p, offset)| (p, Cursor::at(offset))).collect();
         let moved = !cursors.is_empty();
-        let (client, topic) = (Arc::new(client), topic.to_owned());
+        let closing = Closing::new(client, format!("consumer of topic {topic}"), log.config.request_timeout);
+        let (client, topic) = (Arc::new(closing), topic.to_owned());
         let membership = group.map(|group| Membership {
             full: log.full(&group),
             group,

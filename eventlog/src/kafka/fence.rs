@@ -29,7 +29,7 @@ use std::{
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use super::{Context, native};
+use super::{Context, closing::Closing, native};
 
 /// Length of the UUID in a member id, and of the hyphen before it.
 const SUFFIX: usize = 37;
@@ -43,12 +43,12 @@ pub(super) struct Membership {
     pub(super) full: String,
     /// `group.instance.id`, for a static member.
     pub(super) instance: Option<String>,
-    pub(super) member: Weak<BaseConsumer<Context>>,
+    pub(super) member: Weak<Closing<BaseConsumer<Context>>>,
 }
 
 impl Membership {
     /// The consumer, while it is open.
-    pub(super) fn client(&self) -> Option<Arc<BaseConsumer<Context>>> {
+    pub(super) fn client(&self) -> Option<Arc<Closing<BaseConsumer<Context>>>> {
         self.member.upgrade()
     }
 

@@ -32,6 +32,7 @@ use rdkafka::{
 
 use super::{
     Context, DELETED, Shared,
+    closing::Closing,
     config::Config,
     errors,
     fence::{self, Fence, Membership},
@@ -49,7 +50,7 @@ const OPENING: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     log: Arc<Shared>,
     name: String,
-    client: BaseProducer<Context>,
+    client: Closing<BaseProducer<Context>>,
     membership: Option<Membership>,
     /// Metadata of the groups in which no member stands behind this producer. It never changes.
     outside: HashMap<String, Arc<ConsumerGroupMetadata>>,
@@ -101,6 +102,7 @@ impl Writer {
         let fail = |error| errors::broker(format!("producer {name}"), &error);
         let settings = Config::observed(log.config.producer(&log.full(name)), &log.full(name));
         let client: BaseProducer<Context> = settings.create_with_context(Context::new(&log.config)).map_err(fail)?;
+        let client = Closing::new(client, format!("producer {name}"), log.config.request_timeout);
         open(&client, log.config.request_timeout)
             .map_err(|error| errors::unreached(format!("producer {name}"), &error, client.context()))?;
         client.context().reached();
