@@ -114,14 +114,16 @@ pub struct Measure {
     /// Filter over the fields of the fact, or over the traits of the accounts.
     #[serde(rename = "where")]
     pub filter: Option<Spanned<String>>,
-    /// Of a level: `start` or `end` (default); of a quantile: `p50`, `p90`.
+    /// Of a level and of `among: customer`: `start` or `end` (default); of a quantile: `p50`, `p90`.
     pub at: Option<Spanned<String>>,
-    /// Of `distinct`: only accounts that are a `customer` at the end.
+    /// Of `distinct`: only accounts that are a `customer`.
     pub among: Option<Spanned<String>>,
     /// Of a cohort: their state at the end, `lost`.
     pub then: Option<Spanned<String>>,
     /// Of `count: customer_lost`: `start` takes the traits of the start that the loss ends.
     pub traits: Option<Spanned<String>>,
+    /// Of what happened so many days before the window, such as `30d`.
+    pub lag: Option<Spanned<String>>,
 }
 
 fn one() -> u32 {

@@ -20,7 +20,7 @@ use crate::{
         journal::Effect,
         order::{self, order_part, order_values, refund_part, refund_values, shares},
     },
-    plan::{Loss, Trigger},
+    plan::{Among, Loss, Trigger},
 };
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
@@ -152,7 +152,9 @@ impl Fold<'_> {
     fn live(&mut self, account: &mut Account, step: impl FnOnce(&mut Sections, &mut Out<'_, '_>)) -> Vec<bool> {
         let mut active = vec![false; account.active.len()];
         let Account { sections, traits, totals, .. } = account;
-        step(sections, &mut Out { context: &mut self.context, traits, totals, active: &mut active });
+        let mut out = Out { context: &mut self.context, traits, totals, active: &mut active };
+        step(sections, &mut out);
+        sections.share(&out);
         active
     }
 
@@ -171,7 +173,8 @@ impl Fold<'_> {
         let facts = &self.context.groups.of[ORDER.place()];
         self.context.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
         self.context.total(&mut account.totals, ORDER, &fact, 1);
-        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
+        let sold = self.live(account, |sections, out| sections.sale.ordered(order, event, out));
+        self.active(account, facts, &fact, was, &sold, |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == ORDER || (*id == STARTED && !was.0),
             Trigger::Type(_) => false,
@@ -222,6 +225,7 @@ impl Fold<'_> {
         account.customer.runs.reserve_exact(1);
         account.customer.runs.push(Run { start: at, end: Time::MAX, profile: fact.profile });
         self.forget(account, at);
+        self.live(account, |sections, out| sections.sale.started(at, out));
         self.context.emit(&self.context.groups.of[STARTED.place()], &fact, 1, Vec::new);
         self.level(account.traits.now(), at, 1);
     }
@@ -327,7 +331,11 @@ impl Fold<'_> {
     /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
     /// activity.
     fn engaged(&mut self, account: &Account, number: usize, at: Time, was: (bool, u32), new: Option<Time>) {
-        let everybody = !self.context.plan.activities[number].among_customers;
+        let among = self.context.plan.activities[number].among;
+        if among == Among::CustomersAtStart {
+            return self.sold(account, number, new);
+        }
+        let everybody = among == Among::Everybody;
         let is = (account.customer.is_one(), account.traits.now());
         let active = account.active[number];
         let before = Standing { counts: everybody || was.0, profile: was.1, active };
@@ -340,6 +348,18 @@ impl Fold<'_> {
                 count += 1;
             });
             self.context.of_accounts(*group, 0, &changes[..count]);
+        }
+    }
+
+    /// Counts the account in the windows of the activity at `new` that hold no earlier one, where it was a customer at
+    /// their start.
+    fn sold(&mut self, account: &Account, number: usize, new: Option<Time>) {
+        let Some(at) = new else { return };
+        for (kind, group) in &self.context.groups.engaged[number] {
+            let mut changes = Vec::new();
+            let (customer, traits, before) = (&account.customer, &account.traits, account.active[number]);
+            cohort::sold(self.context.calendar, *kind, at, before, customer, traits, |change| changes.push(change));
+            self.context.of_accounts(*group, 0, &changes);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     event::Event,
 };
 
+pub mod cost;
 pub mod customer;
 pub mod deal;
 pub mod fact;
@@ -28,6 +29,7 @@ pub mod offer;
 pub mod order;
 pub mod out;
 pub mod payment;
+pub mod sale;
 pub mod subscription;
 pub mod survey;
 pub mod ticket;
@@ -160,6 +162,13 @@ macro_rules! lifecycles {
                 $(self.$name.prune(latest.saturating_sub(<$state>::KEPT));)*
             }
 
+            /// Tells what was sold what subscriptions have just brought about.
+            pub fn share(&mut self, out: &Out<'_, '_>) {
+                if let Some(news) = self.subscription.news() {
+                    self.sale.learn(news, out);
+                }
+            }
+
             /// Whether no lifecycle has any state.
             pub fn is_empty(&self) -> bool {
                 *self == Sections::default()
@@ -205,6 +214,8 @@ lifecycles! {
     deal: deal::Deals,
     ticket: ticket::Tickets,
     offer: offer::Offers,
+    sale: sale::Sales,
+    cost: cost::Costs,
 }
 
 const COUNT: usize = {

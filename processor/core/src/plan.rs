@@ -29,7 +29,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 10;
+const ALGORITHM: u32 = 11;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +109,8 @@ pub type Kept = (Trigger, Option<Field>, Option<usize>);
 pub enum Slicing {
     /// Local hours.
     Hours,
+    /// Local days, this many after the facts: a window holds what happened so many days earlier.
+    Later(u16),
     /// One slice a window of this kind, at its start: decided where the account lives.
     Window(Kind),
     /// Local days; the sum of all up to a day is the value of the trailing window that ends with it.
@@ -176,13 +178,24 @@ pub struct Bundle {
     pub columns: Vec<Column>,
 }
 
+/// Which accounts a count of active ones is among.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// All.
+    Everybody,
+    /// Customers at the end of the window, with the traits that they have there.
+    CustomersAtEnd,
+    /// Customers at the start of the window, with the traits that they have there.
+    CustomersAtStart,
+}
+
 /// Accounts are active when one of these happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
     /// Facts and event types.
     pub triggers: Vec<Trigger>,
-    /// Whether only customers count.
-    pub among_customers: bool,
+    /// Which accounts count.
+    pub among: Among,
     /// Filter over the fact or event.
     pub filter: Option<String>,
 }
@@ -355,7 +368,7 @@ impl Plan {
             builder.mistakes.push(mistake);
             Vec::new()
         });
-        builder.plan.activities.push(Activity { triggers, among_customers: true, filter: None });
+        builder.plan.activities.push(Activity { triggers, among: Among::CustomersAtEnd, filter: None });
         for written in &catalog.metrics {
             let name = &written.name.value;
             if catalog.metrics.iter().filter(|other| other.name.value == *name).count() > 1 {
@@ -577,7 +590,7 @@ impl Builder {
             Column::Lost { .. } => true,
             Column::Fact { trigger, .. } => of_customers(trigger),
             Column::Retained { .. } => false,
-            Column::Engaged { activity, .. } => self.plan.activities[*activity].among_customers,
+            Column::Engaged { activity, .. } => self.plan.activities[*activity].among != Among::Everybody,
         });
         if by_column || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
             read.push_str(&format!(" silent_after {}", settings.silent_after));
@@ -711,6 +724,7 @@ impl Builder {
             return Err(Error::at(&by[index], message));
         }
         let slicing = match kind {
+            _ if measure.lag > 0 => Slicing::Later(measure.lag),
             _ if !measure.per_window => Slicing::Hours,
             Kind::Trailing(days) => Slicing::Trailing(days),
             kind => Slicing::Window(kind),
@@ -891,6 +905,7 @@ fn definition(written: &Written, reads: &str) -> String {
                 &m.among,
                 &m.then,
                 &m.traits,
+                &m.lag,
             ];
             (name, parts.map(text))
         })

@@ -1,5 +1,5 @@
 //! Columns decided at the account, window by window: churned customers, losses by the traits of
-//! their start, active accounts.
+//! their start, active accounts, customers that were sold more.
 //!
 //! For a calendar kind an account stands in the one window that holds the instant. For `trailing`
 //! it stands in the windows of a range of days: +1 on the first day, -1 after the last, so that the
@@ -142,6 +142,35 @@ pub fn returned(
                 && let Some(profile) = group(start)
             {
                 add((profile, start, -1));
+            }
+        }
+    }
+}
+
+/// What an activity at `at` adds to the customers at the start of windows that were active in them; `before` is the
+/// activity before it, [`Time::MIN`] for none.
+pub fn sold(
+    calendar: &mut Calendar,
+    kind: Kind,
+    at: Time,
+    before: Time,
+    customer: &Customer,
+    traits: &Traits,
+    mut add: impl FnMut(Change),
+) {
+    let group = |start: Time| customer.at(start).then(|| traits.before(start));
+    match kind {
+        Kind::Trailing(days) => {
+            let (first, days) = (calendar.day(at), i32::from(days));
+            let counted = if before == Time::MIN { first } else { calendar.day(before) + days };
+            ranges(calendar, first.max(counted), first + days, days, &group, 1, add);
+        }
+        kind => {
+            let start = calendar.window(kind, at).start;
+            if before < start
+                && let Some(profile) = group(start)
+            {
+                add((profile, start, 1));
             }
         }
     }

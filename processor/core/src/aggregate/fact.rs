@@ -7,7 +7,7 @@ use super::{
     quantile::bucket,
 };
 use crate::{
-    calendar::Time,
+    calendar::{Calendar, Day, Time},
     event::{Body, Custom, Usage},
     expr::{Value, Values},
     lifecycle::{Fact, Part, Slot},
@@ -156,6 +156,8 @@ pub struct Emitter<'a> {
     pub plan: &'a Plan,
     /// Its groups.
     pub groups: &'a Groups,
+    /// Local days.
+    pub calendar: &'a mut Calendar,
     /// Values of the traits.
     pub profiles: &'a Profiles,
     /// Texts of dimensions.
@@ -196,7 +198,14 @@ impl Emitter<'_> {
             let profile = if group.by_traits { fact.profile } else { 0 };
             let values = dims.iter().map(|dim| self.names.number(&view.dimension(dim)));
             let set = self.deltas.set(*number, currency, profile, values);
-            let row = self.deltas.row(set, self.slice, facts.terms.len());
+            let slice = match group.later {
+                0 => self.slice,
+                days => {
+                    let day = self.calendar.day(fact.time) + Day::from(days);
+                    self.calendar.midnight(day)
+                }
+            };
+            let row = self.deltas.row(set, slice, facts.terms.len());
             for ((amount, filter), sum) in facts.terms.iter().zip(row) {
                 if filter.is_none_or(|number| self.plan.filters[number].holds(&view)) {
                     let times = if *amount == Amount::Entered { self.entered } else { self.sign };

@@ -73,6 +73,8 @@ pub struct Group {
     pub money: bool,
     /// The field whose bucket does, last.
     pub bucket: Option<&'static str>,
+    /// Days that rows lie after the facts.
+    pub later: u16,
     /// Of measures of accounts: the filter over traits of each term.
     pub filters: Vec<Option<usize>>,
     /// Where rows go.
@@ -147,7 +149,7 @@ impl Moved {
             let kind = match bundle.slicing {
                 Slicing::Window(kind) => kind,
                 Slicing::Trailing(days) => Kind::Trailing(days),
-                Slicing::Hours => Kind::Hour,
+                Slicing::Hours | Slicing::Later(_) => Kind::Hour,
             };
             for (place, column) in bundle.columns.iter().enumerate() {
                 let followed = |filter: &Option<String>| (number, place, plan.filter(filter.as_deref()));
@@ -247,10 +249,11 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Add
         let target = Target { bundle: same[0].0, columns: columns.collect() };
 
         let dims: Vec<Dim> = bundle.dims.iter().filter(|dim| !matches!(dim, Dim::Trait(_))).cloned().collect();
+        let later = if let Slicing::Later(days) = bundle.slicing { days } else { 0 };
         let by_traits = dims.is_empty() || dims.len() < bundle.dims.len();
         let alike = |group: &Group| {
-            let same = (&group.dims, group.by_traits, group.money, group.bucket);
-            same == (&dims, by_traits, bundle.money, bundle.bucket)
+            let same = (&group.dims, group.by_traits, group.money, group.bucket, group.later);
+            same == (&dims, by_traits, bundle.money, bundle.bucket, later)
         };
         if let Some(group) = list[first..].iter_mut().find(|group| alike(group)) {
             group.targets.push(target);
@@ -260,7 +263,7 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Add
         let of_parts = places.iter().any(|place| matches!(place, DimensionAt::Slot(at) if *at >= facts.whole));
         places.extend(bundle.bucket.map(|name| DimensionAt::Bucket(place_of(of, name))));
         let (money, bucket) = (bundle.money, bundle.bucket);
-        let group = Group { dims, by_traits, money, bucket, targets: vec![target], ..Group::default() };
+        let group = Group { dims, by_traits, money, bucket, later, targets: vec![target], ..Group::default() };
         let number = push(list, group);
         if of_parts { &mut facts.of_parts } else { &mut facts.of_whole }.push((number, places));
     }

@@ -174,6 +174,19 @@ fn plan() -> Arc<Plan> {
       value: {sum: offer_accepted, of: value, where: offer != \"1\"}
     value: value
 
+  - name: costs
+    title: Costs
+    description: Costs as they are spent and later, and what is sold more.
+    unit: money
+    windows: [1d, trailing 30d]
+    by: [[], [custom.bot]]
+    measures:
+      spent: {sum: cost, of: amount, where: 'bucket == \"retention\"'}
+      before: {sum: cost, of: amount, lag: 7d}
+      up: {count: upsell}
+      cross: {count: cross_sell}
+    value: spent + before * (up + cross)
+
   - name: deal_stages
     title: Deals by stage
     description: The levels and the visits.
@@ -238,7 +251,9 @@ fn plan() -> Arc<Plan> {
       accepting: {distinct: offer.accepted, where: 'kind == \"upsell\"'}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
       writing: {distinct: customer_contact, where: topic == \"1\"}
-    value: writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
+      upsold: {distinct: upsell, among: customer, at: start, where: 'plan == \"1\"'}
+      cross_sold: {distinct: cross_sell, among: customer, at: start}
+    value: upsold + cross_sold + writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -417,7 +432,22 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         };
         Said { kind, data, ..Said::default() }
     });
-    prop_oneof![1 => answer, 3 => subscription, 1 => invoice, 1 => lead, 2 => deal, 2 => ticket(), 1 => offer]
+    let cost = (0_u8..2, 0_i64..200, 0_i32..500, 0_i32..40).prop_map(|(bucket, amount, start, days)| {
+        let bucket = ["acquisition", "retention"][usize::from(bucket)];
+        let (from, to) = if days > 0 { (date(start), date(start + days)) } else { ("", "") };
+        let fields = [(1, bucket), (2, text(format!("#{amount}"))), (3, "USD"), (4, "web"), (6, from), (7, to)];
+        Said { kind: "cost.recorded", data: Fields::of(&fields), ..Said::default() }
+    });
+    prop_oneof![
+        1 => answer,
+        4 => subscription,
+        1 => invoice,
+        1 => lead,
+        2 => deal,
+        2 => ticket(),
+        1 => offer,
+        1 => cost,
+    ]
 }
 
 /// The date of a day since 1970-01-01.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, FactId, FactType, FieldType, Lifecycle, Out, Slot, Sort, Spelling};
+use super::{Fact, FactId, FactType, FieldType, Lifecycle, Out, Slot, Sort, Spelling, sale};
 use crate::{
     account::{Decoder, Writer},
     calendar::Time,
@@ -63,6 +63,7 @@ impl Lifecycle for Offers {
         let (currency, values) = (out.context.currency(text(field::CURRENCY)), [kind, product, offer, value]);
         let fact = Fact::new(event.time, out.profile(), Some(event));
         out.happen(ACCEPTED_ID, &Fact { currency, values: &values, ..fact });
+        sale::accepted(text(field::KIND), text(field::PRODUCT), event, out);
     }
 
     fn prune(&mut self, horizon: Time) {

@@ -14,7 +14,7 @@ use crate::{
     calendar::{Calendar, Kind, Time},
     event::Custom,
     lifecycle::customer::Traits,
-    plan::{Plan, Trigger},
+    plan::{Activity, Plan, Trigger},
     series::{Deltas, Names, Profiles},
 };
 
@@ -47,8 +47,9 @@ impl Context<'_> {
     /// Where facts of a time go. `entered` says how often something comes to stand.
     fn emitter(&mut self, time: Time, times: i128, entered: i128) -> Emitter<'_> {
         let slice = self.slice(time);
-        let Context { plan, groups, profiles, names, deltas, sign, .. } = self;
-        Emitter { plan, groups, profiles, names, deltas, slice, sign: *sign * times, entered: *sign * entered }
+        let Context { plan, groups, calendar, profiles, names, deltas, sign } = self;
+        let (sign, entered) = (*sign * times, *sign * entered);
+        Emitter { plan, groups, calendar, profiles, names, deltas, slice, sign, entered }
     }
 
     /// Adds a fact with money to the account's own sums `times` times.
@@ -126,6 +127,12 @@ impl Out<'_, '_> {
     /// The traits now: those set before the event or due time.
     pub fn profile(&self) -> u32 {
         self.traits.now()
+    }
+
+    /// Whether anything is measured of a fact, or counts it as activity.
+    pub fn reads(&self, id: FactId) -> bool {
+        let counts = |activity: &Activity| activity.triggers.contains(&Trigger::Fact(id));
+        !self.context.groups.of[id.place()].terms.is_empty() || self.context.plan.activities.iter().any(counts)
     }
 
     /// Adds a fact that happens now. The account is active, where the catalog counts it.

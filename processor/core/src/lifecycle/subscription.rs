@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, FactId, FactType, FieldType, Kept, Lifecycle, Out, Slot, Sort, Spelling, customer::Claim};
+use super::{Fact, FactId, FactType, FieldType, Kept, Lifecycle, Out, Slot, Sort, Spelling, customer::Claim, sale::News};
 use crate::{
     account::{Decoder, Writer},
     calendar::{DAY, HOUR, Time},
@@ -88,6 +88,8 @@ struct Subscription {
     /// The latest instant at which it was said what it pays, and the traits as of the first fact of that instant.
     stepped: (Time, u32),
     terms: Terms,
+    /// Currency and MRR that it paid when the latest instant began, while its events are folded.
+    prior: Option<(Box<str>, i64)>,
 }
 
 /// The subscriptions of an account.
@@ -103,6 +105,8 @@ pub struct Subscriptions {
     first: Option<Time>,
     /// The latest instant, while its events are folded.
     instant: Option<Instant>,
+    /// What the latest step brought about, until it is asked for.
+    news: Option<News>,
 }
 
 impl Lifecycle for Subscriptions {
@@ -206,6 +210,7 @@ impl Lifecycle for Subscriptions {
                 began: Some(from.time()?).filter(|at| *at != Time::MIN),
                 stepped: (from.time()?, from.profile()?),
                 terms: Terms::decode(from)?,
+                prior: None,
             })
         })?;
         let paid = list.iter().any(|subscription| subscription.present.is_some());
@@ -216,6 +221,7 @@ impl Lifecycle for Subscriptions {
             history: History::decode(from)?,
             first: Some(from.time()?).filter(|at| *at != Time::MIN),
             instant: None,
+            news: None,
         })
     }
 }
@@ -246,6 +252,7 @@ impl Subscriptions {
                 began: None,
                 stepped: (Time::MIN, 0),
                 terms: Terms::default(),
+                prior: None,
             };
             self.list.insert(place, new);
             place
@@ -264,6 +271,7 @@ impl Subscriptions {
         let subscription = &mut self.list[place];
         if subscription.stepped.0 != at {
             subscription.stepped = (at, profile);
+            subscription.prior = subscription.present.as_ref().map(|paid| (paid.currency.clone(), paid.mrr));
         }
         if subscription.began == Some(at) {
             // It began with another event of this instant.
@@ -293,7 +301,25 @@ impl Subscriptions {
         }
         instant.end_with(totals, out);
         self.ever = instant.ever();
+        self.news = Some(self.news_of(at, instant.profile()));
         self.instant = Some(instant);
+    }
+
+    /// What the latest step brought about; once.
+    pub fn news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// What the instant `at` brought about so far.
+    fn news_of(&self, at: Time, profile: u32) -> News {
+        let now = self.list.iter().filter(|subscription| subscription.stepped.0 == at);
+        let (mut raised, mut begun) = (Vec::new(), Vec::new());
+        for (subscription, paid) in now.filter_map(|subscription| Some((subscription, subscription.present.as_ref()?))) {
+            let less = |(currency, mrr): &(Box<str>, i64)| *currency == paid.currency && *mrr < paid.mrr;
+            raised.extend(subscription.prior.as_ref().filter(|prior| less(prior)).map(|_| paid.product.clone()));
+            begun.extend((subscription.began == Some(at)).then(|| paid.product.clone()));
+        }
+        News { at, profile, raised, begun }
     }
 
     /// Total MRR by currency; none is 0.

@@ -9,7 +9,7 @@
 
 use serde_saphyr::Spanned;
 
-use super::{Activity, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
+use super::{Activity, Among, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
 use crate::{
     aggregate::retention::Retention,
     catalog::{Error, Measure, Metric},
@@ -23,29 +23,32 @@ pub(super) struct Lowered {
     pub(super) per_window: bool,
     /// The field by whose buckets it is kept.
     pub(super) bucket: Option<&'static str>,
+    /// Days that it looks back.
+    pub(super) lag: u16,
     /// Money, or another number.
     pub(super) unit: Type,
 }
 
 /// The kinds of measure, each with the keys that it takes.
 const KINDS: [(&str, &[&str]); 7] = [
-    ("count", &["where", "traits"]),
-    ("sum", &["of", "where"]),
-    ("mean", &["of", "where"]),
+    ("count", &["where", "traits", "lag"]),
+    ("sum", &["of", "where", "lag"]),
+    ("mean", &["of", "where", "lag"]),
     ("quantile", &["of", "at", "where"]),
     ("level", &["of", "at", "where"]),
-    ("distinct", &["among", "where"]),
+    ("distinct", &["among", "at", "where"]),
     ("cohort", &["then", "where"]),
 ];
 
 /// The keys beside the kind and `where`, which all take, with where they belong.
-fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 5] {
+fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 6] {
     [
         ("of", "`sum`, `mean`, `quantile` and `level`", measure.of.as_ref()),
-        ("at", "`level` and `quantile`", measure.at.as_ref()),
+        ("at", "`level`, `quantile` and `distinct`", measure.at.as_ref()),
         ("among", "`distinct`", measure.among.as_ref()),
         ("then", "`cohort`", measure.then.as_ref()),
         ("traits", "`count: customer_lost`", measure.traits.as_ref()),
+        ("lag", "`count`, `sum` and `mean`", measure.lag.as_ref()),
     ]
 }
 
@@ -54,7 +57,7 @@ impl Builder {
     pub(super) fn measure(&mut self, name: &str, measure: &Measure, metric: &Metric) -> Result<Vec<Lowered>, Error> {
         let (kind, of) = kind(name, measure, metric)?;
         let one = |column: Column, read: Read, per_window: bool| {
-            Ok(vec![Lowered { column, read, per_window, bucket: None, unit: Type::Number }])
+            Ok(vec![Lowered { column, read, per_window, bucket: None, lag: 0, unit: Type::Number }])
         };
         match kind {
             "count" => match &measure.traits {
@@ -82,7 +85,7 @@ impl Builder {
                 let unit = if matches!(of, Some((_, Type::Money))) { Type::Money } else { Type::Number };
                 let filter = self.filter(&trigger, measure)?;
                 let column = Column::Fact { trigger, amount: of.map(|(field, _)| field), filter };
-                Ok(vec![Lowered { column, read, per_window: false, bucket: None, unit }])
+                Ok(vec![Lowered { column, read, per_window: false, bucket: None, lag: 0, unit }])
             }
             "cohort" => {
                 expect_word(of, &["customer", "mrr"])?;
@@ -104,7 +107,7 @@ impl Builder {
         expect_word(then, &["changed", "lost"])?;
         let what = if then.value == "lost" { Retention::Lost } else { Retention::Changed };
         let column = Column::Retained { what, filter: self.of_accounts(measure)? };
-        Ok(vec![Lowered { column, read: Read::Window, per_window: true, bucket: None, unit: Type::Money }])
+        Ok(vec![Lowered { column, read: Read::Window, per_window: true, bucket: None, lag: 0, unit: Type::Money }])
     }
 
     fn distinct(&mut self, measure: &Measure, of: &Spanned<String>) -> Result<Column, Error> {
@@ -116,13 +119,13 @@ impl Builder {
                 vec![trigger]
             }
         };
-        measure.among.as_ref().map_or(Ok(()), |among| expect_word(among, &["customer"]))?;
+        let among = among(measure)?;
         let mut accounts = None;
         let mut events = None;
         if let Some(text) = &measure.filter {
             (accounts, events) = self.distinct_filter(&triggers, text)?;
         }
-        let activity = Activity { triggers, among_customers: measure.among.is_some(), filter: events };
+        let activity = Activity { triggers, among, filter: events };
         let activity = position_or_push(&mut self.plan.activities, activity);
         Ok(Column::Engaged { activity, filter: accounts })
     }
@@ -171,7 +174,8 @@ impl Builder {
         let filter = self.filter(&trigger, measure)?;
         let unit = if money { Type::Money } else { Type::Number };
         let column = Column::Fact { trigger, amount, filter };
-        Ok(Lowered { column, read: Read::Window, per_window: false, bucket: None, unit })
+        let lag = measure.lag.as_ref().map_or(Ok(0), days)?;
+        Ok(Lowered { column, read: Read::Window, per_window: false, bucket: None, lag, unit })
     }
 
     /// Counts of facts by the bucket of a field.
@@ -189,6 +193,7 @@ impl Builder {
             read: Read::Quantile(percent),
             per_window: false,
             bucket: Some(bucket),
+            lag: 0,
             unit,
         })
     }
@@ -270,6 +275,27 @@ fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'stat
         }
     }
     Ok((kind, of))
+}
+
+/// Which accounts a measure of active ones counts.
+fn among(measure: &Measure) -> Result<Among, Error> {
+    match (&measure.among, &measure.at) {
+        (None, None) => Ok(Among::Everybody),
+        (None, Some(at)) => Err(Error::at(at, "`at` of a distinct measure goes with `among: customer`")),
+        (Some(among), at) => {
+            expect_word(among, &["customer"])?;
+            at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
+            let starts = at.as_ref().is_some_and(|at| at.value == "start");
+            Ok(if starts { Among::CustomersAtStart } else { Among::CustomersAtEnd })
+        }
+    }
+}
+
+/// The days of `30d`.
+fn days(lag: &Spanned<String>) -> Result<u16, Error> {
+    let days = lag.value.strip_suffix('d').and_then(|number| number.parse().ok());
+    days.filter(|days| (1..=366).contains(days))
+        .ok_or_else(|| Error::at(lag, format!("`{}` is no lag; give 1 to 366 days, such as 30d", lag.value)))
 }
 
 /// The percentage of `p90`.

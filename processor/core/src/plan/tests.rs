@@ -99,7 +99,7 @@ fn loads(measures: &str) {
 #[test]
 fn a_key_that_means_nothing_is_refused() {
     for (measure, message) in [
-        ("{count: order, at: ^start}", "`at` means nothing for a count; it belongs to `level` and `quantile`"),
+        ("{count: order, at: ^start}", "`at` means nothing for a count; it belongs to `level`, `quantile` and `distinct`"),
         (
             "{level: customer, traits: ^start}",
             "`traits` means nothing for a level; it belongs to `count: customer_lost`",
@@ -117,7 +117,7 @@ fn a_key_that_means_nothing_is_refused() {
         ),
         (
             "{cohort: customer, then: lost, at: ^end}",
-            "`at` means nothing for a cohort; it belongs to `level` and `quantile`",
+            "`at` means nothing for a cohort; it belongs to `level`, `quantile` and `distinct`",
         ),
         ("{count: order, traits: ^start}", "`traits` means nothing here; it belongs to `count: customer_lost`"),
         ("{count: customer_lost, traits: ^end}", "`end` is not known here; use start"),
@@ -360,6 +360,11 @@ fn a_definition_changes_with_the_settings_that_it_reads() {
             "customer_churn_rate",
             "customer_churn_rate_rolling",
             "engagement_rate",
+            "customer_retention_cost",
+            "customer_acquisition_cost",
+            "customer_acquisition_cost_lag",
+            "upsell_rate",
+            "cross_sell_rate",
             "customer_lifetime_value"
         ]
     );

@@ -52,6 +52,11 @@ impl Instant {
         Instant { time, profile, custom, after: before.clone(), before, had }
     }
 
+    /// Traits as of its first fact.
+    pub(super) fn profile(&self) -> u32 {
+        self.profile
+    }
+
     /// The totals after what is known of it.
     pub(super) fn after(&self) -> &Totals {
         &self.after
