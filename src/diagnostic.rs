@@ -81,7 +81,7 @@ mod tests {
         check(
             "    measures: {big: {count: order}}\n    value: bigg / 2\n",
             expect![[r#"
-            catalog.yaml:9:12: there is no measure `bigg`; there are big and the setting margin
+            catalog.yaml:9:12: there is no measure `bigg`; there are big, the setting margin, and now, the end of the window or the clock
               × there is no measure `bigg`
                ╭─[catalog.yaml:9:12]
              8 │     measures: {big: {count: order}}
@@ -89,7 +89,7 @@ mod tests {
                ·            ──┬─
                ·              ╰── here
                ╰────
-              help: there are big and the setting margin
+              help: there are big, the setting margin, and now, the end of the window or the clock
         "#]],
         );
     }

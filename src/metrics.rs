@@ -8,7 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use processor_core::{catalog::Catalog, plan::Plan, settings::Settings};
+use processor_core::{
+    catalog::{Catalog, Direction, People},
+    plan::Plan,
+    settings::Settings,
+};
 use store::{MetricInfo, Read as _, ask, sqlite, window::Kind};
 
 use crate::{
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
         return check(file, &config.map_or_else(|| Config::default().settings(), Config::settings)?, out);
     }
     let store = data.join(sqlite::FILE);
+    let plan = || config.map_or_else(|| Config::default().plan(), Config::plan);
     let catalog = if store.exists() {
         let read = sqlite::Reader::open(&store)?;
         if let Some(config) = config {
@@ -52,8 +57,7 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
         }
         read.catalog()?
     } else {
-        let plan = config.map_or_else(|| Config::default().plan(), Config::plan);
-        describe::catalog(&plan.map_err(Usage)?)
+        describe::catalog(&plan().map_err(Usage)?)
     };
     let Some(name) = &args.name else {
         let header = [("name", Side::Name), ("unit", Side::Name), ("windows", Side::Name), ("title", Side::Left)];
@@ -65,7 +69,30 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
     for (label, cell) in labels.iter().zip(cells(metric)) {
         writeln!(out, "{label:<12}{cell}")?;
     }
-    Ok(writeln!(out, "\n{}", metric.description.trim_end())?)
+    let plan = plan().map_err(Usage)?;
+    let people = plan.metrics.iter().find(|known| known.name == metric.name).map(|known| &known.people);
+    for (label, cell) in people.into_iter().flat_map(words) {
+        writeln!(out, "{label:<12}{cell}")?;
+    }
+    writeln!(out, "\n{}", metric.description.trim_end())?;
+    if let Some(moves) = people.and_then(|people| people.moves.as_ref()) {
+        writeln!(out, "\nWhen it moves: {}", moves.trim_end())?;
+    }
+    Ok(())
+}
+
+/// What a catalog says to people in a word each.
+fn words(people: &People) -> Vec<(&'static str, String)> {
+    let direction = people.direction.map(|direction| match direction {
+        Direction::Up => "more is better".to_owned(),
+        Direction::Down => "less is better".to_owned(),
+    });
+    let all = [
+        ("group", people.group.map(|group| group.to_string())),
+        ("direction", direction),
+        ("format", people.format.map(|format| format.to_string())),
+    ];
+    all.into_iter().filter_map(|(label, word)| Some((label, word?))).collect()
 }
 
 /// Reports what is wrong in a catalog file; it is an error where anything is.

@@ -37,6 +37,103 @@ pub enum Per {
     Account,
 }
 
+/// What a metric is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// What customers think and do.
+    Loyalty,
+    /// Who stays, and what they pay.
+    #[serde(rename = "retention and revenue")]
+    Revenue,
+    /// What brings new customers and more revenue.
+    Sales,
+    /// What is done for customers who ask.
+    Support,
+}
+
+impl Group {
+    /// All, in the order in which people read them.
+    pub const ALL: [Group; 4] = [Group::Loyalty, Group::Revenue, Group::Sales, Group::Support];
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Group::Loyalty => "loyalty",
+            Group::Revenue => "retention and revenue",
+            Group::Sales => "sales",
+            Group::Support => "support",
+        })
+    }
+}
+
+/// The good direction of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// More is better.
+    Up,
+    /// Less is better.
+    Down,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Up => "up",
+            Direction::Down => "down",
+        })
+    }
+}
+
+/// How people read a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A whole number.
+    Number,
+    /// A number with decimals.
+    Decimal,
+    /// A share of one, times 100.
+    Percent,
+    /// An amount in major units.
+    Money,
+    /// Seconds, in the largest units that fit.
+    Duration,
+    /// Days.
+    Days,
+    /// Points of a score.
+    Points,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Number => "number",
+            Format::Decimal => "decimal",
+            Format::Percent => "percent",
+            Format::Money => "money",
+            Format::Duration => "duration",
+            Format::Days => "days",
+            Format::Points => "points",
+        })
+    }
+}
+
+/// For people: nothing that a value depends on.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    /// Where it stands among the others.
+    pub group: Option<Group>,
+    /// Which direction is good; none for a number that is neither good nor bad.
+    pub direction: Option<Direction>,
+    /// How its value is read.
+    pub format: Option<Format>,
+    /// What to do when it moves.
+    pub moves: Option<String>,
+}
+
 /// One metric as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +144,14 @@ pub struct Metric {
     pub title: String,
     /// The exact definition in words.
     pub description: String,
+    /// Where it stands among the others, for people.
+    pub group: Option<Group>,
+    /// Which direction is good; none for a number that is neither good nor bad.
+    pub direction: Option<Direction>,
+    /// How people read its value.
+    pub format: Option<Format>,
+    /// What to do when it moves.
+    pub moves: Option<String>,
     /// Changes when the meaning does.
     #[serde(default = "one")]
     pub version: u32,
@@ -91,7 +196,7 @@ pub struct NullWhen {
 }
 
 /// One measure as written; exactly one of `count`, `sum`, `mean`, `quantile`, `level`, `distinct`,
-/// `cohort`.
+/// `cohort`, `min`, `max`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
@@ -103,6 +208,10 @@ pub struct Measure {
     pub mean: Option<Spanned<String>>,
     /// Quantile of `of` over these, by nearest rank.
     pub quantile: Option<Spanned<String>>,
+    /// The least value of `of`, over these or over what stands of a balance.
+    pub min: Option<Spanned<String>>,
+    /// The greatest one.
+    pub max: Option<Spanned<String>>,
     /// A balance that carries over: `customer`.
     pub level: Option<Spanned<String>>,
     /// Accounts with one of these in the window: `meaningful`, a fact or an event type.
@@ -195,6 +304,11 @@ impl Catalog {
 }
 
 impl Metric {
+    /// What is for people alone.
+    pub fn people(&self) -> People {
+        People { group: self.group, direction: self.direction, format: self.format, moves: self.moves.clone() }
+    }
+
     /// The window kinds, checked.
     ///
     /// # Errors
@@ -262,3 +376,6 @@ fn once(all: &[Spanned<String>]) -> Result<(), Error> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod reference;

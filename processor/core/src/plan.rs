@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     aggregate::retention::Retention,
     calendar::{Kind, Time},
-    catalog::{Catalog, Error, Metric as Written, Per},
+    catalog::{Catalog, Error, Metric as Written, People, Per},
     event::SubjectKind,
     expr::{Expr, Scope, Type},
     lifecycle::{self, FactId, FactType, Sort},
@@ -161,6 +161,15 @@ pub enum Loss {
     ByStart,
 }
 
+/// A field by whose values facts are kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucketed {
+    /// The field.
+    pub field: &'static str,
+    /// Whether each value has a bucket of its own.
+    pub exact: bool,
+}
+
 /// Columns that share dimensions, currency and slices.
 #[derive(Debug, Clone)]
 pub struct Bundle {
@@ -172,8 +181,8 @@ pub struct Bundle {
     pub money: bool,
     /// Where slices lie.
     pub slicing: Slicing,
-    /// Of quantiles: the field whose bucket is one more dimension, after the currency.
-    pub bucket: Option<&'static str>,
+    /// Of quantiles, minima and maxima: the field whose bucket is one more dimension, after the currency.
+    pub bucket: Option<Bucketed>,
     /// What is added up.
     pub columns: Vec<Column>,
 }
@@ -211,6 +220,25 @@ pub enum Read {
     End,
     /// The value up to which this percentage of all in the window are.
     Quantile(u8),
+    /// The least or greatest value of those in the window, or of those that stand at its end.
+    Extreme {
+        /// The greatest.
+        greatest: bool,
+        /// Of what stands at the end.
+        standing: bool,
+    },
+}
+
+impl Read {
+    /// Whether a change of a slice carries on into all later windows.
+    pub fn carries(self) -> bool {
+        matches!(self, Read::Start | Read::End | Read::Extreme { standing: true, .. })
+    }
+
+    /// Whether there is a number only where there is something.
+    pub fn may_lack(self) -> bool {
+        matches!(self, Read::Quantile(_) | Read::Extreme { .. })
+    }
 }
 
 /// Where a measure's number is.
@@ -249,6 +277,8 @@ pub struct Metric {
     pub title: String,
     /// For people.
     pub description: String,
+    /// For people: group, direction, format, what to do.
+    pub people: People,
     /// Unit of the value.
     pub unit: String,
     /// Per tenant or account.
@@ -261,7 +291,8 @@ pub struct Metric {
     pub kinds: Vec<Kind>,
     /// Sets of dimensions.
     pub views: Vec<View>,
-    /// The value; variable i is measure i, the one after the last is the margin.
+    /// The value; variable i is measure i, the one after the last is the margin, then comes the end of the window or, while it
+    /// is open, the clock, in microseconds.
     pub value: Option<Expr>,
     /// Numerator and denominator, of a plain ratio.
     pub ratio: Option<(Expr, Expr)>,
@@ -291,6 +322,11 @@ impl Metric {
         format!("{} {}; by {}{every}", self.definition, kinds.join(", "), by.join("; "))
     }
 
+    /// Whether its value changes as time passes, though nothing happens.
+    pub fn ages(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.reads(self.measures + 1))
+    }
+
     /// From its end on a window is final after this, microseconds.
     pub fn grace(&self, settings: &Settings) -> Time {
         settings.allowed_lateness.max(self.maturity)
@@ -301,8 +337,8 @@ impl Metric {
         let mut reads = self.views.iter().flat_map(|view| view.readings.iter().flatten()).map(|reading| reading.read);
         match &self.value {
             _ if self.per == Per::Account => "carry",
-            Some(_) if reads.clone().all(|read| read == Read::End) => "carry",
-            Some(value) if value.divides() || reads.any(|read| matches!(read, Read::Quantile(_))) => "null",
+            Some(_) if reads.clone().all(|read| read.carries() && read != Read::Start) => "carry",
+            Some(value) if value.divides() || reads.any(Read::may_lack) => "null",
             _ => "zero",
         }
     }
@@ -516,12 +552,13 @@ impl Builder {
             .map(|null| Ok((lower(&null.condition, Type::Flag, scope)?, null.reason.clone())))
             .collect::<Result<_, Error>>()?;
         check_unit(written, value.as_ref())?;
-        let quantiles = measures.iter().any(|measure| matches!(measure.read, Read::Quantile(_)));
+        let quantiles = measures.iter().any(|measure| measure.read.may_lack());
         let mut metric = Metric {
             name: written.name.value.clone(),
             definition: String::new(),
             title: written.title.clone(),
             description: written.description.clone(),
+            people: written.people(),
             unit: written.unit.value.clone(),
             per: written.per,
             every_window: written.every_window,
@@ -676,6 +713,9 @@ impl Builder {
                 return Err(Error::at(steps, "the steps of `silence` are days, at least 1, and ascend"));
             }
         }
+        if metric.ages() {
+            return Err(Error::at(&written.name, "`now` means nothing for a metric `per: account`"));
+        }
         for measure in measures {
             let Column::Fact { trigger, amount, filter } = &measure.column else {
                 return Err(Error::at(&written.name, sums_of_money()));
@@ -740,7 +780,7 @@ impl Builder {
         Ok(Reading { bundle, column, read })
     }
 
-    fn bundle(&mut self, dims: &[Dim], money: bool, slicing: Slicing, bucket: Option<&'static str>) -> usize {
+    fn bundle(&mut self, dims: &[Dim], money: bool, slicing: Slicing, bucket: Option<Bucketed>) -> usize {
         let bundles = &mut self.plan.bundles;
         let same = |bundle: &Bundle| {
             (bundle.dims.as_slice(), bundle.money, bundle.slicing, bundle.bucket) == (dims, money, slicing, bucket)
@@ -906,6 +946,8 @@ fn definition(written: &Written, reads: &str) -> String {
                 &m.then,
                 &m.traits,
                 &m.lag,
+                &m.min,
+                &m.max,
             ];
             (name, parts.map(text))
         })
@@ -937,10 +979,17 @@ impl Scope for Measures<'_> {
             if *name == "margin" {
                 return Ok((self.names.len(), Type::Number));
             }
+            if *name == "now" {
+                return Ok((self.names.len() + 1, Type::Number));
+            }
         }
         let known: Vec<&str> =
             self.names.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
-        Err(format!("there is no measure `{}`; there are {} and the setting margin", path.join("."), known.join(", ")))
+        Err(format!(
+            "there is no measure `{}`; there are {}, the setting margin, and now, the end of the window or the clock",
+            path.join("."),
+            known.join(", ")
+        ))
     }
 }
 

@@ -99,6 +99,8 @@ pub struct Rollup {
     /// The clock before the instant that is being closed.
     previous: Time,
     frozen: u64,
+    /// Lines whose open windows change as time passes.
+    aging: BTreeSet<u32>,
 }
 
 impl Rollup {
@@ -125,6 +127,7 @@ impl Rollup {
             clock,
             previous: clock,
             frozen: 0,
+            aging: BTreeSet::new(),
             plan,
         }
     }
@@ -200,6 +203,9 @@ impl Rollup {
         let window = self.windows.opening(key.kind, key.opens);
         let final_at = self.final_at(self.line(key.line).metric, &window);
         self.rows.supply(key, final_at, row);
+        if self.plan.metrics[self.line(key.line).metric].ages() {
+            self.aging.insert(key.line);
+        }
     }
 
     /// Adds the changes of an instant, and notes the rows that they move.
@@ -360,6 +366,7 @@ impl Rollup {
         self.previous = std::mem::replace(&mut self.clock, clock);
         self.look_ahead();
         self.open_windows();
+        self.age();
         self.touched.extend(self.rows.due(clock));
         self.touched.sort_unstable();
         self.touched.dedup();
@@ -370,6 +377,21 @@ impl Rollup {
         let before = self.touched.iter().filter(|key| key.opens <= self.previous);
         let lacking = before.filter(|key| self.line(key.line).stored && !self.rows.holds(key));
         lacking.map(|key| self.wanted(*key)).collect()
+    }
+
+    /// Notes the rows of windows that were open at the previous clock, of lines whose value changes as time passes.
+    fn age(&mut self) {
+        let aging = std::mem::take(&mut self.aging);
+        if aging.is_empty() {
+            return;
+        }
+        for (number, kind) in self.windows.kinds() {
+            let open = self.windows.open(kind, self.previous.max(Time::MIN + 1), self.clock);
+            let has = |line: &&u32| self.places[self.lines.list[**line as usize].metric][usize::from(number)].is_some();
+            for line in aging.iter().filter(has) {
+                self.touched.extend(open.iter().map(|window| Key { kind: number, opens: window.opens, line: *line }));
+            }
+        }
     }
 
     /// Notes the rows of all windows into which changes carry on. Only the earliest change of a line counts.
@@ -452,7 +474,10 @@ impl Rollup {
             return None;
         }
 
-        let mut row = evaluate(metric, &self.plan, numbers);
+        let mut row = evaluate(metric, &self.plan, numbers, self.clock.min(window.end));
+        if metric.ages() && self.clock < window.end && row.value != Some(0.0) {
+            self.aging.insert(key.line);
+        }
         let final_at = self.final_at(line.metric, window);
         row.is_final = self.clock >= final_at;
         let value = row.value.map(f64::to_bits);
@@ -483,7 +508,7 @@ impl Rollup {
     /// Whether a row that is not stored yet belongs into the results.
     fn exists(&self, key: Key, window: &Window, numbers: &[Option<i128>]) -> bool {
         let stands = |(reading, number): (&Reading, &Option<i128>)| match reading.read {
-            Read::Quantile(_) => number.is_some(),
+            Read::Quantile(_) | Read::Extreme { .. } => number.is_some(),
             Read::Window | Read::Start | Read::End => *number != Some(0),
         };
         match self.line(key.line).presence {
@@ -512,6 +537,10 @@ impl Rollup {
                 Read::Window => sum(&|table| table.sum(reading.column, window.start, window.end)),
                 Read::Start => sum(&|table| table.before(reading.column, window.start)),
                 Read::End => sum(&|table| table.before(reading.column, window.end)),
+                Read::Extreme { greatest, standing } => {
+                    let from = if standing { Time::MIN } else { window.start };
+                    self.buckets.extreme(*series, reading.column, (from, window.end), greatest).map(i128::from)
+                }
                 Read::Quantile(percent) => {
                     let (from, to) = (window.start, window.end);
                     self.buckets.quantile(*series, reading.column, from, to, percent).map(i128::from)

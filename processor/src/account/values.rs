@@ -71,8 +71,8 @@ impl Values<'_> {
                 (Self::total(metric, change.before, number), Self::total(metric, change.totals, number));
             // Most have a later order than before: that is a change whatever the sums.
             let (was, is) = (before.as_ref().map(|total| total.0), now.as_ref().map(|total| total.0));
-            let value = now.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers).value);
-            if was == is && before.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers).value) == value {
+            let value = now.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers, 0).value);
+            if was == is && before.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers, 0).value) == value {
                 continue;
             }
             let mut snapshot = self.snapshot(metric, change.key, currency, &all);

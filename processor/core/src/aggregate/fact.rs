@@ -88,6 +88,10 @@ impl View<'_> {
                 Slot::Integer(number) => Cow::Owned(bucket(number).to_string()),
                 _ => Cow::Borrowed(""),
             },
+            DimensionAt::Number(place) => match self.slot(*place) {
+                Slot::Integer(number) => Cow::Owned(number.to_string()),
+                _ => Cow::Borrowed(""),
+            },
             DimensionAt::Custom(name) => self.custom(name).map_or(Cow::Borrowed(""), Custom::text),
         }
     }

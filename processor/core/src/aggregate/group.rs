@@ -19,7 +19,7 @@ use crate::{
     calendar::{Day, Kind},
     lifecycle::{self, FactType},
     map::Map,
-    plan::{Column, Dim, Field, Kept, Loss, Plan, Slicing, Trigger},
+    plan::{Bucketed, Column, Dim, Field, Kept, Loss, Plan, Slicing, Trigger},
 };
 
 /// A number that a fact adds.
@@ -51,6 +51,8 @@ pub enum DimensionAt {
     Custom(String),
     /// The bucket of the number at this place among the fields of the fact.
     Bucket(usize),
+    /// The number at this place itself, of a minimum or maximum.
+    Number(usize),
 }
 
 /// A bundle that a group is spread to.
@@ -72,7 +74,7 @@ pub struct Group {
     /// Whether the currency does.
     pub money: bool,
     /// The field whose bucket does, last.
-    pub bucket: Option<&'static str>,
+    pub bucket: Option<Bucketed>,
     /// Days that rows lie after the facts.
     pub later: u16,
     /// Of measures of accounts: the filter over traits of each term.
@@ -261,7 +263,10 @@ fn facts(list: &mut Vec<Group>, plan: &Plan, of: Option<&FactType>, added: &[Add
         }
         let mut places: Vec<DimensionAt> = dims.iter().map(|dim| dimension(of, dim)).collect();
         let of_parts = places.iter().any(|place| matches!(place, DimensionAt::Slot(at) if *at >= facts.whole));
-        places.extend(bundle.bucket.map(|name| DimensionAt::Bucket(place_of(of, name))));
+        places.extend(bundle.bucket.map(|bucket| {
+            let place = place_of(of, bucket.field);
+            if bucket.exact { DimensionAt::Number(place) } else { DimensionAt::Bucket(place) }
+        }));
         let (money, bucket) = (bundle.money, bundle.bucket);
         let group = Group { dims, by_traits, money, bucket, later, targets: vec![target], ..Group::default() };
         let number = push(list, group);

@@ -9,7 +9,7 @@
 const PARTS: u32 = 7;
 
 /// Number of a bucket; those of negative values are negative.
-pub type Bucket = i32;
+pub type Bucket = i64;
 
 /// The bucket of a value.
 pub fn bucket(value: i64) -> Bucket {

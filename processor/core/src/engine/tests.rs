@@ -224,7 +224,9 @@ fn plan() -> Arc<Plan> {
       at_first_contact: {count: ticket_solved, where: first_contact}
       waiting: {level: ticket_waiting, where: 'topic == \"1\" || region == \"1\"'}
       open: {level: tickets_open}
-    value: opened + contacts + answered + elapsed + solved + at_first_contact + waiting + open
+      oldest: {min: ticket_waiting, of: opened}
+      slowest: {max: ticket_answered, of: elapsed, where: '!data.custom.bot'}
+    value: oldest + slowest + opened + contacts + answered + elapsed + solved + at_first_contact + waiting + open
 
   - name: filtered
     title: Filtered

@@ -126,7 +126,8 @@ mod tests {
             cost(5, "retention", "#7", "", ""),
         ];
         let measures = [("acquired", "{sum: cost, of: amount, where: bucket == \"acquisition\"}")];
-        let days = ["acquired 2 ads EUR: 34", "acquired 3 ads EUR: 33", "acquired 31 ads EUR: 5", "acquired 4 ads EUR: 33"];
+        let days =
+            ["acquired 2 ads EUR: 34", "acquired 3 ads EUR: 33", "acquired 31 ads EUR: 5", "acquired 4 ads EUR: 33"];
         let mut found = sums(&measures, "[channel]", events.clone(), 10);
         found.sort_unstable();
         assert_eq!(found, days);

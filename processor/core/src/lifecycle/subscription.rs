@@ -9,7 +9,9 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, FactId, FactType, FieldType, Kept, Lifecycle, Out, Slot, Sort, Spelling, customer::Claim, sale::News};
+use super::{
+    Fact, FactId, FactType, FieldType, Kept, Lifecycle, Out, Slot, Sort, Spelling, customer::Claim, sale::News,
+};
 use crate::{
     account::{Decoder, Writer},
     calendar::{DAY, HOUR, Time},
@@ -314,7 +316,8 @@ impl Subscriptions {
     fn news_of(&self, at: Time, profile: u32) -> News {
         let now = self.list.iter().filter(|subscription| subscription.stepped.0 == at);
         let (mut raised, mut begun) = (Vec::new(), Vec::new());
-        for (subscription, paid) in now.filter_map(|subscription| Some((subscription, subscription.present.as_ref()?))) {
+        for (subscription, paid) in now.filter_map(|subscription| Some((subscription, subscription.present.as_ref()?)))
+        {
             let less = |(currency, mrr): &(Box<str>, i64)| *currency == paid.currency && *mrr < paid.mrr;
             raised.extend(subscription.prior.as_ref().filter(|prior| less(prior)).map(|_| paid.product.clone()));
             begun.extend((subscription.began == Some(at)).then(|| paid.product.clone()));

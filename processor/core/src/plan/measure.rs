@@ -9,11 +9,12 @@
 
 use serde_saphyr::Spanned;
 
-use super::{Activity, Among, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
+use super::{Activity, Among, Bucketed, Builder, Column, Field, Loss, Read, Trigger, names, position_or_push};
 use crate::{
     aggregate::retention::Retention,
     catalog::{Error, Measure, Metric},
     expr::{Expr, Scope, Type},
+    lifecycle::{self, Sort},
 };
 
 /// A column, and how a metric reads it.
@@ -22,7 +23,7 @@ pub(super) struct Lowered {
     pub(super) read: Read,
     pub(super) per_window: bool,
     /// The field by whose buckets it is kept.
-    pub(super) bucket: Option<&'static str>,
+    pub(super) bucket: Option<Bucketed>,
     /// Days that it looks back.
     pub(super) lag: u16,
     /// Money, or another number.
@@ -30,7 +31,7 @@ pub(super) struct Lowered {
 }
 
 /// The kinds of measure, each with the keys that it takes.
-const KINDS: [(&str, &[&str]); 7] = [
+const KINDS: [(&str, &[&str]); 9] = [
     ("count", &["where", "traits", "lag"]),
     ("sum", &["of", "where", "lag"]),
     ("mean", &["of", "where", "lag"]),
@@ -38,12 +39,14 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("level", &["of", "at", "where"]),
     ("distinct", &["among", "at", "where"]),
     ("cohort", &["then", "where"]),
+    ("min", &["of", "where"]),
+    ("max", &["of", "where"]),
 ];
 
 /// The keys beside the kind and `where`, which all take, with where they belong.
 fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 6] {
     [
-        ("of", "`sum`, `mean`, `quantile` and `level`", measure.of.as_ref()),
+        ("of", "`sum`, `mean`, `quantile`, `level`, `min` and `max`", measure.of.as_ref()),
         ("at", "`level`, `quantile` and `distinct`", measure.at.as_ref()),
         ("among", "`distinct`", measure.among.as_ref()),
         ("then", "`cohort`", measure.then.as_ref()),
@@ -76,6 +79,7 @@ impl Builder {
             "sum" => Ok(vec![self.fact(measure, of, true)?]),
             "mean" => Ok(vec![self.fact(measure, of, true)?, self.fact(measure, of, false)?]),
             "quantile" => Ok(vec![self.quantile(measure, of)?]),
+            "min" | "max" => Ok(vec![self.extreme(measure, of, kind == "max")?]),
             "level" => {
                 let trigger = names::level(of)?;
                 measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
@@ -192,7 +196,26 @@ impl Builder {
             column: Column::Fact { trigger, amount: None, filter },
             read: Read::Quantile(percent),
             per_window: false,
-            bucket: Some(bucket),
+            bucket: Some(Bucketed { field: bucket, exact: false }),
+            lag: 0,
+            unit,
+        })
+    }
+
+    /// Counts of facts, or of what stands, by each value of a field.
+    fn extreme(&mut self, measure: &Measure, name: &Spanned<String>, greatest: bool) -> Result<Lowered, Error> {
+        let standing = lifecycle::find(&name.value).is_some_and(|id| lifecycle::fact(id).sort == Sort::Level);
+        let trigger = if standing { names::level(name)? } else { names::trigger(name)? };
+        let Some(of) = &measure.of else { return Err(Error::at(name, "a min or max needs `of`, the field")) };
+        let (Field::Of(field), unit) = self.summed(&trigger, of)? else {
+            return Err(Error::at(of, "a min or max is over a field of a fact, not of an event alone"));
+        };
+        let filter = self.filter(&trigger, measure)?;
+        Ok(Lowered {
+            column: Column::Fact { trigger, amount: None, filter },
+            read: Read::Extreme { greatest, standing },
+            per_window: false,
+            bucket: Some(Bucketed { field, exact: true }),
             lag: 0,
             unit,
         })
@@ -259,9 +282,11 @@ fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'stat
         &measure.level,
         &measure.distinct,
         &measure.cohort,
+        &measure.min,
+        &measure.max,
     ];
     let mut given = KINDS.iter().zip(given).filter_map(|(kind, of)| Some((kind, of.as_ref()?)));
-    let rule = "a measure has exactly one of count, sum, mean, quantile, level, distinct, cohort";
+    let rule = "a measure has exactly one of count, sum, mean, quantile, level, distinct, cohort, min, max";
     let Some(((kind, takes), of)) = given.next() else {
         return Err(Error::at(&metric.name, format!("the measure `{name}` counts nothing; {rule}")));
     };

@@ -34,7 +34,7 @@ fn errors_name_line_and_column() {
     for (body, expected) in [
         (
             "    measures: {a: {count: order}}\n    value: a + b\n",
-            "9:16: there is no measure `b`; there are a and the setting margin",
+            "9:16: there is no measure `b`; there are a, the setting margin, and now, the end of the window or the clock",
         ),
         (
             "    measures: {a: {count: ordr}}\n    value: a\n",
@@ -99,21 +99,24 @@ fn loads(measures: &str) {
 #[test]
 fn a_key_that_means_nothing_is_refused() {
     for (measure, message) in [
-        ("{count: order, at: ^start}", "`at` means nothing for a count; it belongs to `level`, `quantile` and `distinct`"),
+        (
+            "{count: order, at: ^start}",
+            "`at` means nothing for a count; it belongs to `level`, `quantile` and `distinct`",
+        ),
         (
             "{level: customer, traits: ^start}",
             "`traits` means nothing for a level; it belongs to `count: customer_lost`",
         ),
         (
             "{count: order, of: ^net}",
-            "`of` means nothing for a count; it belongs to `sum`, `mean`, `quantile` and `level`",
+            "`of` means nothing for a count; it belongs to `sum`, `mean`, `quantile`, `level`, `min` and `max`",
         ),
         ("{sum: order, of: net, among: ^customer}", "`among` means nothing for a sum; it belongs to `distinct`"),
         ("{level: customer, then: ^lost}", "`then` means nothing for a level; it belongs to `cohort`"),
         ("{mean: order, of: net, then: ^lost}", "`then` means nothing for a mean; it belongs to `cohort`"),
         (
             "{distinct: order, of: ^net}",
-            "`of` means nothing for a distinct; it belongs to `sum`, `mean`, `quantile` and `level`",
+            "`of` means nothing for a distinct; it belongs to `sum`, `mean`, `quantile`, `level`, `min` and `max`",
         ),
         (
             "{cohort: customer, then: lost, at: ^end}",

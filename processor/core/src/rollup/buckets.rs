@@ -1,9 +1,9 @@
-//! The buckets of quantiles: of each series of such a bundle, how many facts fell into each bucket, slice by slice.
+//! The buckets of quantiles, minima and maxima: of each series of such a bundle, how many facts fell into each bucket, slice by slice.
 //!
 //! A series of the log has its bucket as the last of its values. Here all buckets of a series are together; what the rollup
 //! keeps under the series itself is the sum over them, which says where anything stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::Table;
 use crate::{
@@ -20,6 +20,10 @@ type Slices = BTreeMap<Time, Box<[i128]>>;
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
     of: Map<u32, BTreeMap<Bucket, Table>>,
+    /// By series and column, the buckets in which anything stands after all slices.
+    standing: Map<(u32, usize), BTreeSet<Bucket>>,
+    /// The latest slice of each series.
+    latest: Map<u32, Time>,
     /// Those of the instant, not added yet.
     new: BTreeMap<(u32, Bucket), Slices>,
 }
@@ -45,8 +49,38 @@ impl Buckets {
     pub(super) fn add(&mut self) {
         for ((series, bucket), slices) in std::mem::take(&mut self.new) {
             let slices: Vec<(Time, Box<[i128]>)> = slices.into_iter().collect();
-            self.of.entry(series).or_default().entry(bucket).or_default().add(&slices);
+            let table = self.of.entry(series).or_default().entry(bucket).or_default();
+            table.add(&slices);
+
+            let (last, row) = slices.last().expect("a bucket is noted with a slice");
+            let latest = self.latest.entry(series).or_insert(*last);
+            *latest = (*latest).max(*last);
+            for column in 0..row.len() {
+                let standing = self.standing.entry((series, column)).or_default();
+                if table.before(column, Time::MAX) > 0 {
+                    standing.insert(bucket)
+                } else {
+                    standing.remove(&bucket)
+                };
+            }
         }
+    }
+
+    /// The least or greatest bucket in which anything is in `[from, to)`; `None` where there is nothing.
+    pub(super) fn extreme(
+        &self,
+        series: u32,
+        column: usize,
+        (from, to): (Time, Time),
+        greatest: bool,
+    ) -> Option<Bucket> {
+        if from == Time::MIN && self.latest.get(&series)? < &to {
+            let standing = self.standing.get(&(series, column))?;
+            return if greatest { standing.last() } else { standing.first() }.copied();
+        }
+        let mut held = self.of.get(&series)?.iter().filter(|(_, table)| table.sum(column, from, to) > 0);
+        let found = if greatest { held.next_back() } else { held.next() };
+        found.map(|(bucket, _)| *bucket)
     }
 
     /// The value up to which `percent` percent of all in `[from, to)` are; `None` where there are none.

@@ -284,7 +284,7 @@ fn readers(plan: &Plan, windows: &Windows, bundle: usize) -> Vec<Reader> {
                 let own: Vec<Read> =
                     readings.iter().filter(|reading| reading.bundle == bundle).map(|reading| reading.read).collect();
                 if !own.is_empty() {
-                    reads.push((*kind, own.iter().any(|read| *read != Read::Window)));
+                    reads.push((*kind, own.iter().any(|read| read.carries())));
                 }
             }
             let present = view.presence == Some(bundle);

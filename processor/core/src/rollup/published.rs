@@ -1,6 +1,7 @@
 //! What a row shows, and how it is computed from its measures.
 
 use crate::{
+    calendar::Time,
     codec::{Reader, put_signed},
     expr::{Expr, Value, Values},
     plan::{Metric, Plan},
@@ -59,16 +60,19 @@ pub(super) fn encode(
     out.extend_from_slice(reason.as_bytes());
 }
 
-/// Measures of a row, then the margin.
+/// Measures of a row, then the margin, then the instant as of which it is.
 struct Numbers<'a> {
     numbers: &'a [Option<i128>],
     margin: Rational,
+    /// The end of the window, or the clock while it is open.
+    now: Time,
 }
 
 impl Values for Numbers<'_> {
     fn get(&self, slot: usize) -> Value<'_> {
         match self.numbers.get(slot) {
-            None => Value::Number(self.margin),
+            None if slot == self.numbers.len() => Value::Number(self.margin),
+            None => Value::Number(Rational::integer(self.now.into())),
             Some(number) => number.map_or(Value::Null, |number| Value::Number(Rational::integer(number))),
         }
     }
@@ -76,9 +80,10 @@ impl Values for Numbers<'_> {
 
 /// Value, ratio and reason of a metric for these measures; `final` and `corrected` are the caller's.
 ///
-/// A number is missing where it is a quantile of nothing.
-pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[Option<i128>]) -> Published {
-    let values = Numbers { numbers, margin: plan.settings.margin };
+/// A number is missing where it is a quantile, minimum or maximum of nothing. `now` is the end of the window, or the clock while
+/// it is open.
+pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now: Time) -> Published {
+    let values = Numbers { numbers, margin: plan.settings.margin, now };
     let number = |expr: &Expr| match expr.eval(&values) {
         Value::Number(number) => Some(number),
         _ => None,

@@ -374,6 +374,62 @@ fn a_quantile_is_that_of_all_in_the_window_and_of_nothing_is_null() {
     "#]]);
 }
 
+const EXTREMES: &str = "
+meaningful: [order]
+metrics:
+  - {name: oldest, title: O, description: D, unit: seconds, every_window: true, windows: [1d], measures: {o: {min: ticket_waiting, of: opened}, n: {level: ticket_waiting}}, value: 'n > 0 ? (now - o) / 1000000 : 0'}
+";
+
+#[test]
+fn the_oldest_that_waits_grows_older_with_the_clock() {
+    let mut scene = Scene::of(EXTREMES);
+    let time = |at: &str| at.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    // A ticket, by its opening, begins (1) or ends (-1) to wait at a time.
+    let ticket = |scene: &mut Scene, at: &str, opened: &str, count: i128| {
+        for (number, bundle) in scene.plan.bundles.clone().iter().enumerate() {
+            let row: Vec<i128> = bundle.columns.iter().map(|column| of_tickets(column, count)).collect();
+            let opened = time(opened).to_string();
+            let values: &[&str] = if bundle.bucket.is_some() { &[&opened] } else { &[] };
+            scene.changes.add(number, values, time(&format!("{}T00:00:00Z", &at[..10])), &row);
+        }
+    };
+    ticket(&mut scene, "2024-01-01T10:00:00Z", "2024-01-01T10:00:00Z", 1);
+    ticket(&mut scene, "2024-01-01T11:00:00Z", "2024-01-01T11:00:00Z", 1);
+    scene.tick("2024-01-01T12:00:00Z");
+    scene.tick("2024-01-01T12:00:01Z");
+    scene.tick("2024-01-02T00:00:10Z");
+    // The older one is answered, so that the younger one is the oldest.
+    ticket(&mut scene, "2024-01-02T01:00:00Z", "2024-01-01T10:00:00Z", -1);
+    scene.tick("2024-01-02T01:00:00Z");
+    ticket(&mut scene, "2024-01-02T01:00:00Z", "2024-01-01T11:00:00Z", -1);
+    scene.tick("2024-01-02T02:00:00Z");
+    scene.tick("2024-01-02T02:00:01Z");
+    scene.check(expect![[r#"
+        at 2024-01-01T12:00:00Z
+          oldest 2024-01-01  Some(7200.0) None
+        at 2024-01-01T12:00:01Z
+          oldest 2024-01-01  Some(7201.0) None
+        at 2024-01-02T00:00:10Z
+          oldest 2024-01-01  Some(50400.0) None
+          oldest 2024-01-02  Some(50410.0) None
+        at 2024-01-02T01:00:00Z
+          oldest 2024-01-01  Some(50400.0) None final
+          oldest 2024-01-02  Some(50400.0) None
+        at 2024-01-02T02:00:00Z
+          oldest 2024-01-02  Some(0.0) None
+        at 2024-01-02T02:00:01Z
+    "#]]);
+}
+
+/// What a ticket that begins (1) or ends (-1) to wait adds to a column.
+fn of_tickets(column: &Column, count: i128) -> i128 {
+    match column {
+        Column::Fact { trigger: Trigger::Event, .. } => 1,
+        Column::Fact { trigger: Trigger::Fact(fact), .. } if lifecycle::fact(*fact).name == "ticket_waiting" => count,
+        _ => 0,
+    }
+}
+
 #[test]
 fn a_level_of_money_carries_on_by_currency_from_the_first_that_stood() {
     let mut scene = Scene::of(

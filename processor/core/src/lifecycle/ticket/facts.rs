@@ -14,6 +14,10 @@ const TOPIC: FieldType = FieldType::dimension("topic", Spelling::Both);
 const PRIORITY: FieldType = FieldType::dimension("priority", Spelling::Both);
 const OPENED_BY: FieldType = FieldType::dimension("opened_by", Spelling::Both);
 
+/// Fields of the levels: `opened` is when the ticket was opened, in microseconds since 1970.
+const STANDING: &[FieldType] =
+    &[CHANNEL, TOPIC, PRIORITY, OPENED_BY, FieldType::new("opened", Type::Number, Spelling::Short)];
+
 /// What every fact of a ticket has.
 const fn fact(name: &'static str, sort: Sort) -> FactType {
     FactType {
@@ -54,8 +58,12 @@ pub(super) const SOLVED: FactType = FactType {
 };
 
 /// The tickets that are open or pending and not answered.
-pub(super) const WAITING: FactType = fact("ticket_waiting", Sort::Level);
+pub(super) const WAITING: FactType = FactType { fields: STANDING, whole: 5, ..fact("ticket_waiting", Sort::Level) };
 
 /// The tickets that are open or pending.
-pub(super) const OPEN: FactType =
-    FactType { reads: &[super::OPENED, super::STATUS], ..fact("tickets_open", Sort::Level) };
+pub(super) const OPEN: FactType = FactType {
+    fields: STANDING,
+    whole: 5,
+    reads: &[super::OPENED, super::STATUS],
+    ..fact("tickets_open", Sort::Level)
+};

@@ -223,11 +223,11 @@ impl Ticket {
         change(self);
         let after = self.counted();
 
-        let profile = out.profile();
+        let (profile, opened) = (out.profile(), Slot::Integer(self.opened));
         for (level, was, is) in [(OPEN, before.open, after.open), (WAITING, before.waiting, after.waiting)] {
             match (was, is) {
-                (false, true) => self.fact(at, profile, Slot::Absent, |fact| out.enter(level, fact)),
-                (true, false) => self.fact(at, profile, Slot::Absent, |fact| out.leave(level, fact, self.since)),
+                (false, true) => self.fact(at, profile, opened, |fact| out.enter(level, fact)),
+                (true, false) => self.fact(at, profile, opened, |fact| out.leave(level, fact, self.since)),
                 _ => {}
             }
         }
@@ -244,7 +244,7 @@ impl Ticket {
     /// Moves the ticket from the levels of one group of accounts to those of another.
     pub(super) fn regroup(&mut self, from: u32, to: u32, at: Time, out: &mut Out<'_, '_>) {
         for level in self.levels() {
-            self.fact(at, from, Slot::Absent, |fact| out.leave(level, fact, self.since));
+            self.fact(at, from, Slot::Integer(self.opened), |fact| out.leave(level, fact, self.since));
         }
         self.enter(to, at, out);
         self.since = at;
@@ -252,7 +252,7 @@ impl Ticket {
 
     fn enter(&self, profile: u32, at: Time, out: &mut Out<'_, '_>) {
         for level in self.levels() {
-            self.fact(at, profile, Slot::Absent, |fact| out.enter(level, fact));
+            self.fact(at, profile, Slot::Integer(self.opened), |fact| out.enter(level, fact));
         }
     }
 
