@@ -22,7 +22,7 @@ pub fn bucket(value: i64) -> Bucket {
 
 /// The value in the middle of a bucket.
 pub fn middle(bucket: Bucket) -> i64 {
-    let place = u64::from(bucket.unsigned_abs());
+    let place = bucket.unsigned_abs();
     // The first power of two that has parts is that of 128; the places below it are the values themselves.
     let shift = (place >> PARTS).saturating_sub(1);
     let low = u128::from(place - (shift << PARTS)) << shift;
