@@ -111,6 +111,7 @@ fn table(events: &BTreeMap<Place, Event>, zone: &TimeZone, out: &mut dyn Write) 
             SubjectKind::Account => event.subject.clone(),
             SubjectKind::Lead => format!("lead {}", event.subject),
             SubjectKind::Tenant => String::new(),
+            SubjectKind::Guest => format!("order {}", event.subject),
         };
         vec![
             local(event.time_us, zone),

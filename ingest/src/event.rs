@@ -193,6 +193,17 @@ fn custom_value(given: &Given<'_>, path: impl Fn() -> String) -> Result<Option<c
     }))
 }
 
+/// An id that names the subject; `None` where it is absent.
+fn id(fields: &Fields<'_>, name: &'static str) -> Result<Option<String>, Rejection> {
+    let Some((_, value)) = fields.iter().find(|(key, value)| key == name && value.shape() != Shape::Null) else {
+        return Ok(None);
+    };
+    let path = format!("data.{name}");
+    let text = value.string(&path)?;
+    validate::id_problem(&text).map_or(Ok(()), |problem| Err(Rejection::new(path, problem)))?;
+    Ok(Some(text.into_owned()))
+}
+
 fn whose(
     subject: Subject,
     envelope: &Envelope<'_>,
@@ -200,14 +211,7 @@ fn whose(
     context: &Context,
 ) -> Result<(String, SubjectKind), Rejection> {
     let tenant = || if context.tenant.is_empty() { TENANT.to_owned() } else { context.tenant.clone() };
-    let lead = || match fields.iter().find(|(key, value)| key == "lead" && value.shape() != Shape::Null) {
-        None => Ok(None),
-        Some((_, value)) => {
-            let text = value.string("data.lead")?;
-            validate::id_problem(&text).map_or(Ok(()), |problem| Err(Rejection::new("data.lead", problem)))?;
-            Ok(Some(text.into_owned()))
-        }
-    };
+    let lead = || id(fields, "lead");
     let account = envelope.account.as_deref().map(str::to_owned);
     let missing =
         |field: &'static str| Rejection::new(field, format!("is missing ({} needs it)", json::excerpt(&envelope.kind)));
@@ -215,6 +219,11 @@ fn whose(
         Subject::Account => Ok((account.ok_or_else(|| missing("account"))?, SubjectKind::Account)),
         Subject::Lead => Ok((lead()?.ok_or_else(|| missing("data.lead"))?, SubjectKind::Lead)),
         Subject::Tenant => Ok((tenant(), SubjectKind::Tenant)),
+        Subject::Buyer => match account {
+            Some(account) => Ok((account, SubjectKind::Account)),
+            // A refund that names no order has nobody without an account.
+            None => Ok((id(fields, "order")?.ok_or_else(|| missing("account"))?, SubjectKind::Guest)),
+        },
         Subject::Named => match (account, lead()?) {
             (Some(_), Some(_)) => Err(Rejection::new("data.lead", "is there beside account, expected one subject")),
             (Some(account), None) => Ok((account, SubjectKind::Account)),

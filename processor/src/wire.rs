@@ -170,6 +170,7 @@ impl<'a> Raw<'a> {
         let (kind, letter) = match self.subject_kind {
             1 => (SubjectKind::Lead, 'l'),
             2 => (SubjectKind::Tenant, 't'),
+            3 => (SubjectKind::Guest, 'g'),
             _ => (SubjectKind::Account, 'a'),
         };
         let subject = Subject { tenant: self.tenant, kind: letter, subject: self.subject };

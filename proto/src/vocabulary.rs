@@ -111,6 +111,8 @@ pub enum Subject {
     Tenant,
     /// The account, else the lead of the field `lead`, else the tenant.
     Named,
+    /// The account; without one the order of the field `order`, whose buyer is a guest.
+    Buyer,
 }
 
 /// One type of event.

@@ -21,6 +21,7 @@ mod fence;
 mod first_build;
 mod fleet;
 mod generated;
+mod guests;
 mod history;
 mod http;
 mod ingest;

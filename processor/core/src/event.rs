@@ -45,6 +45,8 @@ pub enum SubjectKind {
     Lead,
     /// The tenant itself: costs, exchange rates, goals.
     Tenant,
+    /// The order of a guest: it counts, and nobody is a customer for it.
+    Guest,
 }
 
 impl SubjectKind {

@@ -160,14 +160,17 @@ impl Fold<'_> {
 
     fn order(&mut self, account: &mut Account, event: &Event<'_>, order: &Order<'_>, fact: Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
-        let first = !account.customer.ever();
-        if !was.0 {
+        let guest = event.subject == SubjectKind::Guest;
+        let first = !guest && !account.customer.ever();
+        if !was.0 && !guest {
             // A subscription of this instant may have begun it before the order.
             let claim = account.sections.subscription.claim();
             let profile = if claim.paid { claim.profile } else { fact.profile };
             self.start(account, Fact { profile, values: &[Slot::Flag(first)], ..fact });
         }
-        account.customer.last_order = Some(event.time);
+        if !guest {
+            account.customer.last_order = Some(event.time);
+        }
         let (currency, values) = (self.context.currency(order.currency), order_values(order, first));
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[ORDER.place()];

@@ -51,6 +51,7 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
             v1::SubjectKind::Account => 'a',
             v1::SubjectKind::Lead => 'l',
             v1::SubjectKind::Tenant => 't',
+            v1::SubjectKind::Guest => 'g',
         },
         subject: &wire.subject,
     };
@@ -67,6 +68,7 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
             v1::SubjectKind::Account => SubjectKind::Account,
             v1::SubjectKind::Lead => SubjectKind::Lead,
             v1::SubjectKind::Tenant => SubjectKind::Tenant,
+            v1::SubjectKind::Guest => SubjectKind::Guest,
         },
         recorded_at: wire.recorded_at_us,
         kind: &wire.r#type,

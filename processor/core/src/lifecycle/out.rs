@@ -12,7 +12,7 @@ use crate::{
         group::{Facts, Groups},
     },
     calendar::{Calendar, Kind, Time},
-    event::Custom,
+    event::{Custom, SubjectKind},
     lifecycle::customer::Traits,
     plan::{Activity, Plan, Trigger},
     series::{Deltas, Names, Profiles},
@@ -55,7 +55,9 @@ impl Context<'_> {
     /// Adds a fact with money to the account's own sums `times` times.
     pub fn total(&self, totals: &mut Totals, id: FactId, fact: &Fact<'_>, times: i128) {
         let listens = |(trigger, ..): &(Trigger, _, _)| *trigger == Trigger::Fact(id);
-        if !self.groups.totals.iter().any(listens) {
+        // A guest has no values of its own.
+        let guest = fact.event.is_some_and(|event| event.subject == SubjectKind::Guest);
+        if guest || !self.groups.totals.iter().any(listens) {
             return;
         }
         let (since, columns) = totals.of(fact.currency.1, self.plan.totals.len());
