@@ -112,7 +112,7 @@ impl Cursor {
         Ok(self.head.as_ref().map(|(_, entry)| match &entry.entry {
             Some(entry::Entry::Event(event)) => (event.recorded_at_us, false),
             Some(entry::Entry::Tick(tick)) => (tick.at_us, true),
-            None => (i64::MIN, false),
+            Some(entry::Entry::Claim(_)) | None => (i64::MIN, false),
         }))
     }
 }

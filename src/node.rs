@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use processor::{
-    account::{self, Accounts, Shared},
+    account::{self, Accounts, Merged, Shared},
     rollup::Rollups,
     topics,
 };
@@ -136,7 +136,13 @@ impl<'a> Node<'a> {
             Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
         };
         self.start_stage("account", topics::EVENTS, site.partitions, Arc::new(open))?;
-        let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions);
+        let (plan, counters, partitions) = (site.plan.clone(), self.counters.clone(), site.partitions);
+        let open = move |_, state: &State| {
+            Merged::open(plan.clone(), partitions, account::Config::default(), state, counters.clone())
+        };
+        self.start_stage("merged", topics::MOVED, 1, Arc::new(open))?;
+        // The partitions, and the stage of merged accounts.
+        let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions + 1);
         let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
         self.start_stage("rollup", topics::PARTIALS, 1, Arc::new(open))?;
         for rule in sink::alert::built_in() {

@@ -11,7 +11,7 @@ use eventlog::{Commit, GroupOffsets, Log, Output, Producer, Record, Stored};
 use proto::{
     Message,
     bytes::Bytes,
-    v1::{Entry, Event, Tick, entry},
+    v1::{Claim, Entry, Event, Tick, entry, event},
 };
 
 use crate::{
@@ -90,8 +90,14 @@ impl Door {
         let partition = partition::of(event.subject.as_bytes(), self.partitions);
         let key = Bytes::from(event.subject.clone().into_bytes());
         let at_us = event.recorded_at_us;
+        let claims = claims(&event);
         self.push(partition, key, at_us, &Entry { entry: Some(entry::Entry::Event(event)) });
         self.rows += 1;
+        for claim in claims {
+            let key = Bytes::from(claim.account.clone().into_bytes());
+            let partition = partition::of(&key, self.partitions);
+            self.push(partition, key, at_us, &Entry { entry: Some(entry::Entry::Claim(claim)) });
+        }
         at_us
     }
 
@@ -138,6 +144,13 @@ impl Door {
     }
 }
 
+/// The accounts that an event merges, beside its own: their partitions do not see it.
+fn claims(event: &Event) -> Vec<Claim> {
+    let Some(event::Data::IdentityLinked(link)) = &event.data else { return Vec::new() };
+    let others = [&link.from, &link.to].into_iter().filter(|account| **account != event.subject);
+    others.map(|account| Claim { tenant: event.tenant.clone(), account: account.clone() }).collect()
+}
+
 /// The clock of the log: its greatest tick, and the rows after it.
 ///
 /// # Errors
@@ -180,7 +193,7 @@ fn scan(log: &dyn Log, topic: &str, partition: u32, from: u64) -> Result<Clock> 
                 clock.rows += 1;
                 clock.recorded = Some(clock.recorded.map_or((at, at), |(a, b)| (a.min(at), b.max(at))));
             }
-            None => {}
+            Some(entry::Entry::Claim(_)) | None => {}
         }
     }
     Ok(clock)

@@ -15,6 +15,7 @@ use processor_core::{
     event::Event,
     hot::Slot,
     plan::Plan,
+    vocabulary::identity_linked,
 };
 use proto::{Message, v1};
 use task::{Batch, Error, Fold, Progress, Result, State};
@@ -26,11 +27,15 @@ use crate::{
 
 mod counters;
 mod journals;
+mod merged;
+mod moved;
 mod slices;
 mod timers;
 mod values;
 
 pub use counters::{Conflict, Counters, Shared};
+pub use merged::Merged;
+use moved::{MOVED, Moved};
 use journals::{IDS, JOURNAL, Journals};
 use slices::{SLICES, Slices};
 use timers::{TIMERS, Timers};
@@ -42,6 +47,9 @@ const META_KEY: &[u8] = b"account";
 
 /// Records that are decoded together: they stay in the cache of the processor until they are applied.
 const TOGETHER: usize = 512;
+
+/// Why an event is quarantined.
+const AHEAD: &str = "it is dated too long after it was recorded: check the sender's clock";
 
 /// How much is held in memory.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +80,7 @@ pub struct Accounts {
     reported: Counters,
     shared: Arc<Shared>,
     letters: Vec<Output>,
+    moved: Moved,
     metric_topics: Vec<Arc<str>>,
     partials: Arc<str>,
 }
@@ -106,6 +115,7 @@ impl Accounts {
             reported: counters,
             shared,
             letters: Vec::new(),
+            moved: Moved::load(state)?,
         })
     }
 
@@ -115,7 +125,7 @@ impl Accounts {
         let mut missing: Vec<(String, usize)> = Vec::new();
         let mut key = String::new();
         for (index, entry) in entries.iter().enumerate() {
-            let Ok(Entry::Event(subject, _)) = entry else { continue };
+            let Ok(Entry::Event(subject, _) | Entry::Claim(subject)) = entry else { continue };
             key.clear();
             subject.write_key(&mut key);
             match self.engine.hot().find(&key) {
@@ -157,7 +167,14 @@ impl Accounts {
         for ((stored, entry), slot) in records.iter().zip(&entries).zip(slots) {
             progress.applied += 1;
             match entry {
-                Ok(Entry::Event(_, event)) => self.event(stored, slot, event, state)?,
+                Ok(Entry::Event(_, event)) if self.moved.has(self.engine.hot().key(slot)) => self.forward(stored, slot, event),
+                Ok(Entry::Event(_, event)) => {
+                    self.event(stored, slot, event, state)?;
+                    if event.kind == identity_linked::TYPE {
+                        self.hand_over(slot, state)?;
+                    }
+                }
+                Ok(Entry::Claim(_)) => self.hand_over(slot, state)?,
                 Ok(Entry::Tick(clock)) if *clock > self.engine.clock() => {
                     self.close(*clock, state, outputs)?;
                     progress.closed = Some(stored.offset + 1);
@@ -182,8 +199,25 @@ impl Accounts {
             outcome = self.again(slot, event, state)?;
         }
         match outcome {
+            Outcome::Applied { .. } => {
+                self.outcome(outcome);
+                let value = stored.record.value.as_deref().unwrap_or_default();
+                self.journals.keep(slot, stored.offset, value);
+            }
+            Outcome::Duplicate => self.again_or_other(stored, slot, event, state)?,
+            Outcome::Ahead => self.quarantine(stored, AHEAD),
+            Outcome::NeedsJournal => {
+                return Err(state.damaged(format!("account {:?} does not decode", self.engine.hot().key(slot))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts how an event ended, unless that is found elsewhere.
+    fn outcome(&mut self, outcome: Outcome) {
+        let counters = &mut self.counters;
+        match outcome {
             Outcome::Applied { late, waits, measured, found } => {
-                let counters = &mut self.counters;
                 counters.found(found);
                 *match (measured, waits) {
                     (false, _) => &mut counters.not_measured,
@@ -191,18 +225,10 @@ impl Accounts {
                     (true, false) if late => &mut counters.late,
                     (true, false) => &mut counters.on_time,
                 } += 1;
-                let value = stored.record.value.as_deref().unwrap_or_default();
-                self.journals.keep(slot, stored.offset, value);
             }
-            Outcome::Duplicate => self.again_or_other(stored, slot, event, state)?,
-            Outcome::Ahead => {
-                self.quarantine(stored, "it is dated too long after it was recorded: check the sender's clock")
-            }
-            Outcome::NeedsJournal => {
-                return Err(state.damaged(format!("account {:?} does not decode", self.engine.hot().key(slot))));
-            }
+            Outcome::Duplicate => counters.duplicate += 1,
+            Outcome::Ahead | Outcome::NeedsJournal => {}
         }
-        Ok(())
     }
 
     /// Applies an event with the account's journal.
@@ -233,6 +259,30 @@ impl Accounts {
         Ok(())
     }
 
+    /// Hands an account with its journal to the stage of merged accounts, unless that has it.
+    fn hand_over(&mut self, slot: Slot, state: &State) -> Result<()> {
+        let key = self.engine.hot().key(slot).to_owned();
+        if self.moved.has(&key) {
+            return Ok(());
+        }
+        let bytes = self.journals.read(slot, &key, state)?;
+        let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
+        let journal = journals::events(&bytes).ok_or_else(damaged)?;
+        self.counters.waiting -= self.engine.waiting(&journal);
+        let withdrawn = self.engine.give_away(slot, journal).ok_or_else(damaged)?;
+        self.moved.hand_over(key, journals::records(&bytes), withdrawn);
+        Ok(())
+    }
+
+    /// Hands on an event of an account that the stage of merged accounts has.
+    fn forward(&mut self, stored: &Stored, slot: Slot, event: &Event<'_>) {
+        if self.engine.ahead(event) {
+            return self.quarantine(stored, AHEAD);
+        }
+        let value = stored.record.value.as_deref().unwrap_or_default();
+        self.moved.forward(self.engine.hot().key(slot), value);
+    }
+
     fn set_timers(&mut self) {
         for (due, key) in self.engine.timers() {
             self.timers.set(due, key);
@@ -246,6 +296,23 @@ impl Accounts {
 
     /// Closes the instant: timers, per-account metrics, partials, the mark.
     fn close(&mut self, clock: Time, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
+        let partition = self.partition;
+        let previous = self.engine.clock();
+        self.publish(clock, state, outputs, |_| partition)?;
+        let plan = self.engine.plan().clone();
+        Values { plan: &plan, topics: &self.metric_topics, clock, previous }.tick(partition, outputs);
+        self.moved.close(clock, partition, self.engine.plan().generation, outputs);
+        Ok(())
+    }
+
+    /// The same; `home` is the partition of an account's metrics.
+    fn publish(
+        &mut self,
+        clock: Time,
+        state: &State,
+        outputs: &mut Vec<Output>,
+        home: impl Fn(&str) -> u32,
+    ) -> Result<()> {
         self.set_timers();
         self.ring(clock, state)?;
         outputs.append(&mut self.letters);
@@ -253,12 +320,12 @@ impl Accounts {
         let values = Values {
             plan: &plan,
             topics: &self.metric_topics,
-            partition: self.partition,
             clock,
             previous: self.engine.clock(),
         };
-        let rows = self.engine.close(clock, |calendar, change| values.publish(calendar, &change, outputs));
-        values.tick(outputs);
+        let rows = self.engine.close(clock, |calendar, change| {
+            values.publish(calendar, &change, home(change.key), outputs);
+        });
         self.slices.load(rows.iter().map(|(key, _)| *key), &self.engine, state)?;
         for entry in self.slices.add(clock, self.partition, rows, &self.engine) {
             outputs.push(output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock));
@@ -285,7 +352,7 @@ impl Accounts {
 }
 
 impl Fold for Accounts {
-    const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, SLICES, TIMERS, META];
+    const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, MOVED, SLICES, TIMERS, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let before = self.counters;
@@ -301,13 +368,30 @@ impl Fold for Accounts {
     }
 
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
+        self.moved.flush(batch)?;
+        self.write(batch, |journals, slot, key, ids, batch| journals.flush(slot, key, ids, batch))
+    }
+
+    fn dirty(&self) -> usize {
+        let (bytes, accounts) = self.journals.dirty();
+        bytes + accounts * 300 + self.slices.dirty() * 100
+    }
+}
+
+impl Accounts {
+    /// Writes what changed since the last flush; `chunk` writes what is new of the journal of an account.
+    fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut chunk: impl FnMut(&Journals, Slot, &[u8], &[u64], &mut Batch<'_>) -> Result<()>,
+    ) -> Result<()> {
         telemetry::events(self.partition, &self.counters, &self.reported);
         self.reported = self.counters;
         let mut result = Ok(());
         let journals = &self.journals;
         self.engine.flush(self.config.accounts, |slot, key, encoding, ids| {
             if result.is_ok() {
-                result = batch.put(HOT, key, encoding).and_then(|()| journals.flush(slot, key, ids, batch));
+                result = batch.put(HOT, key, encoding).and_then(|()| chunk(journals, slot, key, ids, batch));
             }
         });
         result?;
@@ -319,11 +403,6 @@ impl Fold for Accounts {
         }
         self.timers.flush(batch)?;
         batch.put(META, META_KEY, &encode_meta(self.engine.clock(), &self.counters))
-    }
-
-    fn dirty(&self) -> usize {
-        let (bytes, accounts) = self.journals.dirty();
-        bytes + accounts * 300 + self.slices.dirty() * 100
     }
 }
 

@@ -10,6 +10,8 @@ use processor_core::{
 
 /// Events and ticks: the source of truth, kept for ever.
 pub const EVENTS: &str = "events.v1";
+/// Accounts that take part in a merge, from the account stage to the stage of merged accounts.
+pub const MOVED: &str = "moved.v1";
 /// What the account stage tells the rollup stage.
 pub const PARTIALS: &str = "partials.v1";
 /// Alert transitions.
@@ -39,6 +41,7 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
     let spec = |name: &str, partitions, cleanup| TopicSpec { name: name.to_owned(), partitions, cleanup };
     let mut topics = vec![
         spec(EVENTS, partitions, Cleanup::Keep),
+        spec(MOVED, 1, Cleanup::Delete { retention: WEEK }),
         spec(PARTIALS, 1, Cleanup::Delete { retention: WEEK }),
         spec(ALERTS, 1, Cleanup::Keep),
         spec(DEAD_LETTERS, 1, Cleanup::Keep),

@@ -36,6 +36,8 @@ pub enum Entry<'a> {
     Event(Subject<'a>, Event<'a>),
     /// The clock.
     Tick(Time),
+    /// An account that takes part in a merge.
+    Claim(Subject<'a>),
     /// What this version does not know.
     Unknown,
 }
@@ -64,11 +66,12 @@ impl Subject<'_> {
 pub fn entry(bytes: &[u8]) -> Result<Entry<'_>> {
     let mut fields = Fields(bytes);
     let (mut event, mut tick, mut is_tick): (Option<Raw<'_>>, Time, bool) = (None, 0, false);
+    let mut claim: Option<Subject<'_>> = None;
     while let Some((tag, value)) = fields.next()? {
         match tag {
             1 => {
                 event.get_or_insert_default().merge(value.bytes()?)?;
-                (tick, is_tick) = (0, false);
+                (tick, is_tick, claim) = (0, false, None);
             }
             2 => {
                 let mut fields = Fields(value.bytes()?);
@@ -77,15 +80,28 @@ pub fn entry(bytes: &[u8]) -> Result<Entry<'_>> {
                         tick = value.signed()?;
                     }
                 }
-                (event, is_tick) = (None, true);
+                (event, is_tick, claim) = (None, true, None);
+            }
+            3 => {
+                let claim = claim.get_or_insert(Subject { tenant: "", kind: 'a', subject: "" });
+                let mut fields = Fields(value.bytes()?);
+                while let Some((tag, value)) = fields.next()? {
+                    match tag {
+                        1 => claim.tenant = value.text()?,
+                        2 => claim.subject = value.text()?,
+                        _ => {}
+                    }
+                }
+                (event, tick, is_tick) = (None, 0, false);
             }
             _ => {}
         }
     }
-    Ok(match event {
-        Some(event) => event.finish(),
-        None if is_tick => Entry::Tick(tick),
-        None => Entry::Unknown,
+    Ok(match (event, claim) {
+        (Some(event), _) => event.finish(),
+        (None, Some(claim)) => Entry::Claim(claim),
+        (None, None) if is_tick => Entry::Tick(tick),
+        (None, None) => Entry::Unknown,
     })
 }
 

@@ -27,6 +27,7 @@ mod http;
 mod ingest;
 mod kill;
 mod layers;
+mod merged;
 mod messages;
 mod network;
 mod oracle;

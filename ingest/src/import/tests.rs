@@ -306,6 +306,7 @@ fn batches_change_nothing_and_ticks_follow_their_rows() {
                 entry::Entry::Event(event) => {
                     assert!(event.recorded_at_us > clock && event.recorded_at_us == event.time_us)
                 }
+                entry::Entry::Claim(claim) => panic!("{claim:?}: no event links accounts"),
             }
         }
         // The midnights of 2026-01-01 (the first row's own) to 2026-01-22, and the last row.

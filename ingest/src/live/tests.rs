@@ -72,6 +72,7 @@ fn entries(log: &dyn Log) -> Vec<Vec<(String, i64)>> {
         let shown = |entry| match entry {
             Entry::Event(event) => (event.id, event.recorded_at_us),
             Entry::Tick(tick) => ("tick".to_owned(), tick.at_us),
+            Entry::Claim(claim) => (format!("claim {}", claim.account), 0),
         };
         past.map(|stored| shown(entry(stored.unwrap()))).collect()
     };

@@ -26,6 +26,7 @@ use crate::{
     },
     plan::Plan,
     series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
+    vocabulary::identity_linked,
 };
 
 /// An event dated this long before the clock is late.
@@ -133,6 +134,8 @@ impl Tools {
     fn measures(&self, event: &Event<'_>) -> bool {
         match &event.body {
             Body::Usage(_) => self.measures_usage,
+            // What merges accounts moves every metric of them.
+            Body::Other if event.kind == identity_linked::TYPE => true,
             Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
             _ => true,
         }
@@ -268,9 +271,20 @@ impl Engine {
         let (_, before) = self.replay(&journal, -1);
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
-        let (mut folded, after) = self.replay(&journal, 1);
+        let after = self.replay(&journal, 1);
+        self.install(index, &before, after);
+        self.settle(index, prints);
+    }
+
+    /// Puts an account folded from another journal in the place of what was folded before.
+    fn install(
+        &mut self,
+        index: usize,
+        before: &[SilenceChange],
+        (mut folded, after): (Account, Vec<SilenceChange>),
+    ) {
         let mut withdrawn = std::mem::take(&mut self.hot.touch(index).account.withdrawn);
-        let changes = self.difference(&before, &after, &mut withdrawn);
+        let changes = self.difference(before, &after, &mut withdrawn);
         folded.withdrawn = withdrawn;
         let open = self.hot.touch(index);
         folded.ids = std::mem::take(&mut open.account.ids);
@@ -284,7 +298,6 @@ impl Engine {
                 open.silence.insert(day, at_end);
             }
         }
-        self.settle(index, prints);
     }
 
     /// Folds a whole journal up to the clock.
@@ -549,6 +562,8 @@ fn print(tag: u8, source: &str, id: &str) -> u64 {
     let seed = xxh3_64(source.as_bytes()) ^ u64::from(tag);
     xxh3_64_with_seed(id.as_bytes(), seed)
 }
+
+mod exchange;
 
 #[cfg(test)]
 mod tests;

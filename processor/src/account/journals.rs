@@ -109,6 +109,18 @@ impl Journals {
     }
 }
 
+/// The records of a journal that decodes.
+pub(super) fn records(journal: &[u8]) -> Vec<&[u8]> {
+    let mut from = Reader(journal);
+    let next = || {
+        let length = from.get_count()?;
+        let (record, rest) = from.0.split_at_checked(length)?;
+        from.0 = rest;
+        Some(record)
+    };
+    std::iter::from_fn(next).collect()
+}
+
 /// The events of a journal; `None` if it is damaged.
 pub(super) fn events(journal: &[u8]) -> Option<Vec<Event<'_>>> {
     let mut from = Reader(journal);
@@ -128,30 +140,33 @@ pub(super) fn events(journal: &[u8]) -> Option<Vec<Event<'_>>> {
 /// Whether a journal has the event `id` with the content of `record`, when it was recorded apart. An event without a time
 /// of its own has that of its arrival, which is no content.
 pub(super) fn has_same(journal: &[u8], id: EventId<'_>, record: &[u8]) -> bool {
-    let Some(new) = content(record) else { return false };
     let mut from = Reader(journal);
     while let Some((known, rest)) = from.get_count().and_then(|length| from.0.split_at_checked(length)) {
         from.0 = rest;
         if matches!(wire::entry(known), Ok(wire::Entry::Event(_, event)) if event.id == id) {
-            return content(known).is_some_and(|known| {
-                let arrival = known.time_is_arrival || new.time_is_arrival;
-                let plain = |event: &v1::Event| v1::Event {
-                    time_us: if arrival { 0 } else { event.time_us },
-                    time_is_arrival: false,
-                    ..event.clone()
-                };
-                plain(&known) == plain(&new)
-            });
+            return same(known, record);
         }
     }
     false
+}
+
+/// Whether two records of one event have the same content.
+pub(super) fn same(known: &[u8], new: &[u8]) -> bool {
+    let Some((known, new)) = content(known).zip(content(new)) else { return false };
+    let arrival = known.time_is_arrival || new.time_is_arrival;
+    let plain = |event: &v1::Event| v1::Event {
+        time_us: if arrival { 0 } else { event.time_us },
+        time_is_arrival: false,
+        ..event.clone()
+    };
+    plain(&known) == plain(&new)
 }
 
 /// An event without the time at which it was recorded. Kept as JSON or as a message of its type it is the same.
 fn content(record: &[u8]) -> Option<v1::Event> {
     match v1::Entry::decode(record).ok()?.entry? {
         v1::entry::Entry::Event(event) => Some(wire::renewed(v1::Event { recorded_at_us: 0, ..event })),
-        v1::entry::Entry::Tick(_) => None,
+        v1::entry::Entry::Tick(_) | v1::entry::Entry::Claim(_) => None,
     }
 }
 
@@ -175,6 +190,6 @@ fn chunks(table: &'static str, key: &str, state: &State) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn chunk_key(key: &[u8], first: &[u8]) -> Vec<u8> {
+pub(super) fn chunk_key(key: &[u8], first: &[u8]) -> Vec<u8> {
     [key, &[0xff], first].concat()
 }

@@ -22,7 +22,6 @@ pub(super) struct Values<'a> {
     pub(super) plan: &'a Plan,
     /// One a metric.
     pub(super) topics: &'a [Arc<str>],
-    pub(super) partition: u32,
     pub(super) clock: Time,
     /// The clock before it.
     pub(super) previous: Time,
@@ -30,30 +29,30 @@ pub(super) struct Values<'a> {
 
 impl Values<'_> {
     /// Publishes what an account shows.
-    pub(super) fn publish(&self, calendar: &mut Calendar, change: &AccountChange<'_>, outputs: &mut Vec<Output>) {
+    pub(super) fn publish(&self, calendar: &mut Calendar, change: &AccountChange<'_>, partition: u32, outputs: &mut Vec<Output>) {
         for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
             if !metric.totals.is_empty() {
                 for snapshot in self.totals(metric, change) {
-                    outputs.push(snapshot_output(topic, self.partition, snapshot));
+                    outputs.push(snapshot_output(topic, partition, snapshot));
                 }
             }
             if !metric.silence.is_empty() {
                 for (day, silence) in change.silence.iter().filter(|(_, at_end)| at_end.changed) {
                     let snapshot = self.silence(calendar, metric, change.key, *day, silence.shown.as_ref());
-                    outputs.push(snapshot_output(topic, self.partition, snapshot));
+                    outputs.push(snapshot_output(topic, partition, snapshot));
                 }
             }
         }
     }
 
     /// Topics of metrics of accounts carry the first tick of each second.
-    pub(super) fn tick(&self, outputs: &mut Vec<Output>) {
+    pub(super) fn tick(&self, partition: u32, outputs: &mut Vec<Output>) {
         if self.clock.div_euclid(convert::MICROS) <= self.previous.div_euclid(convert::MICROS) {
             return;
         }
         for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
             if metric.per == Per::Account {
-                outputs.push(tick_output(topic, self.partition, self.clock, None));
+                outputs.push(tick_output(topic, partition, self.clock, None));
             }
         }
     }

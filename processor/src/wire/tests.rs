@@ -11,6 +11,9 @@ fn expected(bytes: &[u8]) -> Option<String> {
     Some(match &entry.entry {
         Some(v1::entry::Entry::Event(event)) => shown(of_event(event)),
         Some(v1::entry::Entry::Tick(tick)) => shown(Entry::Tick(tick.at_us)),
+        Some(v1::entry::Entry::Claim(claim)) => {
+            shown(Entry::Claim(Subject { tenant: &claim.tenant, kind: 'a', subject: &claim.account }))
+        }
         None => shown(Entry::Unknown),
     })
 }

@@ -11,9 +11,11 @@
 //! - an invoice bills an order if any of its events names one; then a refund of it is one of that order.
 
 use crate::{
+    calendar::Time,
     event::{Body, Custom, Event, EventId, Order, Refund},
     lifecycle::invoice::billing,
     map::{Map, Set},
+    vocabulary::identity_linked as linked,
 };
 
 /// What an event does.
@@ -83,6 +85,12 @@ fn refunded<'a>(refund: &Refund<'a>, bills: &Map<&str, &'a str>) -> Option<&'a s
         ("", invoice) => bills.get(invoice).copied(),
         (order, _) => Some(order),
     }
+}
+
+/// The links of accounts that hold in a journal: place in the order of facts, `from`, `to`. `events` are sorted.
+pub fn links<'a>(events: &'a [Event<'a>]) -> Vec<((Time, &'a str, &'a str), &'a str, &'a str)> {
+    let holds = events.iter().zip(standing(events)).filter(|(event, holds)| *holds && event.kind == linked::TYPE);
+    holds.map(|(event, _)| (event.order(), event.data.text(linked::FROM), event.data.text(linked::TO))).collect()
 }
 
 /// Which events are neither withdrawn nor replaced.

@@ -1,0 +1,555 @@
+//! The stage of merged accounts: one task, which has every account that takes part in a merge.
+//!
+//! ```text
+//!     events.v1, partition p -> account stage, p --- partials of p --------------> rollup
+//!                                    | accounts that are linked                      ^
+//!                                    '-> moved.v1 -> merged accounts --- partials ---'   as source `partitions`
+//! ```
+//!
+//! An account that an `identity.linked` names, and its target, live in different partitions, and a chain of links in many. So
+//! a partition that sees a link, or the claim that the door writes beside it for the accounts of other partitions, takes the
+//! account out of its slices and hands it over with its journal; every later event of it follows. All of them meet here, in
+//! one task, so that chains, circles, late and retracted links are decided in one place, and nothing ever goes back.
+//!
+//! Invariants: an instant is handled when every partition has closed it, and the rollup handles it when this stage has, too:
+//! what leaves one slice and enters another does so in the same instant, and no window closes in between. Outputs and offsets
+//! are one commit, as of every task, so each step of the way is exactly once. An account that is here always has its own
+//! journal; merged ones are the journal of all of them, of two events of one id the one that came first. A journal stays
+//! here after its link is retracted. It does not read `events.v1`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eventlog::{Output, Stored};
+use processor_core::{
+    calendar::Time,
+    codec::{Reader, put, put_signed, put_text},
+    engine::Outcome,
+    event::{Body, Event, EventId},
+    lifecycle::journal,
+    map::{Map, Set},
+    plan::Plan,
+    vocabulary::identity_linked,
+};
+use proto::{Message as _, bytes::Bytes, v1};
+use task::{Batch, Fold, Progress, Result, State};
+
+use super::{
+    Accounts, Config, HOT, IDS, JOURNAL, META, SLICES, Shared, Slot, TIMERS,
+    journals::{self, chunk_key},
+    unreadable,
+};
+use crate::wire::{self, Entry, SEPARATOR};
+use graph::{Graph, Key, Link};
+
+mod graph;
+
+/// Accounts that are here: their partition and the links of their own journal.
+const MEMBERS: &str = "members";
+/// Entries of instants that not all partitions have closed.
+const PENDING: &str = "pending";
+const META_KEY: &[u8] = b"merged";
+/// Version of the tables of this stage alone; a state of another one is made again from the log.
+const VERSION: u8 = 1;
+
+/// A record of a journal here, by its number.
+type Numbered = (u64, Bytes);
+
+/// The fold of `moved.v1`.
+pub struct Merged {
+    accounts: Accounts,
+    /// The last instant that each partition has closed.
+    sources: Vec<Time>,
+    /// By (instant, partition, number).
+    pending: BTreeMap<(Time, u32, u64), v1::MovedEntry>,
+    arrived: u64,
+    /// Entries up to this number are on disk.
+    stored: u64,
+    /// Pending entries on disk that are handled since.
+    handled: Vec<(Time, u32, u64)>,
+    /// Number of the next record of a journal.
+    next: u64,
+    /// Partition of each account that is here.
+    homes: BTreeMap<Key, u32>,
+    graph: Graph,
+    /// The account that each account here is counted as, and the other way round.
+    roots: BTreeMap<Key, Key>,
+    groups: BTreeMap<Key, BTreeSet<Key>>,
+    /// Since the last flush.
+    new: BTreeMap<Key, Vec<Numbered>>,
+    new_bytes: usize,
+    changed: BTreeSet<Key>,
+}
+
+/// An account that is handed over.
+struct HandedOver {
+    key: Key,
+    home: u32,
+    records: Vec<Bytes>,
+    withdrawn: BTreeSet<i32>,
+}
+
+impl Merged {
+    /// The fold as its state left it; `partitions` is the number of those of `events.v1`.
+    ///
+    /// # Errors
+    /// When the state cannot be read or is damaged.
+    pub fn open(
+        plan: std::sync::Arc<Plan>,
+        partitions: u32,
+        config: Config,
+        state: &State,
+        shared: std::sync::Arc<Shared>,
+    ) -> Result<Merged> {
+        let mut merged = Merged {
+            accounts: Accounts::open(plan, partitions, config, state, shared)?,
+            sources: vec![Time::MIN; partitions as usize],
+            pending: BTreeMap::new(),
+            arrived: 0,
+            stored: 0,
+            handled: Vec::new(),
+            next: 0,
+            homes: BTreeMap::new(),
+            graph: Graph::default(),
+            roots: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            new: BTreeMap::new(),
+            new_bytes: 0,
+            changed: BTreeSet::new(),
+        };
+        if let Some(bytes) = state.get(META, META_KEY)? {
+            merged.decode(&bytes).ok_or_else(|| state.damaged("the clocks of the partitions do not decode"))?;
+        }
+        merged.load(state)?;
+        Ok(merged)
+    }
+
+    fn load(&mut self, state: &State) -> Result<()> {
+        let mut intact = true;
+        state.scan(MEMBERS, &[], |key, value| {
+            let member = std::str::from_utf8(key).ok().zip(decode_member(value));
+            intact = member.map(|(key, (home, links))| {
+                self.homes.insert(key.into(), home);
+                self.graph.set(key, links);
+            }).is_some();
+            intact
+        })?;
+        if intact {
+            state.scan(PENDING, &[], |key, value| {
+                let entry = parse_pending(key).zip(v1::MovedEntry::decode(value).ok());
+                intact = entry.map(|(key, entry)| self.pending.insert(key, entry)).is_some();
+                intact
+            })?;
+        }
+        if !intact {
+            return Err(state.damaged("a merged account or waiting entry does not decode"));
+        }
+        for key in self.homes.keys() {
+            let root = Key::from(self.graph.root(key));
+            self.groups.entry(root.clone()).or_default().insert(key.clone());
+            self.roots.insert(key.clone(), root);
+        }
+        Ok(())
+    }
+
+    /// Handles every instant that all partitions have closed.
+    fn handle(&mut self, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
+        let ready = self.sources.iter().copied().min().unwrap_or(Time::MIN);
+        while let Some(instant) = self.pending.keys().next().map(|key| key.0).filter(|instant| *instant <= ready) {
+            let later = self.pending.split_off(&(instant.saturating_add(1), 0, 0));
+            let entries = std::mem::replace(&mut self.pending, later);
+            self.handled.extend(entries.keys().filter(|key| key.2 < self.stored));
+            self.instant(entries.into_values(), state)?;
+
+            let homes = &self.homes;
+            let groups = &self.groups;
+            let home = |key: &str| {
+                let of_group = || groups.get(key).and_then(|members| homes.get(members.first()?)).copied();
+                homes.get(key).copied().or_else(of_group).unwrap_or(0)
+            };
+            self.accounts.publish(instant, state, outputs, home)?;
+        }
+        Ok(())
+    }
+
+    /// Applies what all partitions moved in an instant.
+    fn instant(&mut self, entries: impl Iterator<Item = v1::MovedEntry>, state: &State) -> Result<()> {
+        let (handed_over, forwarded) = sorted(entries);
+        let mut linked: BTreeSet<Key> = BTreeSet::new();
+        let mut affected: BTreeSet<Key> = BTreeSet::new();
+        for account in handed_over {
+            linked.insert(account.key.clone());
+            affected.insert(account.key.clone());
+            self.take_over(account, state)?;
+        }
+
+        let boundary = self.next;
+        let news = self.keep(forwarded, &mut linked, state)?;
+        for key in linked {
+            let links = self.links(&key, state)?;
+            if links != self.graph.links(&key) {
+                affected.append(&mut self.graph.set(&key, links));
+                self.changed.insert(key);
+            }
+        }
+
+        let regrouped = self.regroup(&affected, boundary, state)?;
+        for (key, number, record) in &news {
+            let root = self.roots[key].clone();
+            let Ok(Entry::Event(_, event)) = wire::entry(record) else { continue };
+            if regrouped.contains(&root) {
+                self.count(&event);
+            } else {
+                self.apply(&root, *number, &event, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an account that its partition took out of its slices.
+    fn take_over(&mut self, account: HandedOver, state: &State) -> Result<()> {
+        let HandedOver { key, home, records, withdrawn } = account;
+        let others = self.groups.get(&key).cloned().unwrap_or_default();
+        let before = self.journal(&others, u64::MAX, state)?;
+        records.into_iter().for_each(|record| self.store(&key, record));
+        self.homes.insert(key.clone(), home);
+        self.changed.insert(key.clone());
+        self.roots.insert(key.clone(), key.clone());
+        self.groups.entry(key.clone()).or_default().insert(key.clone());
+
+        let own = self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?;
+        let slot = self.slot(&key, state)?;
+        let damaged = || state.damaged(format!("account {key:?} does not decode"));
+        let events = parse(&own).ok_or_else(damaged)?;
+        self.accounts.counters.waiting += self.accounts.engine.waiting(&events);
+        if others.is_empty() {
+            return self.accounts.engine.take_over(slot, events, withdrawn).ok_or_else(damaged);
+        }
+        // Others were merged into it before it came itself.
+        let all = self.journal(&self.groups[&key], u64::MAX, state)?;
+        let (before, all) = (parse(&before).ok_or_else(damaged)?, parse(&all).ok_or_else(damaged)?);
+        self.accounts.engine.exchange(slot, before, all).ok_or_else(damaged)
+    }
+
+    /// Keeps the events that are new in the journals of their own accounts. Returns them, and in `linked` the accounts whose
+    /// links they may change.
+    fn keep(
+        &mut self,
+        forwarded: Vec<(Key, Bytes)>,
+        linked: &mut BTreeSet<Key>,
+        state: &State,
+    ) -> Result<Vec<(Key, u64, Bytes)>> {
+        let mut known: Map<Key, Vec<Numbered>> = Map::default();
+        let mut news = Vec::new();
+        for (key, record) in forwarded {
+            if !self.homes.contains_key(&key) {
+                return Err(state.damaged(format!("events of {key:?} came before it was handed over")));
+            }
+            let own = match known.entry(key.clone()) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?)
+                }
+            };
+            let Ok(Entry::Event(_, event)) = wire::entry(&record) else { continue };
+            if let Some((_, first)) = own.iter().find(|(_, known)| id(known) == Some(event.id)) {
+                let same = journals::same(first, &record);
+                *(if same { &mut self.accounts.counters.duplicate } else { &mut self.accounts.counters.conflict }) += 1;
+                continue;
+            }
+            let mends = event.corrects.is_some() || matches!(event.body, Body::Retracted(_));
+            if mends || event.kind == identity_linked::TYPE {
+                linked.insert(key.clone());
+            }
+            own.push((self.next, record.clone()));
+            news.push((key.clone(), self.next, record.clone()));
+            self.store(&key, record);
+        }
+        Ok(news)
+    }
+
+    fn store(&mut self, key: &Key, record: Bytes) {
+        self.new_bytes += record.len() + key.len();
+        self.new.entry(key.clone()).or_default().push((self.next, record));
+        self.next += 1;
+    }
+
+    /// The links that hold in the journal of an account.
+    fn links(&self, key: &Key, state: &State) -> Result<Vec<Link>> {
+        let records = self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?;
+        let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
+        let mut events = parse(&records).ok_or_else(damaged)?;
+        events.sort_by(|a, b| a.order().cmp(&b.order()));
+        let tenant = key.split(SEPARATOR).next().unwrap_or_default();
+        let account = |name: &str| format!("{tenant}{SEPARATOR}a{SEPARATOR}{name}").into_boxed_str();
+        let link = |((time, source, id), from, to): ((Time, &str, &str), &str, &str)| Link {
+            order: (time, source.to_owned(), id.to_owned()),
+            from: account(from),
+            to: account(to),
+        };
+        Ok(journal::links(&events).into_iter().map(link).collect())
+    }
+
+    /// Counts accounts as the ones that they are now; events from `boundary` on are new. Returns the accounts that it folded.
+    fn regroup(&mut self, affected: &BTreeSet<Key>, boundary: u64, state: &State) -> Result<BTreeSet<Key>> {
+        let mut before: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+        for key in affected.iter().filter(|key| self.homes.contains_key(*key)) {
+            let (old, new) = (self.roots[key].clone(), Key::from(self.graph.root(key)));
+            if old == new {
+                continue;
+            }
+            for root in [&old, &new] {
+                let members = self.groups.get(root).cloned().unwrap_or_default();
+                before.entry(root.clone()).or_insert(members);
+            }
+            self.groups.entry(old).or_default().remove(key);
+            self.groups.entry(new.clone()).or_default().insert(key.clone());
+            self.roots.insert(key.clone(), new);
+        }
+        for (root, members) in &before {
+            let old = self.journal(members, boundary, state)?;
+            let now = self.groups.get(root).cloned().unwrap_or_default();
+            let new = self.journal(&now, u64::MAX, state)?;
+            self.exchange(root, &old, &new, state)?;
+            if now.is_empty() {
+                self.groups.remove(root);
+            }
+        }
+        Ok(before.into_keys().collect())
+    }
+
+    fn exchange(&mut self, root: &Key, old: &[Numbered], new: &[Numbered], state: &State) -> Result<()> {
+        let damaged = || state.damaged(format!("the journals of {root:?} do not decode"));
+        let slot = self.slot(root, state)?;
+        let (old, new) = (parse(old).ok_or_else(damaged)?, parse(new).ok_or_else(damaged)?);
+        let engine = &mut self.accounts.engine;
+        let (waited, waits) = (engine.waiting(&old), engine.waiting(&new));
+        engine.exchange(slot, old, new).ok_or_else(damaged)?;
+        // What waited in one journal may have been found in another, or the other way round.
+        let counters = &mut self.accounts.counters;
+        if waits >= waited {
+            let more = (waits - waited).min(counters.on_time);
+            counters.on_time -= more;
+            counters.waiting += more;
+        } else {
+            let fewer = (waited - waits).min(counters.waiting);
+            counters.waiting -= fewer;
+            counters.on_time += fewer;
+        }
+        Ok(())
+    }
+
+    /// Applies a new event to the account that its own one is.
+    fn apply(&mut self, root: &Key, number: u64, event: &Event<'_>, state: &State) -> Result<()> {
+        let slot = self.slot(root, state)?;
+        let mut outcome = self.accounts.engine.apply(slot, event, None);
+        if outcome == Outcome::NeedsJournal {
+            let records = self.journal(&self.groups[root], number, state)?;
+            let damaged = || state.damaged(format!("the journals of {root:?} do not decode"));
+            outcome = self.accounts.engine.apply(slot, event, Some(parse(&records).ok_or_else(damaged)?));
+        }
+        self.accounts.outcome(outcome);
+        Ok(())
+    }
+
+    /// Counts an event that was folded with others.
+    fn count(&mut self, event: &Event<'_>) {
+        let (measured, late) = self.accounts.engine.measured(event);
+        let counters = &mut self.accounts.counters;
+        *match (measured, late) {
+            (false, _) => &mut counters.not_measured,
+            (true, true) => &mut counters.late,
+            (true, false) => &mut counters.on_time,
+        } += 1;
+    }
+
+    fn slot(&mut self, key: &str, state: &State) -> Result<Slot> {
+        match self.accounts.engine.hot().find(key) {
+            Some(slot) => Ok(slot),
+            None => Ok(self.accounts.load(&[key], state)?[0]),
+        }
+    }
+
+    /// The records of these accounts before a number, as they came; of one id the first.
+    fn journal(&self, keys: &BTreeSet<Key>, before: u64, state: &State) -> Result<Vec<Numbered>> {
+        let mut records = Vec::new();
+        for key in keys {
+            let prefix = chunk_key(key.as_bytes(), &[]);
+            state.scan(JOURNAL, &prefix, |at, record| {
+                let number = at.strip_prefix(&prefix[..]).and_then(|at| Some(u64::from_be_bytes(at.try_into().ok()?)));
+                records.extend(number.map(|number| (number, Bytes::copy_from_slice(record))));
+                number.is_some()
+            })?;
+            records.extend(self.new.get(key).into_iter().flatten().cloned());
+        }
+        records.retain(|(number, _)| *number < before);
+        records.sort_unstable_by_key(|(number, _)| *number);
+        let mut ids: Set<(String, String)> = Set::default();
+        records.retain(|(_, record)| {
+            id(record).is_none_or(|id| ids.insert((id.source.to_owned(), id.id.to_owned())))
+        });
+        Ok(records)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put(&mut out, self.arrived.into());
+        put(&mut out, self.next.into());
+        self.sources.iter().for_each(|clock| put_signed(&mut out, (*clock).into()));
+        out
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut from = Reader(bytes.strip_prefix(&[VERSION])?);
+        self.arrived = u64::try_from(from.get()?).ok()?;
+        self.stored = self.arrived;
+        self.next = u64::try_from(from.get()?).ok()?;
+        for clock in &mut self.sources {
+            *clock = from.get_time()?;
+        }
+        from.0.is_empty().then_some(())
+    }
+}
+
+impl Fold for Merged {
+    const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, MEMBERS, super::MOVED, PENDING, SLICES, TIMERS, META];
+
+    fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
+        let before = self.accounts.counters;
+        let mut progress = Progress { applied: 0, closed: None };
+        for stored in records {
+            let entry = stored.record.value.clone().map(v1::MovedEntry::decode);
+            let Some(Ok(entry)) = entry else {
+                return Err(unreadable("merged", stored.offset, "a moved account does not decode"));
+            };
+            progress.applied += 1;
+            let (source, instant, closes) = (entry.source as usize, entry.instant_us, entry.closes);
+            // What another catalog made is not for this one: its own partitions hand it over again.
+            if entry.generation != self.accounts.engine.plan().generation {
+                continue;
+            }
+            if source >= self.sources.len() {
+                return Err(unreadable("merged", stored.offset, format!("there is no source partition {source}")));
+            }
+            self.pending.insert((instant, entry.source, self.arrived), entry);
+            self.arrived += 1;
+            if closes {
+                self.sources[source] = self.sources[source].max(instant);
+                self.handle(state, outputs)?;
+                // Every mark is a place to commit: what waits is part of the state.
+                progress.closed = Some(stored.offset + 1);
+                if pause {
+                    break;
+                }
+            }
+        }
+        self.accounts.shared.add(&self.accounts.counters, &before);
+        Ok(progress)
+    }
+
+    fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
+        let next = self.next.to_be_bytes();
+        self.accounts.write(batch, |_, _, key, ids, batch| {
+            if ids.is_empty() {
+                return Ok(());
+            }
+            batch.put(IDS, &chunk_key(key, &next), &ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>())
+        })?;
+        for (key, records) in std::mem::take(&mut self.new) {
+            for (number, record) in records {
+                batch.put(JOURNAL, &chunk_key(key.as_bytes(), &number.to_be_bytes()), &record)?;
+            }
+        }
+        self.new_bytes = 0;
+        for key in std::mem::take(&mut self.changed) {
+            if let Some(home) = self.homes.get(&key) {
+                batch.put(MEMBERS, key.as_bytes(), &encode_member(*home, self.graph.links(&key)))?;
+            }
+        }
+        for key in self.handled.drain(..) {
+            batch.delete(PENDING, &pending_key(&key))?;
+        }
+        for (key, entry) in self.pending.iter().filter(|(key, _)| key.2 >= self.stored) {
+            batch.put(PENDING, &pending_key(key), &entry.encode_to_vec())?;
+        }
+        self.stored = self.arrived;
+        batch.put(META, META_KEY, &self.encode())
+    }
+
+    fn dirty(&self) -> usize {
+        self.accounts.dirty() + self.new_bytes
+    }
+}
+
+/// What is handed over, and what follows, in the order of partitions and of their records.
+fn sorted(entries: impl Iterator<Item = v1::MovedEntry>) -> (Vec<HandedOver>, Vec<(Key, Bytes)>) {
+    let mut handed_over: Vec<HandedOver> = Vec::new();
+    let mut forwarded = Vec::new();
+    for entry in entries {
+        for account in entry.accounts {
+            let key = account.key.into_boxed_str();
+            if !account.handed_over {
+                forwarded.extend(account.records.into_iter().map(|record| (key.clone(), record)));
+                continue;
+            }
+            match handed_over.last_mut().filter(|last| last.key == key) {
+                Some(last) => last.records.extend(account.records),
+                None => handed_over.push(HandedOver {
+                    key,
+                    home: entry.source,
+                    records: account.records,
+                    withdrawn: account.withdrawn.into_iter().collect(),
+                }),
+            }
+        }
+    }
+    (handed_over, forwarded)
+}
+
+/// The events of records; `None` if one is none.
+fn parse(records: &[Numbered]) -> Option<Vec<Event<'_>>> {
+    fn event(record: &[u8]) -> Option<Event<'_>> {
+        match wire::entry(record) {
+            Ok(Entry::Event(_, event)) => Some(event),
+            _ => None,
+        }
+    }
+    records.iter().map(|(_, record)| event(record)).collect()
+}
+
+fn id(record: &[u8]) -> Option<EventId<'_>> {
+    match wire::entry(record) {
+        Ok(Entry::Event(_, event)) => Some(event.id),
+        _ => None,
+    }
+}
+
+fn encode_member(home: u32, links: &[Link]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put(&mut out, home.into());
+    for Link { order: (time, source, id), from, to } in links {
+        put_signed(&mut out, (*time).into());
+        [source.as_str(), id, from, to].iter().for_each(|text| put_text(&mut out, text));
+    }
+    out
+}
+
+fn decode_member(bytes: &[u8]) -> Option<(u32, Vec<Link>)> {
+    let mut from = Reader(bytes.strip_prefix(&[VERSION])?);
+    let home = u32::try_from(from.get()?).ok()?;
+    let mut links = Vec::new();
+    while !from.0.is_empty() {
+        let order = (from.get_time()?, from.get_text()?.to_owned(), from.get_text()?.to_owned());
+        links.push(Link { order, from: from.get_text()?.into(), to: from.get_text()?.into() });
+    }
+    Some((home, links))
+}
+
+fn pending_key(key: &(Time, u32, u64)) -> Vec<u8> {
+    [&key.0.to_be_bytes()[..], &key.1.to_be_bytes(), &key.2.to_be_bytes()].concat()
+}
+
+fn parse_pending(key: &[u8]) -> Option<(Time, u32, u64)> {
+    let (instant, rest) = key.split_first_chunk::<8>()?;
+    let (source, number) = rest.split_first_chunk::<4>()?;
+    Some((Time::from_be_bytes(*instant), u32::from_be_bytes(*source), u64::from_be_bytes(number.try_into().ok()?)))
+}
