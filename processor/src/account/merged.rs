@@ -127,10 +127,12 @@ impl Merged {
         let mut intact = true;
         state.scan(MEMBERS, &[], |key, value| {
             let member = std::str::from_utf8(key).ok().zip(decode_member(value));
-            intact = member.map(|(key, (home, links))| {
-                self.homes.insert(key.into(), home);
-                self.graph.set(key, links);
-            }).is_some();
+            intact = member
+                .map(|(key, (home, links))| {
+                    self.homes.insert(key.into(), home);
+                    self.graph.set(key, links);
+                })
+                .is_some();
             intact
         })?;
         if intact {
@@ -384,9 +386,7 @@ impl Merged {
         records.retain(|(number, _)| *number < before);
         records.sort_unstable_by_key(|(number, _)| *number);
         let mut ids: Set<(String, String)> = Set::default();
-        records.retain(|(_, record)| {
-            id(record).is_none_or(|id| ids.insert((id.source.to_owned(), id.id.to_owned())))
-        });
+        records.retain(|(_, record)| id(record).is_none_or(|id| ids.insert((id.source.to_owned(), id.id.to_owned()))));
         Ok(records)
     }
 

@@ -29,7 +29,13 @@ pub(super) struct Values<'a> {
 
 impl Values<'_> {
     /// Publishes what an account shows.
-    pub(super) fn publish(&self, calendar: &mut Calendar, change: &AccountChange<'_>, partition: u32, outputs: &mut Vec<Output>) {
+    pub(super) fn publish(
+        &self,
+        calendar: &mut Calendar,
+        change: &AccountChange<'_>,
+        partition: u32,
+        outputs: &mut Vec<Output>,
+    ) {
         for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
             if !metric.totals.is_empty() {
                 for snapshot in self.totals(metric, change) {

@@ -60,7 +60,8 @@ fn data(kind: &Type, more: &[&Field]) -> Map<String, Value> {
 }
 
 fn line(kind: &Type, data: &Value) -> String {
-    let account = matches!(kind.subject, Subject::Account | Subject::Buyer) || (kind.subject == Subject::Named && data.get("lead").is_none());
+    let account = matches!(kind.subject, Subject::Account | Subject::Buyer)
+        || (kind.subject == Subject::Named && data.get("lead").is_none());
     let mut event = json!({"id": "e", "source": "s", "type": kind.name, "time": "2026-01-31T09:30:00Z", "data": data});
     if account {
         event["account"] = json!("acme");
