@@ -10,6 +10,9 @@ use processor_core::calendar::Time;
 /// Key of an account.
 pub(super) type Key = Box<str>;
 
+/// Links of one account by place in the order of facts and the journal that they are in: where they lead.
+type Choices = BTreeMap<((Time, String, String), Key), Key>;
+
 /// A link that holds in the journal of its own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
@@ -26,7 +29,7 @@ pub(super) struct Graph {
     /// Links by the account whose event they are.
     links: BTreeMap<Key, Vec<Link>>,
     /// Links by `from`, in the order of facts; the last one holds.
-    from: BTreeMap<Key, BTreeMap<((Time, String, String), Key), Key>>,
+    from: BTreeMap<Key, Choices>,
     /// Where links that hold end, and where they begin.
     into: BTreeMap<Key, BTreeSet<Key>>,
 }
@@ -63,7 +66,7 @@ impl Graph {
         affected
     }
 
-    fn change(&mut self, from: &str, change: impl FnOnce(&mut BTreeMap<((Time, String, String), Key), Key>)) {
+    fn change(&mut self, from: &str, change: impl FnOnce(&mut Choices)) {
         if let Some(to) = self.next(from).map(Key::from)
             && let Some(sources) = self.into.get_mut(&to)
         {
