@@ -282,13 +282,18 @@ impl Error {
     }
 }
 
+/// How catalogs are read: metrics share windows and dimensions by alias, so there are many aliases of few anchors.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false, }, }
+}
+
 impl Catalog {
     /// Reads a catalog.
     ///
     /// # Errors
     /// Where the text is not YAML or does not have the shape of a catalog.
     pub fn parse(text: &str) -> Result<Catalog, Error> {
-        serde_saphyr::from_str(text).map_err(|error| {
+        serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
             let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
             let full = error.to_string();
             let first = full.lines().next().unwrap_or_default();
