@@ -224,7 +224,15 @@ impl Merged {
         let events = parse(&own).ok_or_else(damaged)?;
         self.accounts.counters.waiting += self.accounts.engine.waiting(&events);
         if others.is_empty() {
-            return self.accounts.engine.take_over(slot, events, withdrawn).ok_or_else(damaged);
+            // Its partition has shown what it knew before this instant, and nothing of what came since.
+            let clock = self.accounts.engine.clock();
+            let shown: Vec<Event<'_>> = events.iter().filter(|event| event.recorded_at <= clock).cloned().collect();
+            let more = shown.len() < events.len();
+            self.accounts.engine.take_over(slot, shown.clone(), withdrawn).ok_or_else(damaged)?;
+            if more {
+                self.accounts.engine.exchange(slot, shown, events).ok_or_else(damaged)?;
+            }
+            return Ok(());
         }
         // Others were merged into it before it came itself.
         let all = self.journal(&self.groups[&key], u64::MAX, state)?;
