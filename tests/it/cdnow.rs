@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     data::Data,
-    fleet::{Fleet, Role},
+    fleet::{self, Fleet, Role},
 };
 
 const PACKAGE: &str = "lifetimes==0.11.3";
@@ -114,7 +114,7 @@ fn cdnow_master() {
 /// Three processors on a real Kafka publish and store what one process does on its own log.
 fn through_kafka(name: &str, mapping: &str) {
     let (Some(file), Some(mut fleet)) = (file(name), Fleet::new("CDNOW through Kafka", 4)) else { return };
-    let embedded = Data::new();
+    let embedded = fleet::alone(4);
     embedded.import(&file, &["--mapping", mapping]).done();
     (0..3).for_each(|_| fleet.start(Role::Processor));
     fleet.start(Role::Sink);

@@ -223,7 +223,7 @@ const METRICS: [&str; 17] = [
 ];
 
 /// The built-in catalog, less the metrics that a fleet leaves out.
-pub(crate) fn catalog() -> String {
+fn catalog() -> String {
     let (head, metrics) = BUILT_IN.split_once("\nmetrics:\n").unwrap();
     let of =
         |part: &&str, name: &str| part.strip_prefix("  - name: ").is_some_and(|rest| rest.lines().next() == Some(name));
@@ -231,6 +231,13 @@ pub(crate) fn catalog() -> String {
         metrics.split_inclusive("\n\n").filter(|part| METRICS.iter().any(|name| of(part, name))).collect();
     assert_eq!(parts.len(), METRICS.len(), "a metric of the fleet is not built in");
     format!("{head}\nmetrics:\n{}", parts.concat())
+}
+
+/// A directory without a broker, with the metrics of a fleet and so many partitions.
+pub(crate) fn alone(partitions: u32) -> Data {
+    let data = Data::new();
+    let catalog = data.file("catalog.yaml", catalog());
+    data.config(&format!("[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {partitions}\n"))
 }
 
 /// Processes on one data folder and one broker.
@@ -476,10 +483,7 @@ impl Fleet {
     /// The same events, partition by partition, processed by one process that nothing disturbs.
     pub(crate) fn undisturbed(&self) -> Data {
         assert_eq!(self.broker.open_transactions(), Vec::<String>::new());
-        let data = Data::new();
-        let catalog = data.file("catalog.yaml", catalog());
-        let data =
-            data.config(&format!("[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {}\n", self.partitions));
+        let data = alone(self.partitions);
         {
             let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
             let spec = TopicSpec { name: EVENTS.to_owned(), partitions: self.partitions, cleanup: Cleanup::Keep };
