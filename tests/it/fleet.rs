@@ -222,15 +222,18 @@ const METRICS: [&str; 17] = [
     "silence",
 ];
 
-/// The built-in catalog, less the metrics that a fleet leaves out.
-fn catalog() -> String {
+/// The built-in catalog, with the metrics that are kept.
+pub(crate) fn built_in(keep: impl Fn(&str) -> bool) -> String {
     let (head, metrics) = BUILT_IN.split_once("\nmetrics:\n").unwrap();
-    let of =
-        |part: &&str, name: &str| part.strip_prefix("  - name: ").is_some_and(|rest| rest.lines().next() == Some(name));
-    let parts: Vec<&str> =
-        metrics.split_inclusive("\n\n").filter(|part| METRICS.iter().any(|name| of(part, name))).collect();
-    assert_eq!(parts.len(), METRICS.len(), "a metric of the fleet is not built in");
-    format!("{head}\nmetrics:\n{}", parts.concat())
+    let name = |part: &str| part.strip_prefix("  - name: ").unwrap().lines().next().unwrap().to_owned();
+    let parts: String = metrics.split_inclusive("\n\n").filter(|part| keep(&name(part))).collect();
+    format!("{head}\nmetrics:\n{parts}")
+}
+
+fn catalog() -> String {
+    let catalog = built_in(|name| METRICS.contains(&name));
+    assert_eq!(catalog.matches("  - name: ").count(), METRICS.len(), "a metric of the fleet is not built in");
+    catalog
 }
 
 /// A directory without a broker, with the metrics of a fleet and so many partitions.
