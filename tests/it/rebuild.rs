@@ -21,13 +21,18 @@ use crate::{
 };
 
 /// What depends on `silent_after`.
-const OF_CUSTOMERS: [&str; 7] = [
+const OF_CUSTOMERS: [&str; 12] = [
     "customers",
     "customers_started",
     "customers_lost",
     "customer_churn_rate",
     "customer_churn_rate_rolling",
     "engagement_rate",
+    "customer_retention_cost",
+    "customer_acquisition_cost",
+    "customer_acquisition_cost_lag",
+    "upsell_rate",
+    "cross_sell_rate",
     "customer_lifetime_value",
 ];
 
