@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod convert;
+mod pending;
 pub mod rollup;
 pub mod telemetry;
 pub mod topics;

@@ -5,7 +5,7 @@
 //! the same source, so merging is free of order. Partials keep every value of every dimension; which of
 //! them have rows of their own is decided in the core, by instant and value.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use eventlog::{Output, Stored};
 use processor_core::{
@@ -16,12 +16,14 @@ use processor_core::{
     plan::Plan,
     rollup::{Changes, Published, Rollup, Wanted},
 };
-use proto::{Message, v1};
+use proto::v1;
 use task::{Batch, Fold, Progress, Result, State};
 
 use crate::{
-    account::{Shared, decode_row, encode_row, tick_output, unreadable},
-    convert, topics,
+    account::{Shared, decode_row, encode_row, tick_output},
+    convert,
+    pending::{self, Pending},
+    topics,
 };
 
 mod snapshot;
@@ -34,7 +36,6 @@ const ROWS: &str = "rows";
 const LINES: &str = "lines";
 /// Values of dimensions that have rows of their own.
 const VALUES: &str = "values";
-const PENDING: &str = "pending";
 const META: &str = "meta";
 const META_KEY: &[u8] = b"rollup";
 
@@ -49,15 +50,8 @@ const META_VERSION: u8 = 2;
 pub struct Rollups {
     plan: Arc<Plan>,
     rollup: Rollup,
-    /// The last instant that each source has closed.
-    sources: Vec<Time>,
-    /// Entries of instants that not all sources have closed, by (instant, source, number).
-    pending: BTreeMap<(Time, u32, u64), v1::PartialEntry>,
-    arrived: u64,
-    /// Pending entries on disk that are handled since.
-    handled: Vec<(Time, u32, u64)>,
-    /// Entries up to this number are on disk.
-    stored: u64,
+    /// Partials of instants that not all sources have closed.
+    pending: Pending<v1::PartialEntry>,
     /// Latest partials by their key in the state, of which this is a cache.
     latest: Map<Box<[u8]>, Latest>,
     dirty: usize,
@@ -109,11 +103,7 @@ impl Rollups {
         };
         let mut rollups = Rollups {
             rollup: Rollup::new(plan.clone(), meta.clock),
-            sources: meta.sources,
-            pending: BTreeMap::new(),
-            arrived: meta.arrived,
-            handled: Vec::new(),
-            stored: meta.arrived,
+            pending: Pending::new(meta.sources, meta.arrived),
             latest: Map::default(),
             dirty: 0,
             changes: Changes::default(),
@@ -149,14 +139,7 @@ impl Rollups {
                 intact
             })?;
         }
-        if intact {
-            state.scan(PENDING, &[], |key, value| {
-                let entry = parse_pending(key).zip(v1::PartialEntry::decode(value).ok());
-                intact = entry.map(|(key, entry)| self.pending.insert(key, entry)).is_some();
-                intact
-            })?;
-        }
-        if !intact {
+        if !(intact && self.pending.load(state)?) {
             return Err(state.damaged("a value, line, slice or waiting partial does not decode"));
         }
         let wanted = self.rollup.restore(slices);
@@ -191,22 +174,14 @@ impl Rollups {
     }
 
     /// Handles every instant that all sources have closed.
-    fn handle(&mut self, state: &State, outputs: &mut Vec<Output>) -> Result<bool> {
-        let ready = self.sources.iter().copied().min().unwrap_or(Time::MIN);
-        let mut handled = false;
-        while let Some(instant) = self.pending.keys().next().map(|key| key.0).filter(|instant| *instant <= ready) {
-            let later = self.pending.split_off(&(instant.saturating_add(1), 0, 0));
-            let entries = std::mem::replace(&mut self.pending, later);
-            for (key, entry) in entries {
+    fn handle(&mut self, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
+        while let Some((instant, entries)) = self.pending.next_ready() {
+            for entry in entries {
                 self.merge(&entry, state)?;
-                if key.2 < self.stored {
-                    self.handled.push(key);
-                }
             }
             self.publish(instant, state, outputs)?;
-            handled = true;
         }
-        Ok(handled)
+        Ok(())
     }
 
     /// Adds what the entry's slices differ from what the same source said before.
@@ -297,28 +272,14 @@ impl Rollups {
 }
 
 impl Fold for Rollups {
-    const TABLES: &'static [&'static str] = &[LATEST, ROWS, LINES, VALUES, PENDING, META];
+    const TABLES: &'static [&'static str] = &[LATEST, ROWS, LINES, VALUES, pending::TABLE, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let mut progress = Progress { applied: 0, closed: None };
         for stored in records {
-            let entry = stored.record.value.clone().map(v1::PartialEntry::decode);
-            let Some(Ok(entry)) = entry else {
-                return Err(unreadable("rollup", stored.offset, "a partial does not decode"));
-            };
+            let closes = self.pending.take(stored, self.plan.generation, "rollup", "a partial")?;
             progress.applied += 1;
-            let (source, instant, closes) = (entry.source as usize, entry.instant_us, entry.closes);
-            // What another catalog says is not for this one: its own sources will say it again.
-            if entry.generation != self.plan.generation {
-                continue;
-            }
-            if source >= self.sources.len() {
-                return Err(unreadable("rollup", stored.offset, format!("there is no source partition {source}")));
-            }
-            self.pending.insert((instant, entry.source, self.arrived), entry);
-            self.arrived += 1;
             if closes {
-                self.sources[source] = self.sources[source].max(instant);
                 self.handle(state, outputs)?;
                 // Every mark is a place to commit: what waits is part of the state.
                 progress.closed = Some(stored.offset + 1);
@@ -351,30 +312,15 @@ impl Fold for Rollups {
         if self.latest.len() > KEEP {
             self.latest = Map::default();
         }
-        for key in self.handled.drain(..) {
-            batch.delete(PENDING, &pending_key(&key))?;
-        }
-        for (key, entry) in self.pending.iter().filter(|(key, _)| key.2 >= self.stored) {
-            batch.put(PENDING, &pending_key(key), &entry.encode_to_vec())?;
-        }
-        self.stored = self.arrived;
-        let (clock, sources) = (self.rollup.clock(), self.sources.clone());
-        batch.put(META, META_KEY, &Meta { clock, since: self.since, arrived: self.arrived, sources }.encode())
+        self.pending.flush(batch)?;
+        let (arrived, sources) = (self.pending.arrived(), self.pending.sources().to_vec());
+        let meta = Meta { clock: self.rollup.clock(), since: self.since, arrived, sources };
+        batch.put(META, META_KEY, &meta.encode())
     }
 
     fn dirty(&self) -> usize {
         self.dirty * 150 + self.rollup.dirty() * 80
     }
-}
-
-fn pending_key(key: &(Time, u32, u64)) -> Vec<u8> {
-    [&key.0.to_be_bytes()[..], &key.1.to_be_bytes(), &key.2.to_be_bytes()].concat()
-}
-
-fn parse_pending(key: &[u8]) -> Option<(Time, u32, u64)> {
-    let (instant, rest) = key.split_first_chunk::<8>()?;
-    let (source, number) = rest.split_first_chunk::<4>()?;
-    Some((Time::from_be_bytes(*instant), u32::from_be_bytes(*source), u64::from_be_bytes(number.try_into().ok()?)))
 }
 
 /// Clocks of the rollup, and how many partials have arrived.

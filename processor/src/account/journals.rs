@@ -109,45 +109,38 @@ impl Journals {
     }
 }
 
-/// The records of a journal that decodes.
-pub(super) fn records(journal: &[u8]) -> Vec<&[u8]> {
+/// The records of a journal; a `None` is the last one, where it is damaged.
+fn walk(journal: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let mut from = Reader(journal);
-    let next = || {
-        let length = from.get_count()?;
-        let (record, rest) = from.0.split_at_checked(length)?;
-        from.0 = rest;
-        Some(record)
-    };
-    std::iter::from_fn(next).collect()
+    std::iter::from_fn(move || {
+        if from.0.is_empty() {
+            return None;
+        }
+        let parts = from.get_count().and_then(|length| from.0.split_at_checked(length));
+        from.0 = parts.map_or(&[], |(_, rest)| rest);
+        Some(parts.map(|(record, _)| record))
+    })
+}
+
+/// The records of a journal, up to where it is damaged.
+pub(super) fn records(journal: &[u8]) -> impl Iterator<Item = &[u8]> {
+    walk(journal).flatten()
 }
 
 /// The events of a journal; `None` if it is damaged.
 pub(super) fn events(journal: &[u8]) -> Option<Vec<Event<'_>>> {
-    let mut from = Reader(journal);
-    let mut events = Vec::new();
-    while !from.0.is_empty() {
-        let length = from.get_count()?;
-        let (record, rest) = from.0.split_at_checked(length)?;
-        from.0 = rest;
-        match wire::entry(record) {
-            Ok(wire::Entry::Event(_, event)) => events.push(event),
-            _ => return None,
-        }
-    }
-    Some(events)
+    let event = |record| match wire::entry(record) {
+        Ok(wire::Entry::Event(_, event)) => Some(event),
+        _ => None,
+    };
+    walk(journal).map(|record| event(record?)).collect()
 }
 
 /// Whether a journal has the event `id` with the content of `record`, when it was recorded apart. An event without a time
 /// of its own has that of its arrival, which is no content.
 pub(super) fn has_same(journal: &[u8], id: EventId<'_>, record: &[u8]) -> bool {
-    let mut from = Reader(journal);
-    while let Some((known, rest)) = from.get_count().and_then(|length| from.0.split_at_checked(length)) {
-        from.0 = rest;
-        if matches!(wire::entry(known), Ok(wire::Entry::Event(_, event)) if event.id == id) {
-            return same(known, record);
-        }
-    }
-    false
+    let is_it = |known: &&[u8]| matches!(wire::entry(known), Ok(wire::Entry::Event(_, event)) if event.id == id);
+    records(journal).find(is_it).is_some_and(|known| same(known, record))
 }
 
 /// Whether two records of one event have the same content.

@@ -23,30 +23,30 @@ use eventlog::{Output, Stored};
 use processor_core::{
     calendar::Time,
     codec::{Reader, put, put_signed, put_text},
-    engine::Outcome,
+    engine::{Found, Outcome},
     event::{Body, Event, EventId},
     lifecycle::journal,
     map::{Map, Set},
     plan::Plan,
     vocabulary::identity_linked,
 };
-use proto::{Message as _, bytes::Bytes, v1};
+use proto::{bytes::Bytes, v1};
 use task::{Batch, Fold, Progress, Result, State};
 
 use super::{
     Accounts, Config, HOT, IDS, JOURNAL, META, SLICES, Shared, Slot, TIMERS,
     journals::{self, chunk_key},
-    unreadable,
 };
-use crate::wire::{self, Entry, SEPARATOR};
+use crate::{
+    pending::{self, Pending},
+    wire::{self, Entry, SEPARATOR},
+};
 use graph::{Graph, Key, Link};
 
 mod graph;
 
 /// Accounts that are here: their partition and the links of their own journal.
 const MEMBERS: &str = "members";
-/// Entries of instants that not all partitions have closed.
-const PENDING: &str = "pending";
 const META_KEY: &[u8] = b"merged";
 /// Version of the tables of this stage alone; a state of another one is made again from the log.
 const VERSION: u8 = 1;
@@ -57,15 +57,8 @@ type Numbered = (u64, Bytes);
 /// The fold of `moved.v1`.
 pub struct Merged {
     accounts: Accounts,
-    /// The last instant that each partition has closed.
-    sources: Vec<Time>,
-    /// By (instant, partition, number).
-    pending: BTreeMap<(Time, u32, u64), v1::MovedEntry>,
-    arrived: u64,
-    /// Entries up to this number are on disk.
-    stored: u64,
-    /// Pending entries on disk that are handled since.
-    handled: Vec<(Time, u32, u64)>,
+    /// What was moved in instants that not all partitions have closed.
+    pending: Pending<v1::MovedEntry>,
     /// Number of the next record of a journal.
     next: u64,
     /// Partition of each account that is here.
@@ -100,14 +93,16 @@ impl Merged {
         state: &State,
         shared: std::sync::Arc<Shared>,
     ) -> Result<Merged> {
+        let damaged = || state.damaged("the clocks of the partitions do not decode");
+        let meta = state.get(META, META_KEY)?;
+        let (pending, next) = match &meta {
+            Some(bytes) => decode(bytes, partitions).ok_or_else(damaged)?,
+            None => (Pending::new(vec![Time::MIN; partitions as usize], 0), 0),
+        };
         let mut merged = Merged {
             accounts: Accounts::open(plan, partitions, config, state, shared)?,
-            sources: vec![Time::MIN; partitions as usize],
-            pending: BTreeMap::new(),
-            arrived: 0,
-            stored: 0,
-            handled: Vec::new(),
-            next: 0,
+            pending,
+            next,
             homes: BTreeMap::new(),
             graph: Graph::default(),
             roots: BTreeMap::new(),
@@ -116,9 +111,6 @@ impl Merged {
             new_bytes: 0,
             changed: BTreeSet::new(),
         };
-        if let Some(bytes) = state.get(META, META_KEY)? {
-            merged.decode(&bytes).ok_or_else(|| state.damaged("the clocks of the partitions do not decode"))?;
-        }
         merged.load(state)?;
         Ok(merged)
     }
@@ -135,14 +127,7 @@ impl Merged {
                 .is_some();
             intact
         })?;
-        if intact {
-            state.scan(PENDING, &[], |key, value| {
-                let entry = parse_pending(key).zip(v1::MovedEntry::decode(value).ok());
-                intact = entry.map(|(key, entry)| self.pending.insert(key, entry)).is_some();
-                intact
-            })?;
-        }
-        if !intact {
+        if !(intact && self.pending.load(state)?) {
             return Err(state.damaged("a merged account or waiting entry does not decode"));
         }
         for key in self.homes.keys() {
@@ -155,12 +140,8 @@ impl Merged {
 
     /// Handles every instant that all partitions have closed.
     fn handle(&mut self, state: &State, outputs: &mut Vec<Output>) -> Result<()> {
-        let ready = self.sources.iter().copied().min().unwrap_or(Time::MIN);
-        while let Some(instant) = self.pending.keys().next().map(|key| key.0).filter(|instant| *instant <= ready) {
-            let later = self.pending.split_off(&(instant.saturating_add(1), 0, 0));
-            let entries = std::mem::replace(&mut self.pending, later);
-            self.handled.extend(entries.keys().filter(|key| key.2 < self.stored));
-            self.instant(entries.into_values(), state)?;
+        while let Some((instant, entries)) = self.pending.next_ready() {
+            self.instant(entries, state)?;
 
             let homes = &self.homes;
             let groups = &self.groups;
@@ -197,7 +178,7 @@ impl Merged {
         let regrouped = self.regroup(&affected, boundary, state)?;
         for (key, number, record) in &news {
             let root = self.roots[key].clone();
-            let Ok(Entry::Event(_, event)) = wire::entry(record) else { continue };
+            let Some(event) = event(record) else { continue };
             if regrouped.contains(&root) {
                 self.count(&event);
             } else {
@@ -260,7 +241,7 @@ impl Merged {
                     entry.insert(self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?)
                 }
             };
-            let Ok(Entry::Event(_, event)) = wire::entry(&record) else { continue };
+            let Some(event) = event(&record) else { continue };
             if let Some((_, first)) = own.iter().find(|(_, known)| id(known) == Some(event.id)) {
                 let same = journals::same(first, &record);
                 *(if same { &mut self.accounts.counters.duplicate } else { &mut self.accounts.counters.conflict }) += 1;
@@ -364,12 +345,7 @@ impl Merged {
     /// Counts an event that was folded with others.
     fn count(&mut self, event: &Event<'_>) {
         let (measured, late) = self.accounts.engine.measured(event);
-        let counters = &mut self.accounts.counters;
-        *match (measured, late) {
-            (false, _) => &mut counters.not_measured,
-            (true, true) => &mut counters.late,
-            (true, false) => &mut counters.on_time,
-        } += 1;
+        self.accounts.outcome(Outcome::Applied { late, waits: false, measured, found: Found::default() });
     }
 
     fn slot(&mut self, key: &str, state: &State) -> Result<Slot> {
@@ -400,48 +376,34 @@ impl Merged {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
-        put(&mut out, self.arrived.into());
+        put(&mut out, self.pending.arrived().into());
         put(&mut out, self.next.into());
-        self.sources.iter().for_each(|clock| put_signed(&mut out, (*clock).into()));
+        self.pending.sources().iter().for_each(|clock| put_signed(&mut out, (*clock).into()));
         out
-    }
-
-    fn decode(&mut self, bytes: &[u8]) -> Option<()> {
-        let mut from = Reader(bytes.strip_prefix(&[VERSION])?);
-        self.arrived = u64::try_from(from.get()?).ok()?;
-        self.stored = self.arrived;
-        self.next = u64::try_from(from.get()?).ok()?;
-        for clock in &mut self.sources {
-            *clock = from.get_time()?;
-        }
-        from.0.is_empty().then_some(())
     }
 }
 
+/// What [`Merged::encode`] wrote: what waits, not yet loaded, and the number of the next record.
+fn decode(bytes: &[u8], partitions: u32) -> Option<(Pending<v1::MovedEntry>, u64)> {
+    let mut from = Reader(bytes.strip_prefix(&[VERSION])?);
+    let arrived = u64::try_from(from.get()?).ok()?;
+    let next = u64::try_from(from.get()?).ok()?;
+    let sources = (0..partitions).map(|_| from.get_time()).collect::<Option<_>>()?;
+    from.0.is_empty().then(|| (Pending::new(sources, arrived), next))
+}
+
 impl Fold for Merged {
-    const TABLES: &'static [&'static str] = &[HOT, IDS, JOURNAL, MEMBERS, super::MOVED, PENDING, SLICES, TIMERS, META];
+    const TABLES: &'static [&'static str] =
+        &[HOT, IDS, JOURNAL, MEMBERS, super::MOVED, pending::TABLE, SLICES, TIMERS, META];
 
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress> {
         let before = self.accounts.counters;
         let mut progress = Progress { applied: 0, closed: None };
         for stored in records {
-            let entry = stored.record.value.clone().map(v1::MovedEntry::decode);
-            let Some(Ok(entry)) = entry else {
-                return Err(unreadable("merged", stored.offset, "a moved account does not decode"));
-            };
+            let generation = self.accounts.engine.plan().generation;
+            let closes = self.pending.take(stored, generation, "merged", "a moved account")?;
             progress.applied += 1;
-            let (source, instant, closes) = (entry.source as usize, entry.instant_us, entry.closes);
-            // What another catalog made is not for this one: its own partitions hand it over again.
-            if entry.generation != self.accounts.engine.plan().generation {
-                continue;
-            }
-            if source >= self.sources.len() {
-                return Err(unreadable("merged", stored.offset, format!("there is no source partition {source}")));
-            }
-            self.pending.insert((instant, entry.source, self.arrived), entry);
-            self.arrived += 1;
             if closes {
-                self.sources[source] = self.sources[source].max(instant);
                 self.handle(state, outputs)?;
                 // Every mark is a place to commit: what waits is part of the state.
                 progress.closed = Some(stored.offset + 1);
@@ -473,13 +435,7 @@ impl Fold for Merged {
                 batch.put(MEMBERS, key.as_bytes(), &encode_member(*home, self.graph.links(&key)))?;
             }
         }
-        for key in self.handled.drain(..) {
-            batch.delete(PENDING, &pending_key(&key))?;
-        }
-        for (key, entry) in self.pending.iter().filter(|(key, _)| key.2 >= self.stored) {
-            batch.put(PENDING, &pending_key(key), &entry.encode_to_vec())?;
-        }
-        self.stored = self.arrived;
+        self.pending.flush(batch)?;
         batch.put(META, META_KEY, &self.encode())
     }
 
@@ -515,20 +471,19 @@ fn sorted(entries: impl Iterator<Item = v1::MovedEntry>) -> (Vec<HandedOver>, Ve
 
 /// The events of records; `None` if one is none.
 fn parse(records: &[Numbered]) -> Option<Vec<Event<'_>>> {
-    fn event(record: &[u8]) -> Option<Event<'_>> {
-        match wire::entry(record) {
-            Ok(Entry::Event(_, event)) => Some(event),
-            _ => None,
-        }
-    }
     records.iter().map(|(_, record)| event(record)).collect()
 }
 
-fn id(record: &[u8]) -> Option<EventId<'_>> {
+/// The event of a record.
+fn event(record: &[u8]) -> Option<Event<'_>> {
     match wire::entry(record) {
-        Ok(Entry::Event(_, event)) => Some(event.id),
+        Ok(Entry::Event(_, event)) => Some(event),
         _ => None,
     }
+}
+
+fn id(record: &[u8]) -> Option<EventId<'_>> {
+    event(record).map(|event| event.id)
 }
 
 fn encode_member(home: u32, links: &[Link]) -> Vec<u8> {
@@ -550,14 +505,4 @@ fn decode_member(bytes: &[u8]) -> Option<(u32, Vec<Link>)> {
         links.push(Link { order, from: from.get_text()?.into(), to: from.get_text()?.into() });
     }
     Some((home, links))
-}
-
-fn pending_key(key: &(Time, u32, u64)) -> Vec<u8> {
-    [&key.0.to_be_bytes()[..], &key.1.to_be_bytes(), &key.2.to_be_bytes()].concat()
-}
-
-fn parse_pending(key: &[u8]) -> Option<(Time, u32, u64)> {
-    let (instant, rest) = key.split_first_chunk::<8>()?;
-    let (source, number) = rest.split_first_chunk::<4>()?;
-    Some((Time::from_be_bytes(*instant), u32::from_be_bytes(*source), u64::from_be_bytes(number.try_into().ok()?)))
 }

@@ -49,7 +49,7 @@ impl Moved {
     }
 
     /// Hands over an account with all its records.
-    pub(super) fn hand_over(&mut self, key: String, records: Vec<&[u8]>, withdrawn: Vec<Day>) {
+    pub(super) fn hand_over<'r>(&mut self, key: String, records: impl Iterator<Item = &'r [u8]>, withdrawn: Vec<Day>) {
         self.keys.insert(key.as_str().into());
         self.new.push(key.as_str().into());
         let mut account = v1::MovedAccount { key: key.clone(), handed_over: true, records: Vec::new(), withdrawn };
