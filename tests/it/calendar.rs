@@ -8,9 +8,10 @@ use serde_json::Value;
 use store::window;
 
 use crate::{
+    answers::answers,
     data::Data,
     generated,
-    oracle::{answers, assert_equal, expected, measured, with_windows},
+    oracle::{assert_equal, expected, measured, with_windows},
     partitions::one_content,
 };
 

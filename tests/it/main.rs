@@ -7,6 +7,7 @@
 
 #![cfg(test)]
 
+mod answers;
 mod calendar;
 mod cardinality;
 mod cdnow;

@@ -11,7 +11,12 @@ use oracle::{Options, Settings, Truth, diff, read, row::Row, settings::Signs, tr
 use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
-use crate::{cdnow, data::Data, fleet, generated};
+use crate::{
+    answers::{STORED, answers},
+    cdnow,
+    data::Data,
+    fleet, generated,
+};
 
 /// What must stand in a data directory: the rows of the questions that its catalog answers.
 pub(crate) fn expected(data: &Data, settings: &Settings) -> Truth {
@@ -39,33 +44,6 @@ fn asked(metric: &store::MetricInfo, row: &Row) -> bool {
 pub(crate) fn meaningful(catalog: &str) -> Signs {
     let list = catalog.lines().find_map(|line| line.strip_prefix("meaningful:"));
     list.map_or(Signs::ALL, Signs::named)
-}
-
-/// Levels of each account and day: compared as they are stored, since a query fills in every day of every account.
-const STORED: [&str; 2] = ["silence", "health_score"];
-
-/// The answer to every question that the catalog allows, but for [`STORED`]; and how many questions those were.
-pub(crate) fn answers(data: &Data) -> (String, usize) {
-    let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
-    let (mut out, mut asked) = (String::new(), 0);
-    for metric in reader.catalog().unwrap() {
-        if STORED.contains(&metric.name.as_str()) {
-            continue;
-        }
-        for window in &metric.windows {
-            let by = if metric.by.is_empty() { &vec![Vec::new()] } else { &metric.by };
-            for by in by {
-                let (window, by) = (window.to_string(), by.join(","));
-                let mut arguments = vec!["query", &metric.name, "--window", &window, "--format", "json"];
-                if !by.is_empty() {
-                    arguments.extend(["--by", &by]);
-                }
-                out.push_str(&data.run(arguments).done().out);
-                asked += 1;
-            }
-        }
-    }
-    (out, asked)
 }
 
 /// Fails unless every answer is the oracle's; returns how many rows were compared.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
+    answers::answers,
     data::{Data, assert_same_rows, assert_same_sequences},
     generated::{self, Random},
-    oracle,
 };
 
 #[test]
@@ -80,7 +80,7 @@ type Answer = [Value; 5];
 /// The answers to all questions. Where nothing is left (0, or no ratio of anything) one order of arrival may have brought
 /// a row that another did not, and which event did so is as free: those are left out.
 fn values(data: &Data) -> BTreeMap<String, Answer> {
-    let (rows, _) = oracle::answers(data);
+    let (rows, _) = answers(data);
     let mut values = BTreeMap::new();
     for row in rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let key = ["metric", "window", "dimensions", "account", "currency"].map(|name| row[name].to_string()).join(" ");
