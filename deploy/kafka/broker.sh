@@ -20,6 +20,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")
 jars=${XDG_CACHE_HOME:-$HOME/.cache}/vitals/kafka-$version
+# For programs that end after a second: nothing in them is worth compiling for the long run.
+brief=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "broker.sh: $*"; exit 1; }
@@ -91,7 +93,7 @@ prepare() {
     local id
     id=$(head -c 16 /dev/urandom | base64 | tr -d = | tr '+/' 'AB')
     # shellcheck disable=SC2086 # options, split on purpose
-    within 60 java -cp "$jars/*" -Dlog4j2.configurationFile="$here/log4j2.yaml" kafka.tools.StorageTool \
+    within 60 java "${brief[@]}" -cp "$jars/*" -Dlog4j2.configurationFile="$here/log4j2.yaml" kafka.tools.StorageTool \
         format -t "$id" -c "$dir/server.properties" --standalone ${KAFKA_FORMAT_OPTIONS:-} >>"$dir/broker.log" 2>&1
 }
 
@@ -159,7 +161,7 @@ watch_over() {
 tool() {
     local address
     address=$(status "$1")
-    java -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" \
+    java "${brief[@]}" -Dlog4j2.configurationFile="$here/log4j2.yaml" -cp "$jars/*" \
         "org.apache.kafka.tools.$2" --bootstrap-server "$address" "${@:3}"
 }
 

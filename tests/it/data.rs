@@ -191,24 +191,52 @@ fn show(cell: ValueRef<'_>) -> String {
 
 /// What a log has published.
 pub(crate) fn sequences(log: &dyn Log) -> Sequences {
-    let mut sequences = Sequences::new();
-    for topic in log.topics().unwrap() {
-        if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
-            continue;
-        }
-        for partition in 0..topic.partitions {
-            for record in records(log, &topic.name, partition) {
-                let key = if record.key == processor::topics::TICK_KEY {
-                    vec![u8::try_from(partition).unwrap()]
-                } else {
-                    record.key.to_vec()
-                };
-                let value = record.value.map(|value| value.to_vec()).unwrap_or_default();
-                sequences.entry((topic.name.clone(), key)).or_default().push(value);
+    Published::default().now(log)
+}
+
+/// What a log has published, read on from where it was read before.
+#[derive(Default)]
+pub(crate) struct Published {
+    sequences: Sequences,
+    /// Where each partition ended when it was read, and the offset after the last record.
+    read: BTreeMap<(String, u32), (u64, u64)>,
+}
+
+impl Published {
+    /// With what came since the last time.
+    pub(crate) fn now(&mut self, log: &dyn Log) -> Sequences {
+        for topic in log.topics().unwrap() {
+            if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
+                continue;
+            }
+            for partition in 0..topic.partitions {
+                self.read_on(log, &topic.name, partition);
             }
         }
+        self.sequences.clone()
     }
-    sequences
+
+    fn read_on(&mut self, log: &dyn Log, topic: &str, partition: u32) {
+        let high = log.watermarks(topic, partition).unwrap().high;
+        let (end, next) = self.read.entry((topic.to_owned(), partition)).or_default();
+        assert!(high >= *end, "{topic}: partition {partition} was made anew");
+        // The end of a transaction takes an offset, too: where nothing was appended, nothing became visible.
+        if high == *end {
+            return;
+        }
+        for stored in eventlog::past(log, topic, partition, *next).unwrap().map(Result::unwrap) {
+            *next = stored.offset + 1;
+            let record = stored.record;
+            let key = if record.key == processor::topics::TICK_KEY {
+                vec![u8::try_from(partition).unwrap()]
+            } else {
+                record.key.to_vec()
+            };
+            let value = record.value.map(|value| value.to_vec()).unwrap_or_default();
+            self.sequences.entry((topic.to_owned(), key)).or_default().push(value);
+        }
+        *end = high;
+    }
 }
 
 /// The snapshots and alerts among them. None of a key is published twice, nor after a later one.
