@@ -1,9 +1,11 @@
-//! Who may depend on whom.
+//! Who may depend on whom, and what no crate has.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -38,6 +40,7 @@ struct Metadata {
 struct Package {
     id: String,
     name: String,
+    manifest_path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,4 +111,63 @@ fn crates_depend_downwards_only() {
     }
     assert_eq!(broken, Vec::<String>::new());
     assert!(edges >= 10, "only {edges} dependencies among our crates were seen");
+}
+
+/// The Rust files of a folder and those below it.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension() == Some("rs".as_ref()) {
+            found.push(path);
+        }
+    }
+}
+
+/// Numbers of the lines at which code begins that rustdoc would run: fences of Rust, and what is indented.
+fn doc_tests(text: &str) -> Vec<usize> {
+    let (mut found, mut in_fence, mut after_blank) = (Vec::new(), false, false);
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let Some(doc) = line.strip_prefix("//!").or_else(|| line.strip_prefix("///")) else {
+            (in_fence, after_blank) = (false, false);
+            continue;
+        };
+        let fence = doc.trim_start().strip_prefix("```");
+        let language = fence.and_then(|fence| fence.split(',').next());
+        let rust = language
+            .is_some_and(|language| ["", "rust", "no_run", "compile_fail", "should_panic"].contains(&language.trim()));
+        if !in_fence && (rust || after_blank && doc.starts_with("     ") && !doc.trim().is_empty()) {
+            found.push(number + 1);
+        }
+        in_fence ^= fence.is_some();
+        after_blank = doc.trim().is_empty();
+    }
+    found
+}
+
+/// No crate asks for doc tests (`doctest = false`): rustdoc would compile each once more, and run nothing. So no
+/// documentation of theirs may have code to run; examples are in `examples/`.
+#[test]
+fn no_documentation_has_code_that_nobody_runs() {
+    assert_eq!(doc_tests("//! a\n//! ```text\n//! b\n//! ```\n/// ```\n/// c();\n/// ```\n"), [5]);
+    assert_eq!(doc_tests("//! a:\n//!\n//!     b();\n"), [3]);
+
+    let metadata = metadata();
+    let members = metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id));
+    let mut files = Vec::new();
+    for package in members.filter(|package| package.name != BINARY) {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lib]\ndoctest = false\n"), "{}: doc tests", package.name);
+        sources(&package.manifest_path.with_file_name("src"), &mut files);
+    }
+    // A program has no doc tests.
+    files.retain(|file| !file.ends_with("main.rs"));
+    assert!(files.len() > 100, "only {} files were read", files.len());
+    let mut found = Vec::new();
+    for file in files {
+        let lines = doc_tests(&fs::read_to_string(&file).unwrap());
+        found.extend(lines.into_iter().map(|line| format!("{}:{line}", file.display())));
+    }
+    assert_eq!(found, Vec::<String>::new(), "name another language (```text), or make it an example or a test");
 }
