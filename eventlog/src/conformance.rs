@@ -10,7 +10,11 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -75,16 +79,20 @@ const CASES: [(&str, Case); 20] = [
     ("compaction keeps the newest of each key", compaction_keeps_newest),
 ];
 
-/// Runs every case, each on a log of its own.
+/// Runs every case, each on a log of its own, so many at a time: of a log on brokers most of a case is waiting.
 ///
 /// # Panics
 /// When a case fails; the message has its name.
-pub fn run(make: impl Fn() -> Box<dyn Harness>) {
-    for (name, case) in CASES {
-        let _deadline = Deadline::start(name);
-        let outcome = case(&mut *make());
-        assert!(outcome.is_ok(), "{name}: {outcome:?}");
-    }
+pub fn run(at_once: usize, make: impl Fn() -> Box<dyn Harness> + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((name, case)) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let _deadline = Deadline::start(name);
+            let outcome = case(&mut *make());
+            assert!(outcome.is_ok(), "{name}: {outcome:?}");
+        }
+    };
+    thread::scope(|scope| (0..at_once).for_each(|_| drop(scope.spawn(work))));
 }
 
 /// The longest that a test of a log may take, on a machine that is busy with other things.

@@ -56,7 +56,7 @@ impl conformance::Harness for Harness {
 
 #[test]
 fn passes_the_suite() {
-    conformance::run(|| Box::new(Harness::new()));
+    conformance::run(1, || Box::new(Harness::new()));
 }
 
 fn create(log: &Embedded, partitions: u32) {

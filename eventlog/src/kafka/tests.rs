@@ -182,7 +182,7 @@ fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
 #[test]
 fn passes_the_suite() {
     if local::broker("the suite of the log").is_some() {
-        conformance::run(|| Box::new(Harness::new("the suite of the log").unwrap()));
+        conformance::run(4, || Box::new(Harness::new("the suite of the log").unwrap()));
     }
 }
 
