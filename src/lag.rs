@@ -12,7 +12,7 @@ use eventlog::Log;
 
 use crate::telemetry;
 
-/// Ends of a partition that are remembered: with one a second, lag is told up to an hour.
+/// Ends of a partition that are remembered: with one a second, lag is told up to an hour, with fewer longer.
 const SEEN_MAX: usize = 3_600;
 
 /// What is read by whom.

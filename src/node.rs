@@ -36,8 +36,9 @@ use crate::{
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
 
-/// How often the lag is told.
-const LAG_EVERY: Duration = Duration::from_secs(1);
+/// How often the lag is told: of the log of this process, and of one on brokers, who are asked for two numbers of each
+/// partition that the process reads.
+const LAG_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// How often [`Node::drain`] looks.
 const LOOK: Duration = Duration::from_millis(2);
@@ -270,7 +271,8 @@ impl<'a> Node<'a> {
     /// How far the stages are behind, and how the log is.
     fn start_lag(&mut self) -> anyhow::Result<()> {
         let (log, embedded, mut lag) = (self.site.log.clone(), self.site.own_log().cloned(), Lag::new(&self.waits));
-        self.now_and_then("telemetry", LAG_EVERY, move || {
+        let every = if embedded.is_some() { LAG_EVERY.0 } else { LAG_EVERY.1 };
+        self.now_and_then("telemetry", every, move || {
             embedded.iter().for_each(|embedded| embedded.report());
             // A log that is away says nothing about itself; who reads it notices.
             match lag.report(log.as_ref()) {
