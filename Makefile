@@ -18,6 +18,9 @@ demo: build
 demo-kafka: build
 	deploy/kafka/demo.sh $(TARGET)/release/vitals $(ARGS)
 
+# More tests at a time than there are cores: those on a broker wait most of the time.
+test test-loaded: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),$(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 3))))
+
 # Every test of every crate, and the oracle's.
 test:
 	@sh deploy/prepare.sh test
