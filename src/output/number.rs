@@ -16,6 +16,8 @@ pub(crate) enum Notation {
     Duration,
     /// Days.
     Days,
+    /// Of a goal, in words.
+    State,
     /// With so many decimals.
     Plain(usize),
 }
@@ -29,6 +31,7 @@ impl Notation {
             "ratio" => Notation::Percent,
             "seconds" => Notation::Duration,
             "days" => Notation::Days,
+            "state" => Notation::State,
             _ => Notation::Plain(values.into_iter().map(decimals).max().unwrap_or(0)),
         }
     }
@@ -40,8 +43,19 @@ impl Notation {
             Notation::Percent => grouped(&format!("{:.2} %", unsigned_zero(value * 100.0, 2))),
             Notation::Duration => duration(value),
             Notation::Days => counted(value, "day"),
+            Notation::State => state(value).to_owned(),
             Notation::Plain(decimals) => grouped(&format!("{:.*}", *decimals, unsigned_zero(value, *decimals))),
         }
+    }
+}
+
+/// What a state of a goal is called.
+fn state(value: f64) -> &'static str {
+    match value {
+        value if value > 1.5 => "met",
+        value if value > 0.5 => "on track",
+        value if value > -0.5 => "behind",
+        _ => "missed",
     }
 }
 
@@ -168,6 +182,10 @@ mod tests {
             (1_234_567.0, "count", "", "1,234,567"),
             (33.333, "points", "", "33.33"),
             (72.5, "points", "", "72.5"),
+            (2.0, "state", "", "met"),
+            (1.0, "state", "", "on track"),
+            (0.0, "state", "", "behind"),
+            (-1.0, "state", "", "missed"),
             (7.0, "days", "", "7 days"),
             (1.0, "days", "", "1 day"),
         ] {

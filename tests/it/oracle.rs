@@ -197,7 +197,8 @@ pub(crate) fn measured(truth: &mut Truth, windows: &str) {
 pub(crate) fn with_windows(windows: &str, settings: &str) -> Data {
     let data = Data::new();
     // Costs are spread by day: by the hour, those of an earlier window mean nothing.
-    let catalog = fleet::built_in(|name| name != "customer_acquisition_cost_lag")
+    // Goals are about windows that are not here.
+    let catalog = fleet::built_in(|name| name != "customer_acquisition_cost_lag" && !name.starts_with("goal_"))
         .replace("[1d, 1w, 1mo, 1q, 1y, trailing 30d]", windows)
         .replace("[[], [plan], [segment], [region]", "[[], [plan]")
         .replace("[channel], [source], [product]]", "[product]]");

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What depends on `silent_after`.
-const OF_CUSTOMERS: [&str; 12] = [
+const OF_CUSTOMERS: [&str; 16] = [
     "customers",
     "customers_started",
     "customers_lost",
@@ -34,6 +34,10 @@ const OF_CUSTOMERS: [&str; 12] = [
     "upsell_rate",
     "cross_sell_rate",
     "customer_lifetime_value",
+    "goal_progress",
+    "goal_expected",
+    "goal_lead",
+    "goal_state",
 ];
 
 const FLAGS: [&str; 4] = ["--order", "file", "--until", "2024-07-15T00:00:00Z"];

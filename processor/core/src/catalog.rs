@@ -121,6 +121,20 @@ impl fmt::Display for Format {
     }
 }
 
+/// One of the numbers of a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// How much of the way is gone.
+    Progress,
+    /// How much of the time is gone.
+    Expected,
+    /// By how much progress is ahead of what is expected.
+    Lead,
+    /// Met, on track, behind or missed: 2, 1, 0, -1.
+    State,
+}
+
 /// For people: nothing that a value depends on.
 #[derive(Debug, Clone, Default)]
 pub struct People {
@@ -183,6 +197,8 @@ pub struct Metric {
     pub null_when: Vec<NullWhen>,
     /// Per account: the steps of silence in days, ascending.
     pub silence: Option<Spanned<Vec<u16>>>,
+    /// By goal: which of the numbers of a goal.
+    pub goal: Option<Spanned<Goal>>,
 }
 
 /// A reason for a null value.
@@ -346,6 +362,9 @@ impl Metric {
     pub fn check_keys(&self) -> Result<(), Error> {
         let by = self.by.iter().flatten().next();
         let wrong = |message: &str| Err(Error::at(&self.name, message));
+        if let Some(goal) = &self.goal {
+            return self.check_goal(goal);
+        }
         match (&self.silence, self.per) {
             (Some(steps), Per::Tenant) => {
                 Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"))
@@ -370,6 +389,29 @@ impl Metric {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Metric {
+    /// That a metric of goals has what the others have, and nothing that it is measured by.
+    fn check_goal(&self, goal: &Spanned<Goal>) -> Result<(), Error> {
+        let wrong = |message: &str| Err(Error::at(goal, message));
+        let [by] = self.by.as_slice() else {
+            return wrong("a metric of goals has one set of dimensions: `by: [[goal]]`");
+        };
+        if by.iter().any(|name| name.value != "goal") || by.len() != 1 || self.per != Per::Tenant {
+            return wrong("a metric of goals is by goal alone: `by: [[goal]]`, without `per`");
+        }
+        if self.windows.iter().any(|window| window.value != "1d") {
+            return wrong("a metric of goals has a row for each day: `windows: [1d]`");
+        }
+        let measured = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
+        if measured || self.silence.is_some() || !self.publish || self.every_window || self.maturity.is_some() {
+            return wrong(
+                "a goal is measured by the metric that it names; leave `measures`, `value`, `null_when`, `silence`, `publish`, `every_window` and `maturity` out",
+            );
+        }
+        Ok(())
     }
 }
 

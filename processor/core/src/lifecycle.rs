@@ -20,6 +20,7 @@ pub mod cost;
 pub mod customer;
 pub mod deal;
 pub mod fact;
+pub mod goal;
 #[cfg(test)]
 pub(crate) mod golden;
 pub mod invoice;
@@ -216,6 +217,7 @@ lifecycles! {
     offer: offer::Offers,
     sale: sale::Sales,
     cost: cost::Costs,
+    goal: goal::Goals,
 }
 
 const COUNT: usize = {

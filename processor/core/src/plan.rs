@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     aggregate::retention::Retention,
     calendar::{Kind, Time},
-    catalog::{Catalog, Error, Metric as Written, People, Per},
+    catalog::{Catalog, Error, Goal, Metric as Written, People, Per},
     event::SubjectKind,
     expr::{Expr, Scope, Type},
     lifecycle::{self, FactId, FactType, Sort},
@@ -29,7 +29,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 12;
+const ALGORITHM: u32 = 15;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ pub enum Slicing {
     Hours,
     /// Local days, this many after the facts: a window holds what happened so many days earlier.
     Later(u16),
-    /// One slice a window of this kind, at its start: decided where the account lives.
+    /// Local days (of hours: hours) of what a window of this kind adds up: decided where the account lives.
     Window(Kind),
     /// Local days; the sum of all up to a day is the value of the trailing window that ends with it.
     Trailing(u16),
@@ -306,6 +306,8 @@ pub struct Metric {
     pub totals: Vec<usize>,
     /// Of silence: the steps in days.
     pub silence: Vec<u16>,
+    /// By goal: which of the numbers of a goal.
+    pub goal: Option<Goal>,
 }
 
 impl Metric {
@@ -337,6 +339,7 @@ impl Metric {
         let mut reads = self.views.iter().flat_map(|view| view.readings.iter().flatten()).map(|reading| reading.read);
         match &self.value {
             _ if self.per == Per::Account => "carry",
+            _ if self.goal.is_some() => "null",
             Some(_) if reads.clone().all(|read| read.carries() && read != Read::Start) => "carry",
             Some(value) if value.divides() || reads.any(Read::may_lack) => "null",
             _ => "zero",
@@ -376,6 +379,8 @@ pub struct Plan {
     pub totals: Vec<Kept>,
     /// Sums kept for each account and local day, and not published.
     pub daily: Vec<Kept>,
+    /// The bundle with the settings of goals, which the rollup reads; none where no metric is of goals.
+    pub goals: Option<usize>,
     /// Definitions of the metrics behind [`Plan::daily`].
     kept: Vec<String>,
     /// Hash of everything that numbers depend on.
@@ -509,6 +514,7 @@ impl Builder {
                 hourly: false,
                 totals: Vec::new(),
                 daily: Vec::new(),
+                goals: None,
                 kept: Vec::new(),
                 generation: 0,
             },
@@ -572,9 +578,11 @@ impl Builder {
             by_currency: written.unit.value == "money" || measures.iter().any(|measure| measure.unit == Type::Money),
             totals: Vec::new(),
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
+            goal: written.goal.as_ref().map(|goal| goal.value),
         };
         match written.per {
             _ if !written.publish => self.daily(written, &metric, &measures)?,
+            Per::Tenant if metric.goal.is_some() => self.of_goals(&mut metric),
             Per::Tenant => self.views(written, &mut metric, &measures)?,
             Per::Account => self.per_account(written, &mut metric, &measures)?,
         }
@@ -607,10 +615,15 @@ impl Builder {
         if metric.per == Per::Tenant {
             read.push_str(&format!(" dimension_values_max {}", settings.dimension_values_max));
         }
-        if metric.kinds.contains(&Kind::Week) {
+        let of_goal = metric.goal.is_some();
+        if of_goal {
+            let margin = settings.margin;
+            read.push_str(&format!(" silent_after {} margin {}/{}", settings.silent_after, margin.num(), margin.den()));
+        }
+        if of_goal || metric.kinds.contains(&Kind::Week) {
             read.push_str(&format!(" week_start {:?}", settings.week_start));
         }
-        if metric.kinds.iter().any(|kind| matches!(kind, Kind::Quarter | Kind::Year)) {
+        if of_goal || metric.kinds.iter().any(|kind| matches!(kind, Kind::Quarter | Kind::Year)) {
             read.push_str(&format!(" fiscal_year_start {}", settings.fiscal_year_start));
         }
         if metric
@@ -695,6 +708,19 @@ impl Builder {
             position_or_push(&mut self.plan.bundles[bundle].columns, column);
         }
         bundle
+    }
+
+    /// A metric of goals reads the settings of goals, and what they name.
+    fn of_goals(&mut self, metric: &mut Metric) {
+        let dims: Vec<Dim> = lifecycle::goal::GOAL.fields.iter().map(|field| Dim::Of(field.name)).collect();
+        let trigger = Trigger::Fact(lifecycle::id(&lifecycle::goal::GOAL));
+        self.plan.goals = Some(self.counted(&dims, &[trigger], false));
+        metric.views.push(View {
+            by: vec!["goal".to_owned()],
+            readings: vec![Vec::new()],
+            presence: None,
+            money: None,
+        });
     }
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
@@ -912,8 +938,9 @@ fn check_name(name: &Spanned<String>) -> Result<(), Error> {
 /// That the unit exists, and says of money that it is.
 fn check_unit(written: &Written, value: Option<&Expr>) -> Result<(), Error> {
     let unit = written.unit.value.as_str();
-    if !["count", "ratio", "money", "days", "points", "seconds"].contains(&unit) {
-        let message = format!("unknown unit `{unit}`; use count, ratio, money, days, points or seconds");
+    if !["count", "ratio", "money", "days", "points", "seconds", "state"].contains(&unit) {
+        let message =
+            format!("unknown unit `{unit}`; use count, ratio, money, days, points, seconds or, of goals, state");
         return Err(Error::at(&written.unit, message));
     }
     if unit != "money" && value.is_some_and(|value| value.kind == Type::Money) {
@@ -953,8 +980,9 @@ fn definition(written: &Written, reads: &str) -> String {
         })
         .collect();
     let nulls: Vec<_> = written.null_when.iter().map(|null| (&null.condition.value, &null.reason)).collect();
+    let goal = written.goal.as_ref().map_or(String::new(), |goal| format!(" {:?}", goal.value));
     let content = format!(
-        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?} {reads}",
+        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?}{goal} {reads}",
         written.unit.value,
         written.per,
         measures,

@@ -26,6 +26,7 @@ use crate::{
 
 mod buckets;
 mod changes;
+mod goals;
 mod line;
 mod live;
 mod published;
@@ -40,6 +41,7 @@ pub use published::{Published, evaluate};
 pub use values::OTHER;
 
 use buckets::Buckets;
+use goals::Goals;
 use line::Lines;
 use live::Live;
 use rows::{Rows, Shown};
@@ -101,6 +103,7 @@ pub struct Rollup {
     frozen: u64,
     /// Lines whose open windows change as time passes.
     aging: BTreeSet<u32>,
+    goals: Goals,
 }
 
 impl Rollup {
@@ -128,6 +131,7 @@ impl Rollup {
             previous: clock,
             frozen: 0,
             aging: BTreeSet::new(),
+            goals: Goals::new(&plan),
             plan,
         }
     }
@@ -220,13 +224,20 @@ impl Rollup {
         }
 
         let mut shown: BTreeMap<(u32, Time), Box<[i128]>> = BTreeMap::new();
+        let mut settings = Vec::new();
         for same in changes.chunk_by(|a, b| a.0 == b.0) {
             let (bundle, values) = of.describe(same[0].0);
             let (values, bucket) = buckets::split(&self.plan, bundle, &values);
             if bucket.is_none() && self.plan.bundles[bundle].bucket.is_some() {
                 continue;
             }
-            let values_shown = self.values.shown(bundle, values);
+            let of_goals = self.goals.bundle == Some(bundle);
+            if of_goals {
+                let change = same.iter().map(|(_, _, row)| row[0]).sum();
+                settings.push((values.iter().map(|value| Box::from(*value)).collect(), change));
+            }
+            // What a goal says is no dimension that anybody is shown.
+            let values_shown = if of_goals { values.to_vec() } else { self.values.shown(bundle, values) };
             if publish {
                 let changed = same.iter().filter(|(_, _, row)| row.iter().any(|change| *change != 0));
                 self.values.count(bundle, values, &values_shown, changed.count() as u64);
@@ -252,6 +263,7 @@ impl Rollup {
             own.extend(more.map(|(_, slice, row)| (slice, row)));
             self.change(series, &own, publish);
         }
+        self.set_goals(settings, publish);
     }
 
     /// Decides which values that are new are kept apart: only what stands somewhere is there, whatever the partitions.
@@ -260,7 +272,9 @@ impl Rollup {
         let stands = |(_, _, row): &(u32, Time, Box<[i128]>)| row.iter().any(|change| *change != 0);
         for same in changes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.iter().any(stands)) {
             let (bundle, values) = of.describe(same[0].0);
-            unknown.extend(self.values.unknown(bundle, &values));
+            if self.goals.bundle != Some(bundle) {
+                unknown.extend(self.values.unknown(bundle, &values));
+            }
         }
         self.values.admit(unknown);
     }
@@ -309,9 +323,10 @@ impl Rollup {
         before: Option<Time>,
         after: Option<Time>,
     ) {
-        let Rollup { lines, windows, live, touched, carried, clock, .. } = self;
+        let Rollup { lines, windows, live, touched, carried, clock, goals, .. } = self;
         let first = slices[0].0;
         for (line, reader) in lines.of(series, bundle) {
+            goals.note(line, first);
             if reader.present && before != after {
                 let from = [before, after].into_iter().flatten().fold(first, Time::min);
                 reader.kinds.iter().for_each(|kind| carry(carried, *kind, line, from));
@@ -328,6 +343,19 @@ impl Rollup {
                 }
             }
         }
+    }
+
+    /// The line of a metric for these values, made if it is not there.
+    fn line_of(&mut self, metric: usize, view: usize, group: &[&str], publish: bool) -> u32 {
+        if let Some(line) = self.lines.find(metric, view, group) {
+            return line;
+        }
+        let line = self.lines.open(&self.plan, &mut self.series, metric, view, group, !publish);
+        let line = line.expect("it was not there");
+        if self.plan.metrics[metric].goal.is_none() {
+            self.begin(line, publish);
+        }
+        line
     }
 
     /// A new line: notes the rows that series with data of their own have for it already.
@@ -367,6 +395,7 @@ impl Rollup {
         self.look_ahead();
         self.open_windows();
         self.age();
+        self.touch_goals();
         self.touched.extend(self.rows.due(clock));
         self.touched.sort_unstable();
         self.touched.dedup();
@@ -466,15 +495,21 @@ impl Rollup {
         shown: &mut Shown,
         numbers: &mut Vec<Option<i128>>,
     ) -> Option<Change> {
-        self.numbers(key, window, numbers);
+        let stored = shown.get(key.line);
+        let mut row = if self.goals.shows(key.line) {
+            let row = self.goal_row(key.line, window);
+            // A row of a goal that was withdrawn says what a day without a goal does.
+            row.or_else(|| stored.map(|_| Published::new(None, "no denominator")))?
+        } else {
+            self.numbers(key, window, numbers);
+            if stored.is_none() && !self.exists(key, window, numbers) {
+                return None;
+            }
+            let metric = &self.plan.metrics[self.line(key.line).metric];
+            evaluate(metric, &self.plan, numbers, self.clock.min(window.end))
+        };
         let line = &self.lines.list[key.line as usize];
         let metric = &self.plan.metrics[line.metric];
-        let stored = shown.get(key.line);
-        if stored.is_none() && !self.exists(key, window, numbers) {
-            return None;
-        }
-
-        let mut row = evaluate(metric, &self.plan, numbers, self.clock.min(window.end));
         if metric.ages() && self.clock < window.end && row.value != Some(0.0) {
             self.aging.insert(key.line);
         }
@@ -527,23 +562,28 @@ impl Rollup {
 
     /// The measures of a row.
     fn numbers(&self, key: Key, window: &Window, numbers: &mut Vec<Option<i128>>) {
+        self.measure(key.line, self.readings(key).0, (window.start, window.end), numbers);
+    }
+
+    /// The measures of a line in `(start, end)`, for the kind of window at this place among those of its metric.
+    fn measure(&self, line: u32, place: usize, (start, end): (Time, Time), numbers: &mut Vec<Option<i128>>) {
         numbers.clear();
-        let (place, readings) = self.readings(key);
-        for (reading, series) in readings.iter().zip(self.lines.sources(key.line, place)) {
+        let known = self.line(line);
+        let readings = &self.plan.metrics[known.metric].views[known.view].readings[place];
+        for (reading, series) in readings.iter().zip(self.lines.sources(line, place)) {
             // A series without data has no table.
             let table = self.tables.get(*series as usize);
             let sum = |read: &dyn Fn(&Table) -> i128| Some(table.map_or(0, read));
             numbers.push(match reading.read {
-                Read::Window => sum(&|table| table.sum(reading.column, window.start, window.end)),
-                Read::Start => sum(&|table| table.before(reading.column, window.start)),
-                Read::End => sum(&|table| table.before(reading.column, window.end)),
+                Read::Window => sum(&|table| table.sum(reading.column, start, end)),
+                Read::Start => sum(&|table| table.before(reading.column, start)),
+                Read::End => sum(&|table| table.before(reading.column, end)),
                 Read::Extreme { greatest, standing } => {
-                    let from = if standing { Time::MIN } else { window.start };
-                    self.buckets.extreme(*series, reading.column, (from, window.end), greatest).map(i128::from)
+                    let from = if standing { Time::MIN } else { start };
+                    self.buckets.extreme(*series, reading.column, (from, end), greatest).map(i128::from)
                 }
                 Read::Quantile(percent) => {
-                    let (from, to) = (window.start, window.end);
-                    self.buckets.quantile(*series, reading.column, from, to, percent).map(i128::from)
+                    self.buckets.quantile(*series, reading.column, start, end, percent).map(i128::from)
                 }
             });
         }

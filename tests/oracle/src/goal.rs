@@ -1,10 +1,12 @@
-//! Goals: `goal_progress`, `goal_expected`, `goal_lead`, by goal, a row for each local day.
+//! Goals: `goal_progress`, `goal_expected`, `goal_lead`, `goal_state`, by goal, a row for each local day.
 //!
 //! A row counts what is dated before the end of its day, and as passed the days that ended before that. A goal has rows
 //! from the day on which it is set to the day that begins when it is due, or until it ends.
 //!
 //! A goal on a sum is about its own window alone. Of any other metric with windows the value is that of the window of the
-//! goal's kind in which the day lies, up to the goal's own; the baseline is that of the window in which it is set.
+//! goal's kind in which the day lies, up to the goal's own; the baseline is that of the window in which it is set. Such a
+//! goal is measured in whole local days: its baseline, and of a level what counts when it is due, is that of the first
+//! midnight at or after.
 
 use crate::base::Seen;
 use crate::calendar::{self, Kind, Window};
@@ -29,6 +31,7 @@ struct Goal<'a> {
     set: Micros,
     /// `None` ends it.
     target: Option<Fraction>,
+    down: bool,
     /// The instant at which it is due.
     due: Micros,
     kind: Kind,
@@ -60,6 +63,7 @@ fn is_level(metric: &str) -> bool {
 
 fn goal<'a>(event: &'a Event, known: &Known<'_>) -> Option<Goal<'a>> {
     let kind = event.text("window").unwrap_or("1q");
+    let kind = Kind::ALL.into_iter().find(|found| found.name() == kind)?;
     let mut group = (By::Nothing, "");
     let mut account = None;
     let dimensions = event.data.get("dimensions").and_then(serde_json::Value::as_object);
@@ -71,13 +75,16 @@ fn goal<'a>(event: &'a Event, known: &Known<'_>) -> Option<Goal<'a>> {
             (None, _) => return None,
         }
     }
+    let own = calendar::windows(kind, known.settings, event.time, event.time).ok()?;
+    let own_end = own.last().map(|window| window.end);
     Some(Goal {
         name: event.text("goal").unwrap_or_default(),
-        metric: event.text("metric")?,
+        metric: event.text("metric").unwrap_or_default(),
         set: event.time,
         target: event.data.get("target").and_then(decimal::fraction),
-        due: event.text("due").and_then(|text| local::end(text, &known.settings.zone)).unwrap_or(event.time),
-        kind: Kind::ALL.into_iter().find(|found| found.name() == kind)?,
+        down: event.text("direction") == Some("down"),
+        due: event.text("due").and_then(|text| local::end(text, &known.settings.zone)).or(own_end)?,
+        kind,
         group,
         account,
         currency: event.text("currency").filter(|currency| !currency.is_empty()),
@@ -124,7 +131,7 @@ impl<'k> Goals<'k> {
     }
 
     fn row(&mut self, goal: &Goal<'k>, target: Fraction, day: Window, rows: &mut Vec<Row>) -> Result<(), Error> {
-        let (progress, expected) = match is_sum(goal.metric) {
+        let (value, progress, expected) = match is_sum(goal.metric) {
             true => self.of_sum(goal, target, day)?,
             false => self.of_value(goal, target, day)?,
         };
@@ -132,28 +139,33 @@ impl<'k> Goals<'k> {
             (Ok(progress), Ok(expected)) => Ok(minus(*progress, *expected)),
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
-        for (metric, share) in [("goal_progress", progress), ("goal_expected", expected), ("goal_lead", lead)] {
+        let state = state(goal, value.ok_or(progress.err().unwrap_or(NO_DENOMINATOR)), target, lead, day);
+        let shares =
+            [("goal_progress", progress), ("goal_expected", expected), ("goal_lead", lead), ("goal_state", state)];
+        for (metric, share) in shares {
             let answer = share.map_or_else(Answer::Null, |share| Answer::Compound(share.0, share.1));
             rows.push(Row::aggregate(metric, day, (By::Goal, goal.name), None, answer));
         }
         Ok(())
     }
 
-    fn of_sum(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<(Share, Share), Error> {
-        let Some(window) = self.last_window(goal)? else { return Ok((Err(NO_DENOMINATOR), Err(NO_DENOMINATOR))) };
+    fn of_sum(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<Found, Error> {
+        let Some(window) = self.last_window(goal)? else {
+            return Ok((None, Err(NO_DENOMINATOR), Err(NO_DENOMINATOR)));
+        };
         let value = self.value(goal, window, day.end.min(window.end)).unwrap_or((0, 1));
         let progress = divide(value, target).ok_or(NO_DENOMINATOR);
-        Ok((progress, self.passed((window.start, window.end), day)))
+        Ok((Some(value), progress, self.passed((window.start, window.end), day)))
     }
 
-    fn of_value(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<(Share, Share), Error> {
+    fn of_value(&mut self, goal: &Goal<'k>, target: Fraction, day: Window) -> Result<Found, Error> {
         let expected = self.passed((goal.set, goal.due), day);
         let baseline = match self.baselines.get(&(goal.name, goal.set)) {
             Some(known) => *known,
             None => self.baseline(goal)?,
         };
         let value = match is_level(goal.metric) {
-            true => self.level(goal, day.end.min(goal.due))?,
+            true => self.level(goal, day.end.min(self.midnight(goal.due)))?,
             false => {
                 let own = self.last_window(goal)?;
                 let now = own.map_or(day.end, |own| day.end.min(own.end));
@@ -167,16 +179,25 @@ impl<'k> Goals<'k> {
                 divide(minus(value, baseline), minus(target, baseline)).ok_or(TARGET_IS_BASELINE)
             }
         };
-        Ok((progress, expected))
+        Ok((value, progress, expected))
     }
 
     fn baseline(&mut self, goal: &Goal<'k>) -> Result<Option<Fraction>, Error> {
+        let set = self.midnight(goal.set);
         let baseline = match is_level(goal.metric) {
-            true => self.level(goal, goal.set)?,
-            false => self.holding(goal, goal.set)?.and_then(|window| self.value(goal, window, goal.set)),
+            true => self.level(goal, set)?,
+            false => self.holding(goal, goal.set)?.and_then(|window| self.value(goal, window, set)),
         };
         self.baselines.insert((goal.name, goal.set), baseline);
         Ok(baseline)
+    }
+
+    /// The first local midnight at or after an instant.
+    fn midnight(&self, at: Micros) -> Micros {
+        let zone = &self.known.settings.zone;
+        (local::day(at, zone)..)
+            .find_map(|day| local::midnight_of(day, zone).filter(|midnight| *midnight >= at))
+            .unwrap_or(at)
     }
 
     /// The share of the whole local days of `[from, to)` that ended before the end of `day`.
@@ -257,6 +278,21 @@ impl<'k> Goals<'k> {
 
 /// A share, or why there is none.
 type Share = Result<Fraction, &'static str>;
+
+/// Value, progress, and what is expected.
+type Found = (Option<Fraction>, Share, Share);
+
+/// Met 2, on track 1, behind 0, missed -1.
+fn state(goal: &Goal<'_>, value: Share, target: Fraction, lead: Share, day: Window) -> Share {
+    let beyond = minus(value?, target).0;
+    let met = if goal.down { beyond <= 0 } else { beyond >= 0 };
+    let state = match (met, goal.due < day.end) {
+        (true, _) => 2,
+        (false, true) => -1,
+        (false, false) => i128::from(lead?.0 >= 0),
+    };
+    Ok((state, 1))
+}
 
 fn minus(a: Fraction, b: Fraction) -> Fraction {
     rational::reduce(a.0 * b.1 - b.0 * a.1, a.1 * b.1)

@@ -1,7 +1,8 @@
 //! Columns decided at the account, window by window: churned customers, losses by the traits of
 //! their start, active accounts, customers that were sold more.
 //!
-//! For a calendar kind an account stands in the one window that holds the instant. For `trailing`
+//! For a calendar kind an account stands in the one window that holds the instant, and a change lies on its day: the sum of
+//! the window's days up to x is what the window would be if it ended with x, as goals ask. For `trailing`
 //! it stands in the windows of a range of days: +1 on the first day, -1 after the last, so that the
 //! sum of all days up to x is the value of the window whose last day is x; days ahead of the clock
 //! are harmless, their windows do not exist yet.
@@ -31,6 +32,14 @@ pub struct Standing {
     pub active: Time,
 }
 
+/// The slice of a change at `at`, in a window of a calendar kind that begins at `start`.
+pub(super) fn slice(calendar: &mut Calendar, kind: Kind, start: Time, at: Time) -> Time {
+    match kind {
+        Kind::Hour | Kind::Day => start,
+        _ => calendar.window(Kind::Day, at).start,
+    }
+}
+
 /// How an account moves in and out of "active in the window" at `at`.
 pub fn engaged(
     calendar: &mut Calendar,
@@ -49,11 +58,12 @@ pub fn engaged(
     if was == is && (!was || before.profile == after.profile) {
         return;
     }
+    let slice = slice(calendar, kind, start, at);
     if was {
-        add((before.profile, start, -1));
+        add((before.profile, slice, -1));
     }
     if is {
-        add((after.profile, start, 1));
+        add((after.profile, slice, 1));
     }
 }
 
@@ -112,7 +122,7 @@ pub fn lost(
         kind => {
             let start = calendar.window(kind, run.end).start;
             if let Some(profile) = group(start) {
-                add((profile, start, 1));
+                add((profile, slice(calendar, kind, start, run.end), 1));
             }
         }
     }
@@ -141,7 +151,7 @@ pub fn returned(
             if ended.end >= start
                 && let Some(profile) = group(start)
             {
-                add((profile, start, -1));
+                add((profile, slice(calendar, kind, start, at), -1));
             }
         }
     }
@@ -170,7 +180,7 @@ pub fn sold(
             if before < start
                 && let Some(profile) = group(start)
             {
-                add((profile, start, 1));
+                add((profile, slice(calendar, kind, start, at), 1));
             }
         }
     }

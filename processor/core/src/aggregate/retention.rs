@@ -6,7 +6,7 @@
 //! of a range of days.
 
 use crate::{
-    aggregate::cohort::Change,
+    aggregate::cohort::{Change, slice},
     calendar::{Calendar, Kind, Time},
     lifecycle::customer::Traits,
 };
@@ -57,7 +57,8 @@ pub fn moved(
     };
     let Kind::Trailing(days) = kind else {
         let begins = calendar.window(kind, moved.at).start;
-        return of_window(begins).into_iter().for_each(|(profile, delta)| add((profile, begins, delta)));
+        let slice = slice(calendar, kind, begins, moved.at);
+        return of_window(begins).into_iter().for_each(|(profile, delta)| add((profile, slice, delta)));
     };
 
     let (first, days) = (calendar.day(moved.at), i32::from(days));

@@ -199,8 +199,13 @@ impl Lines {
         wanted.into_iter().filter_map(open).collect()
     }
 
+    /// The number of a line, if it is made.
+    pub(super) fn find(&self, metric: usize, view: usize, group: &[&str]) -> Option<u32> {
+        self.numbers.get(key(metric, view, group).as_slice()).copied()
+    }
+
     /// Makes a line; `None` if it is there.
-    fn open(
+    pub(super) fn open(
         &mut self,
         plan: &Plan,
         series: &mut Series,
@@ -210,10 +215,7 @@ impl Lines {
         stored: bool,
     ) -> Option<u32> {
         let written = &plan.metrics[metric];
-        let mut key = Vec::with_capacity(32);
-        put(&mut key, metric as u128);
-        put(&mut key, view as u128);
-        group.iter().for_each(|value| put_text(&mut key, value));
+        let key = key(metric, view, group);
         if self.numbers.contains_key(key.as_slice()) {
             return None;
         }
@@ -262,6 +264,15 @@ impl Line {
     pub fn values(&self, plan: &Plan) -> &[Box<str>] {
         &self.group[..self.group.len() - usize::from(plan.metrics[self.metric].money())]
     }
+}
+
+/// What tells a line from all others of the process.
+fn key(metric: usize, view: usize, group: &[&str]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(32);
+    put(&mut key, metric as u128);
+    put(&mut key, view as u128);
+    group.iter().for_each(|value| put_text(&mut key, value));
+    key
 }
 
 /// The series of a bundle that a line reads; what is no money reads the sum over currencies.

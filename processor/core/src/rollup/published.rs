@@ -24,6 +24,11 @@ pub struct Published {
 }
 
 impl Published {
+    /// A value without a ratio, or why it is null.
+    pub(super) fn new(value: Option<f64>, reason: &str) -> Published {
+        Published { value, ratio: None, reason: reason.to_owned(), is_final: false, corrected: false }
+    }
+
     /// Reads what [`encode`] wrote; `None` if damaged.
     pub fn decode(bytes: &[u8]) -> Option<Published> {
         let [1, flags, rest @ ..] = bytes else { return None };
@@ -75,6 +80,15 @@ impl Values for Numbers<'_> {
             None => Value::Number(Rational::integer(self.now.into())),
             Some(number) => number.map_or(Value::Null, |number| Value::Number(Rational::integer(number))),
         }
+    }
+}
+
+/// The exact value of a metric for these measures, as of `now`.
+pub(super) fn value(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now: Time) -> Option<Rational> {
+    let values = Numbers { numbers, margin: plan.settings.margin, now };
+    match metric.value.as_ref()?.eval(&values) {
+        Value::Number(number) => Some(number),
+        _ => None,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::{
     settings::Settings,
 };
 
+mod goals;
+
 const ORDER: FactId = lifecycle::id(&order::ORDER);
 const REFUND: FactId = lifecycle::id(&order::REFUND);
 
@@ -59,7 +61,8 @@ impl Scene {
     /// `orders` orders of `net` together, and `customers` more customers, in the hour of `at`.
     fn add(&mut self, at: &str, orders: i128, net: i128, customers: i128) -> &mut Scene {
         let at = at.parse::<jiff::Timestamp>().unwrap().as_microsecond();
-        for (number, bundle) in self.plan.bundles.clone().iter().enumerate() {
+        let plan = self.plan.clone();
+        for (number, bundle) in plan.bundles.iter().enumerate().filter(|(number, _)| plan.goals != Some(*number)) {
             let values: &[&str] = if bundle.money { &["EUR"] } else { &[] };
             let row: Vec<i128> = bundle
                 .columns

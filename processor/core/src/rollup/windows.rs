@@ -16,7 +16,7 @@ use crate::{
 /// The windows of a rollup.
 #[derive(Debug)]
 pub(super) struct Windows {
-    calendar: Calendar,
+    pub(super) calendar: Calendar,
     kinds: Vec<Kind>,
     /// For how long after its end a window of an hour takes corrections.
     keep: Time,

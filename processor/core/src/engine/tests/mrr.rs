@@ -255,7 +255,8 @@ fn retention_is_of_those_with_mrr_at_the_start_of_the_window() {
         (12 * 24, "a", "canceled", 0, "", NO_TERM),
     ];
     let events: Vec<Event<'static>> = (0..).zip(rows).map(|(number, row)| subscription(number, row)).collect();
-    let week = ["0 day 4EUR -20", "1 day 4EUR 20", "0 day 11EUR -80", "1 day 11EUR 80"];
+    // Each change on its day: 130, then 80 of 100; then nothing of 80.
+    let week = ["0 day 5EUR 30", "0 day 6EUR -50", "1 day 6EUR 20", "0 day 12EUR -80", "1 day 12EUR 80"];
     let found = of_kind(RETAINED, &events, 0);
     assert_eq!(found, week);
     // Windows that end with days 5 to 7 begin with 100 and end with 130, then 80; the one of day 8 begins with 130.
