@@ -99,7 +99,7 @@ mod tests {
         check(
             "    measures: {größe: {count: ordr}}\n    value: größe\n",
             expect![[r#"
-                catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, credit, answer, mrr_moved, subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified, lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened, customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell, cost, event or an event type such as usage.recorded
+                catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, credit, answer, mrr_moved, subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified, lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened, customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell, cost, goal, event or an event type such as usage.recorded
                   × there is no fact `ordr`
                    ╭─[catalog.yaml:8:33]
                  7 │     windows: [1d]
@@ -112,7 +112,7 @@ mod tests {
                         subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified,
                         lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened,
                         customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell,
-                        cost, event or an event type such as usage.recorded
+                        cost, goal, event or an event type such as usage.recorded
             "#]],
         );
     }
@@ -140,7 +140,7 @@ mod tests {
         check(
             "    measure: {big: {count: order}}\n",
             expect![[r#"
-                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, group, direction, format, moves, version, unit, per, publish, every_window, maturity, windows, by, measures, value, null_when, silence
+                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, group, direction, format, moves, version, unit, per, publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal
                   × unknown field `measure`
                    ╭─[catalog.yaml:8:5]
                  7 │     windows: [1d]
@@ -149,7 +149,7 @@ mod tests {
                    ·        ╰── here
                    ╰────
                   help: there are name, title, description, group, direction, format, moves, version, unit, per,
-                        publish, every_window, maturity, windows, by, measures, value, null_when, silence
+                        publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal
             "#]],
         );
     }

@@ -22,6 +22,7 @@ mod fence;
 mod first_build;
 mod fleet;
 mod generated;
+mod goals;
 mod guests;
 mod history;
 mod http;

@@ -37,6 +37,9 @@ pub(super) struct Of {
     pub(super) sort: Sort,
 }
 
+/// The metric, view, place of the kind of window and group that a setting names.
+type Aim = (usize, usize, usize, Vec<Box<str>>);
+
 /// How a value becomes one of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -105,8 +108,8 @@ impl Rollup {
         }
     }
 
-    /// The metric, view, place of the kind and group that a setting names.
-    fn aim(&self, values: &[&str], kind: Kind) -> Result<(usize, usize, usize, Vec<Box<str>>), &'static str> {
+    /// What a setting is about, or what of it is not there.
+    fn aim(&self, values: &[&str], kind: Kind) -> Result<Aim, &'static str> {
         let name = term(values, "metric");
         let number = self.plan.metrics.iter().position(|metric| metric.name == name && metric.goal.is_none());
         let number = number.ok_or(NO_METRIC)?;
@@ -143,4 +146,5 @@ const NO_METRIC: &str = "no such metric";
 const NO_WINDOW: &str = "no such window of the metric";
 const NO_DIMENSION: &str = "no such dimensions of the metric";
 const NO_CURRENCY: &str = "a goal on money needs its currency";
-const BY_ACCOUNT: &str = "a metric of each account has no goals";
+/// The values of accounts are not known here, so that such a goal shows its time alone.
+pub(super) const BY_ACCOUNT: &str = "a metric of each account has no progress";
