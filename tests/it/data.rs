@@ -191,20 +191,24 @@ fn show(cell: ValueRef<'_>) -> String {
 
 /// What a log has published.
 pub(crate) fn sequences(log: &dyn Log) -> Sequences {
-    Published::default().now(log)
+    let mut published = Published::default();
+    published.go_on(log);
+    published.sequences
 }
 
 /// What a log has published, read on from where it was read before.
 #[derive(Default)]
 pub(crate) struct Published {
-    sequences: Sequences,
+    pub(crate) sequences: Sequences,
+    /// Records that are no ticks.
+    pub(crate) snapshots: usize,
     /// Where each partition ended when it was read, and the offset after the last record.
     read: BTreeMap<(String, u32), (u64, u64)>,
 }
 
 impl Published {
-    /// With what came since the last time.
-    pub(crate) fn now(&mut self, log: &dyn Log) -> Sequences {
+    /// Reads what came since the last time.
+    pub(crate) fn go_on(&mut self, log: &dyn Log) {
         for topic in log.topics().unwrap() {
             if topic.name != "alerts.v1" && !topic.name.starts_with("metrics.") {
                 continue;
@@ -213,7 +217,6 @@ impl Published {
                 self.read_on(log, &topic.name, partition);
             }
         }
-        self.sequences.clone()
     }
 
     fn read_on(&mut self, log: &dyn Log, topic: &str, partition: u32) {
@@ -227,11 +230,9 @@ impl Published {
         for stored in eventlog::past(log, topic, partition, *next).unwrap().map(Result::unwrap) {
             *next = stored.offset + 1;
             let record = stored.record;
-            let key = if record.key == processor::topics::TICK_KEY {
-                vec![u8::try_from(partition).unwrap()]
-            } else {
-                record.key.to_vec()
-            };
+            let is_tick = record.key == processor::topics::TICK_KEY;
+            self.snapshots += usize::from(!is_tick);
+            let key = if is_tick { vec![u8::try_from(partition).unwrap()] } else { record.key.to_vec() };
             let value = record.value.map(|value| value.to_vec()).unwrap_or_default();
             self.sequences.entry((topic.to_owned(), key)).or_default().push(value);
         }
