@@ -216,11 +216,8 @@ impl Site {
         if let Some(policy) = &self.host.checkpoints {
             policy.store().delete_all()?;
         }
-        for topic in self.log.topics()? {
-            if topic.name != topics::EVENTS {
-                self.log.delete_topic(&topic.name)?;
-            }
-        }
+        let topics = self.log.topics()?.into_iter().map(|topic| topic.name);
+        self.log.delete_topics(&topics.filter(|name| name != topics::EVENTS).collect::<Vec<_>>())?;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name();

@@ -56,9 +56,7 @@ pub(crate) fn run(args: &Args, config: &Config, out: &mut dyn Write) -> anyhow::
     let wanted = topics::all(&config.plan()?, partitions(args, &log)?);
     let format = match args.command {
         Command::Create => {
-            for spec in &wanted {
-                repair(&log, spec, out)?;
-            }
+            repair(&log, &wanted, out)?;
             Format::Table
         }
         Command::Check { format } => format,
@@ -84,16 +82,20 @@ fn partitions(args: &Args, log: &Kafka) -> eventlog::Result<u32> {
     Ok(events.map_or(PARTITIONS, |events| events.partitions))
 }
 
-/// Brings one topic as near to what it should be as can be done in place.
-fn repair(log: &Kafka, spec: &TopicSpec, out: &mut dyn Write) -> anyhow::Result<()> {
-    let drifts = log.drift(std::slice::from_ref(spec))?;
-    let missing = drifts.iter().any(Drift::is_missing);
-    let fixed = drifts.iter().any(|drift| drift.setting == "partitions");
-    if fixed || !drifts.iter().any(Drift::is_repairable) {
-        return Ok(());
+/// Brings the topics as near to what they should be as can be done in place.
+fn repair(log: &Kafka, wanted: &[TopicSpec], out: &mut dyn Write) -> anyhow::Result<()> {
+    let drifts = log.drift(wanted)?;
+    let of = |spec: &TopicSpec| drifts.iter().filter(|drift| drift.topic == spec.name).collect::<Vec<_>>();
+    let can = |drifts: &[&Drift]| {
+        let fixed = drifts.iter().any(|drift| drift.setting == "partitions");
+        !fixed && drifts.iter().any(|drift| drift.is_repairable())
+    };
+    let specs: Vec<TopicSpec> = wanted.iter().filter(|spec| can(&of(spec))).cloned().collect();
+    log.create_topics(&specs)?;
+    for spec in &specs {
+        let missing = of(spec).iter().any(|drift| drift.is_missing());
+        writeln!(out, "{} {}", if missing { "made" } else { "repaired" }, spec.name)?;
     }
-    log.create_topic(spec)?;
-    writeln!(out, "{} {}", if missing { "made" } else { "repaired" }, spec.name)?;
     Ok(())
 }
 

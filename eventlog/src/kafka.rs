@@ -231,12 +231,20 @@ impl Shared {
 
 impl Log for Kafka {
     fn create_topic(&self, spec: &TopicSpec) -> Result<()> {
-        spec.check()?;
-        topics::create(&self.shared, spec)
+        self.create_topics(std::slice::from_ref(spec))
+    }
+
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<()> {
+        specs.iter().try_for_each(TopicSpec::check)?;
+        topics::create(&self.shared, specs)
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
-        topics::delete(&self.shared, name)
+        self.delete_topics(&[name.to_owned()])
+    }
+
+    fn delete_topics(&self, names: &[String]) -> Result<()> {
+        topics::delete(&self.shared, names)
     }
 
     fn topics(&self) -> Result<Vec<TopicSpec>> {

@@ -191,12 +191,28 @@ pub trait Log: Send + Sync {
     /// `Fatal` if it exists with another number of partitions, or the name is not allowed.
     fn create_topic(&self, spec: &TopicSpec) -> Result<()>;
 
+    /// The same with several topics. Kafka: one request, since each client that asks takes a while to connect.
+    ///
+    /// # Errors
+    /// Those of [`Log::create_topic`]; some of the topics may be there then.
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<()> {
+        specs.iter().try_for_each(|spec| self.create_topic(spec))
+    }
+
     /// Deletes a topic with all its records and positions, if it is there; nobody may be reading or
     /// writing it. Kafka: `AdminClient::delete_topics`.
     ///
     /// # Errors
     /// When the log cannot be written.
     fn delete_topic(&self, name: &str) -> Result<()>;
+
+    /// The same with several topics. Kafka: one request.
+    ///
+    /// # Errors
+    /// When the log cannot be written; some of the topics may be gone then.
+    fn delete_topics(&self, names: &[String]) -> Result<()> {
+        names.iter().try_for_each(|name| self.delete_topic(name))
+    }
 
     /// All topics, by name. Kafka: `fetch_metadata`.
     ///

@@ -55,5 +55,5 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
 /// # Errors
 /// When one exists with another number of partitions.
 pub fn create(log: &dyn Log, plan: &Plan, partitions: u32) -> eventlog::Result<()> {
-    all(plan, partitions).iter().try_for_each(|topic| log.create_topic(topic))
+    log.create_topics(&all(plan, partitions))
 }

@@ -12,7 +12,7 @@ use rdkafka::{
     ClientConfig,
     admin::{
         AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, OwnedResourceSpecifier,
-        ResourceSpecifier, TopicReplication,
+        ResourceSpecifier, TopicReplication, TopicResult,
     },
     config::FromClientConfigAndContext as _,
     error::{KafkaError, RDKafkaErrorCode as Code},
@@ -71,12 +71,12 @@ impl Admin {
         Ok(Self { client, options: AdminOptions::new().request_timeout(wait).operation_timeout(wait) })
     }
 
-    fn create(&self, topic: &NewTopic<'_>) -> Result<(), KafkaError> {
-        first(pollster::block_on(self.client.create_topics([topic], &self.options))?)
+    fn create(&self, topics: &[NewTopic<'_>]) -> Result<Vec<TopicResult>, KafkaError> {
+        pollster::block_on(self.client.create_topics(topics, &self.options))
     }
 
-    fn delete(&self, name: &str) -> Result<(), KafkaError> {
-        first(pollster::block_on(self.client.delete_topics(&[name], &self.options))?)
+    fn delete(&self, names: &[&str]) -> Result<Vec<TopicResult>, KafkaError> {
+        pollster::block_on(self.client.delete_topics(names, &self.options))
     }
 
     fn describe(&self, names: &[String]) -> Result<Vec<ConfigResource>, KafkaError> {
@@ -91,8 +91,10 @@ impl Admin {
     }
 }
 
-fn first(results: Vec<Result<String, (String, Code)>>) -> Result<(), KafkaError> {
-    results.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, code)| KafkaError::AdminOp(code)))
+/// What became of one topic, by its name on the cluster.
+fn outcome(results: &[TopicResult], full: &str) -> Result<(), Code> {
+    let failed = results.iter().filter_map(|result| result.as_ref().err()).find(|(name, _)| name == full);
+    failed.map_or(Ok(()), |(_, code)| Err(*code))
 }
 
 /// Partitions of the one topic in the answer; 0 if it is not there.
@@ -101,20 +103,34 @@ pub(super) fn count(metadata: &Metadata) -> u32 {
     topic.map_or(0, |topic| u32::try_from(topic.partitions().len()).unwrap_or(0))
 }
 
-/// Makes the topic, or gives it the cleanup.
-pub(super) fn create(log: &Shared, spec: &TopicSpec) -> Result<()> {
-    let full = log.full(&spec.name);
-    let settings = settings(spec.cleanup, log.config.replication);
-    let mut topic = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
-    if let Some(copies) = log.config.replication {
-        topic.replication = TopicReplication::Fixed(copies.into());
+/// Makes the topics, or gives them their cleanup.
+pub(super) fn create(log: &Shared, specs: &[TopicSpec]) -> Result<()> {
+    if specs.is_empty() {
+        return Ok(());
     }
-    topic.config = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    match Admin::new(&log.config).and_then(|admin| admin.create(&topic)) {
-        Ok(()) => await_leaders(log, &spec.name, spec.partitions),
-        Err(KafkaError::AdminOp(Code::TopicAlreadyExists)) => change(log, spec),
-        Err(error) => Err(errors::broker(format!("create topic {}", spec.name), &error)),
+    let names: Vec<String> = specs.iter().map(|spec| log.full(&spec.name)).collect();
+    let settings: Vec<_> = specs.iter().map(|spec| settings(spec.cleanup, log.config.replication)).collect();
+    let copies = log.config.replication.map_or(-1, i32::from);
+    let mut topics = Vec::new();
+    for ((spec, full), settings) in specs.iter().zip(&names).zip(&settings) {
+        let mut topic = NewTopic::new(full, number(spec.partitions)?, TopicReplication::Fixed(copies));
+        topic.config = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        topics.push(topic);
     }
+
+    let what = || specs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
+    let made = Admin::new(&log.config).and_then(|admin| admin.create(&topics));
+    let made = made.map_err(|error| errors::broker(format!("create topic {}", what()), &error))?;
+    for (spec, full) in specs.iter().zip(&names) {
+        match outcome(&made, full) {
+            Ok(()) => await_leaders(log, &spec.name, spec.partitions)?,
+            Err(Code::TopicAlreadyExists) => change(log, spec)?,
+            Err(code) => {
+                return Err(errors::broker(format!("create topic {}", spec.name), &KafkaError::AdminOp(code)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn change(log: &Shared, spec: &TopicSpec) -> Result<()> {
@@ -184,18 +200,26 @@ fn await_leaders(log: &Shared, topic: &str, partitions: u32) -> Result<()> {
     }
 }
 
-/// Deletes the topic if it is there, and waits until it is gone.
-pub(super) fn delete(log: &Shared, name: &str) -> Result<()> {
-    log.forget(name);
-    let full = log.full(name);
-    match Admin::new(&log.config).and_then(|admin| admin.delete(&full)) {
-        Ok(()) => {}
-        Err(KafkaError::AdminOp(Code::UnknownTopicOrPartition)) => return Ok(()),
-        Err(error) => return Err(errors::broker(format!("delete topic {name}"), &error)),
+/// Deletes the topics that are there, and waits until they are gone.
+pub(super) fn delete(log: &Shared, names: &[String]) -> Result<()> {
+    names.iter().for_each(|name| log.forget(name));
+    let full: Vec<String> = names.iter().map(|name| log.full(name)).collect();
+    if full.is_empty() {
+        return Ok(());
     }
+    let all: Vec<&str> = full.iter().map(String::as_str).collect();
+    let gone = Admin::new(&log.config).and_then(|admin| admin.delete(&all));
+    let gone = gone.map_err(|error| errors::broker(format!("delete topic {}", names.join(", ")), &error))?;
     let deadline = Instant::now() + log.config.request_timeout;
-    while count(&log.metadata(Some(&full))?) > 0 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
+    for (name, full) in names.iter().zip(&full) {
+        match outcome(&gone, full) {
+            Ok(()) => {}
+            Err(Code::UnknownTopicOrPartition) => continue,
+            Err(code) => return Err(errors::broker(format!("delete topic {name}"), &KafkaError::AdminOp(code))),
+        }
+        while count(&log.metadata(Some(full))?) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     Ok(())
 }
