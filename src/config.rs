@@ -302,11 +302,16 @@ impl Config {
 
     /// The catalog, lowered with the settings.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
-        let settings = self.settings()?;
         let path = &self.settings.catalog;
         if path.as_os_str().is_empty() {
-            return Ok(Plan::built_in(&settings)?);
+            return Ok(Plan::built_in(&self.settings()?)?);
         }
+        self.plan_of(path)
+    }
+
+    /// Another catalog, lowered with the same settings.
+    pub(crate) fn plan_of(&self, path: &Path) -> anyhow::Result<Plan> {
+        let settings = self.settings()?;
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let plan = Catalog::parse(&text).and_then(|catalog| Plan::lower(&catalog, &settings));
         plan.map_err(|error| diagnostic::of_catalog(path, &text, &error))

@@ -3,6 +3,7 @@
 use processor_core::{
     catalog::Per,
     plan::{Column, Loss, Metric, Plan, Read},
+    score,
 };
 use store::{Fill, MetricInfo};
 
@@ -24,7 +25,11 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
                 "null" => Fill::Null,
                 _ => Fill::Zero,
             },
-            fill_reason: if metric.fill() == "null" { "no denominator".to_owned() } else { String::new() },
+            fill_reason: match metric.fill() {
+                _ if metric.score => score::NOT_A_CUSTOMER.to_owned(),
+                "null" => "no denominator".to_owned(),
+                _ => String::new(),
+            },
             maturity_us: metric.maturity,
             additive: additive(plan, metric),
         })

@@ -42,6 +42,14 @@ pub(crate) const METRICS_CHECK: &str = "Examples:
   vitals metrics check catalog.yaml
   vitals metrics check deploy/catalogs/crm.yaml --config vitals.toml";
 
+pub(crate) const EXPLAIN: &str = "Examples:
+  vitals explain 00004 --data cdnow
+  vitals explain 00004 --since 1998-01-01 --at 1998-06-01 --data cdnow
+
+It reads the events of the account from the log, so it knows what was known then: a part of a change is time, an event, a
+correction (an event that came later and changes what the score was), or another definition. The parts add up to the
+change, exactly. With --before, the earlier score is that of an earlier catalog.";
+
 pub(crate) const REBUILD: &str = "Examples:
   vitals rebuild --data company
   vitals rebuild --config vitals.toml --data cdnow";

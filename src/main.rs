@@ -10,6 +10,7 @@ mod demo;
 mod describe;
 mod diagnostic;
 mod events;
+mod explain;
 mod front;
 mod help;
 mod import;
@@ -90,6 +91,9 @@ enum Command {
     /// The catalog of metrics.
     #[command(after_help = help::METRICS)]
     Metrics(metrics::Args),
+    /// Why the health score of an account is what it is, what moved it, and how it will change if nothing happens.
+    #[command(after_help = help::EXPLAIN)]
+    Explain(OnLog<explain::Args>),
     /// Computes everything again from the log.
     #[command(after_help = help::REBUILD)]
     Rebuild(OnLog<rebuild::Args>),
@@ -152,6 +156,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
         Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Explain(on) => explain::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
         Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),

@@ -272,7 +272,7 @@ impl Accounts {
         let journal = journals::events(&bytes).ok_or_else(damaged)?;
         self.counters.waiting -= self.engine.waiting(&journal);
         let withdrawn = self.engine.give_away(slot, journal).ok_or_else(damaged)?;
-        self.moved.hand_over(key, journals::records(&bytes), withdrawn);
+        self.moved.hand_over(key, journals::records(&bytes), &withdrawn);
         Ok(())
     }
 
@@ -320,9 +320,7 @@ impl Accounts {
         outputs.append(&mut self.letters);
         let plan = self.engine.plan().clone();
         let values = Values { plan: &plan, topics: &self.metric_topics, clock, previous: self.engine.clock() };
-        let rows = self.engine.close(clock, |calendar, change| {
-            values.publish(calendar, &change, home(change.key), outputs);
-        });
+        let rows = self.engine.close(clock, |change| values.publish(&change, home(change.key), outputs));
         self.slices.load(rows.iter().map(|(key, _)| *key), &self.engine, state)?;
         for entry in self.slices.add(clock, self.partition, rows, &self.engine) {
             outputs.push(output(&self.partials, 0, Vec::new(), entry.encode_to_vec(), clock));

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod convert;
+pub mod explain;
 mod pending;
 pub mod rollup;
 pub mod telemetry;

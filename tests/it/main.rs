@@ -18,6 +18,7 @@ mod definitions;
 mod demo;
 mod docs;
 mod door;
+mod explain;
 mod fence;
 mod first_build;
 mod fleet;

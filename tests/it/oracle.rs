@@ -189,7 +189,7 @@ pub(crate) fn measured(truth: &mut Truth, windows: &str) {
     truth.rows.retain(|row: &Row| {
         let window = row.window.kind.name();
         let dimension = row.group.as_ref().map_or("", |(by, _)| by.name());
-        (windows.contains(window) || row.account.is_some()) && ["", "plan", "product"].contains(&dimension)
+        (windows.contains(window) || row.account.is_some()) && ["", "plan", "product", "band"].contains(&dimension)
     });
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What depends on `silent_after`.
-const OF_CUSTOMERS: [&str; 16] = [
+const OF_CUSTOMERS: [&str; 18] = [
     "customers",
     "customers_started",
     "customers_lost",
@@ -34,6 +34,8 @@ const OF_CUSTOMERS: [&str; 16] = [
     "upsell_rate",
     "cross_sell_rate",
     "customer_lifetime_value",
+    "health_score",
+    "health_score_accounts",
     "goal_progress",
     "goal_expected",
     "goal_lead",

@@ -4,8 +4,6 @@
 //! depend on the order of arrival. It knows nothing of series or storage; the encoding is versioned,
 //! and is the form in which an account rests in memory, too.
 
-use std::collections::BTreeSet;
-
 use crate::{
     calendar::{Day, Time},
     codec::{Reader, put, put_signed, put_text},
@@ -14,6 +12,7 @@ use crate::{
         customer::{Customer, Run, Traits},
     },
     series::{Names, Profiles},
+    shown::{Which, Withdrawn},
 };
 
 /// Version of the encoding. Version 1 was never released.
@@ -22,6 +21,8 @@ const VERSION: u8 = 2;
 const DAILY: u8 = 1;
 /// Added to the version where sections of lifecycles follow these.
 const SECTIONS: u8 = 2;
+/// Added to the version where the score follows these.
+const SCORED: u8 = 4;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,6 +80,41 @@ impl Daily {
         &mut self.row
     }
 
+    /// The days after `since` on which a sum is above 0, ascending; `None` if it never was.
+    pub fn days(&self, column: usize, since: Day) -> Option<Vec<Day>> {
+        let mut ever = false;
+        let mut days = Vec::new();
+        for (day, _) in self.rows().iter().filter(|(_, row)| row.get(column).is_some_and(|sum| *sum > 0)) {
+            ever = true;
+            days.extend((*day > since).then_some(*day));
+        }
+        ever.then_some(days)
+    }
+
+    /// Forgets the days up to `since`, but for the last one on which a sum is above 0 that no later day has.
+    pub fn prune(&mut self, since: Day) {
+        let mut rows = self.rows();
+        if rows.first().is_none_or(|(day, _)| *day > since) {
+            return;
+        }
+        let mut seen = vec![false; self.row.len()];
+        let mut kept = Vec::new();
+        while let Some((day, row)) = rows.pop() {
+            let fresh = row.iter().zip(&seen).any(|(sum, seen)| *sum > 0 && !seen);
+            seen.iter_mut().zip(&row).for_each(|(seen, sum)| *seen |= *sum > 0);
+            if day > since || fresh || kept.is_empty() {
+                kept.push((day, row));
+            }
+        }
+        self.past.clear();
+        kept[1..].iter().rev().for_each(|(day, row)| put_day(&mut self.past, *day, row));
+    }
+
+    /// The latest day, if there is one.
+    pub fn latest(&self) -> Option<Day> {
+        (!self.row.is_empty()).then_some(self.day)
+    }
+
     /// All days with their sums; those that do not decode are left out.
     pub fn rows(&self) -> Vec<(Day, Vec<i128>)> {
         let mut from = Reader(&self.past);
@@ -132,6 +168,23 @@ pub struct Silence {
     pub since: Time,
 }
 
+/// The score of an account as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scored {
+    /// In tenths of points; `None` without a score.
+    pub tenths: Option<i64>,
+    /// When it came into its band, with the traits that the account has now.
+    pub banded: Time,
+    /// The next midnight at which a component moves if nothing happens; [`Time::MAX`] for none.
+    pub due: Time,
+}
+
+impl Default for Scored {
+    fn default() -> Scored {
+        Scored { tenths: None, banded: Time::MIN, due: Time::MAX }
+    }
+}
+
 /// Hot state of an account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -153,9 +206,11 @@ pub struct Account {
     pub sections: Sections,
     /// Silence.
     pub silence: Silence,
-    /// Local days whose silence was published and then taken back: what carries over them may still
+    /// Its score.
+    pub scored: Scored,
+    /// Values of local days that were published and then taken back: what carries over them may still
     /// change. Depends on the order of arrival, unlike the rest.
-    pub withdrawn: BTreeSet<Day>,
+    pub withdrawn: Withdrawn,
     /// Which ids the journal may hold. Beyond the first few, which they are depends on the order of
     /// arrival.
     pub ids: Fingerprints,
@@ -178,7 +233,8 @@ impl Account {
             daily: Daily::default(),
             sections: Sections::default(),
             silence: Silence::default(),
-            withdrawn: BTreeSet::new(),
+            scored: Scored::default(),
+            withdrawn: Withdrawn::new(),
             ids: Fingerprints::default(),
             events: 0,
             timer: Time::MAX,
@@ -198,7 +254,9 @@ impl Account {
     pub fn encode(&self, profiles: &Profiles, names: &Names, out: &mut Vec<u8>) {
         let daily = if self.daily.row.is_empty() { 0 } else { DAILY };
         let sections = if self.sections.is_empty() { 0 } else { SECTIONS };
-        out.push(VERSION + daily + sections);
+        let has_score = self.scored != Scored::default() || self.days_withdrawn(Which::Score).next().is_some();
+        let scored = if has_score { SCORED } else { 0 };
+        out.push(VERSION + daily + sections + scored);
         put(out, self.ids.more.into());
         // Times close to each other: differences to the latest event are short.
         let base = self.last;
@@ -229,14 +287,19 @@ impl Account {
         }
         put(out, self.silence.step.into());
         time(out, self.silence.since);
-        put(out, self.withdrawn.len() as u128);
-        self.withdrawn.iter().for_each(|day| put_signed(out, (*day).into()));
+        self.encode_withdrawn(Which::Silence, out);
         put(out, self.events.into());
         if daily > 0 {
             self.daily.encode(out);
         }
         if sections > 0 {
             self.sections.encode(&mut Writer { out, base, profiles });
+        }
+        if scored > 0 {
+            put_signed(out, self.scored.tenths.unwrap_or(-1).into());
+            put_time(out, self.scored.banded, base);
+            put_time(out, self.scored.due, base);
+            self.encode_withdrawn(Which::Score, out);
         }
         self.ids.few.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
@@ -272,9 +335,7 @@ impl Account {
         self.silence.step = u16::try_from(from.get()?).ok()?;
         self.silence.since = get_time(from, base)?;
         self.withdrawn.clear();
-        for _ in 0..from.get_count()? {
-            self.withdrawn.insert(Day::try_from(from.get_signed()?).ok()?);
-        }
+        self.decode_withdrawn(Which::Silence, from)?;
         self.events = u64::try_from(from.get()?).ok()?;
         self.daily.clear();
         if flags & DAILY > 0 {
@@ -284,6 +345,12 @@ impl Account {
         if flags & SECTIONS > 0 {
             self.sections.decode(&mut Decoder { from, base, profiles })?;
         }
+        self.scored = Scored::default();
+        if flags & SCORED > 0 {
+            let tenths = i64::try_from(from.get_signed()?).ok().filter(|tenths| *tenths >= 0);
+            self.scored = Scored { tenths, banded: get_time(from, base)?, due: get_time(from, base)? };
+            self.decode_withdrawn(Which::Score, from)?;
+        }
         let ids = from.0.chunks_exact(4);
         if !ids.remainder().is_empty() || ids.len() > FEW {
             return None;
@@ -291,6 +358,22 @@ impl Account {
         self.ids.few.clear();
         self.ids.few.extend(ids.map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]])));
         self.ids.few.is_sorted().then_some(())
+    }
+
+    fn days_withdrawn(&self, which: Which) -> impl Iterator<Item = Day> {
+        self.withdrawn.iter().filter(move |(of, _)| *of == which).map(|(_, day)| *day)
+    }
+
+    fn encode_withdrawn(&self, which: Which, out: &mut Vec<u8>) {
+        put(out, self.days_withdrawn(which).count() as u128);
+        self.days_withdrawn(which).for_each(|day| put_signed(out, day.into()));
+    }
+
+    fn decode_withdrawn(&mut self, which: Which, from: &mut Reader<'_>) -> Option<()> {
+        for _ in 0..from.get_count()? {
+            self.withdrawn.insert((which, Day::try_from(from.get_signed()?).ok()?));
+        }
+        Some(())
     }
 
     fn decode_totals(&mut self, from: &mut Reader<'_>, base: Time, names: &mut Names) -> Option<()> {
@@ -320,7 +403,7 @@ pub fn ids_apart(bytes: &[u8]) -> bool {
 
 /// Which parts a version has; `None` for another version.
 fn parts_of(version: u8) -> Option<u8> {
-    version.checked_sub(VERSION).filter(|parts| *parts <= DAILY + SECTIONS)
+    version.checked_sub(VERSION).filter(|parts| *parts <= DAILY + SECTIONS + SCORED)
 }
 
 /// The tag of no section.
@@ -575,7 +658,7 @@ mod tests {
         *since = 1_699_000_000_000_000;
         columns.copy_from_slice(&[-5, 1_200]);
         account.silence = Silence { step: 7, since: 1_690_000_000_000_000 };
-        account.withdrawn.insert(19_000);
+        account.withdrawn.insert((Which::Silence, 19_000));
         account.events = 3;
         account.ids.insert(0xdead_beef << 32);
         let mut bytes = Vec::new();

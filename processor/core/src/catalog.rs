@@ -199,6 +199,65 @@ pub struct Metric {
     pub silence: Option<Spanned<Vec<u16>>>,
     /// By goal: which of the numbers of a goal.
     pub goal: Option<Spanned<Goal>>,
+    /// Per account: what a score is made of.
+    pub score: Option<Score>,
+}
+
+/// A score as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Components, in the order in which they are shown.
+    pub components: Vec<Component>,
+    /// Bands, from the highest down.
+    pub bands: Vec<Band>,
+}
+
+/// A component of a score as written; exactly one of `days_since`, `days_with`, `satisfaction`, `open`, `failing`, and at
+/// most one of `steps`, `line`, `half_life`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it counts for beside the others.
+    pub weight: u32,
+    /// Whole local days since the latest of these: `meaningful`, a fact or an event type.
+    pub days_since: Option<Spanned<String>>,
+    /// Days with an event of this type.
+    pub days_with: Option<Spanned<String>>,
+    /// Of `days_with`: the number of days looked at, today included.
+    pub among: Option<Spanned<u16>>,
+    /// Of `days_with`: filter over the event.
+    #[serde(rename = "where")]
+    pub filter: Option<Spanned<String>>,
+    /// 100 times the mean satisfaction of the latest answer of each of these kinds of surveys.
+    pub satisfaction: Option<Vec<Spanned<String>>>,
+    /// Of `satisfaction`: up to which age an answer counts, days.
+    pub within: Option<Spanned<u16>>,
+    /// What is open: `tickets`.
+    pub open: Option<Spanned<String>>,
+    /// 1 while it fails, else 0: `payment`.
+    pub failing: Option<Spanned<String>>,
+    /// Points of the first [input, points] that the input does not exceed.
+    pub steps: Option<Vec<(i64, i64)>>,
+    /// Of `steps`: points above the last one.
+    #[serde(default)]
+    pub beyond: i64,
+    /// Straight lines from one [input, points] to the next.
+    pub line: Option<Vec<(i64, i64)>>,
+    /// 100 points, halved every so many days.
+    pub half_life: Option<u16>,
+}
+
+/// A band as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The least score of it.
+    pub from: i64,
 }
 
 /// A reason for a null value.
@@ -213,7 +272,7 @@ pub struct NullWhen {
 
 /// One measure as written; exactly one of `count`, `sum`, `mean`, `quantile`, `level`, `distinct`,
 /// `cohort`, `min`, `max`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
     /// Number of these facts or events.
@@ -365,6 +424,15 @@ impl Metric {
         if let Some(goal) = &self.goal {
             return self.check_goal(goal);
         }
+        if self.score.is_some() {
+            let others = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
+            if self.per == Per::Tenant || others || self.silence.is_some() || !self.publish {
+                return wrong(
+                    "a `score` is a metric `per: account` without `measures`, `value` and `silence`; leave them out",
+                );
+            }
+        }
+        let is_made = self.silence.is_some() || self.score.is_some();
         match (&self.silence, self.per) {
             (Some(steps), Per::Tenant) => {
                 Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"))
@@ -372,8 +440,10 @@ impl Metric {
             (Some(steps), _) if self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty() => {
                 Err(Error::at(steps, "`silence` is measured by itself; leave `measures`, `value` and `null_when` out"))
             }
-            (None, _) if self.value.is_none() => wrong("the metric needs a `value`, an expression over its measures"),
-            (None, _) if self.measures.is_empty() => wrong("the metric needs a measure; give `measures`"),
+            (None, _) if !is_made && self.value.is_none() => {
+                wrong("the metric needs a `value`, an expression over its measures")
+            }
+            (None, _) if !is_made && self.measures.is_empty() => wrong("the metric needs a measure; give `measures`"),
             (_, Per::Tenant) if self.by.is_empty() => {
                 wrong("the metric needs a set of dimensions; the total is `by: [[]]`")
             }

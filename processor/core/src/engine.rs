@@ -7,17 +7,20 @@
 //! needs and does not hold it asks for ([`Outcome::NeedsJournal`]) and the caller tries again: it
 //! never reads storage.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+pub mod explain;
+mod tools;
+
+use tools::Tools;
+
 use crate::{
-    account::{Account, Silence, Totals},
-    aggregate::group::Groups,
+    account::Account,
     calendar::{Calendar, Day, SECOND, Time},
-    event::{Body, Cause, Event, EventId, Refund},
-    fold::{Fold, SilenceChange},
+    event::{Body, Event, EventId, Refund},
     hot::{Hot, Open, Slot},
     lifecycle::{
         Context, Lifecycle, Sections,
@@ -25,8 +28,9 @@ use crate::{
         journal::{Effect, resolve},
     },
     plan::Plan,
+    projection,
     series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
-    vocabulary::identity_linked,
+    shown::{self, AccountValue, AtEnd, ByDay, Change, Which, Withdrawn},
 };
 
 /// An event dated this long before the clock is late.
@@ -63,31 +67,13 @@ pub struct Found {
     pub late: u64,
 }
 
-/// Silence at the end of a local day.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SilenceAtEnd {
-    /// With the event that ended it; `None` where there is none any more.
-    pub shown: Option<(Silence, Option<Cause>)>,
-    /// Whether it is another one than before.
-    pub changed: bool,
-}
-
-/// Silence at the end of local days: of those that changed, and of later ones that had and have a change of their own.
-pub type SilenceByDay = BTreeMap<Day, SilenceAtEnd>;
-
 /// What one account shows after an instant.
 #[derive(Debug)]
 pub struct AccountChange<'a> {
     /// Key of the account.
     pub key: &'a str,
-    /// Sums before the instant.
-    pub before: &'a Totals,
-    /// Sums now.
-    pub totals: &'a Totals,
-    /// Silence at the end of local days.
-    pub silence: &'a SilenceByDay,
-    /// Texts of the currencies.
-    pub names: &'a Names,
+    /// The values that changed.
+    pub values: Vec<AccountValue<'a>>,
 }
 
 /// The engine of one partition.
@@ -99,76 +85,10 @@ pub struct Engine {
     clock: Time,
 }
 
-/// What a fold reads and writes beside the account.
-#[derive(Debug)]
-struct Tools {
-    plan: Arc<Plan>,
-    /// Whether a metric reads `usage.recorded`: asked at most of them.
-    measures_usage: bool,
-    groups: Groups,
-    calendar: Calendar,
-    profiles: Profiles,
-    names: Names,
-    series: Series,
-    deltas: Deltas,
-    silences: Vec<SilenceChange>,
-}
-
-impl Tools {
-    /// A fold that adds (1) or takes back (-1), and leaves silences in `silences`.
-    fn fold(&mut self, sign: i128) -> Fold<'_> {
-        self.silences.clear();
-        let context = Context {
-            plan: &self.plan,
-            groups: &self.groups,
-            calendar: &mut self.calendar,
-            profiles: &mut self.profiles,
-            names: &mut self.names,
-            deltas: &mut self.deltas,
-            sign,
-        };
-        Fold { context, silences: &mut self.silences }
-    }
-
-    /// Whether a metric reads this event.
-    fn measures(&self, event: &Event<'_>) -> bool {
-        match &event.body {
-            Body::Usage(_) => self.measures_usage,
-            // What merges accounts moves every metric of them.
-            Body::Other if event.kind == identity_linked::TYPE => true,
-            Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
-            _ => true,
-        }
-    }
-
-    /// Notes the silences of the last fold by their day.
-    fn note(&mut self, open: &mut Open) {
-        for change in self.silences.drain(..) {
-            let shown = Some((change.now, change.cause));
-            open.silence.insert(self.calendar.day(change.now.since), SilenceAtEnd { shown, changed: true });
-        }
-    }
-}
-
 impl Engine {
     /// An engine without accounts; `clock` is the partition's, [`Time::MIN`] before the first tick.
     pub fn new(plan: Arc<Plan>, clock: Time) -> Engine {
-        Engine {
-            tools: Tools {
-                measures_usage: plan.measures("usage.recorded"),
-                groups: Groups::new(&plan),
-                calendar: plan.settings.calendar(),
-                profiles: Profiles::new(&plan),
-                names: Names::default(),
-                series: Series::default(),
-                deltas: Deltas::default(),
-                silences: Vec::new(),
-                plan,
-            },
-            hot: Hot::default(),
-            timers: Vec::new(),
-            clock,
-        }
+        Engine { tools: Tools::new(plan), hot: Hot::default(), timers: Vec::new(), clock }
     }
 
     /// The plan.
@@ -211,7 +131,8 @@ impl Engine {
         let late = event.time < self.clock.saturating_sub(LATE);
         let account = &self.hot.opened(index).account;
         // What was published and taken back lies behind an event in order, too.
-        let settled = account.withdrawn.last().is_none_or(|day| self.tools.calendar.day(event.time) > *day);
+        let latest = account.withdrawn.iter().map(|(_, day)| *day).max();
+        let settled = latest.is_none_or(|day| self.tools.calendar.day(event.time) > day);
         let in_order = event.time > account.last && event.time > account.fired && settled;
         let empty = account.events == 0;
         let held = account.sections.knows(event);
@@ -272,40 +193,31 @@ impl Engine {
         let place = journal.partition_point(|known| known.order() < event.order());
         journal.insert(place, event.clone());
         let after = self.replay(&journal, 1);
-        self.install(index, &before, after);
+        self.install(index, before, after);
         self.settle(index, prints);
     }
 
     /// Puts an account folded from another journal in the place of what was folded before.
-    fn install(&mut self, index: usize, before: &[SilenceChange], (mut folded, after): (Account, Vec<SilenceChange>)) {
+    fn install(&mut self, index: usize, before: Vec<Change>, (mut folded, after): (Account, Vec<Change>)) {
         let mut withdrawn = std::mem::take(&mut self.hot.touch(index).account.withdrawn);
-        let changes = self.difference(before, &after, &mut withdrawn);
+        let changes = self.difference(before, after, &mut withdrawn);
         folded.withdrawn = withdrawn;
         let open = self.hot.touch(index);
         folded.ids = std::mem::take(&mut open.account.ids);
         folded.events = open.account.events;
         folded.timer = open.account.timer;
         open.account = folded;
-        for (day, at_end) in changes {
+        for (key, mut at_end) in changes {
             // What another event of this instant has changed stays changed.
-            let known = open.silence.get(&day).is_some_and(|known| known.changed);
-            if at_end.changed || !known {
-                open.silence.insert(day, at_end);
-            }
+            at_end.changed |= open.days.get(&key).is_some_and(|known| known.changed);
+            open.days.insert(key, at_end);
         }
     }
 
     /// Folds a whole journal up to the clock.
-    fn replay(&mut self, journal: &[Event<'_>], sign: i128) -> (Account, Vec<SilenceChange>) {
-        let mut account = Account::new(self.tools.plan.activities.len());
-        let clock = self.clock;
-        let mut fold = self.tools.fold(sign);
-        for (event, effect) in journal.iter().zip(resolve(journal)) {
-            fold.apply(&mut account, event, effect);
-        }
-        fold.advance(&mut account, clock, true);
-        account.prune();
-        (account, std::mem::take(&mut self.tools.silences))
+    fn replay(&mut self, journal: &[Event<'_>], sign: i128) -> (Account, Vec<Change>) {
+        let account = self.tools.replay(journal.iter().zip(resolve(journal)), sign, self.clock);
+        (account, std::mem::take(&mut self.tools.changes))
     }
 
     /// Ends a step: keeps the new ids, and sets the timer if it has to ring earlier.
@@ -321,30 +233,26 @@ impl Engine {
         }
     }
 
-    /// Silence at the end of the days at which one of two histories has a change.
-    fn difference(
-        &mut self,
-        before: &[SilenceChange],
-        after: &[SilenceChange],
-        withdrawn: &mut BTreeSet<Day>,
-    ) -> SilenceByDay {
+    /// Values at the end of the days at which one of two histories has a change.
+    fn difference(&mut self, before: Vec<Change>, after: Vec<Change>, withdrawn: &mut Withdrawn) -> ByDay {
         let (before, after) = (self.by_day(before), self.by_day(after));
         withdrawn.extend(before.keys());
         withdrawn.retain(|day| !after.contains_key(day));
-        let mut changes = BTreeMap::new();
-        for day in before.keys().chain(after.keys()).chain(withdrawn.iter()) {
-            let at_end = |history: &BTreeMap<Day, SilenceChange>| {
-                history.range(..=*day).next_back().map(|(_, change)| change.clone())
+        let mut changes = ByDay::new();
+        for key in before.keys().chain(after.keys()).chain(withdrawn.iter()) {
+            let at_end = |history: &BTreeMap<(Which, Day), Change>| {
+                history.range((key.0, Day::MIN)..=*key).next_back().map(|(_, change)| change.clone())
             };
             let (old, new) = (at_end(&before), at_end(&after));
             let changed = old.map(|change| change.now) != new.as_ref().map(|change| change.now);
-            changes.insert(*day, SilenceAtEnd { shown: new.map(|change| (change.now, change.cause)), changed });
+            changes.insert(*key, AtEnd { shown: new, changed });
         }
         changes
     }
 
-    fn by_day(&mut self, history: &[SilenceChange]) -> BTreeMap<Day, SilenceChange> {
-        history.iter().map(|change| (self.tools.calendar.day(change.now.since), change.clone())).collect()
+    fn by_day(&mut self, history: Vec<Change>) -> BTreeMap<(Which, Day), Change> {
+        let key = |change: Change| ((change.which, self.tools.calendar.day(change.now.since)), change);
+        history.into_iter().map(key).collect()
     }
 
     /// A timer set for `due` rings as the clock comes to `clock`.
@@ -367,12 +275,23 @@ impl Engine {
 
     /// Closes the instant: moves the clock, hands out the accounts that changed since the last one
     /// in the order in which they were first touched, and gives the changes of slices.
-    pub fn close(&mut self, clock: Time, mut each: impl FnMut(&mut Calendar, AccountChange<'_>)) -> Rows {
+    pub fn close(&mut self, clock: Time, mut each: impl FnMut(AccountChange<'_>)) -> Rows {
         self.clock = clock;
         let Tools { plan, groups, calendar, profiles, names, series, deltas, .. } = &mut self.tools;
-        for Open { slot, account: Account { totals, .. }, before, silence, .. } in self.hot.touched() {
-            if totals != before || !silence.is_empty() {
-                each(calendar, AccountChange { key: self.hot.key(*slot), before, totals, silence, names });
+        for Open { slot, account, before, days, .. } in self.hot.touched() {
+            if account.totals != *before || !days.is_empty() {
+                // What comes is published with the latest value.
+                let mut coming = Vec::new();
+                if days.last_key_value().is_some_and(|((which, _), day)| *which == Which::Score && day.changed) {
+                    let deltas = &mut Deltas::default();
+                    let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
+                    coming = projection::project(context, account, clock);
+                }
+                let mut values = shown::values(plan, calendar, names, (before, &account.totals), days);
+                if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
+                    latest.projection = coming;
+                }
+                each(AccountChange { key: self.hot.key(*slot), values });
             }
         }
         self.hot.end(profiles, names);

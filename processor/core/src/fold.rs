@@ -12,15 +12,17 @@ use crate::{
         group::Facts,
     },
     calendar::{DAY, Time},
-    event::{Body, Cause, Event, Order, Refund, SubjectKind},
+    event::{Body, Event, Order, Refund, SubjectKind},
     lifecycle::{
         self, Context, Fact, FactId, Out, Sections, Slot,
         customer::{self, Run, prune},
         invoice::{self, credit_values},
         journal::Effect,
         order::{self, order_part, order_values, refund_part, refund_values, shares},
+        score,
     },
     plan::{Among, Loss, Trigger},
+    shown::{self, Change, Now, Which},
 };
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
@@ -29,32 +31,25 @@ const CREDIT: FactId = lifecycle::id(&invoice::CREDIT);
 const STARTED: FactId = lifecycle::id(&customer::STARTED);
 const LOST: FactId = lifecycle::id(&customer::LOST);
 const CUSTOMER: FactId = lifecycle::id(&customer::CUSTOMER);
+const SCORED: FactId = lifecycle::id(&score::SCORED);
 
 /// The type of refunds, also of invoices.
 const REFUNDED: &str = "payment.refunded";
-
-/// A step of silence reached or left, and the event that left it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SilenceChange {
-    /// The new silence.
-    pub now: Silence,
-    /// The event that ended it; none for a step reached, and where time brought about what ended it.
-    pub cause: Option<Cause>,
-}
 
 /// The step of an account.
 pub struct Fold<'a> {
     /// What it reads and writes beside the account.
     pub context: Context<'a>,
-    /// Steps of silence reached and left, in order.
-    pub silences: &'a mut Vec<SilenceChange>,
+    /// Changes of values by day, in order.
+    pub changes: &'a mut Vec<Change>,
 }
 
 impl Fold<'_> {
     /// The next due time of an account.
     pub fn due(&self, account: &Account) -> Option<Time> {
         let step = self.next_step(account).map(|(due, _)| due);
-        [self.turns(account), step, account.sections.due()].into_iter().flatten().min()
+        let midnight = Some(account.scored.due).filter(|due| *due != Time::MAX);
+        [self.turns(account), step, midnight, account.sections.due()].into_iter().flatten().min()
     }
 
     /// When the account becomes a customer or is lost, if nothing happens.
@@ -70,6 +65,7 @@ impl Fold<'_> {
             let first = account.sections.due_before_events().filter(|first| *first <= limit);
             if let Some(first) = first.filter(|first| due.is_none_or(|due| *first <= due)) {
                 self.fire(account, first, true);
+                self.rate(account, first, None);
                 continue;
             }
             let Some(due) = due else { return };
@@ -79,10 +75,10 @@ impl Fold<'_> {
             if let Some((at, step)) = self.next_step(account)
                 && at == due
             {
-                account.silence = Silence { step, since: due };
-                self.silences.push(SilenceChange { now: account.silence, cause: None });
+                self.silent(account, Silence { step, since: due }, None);
             }
             self.fire(account, due, false);
+            self.rate(account, due, None);
         }
     }
 
@@ -129,6 +125,54 @@ impl Fold<'_> {
             }
         }
         account.last = account.last.max(event.time);
+        self.rate(account, event.time, Some(event));
+    }
+
+    /// A step of silence is reached or left.
+    fn silent(&mut self, account: &mut Account, silence: Silence, event: Option<&Event<'_>>) {
+        account.silence = silence;
+        let now = Now { value: Some(silence.step.into()), since: silence.since };
+        let cause = event.map(|event| event.id.into());
+        shown::note(self.changes, Change { which: Which::Silence, now, cause, rated: None, customer: true });
+    }
+
+    /// Brings the score to what it is after what happened at `at`, and finds the next midnight that moves it.
+    fn rate(&mut self, account: &mut Account, at: Time, event: Option<&Event<'_>>) {
+        let Some(score) = &self.context.plan.score else { return };
+        let today = self.context.calendar.day(at);
+        let customer = account.customer.is_one();
+        let rated = if customer { score.rate(account, self.context.calendar, today) } else { None };
+        let next = if customer { score.next_day(account, self.context.calendar, today) } else { None };
+        account.scored.due = next.map_or(Time::MAX, |day| self.context.calendar.midnight(day));
+
+        let (was, is) = (account.scored.tenths, rated.as_ref().map(|rated| rated.tenths));
+        if was == is {
+            return;
+        }
+        account.scored.tenths = is;
+        let bands = [was, is].map(|tenths| tenths.map(|tenths| score.band(tenths)));
+        if bands[0] != bands[1] {
+            let profile = account.traits.now();
+            self.band(account, at, [bands[0].map(|band| (band, profile)), bands[1].map(|band| (band, profile))]);
+        }
+        let (now, cause) = (Now { value: is, since: at }, event.map(|event| event.id.into()));
+        shown::note(self.changes, Change { which: Which::Score, now, cause, rated: rated.map(Box::new), customer });
+    }
+
+    /// Moves the account from one band, with its traits, to another.
+    fn band(&mut self, account: &mut Account, at: Time, [from, to]: [Option<(usize, u32)>; 2]) {
+        let Some(score) = &self.context.plan.score else { return };
+        let since = account.scored.banded;
+        self.live(account, |_, out| {
+            let mut level = |(band, profile): (usize, u32), enters: bool| {
+                let values = [Slot::Text(&score.bands[band].name)];
+                let fact = Fact { values: &values, ..Fact::new(at, profile, None) };
+                if enters { out.enter(SCORED, &fact) } else { out.leave(SCORED, &fact, since) }
+            };
+            from.into_iter().for_each(|band| level(band, false));
+            to.into_iter().for_each(|band| level(band, true));
+        });
+        account.scored.banded = at;
     }
 
     fn plain(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>) {
@@ -291,6 +335,10 @@ impl Fold<'_> {
             self.level(old, at, -1);
             self.level(new, at, 1);
         }
+        if let (Some(score), Some(tenths)) = (&self.context.plan.score, account.scored.tenths) {
+            let band = score.band(tenths);
+            self.band(account, at, [Some((band, old)), Some((band, new))]);
+        }
     }
 
     /// Forgets what no window looks behind any more.
@@ -324,9 +372,7 @@ impl Fold<'_> {
 
             // The first activity is what is meaningful: it ends a silence.
             if number == 0 && counts && account.silence.step > 0 {
-                account.silence = Silence { step: 0, since: fact.time };
-                let cause = fact.event.map(|event| event.id.into());
-                self.silences.push(SilenceChange { now: account.silence, cause });
+                self.silent(account, Silence { step: 0, since: fact.time }, fact.event);
             }
         }
     }
@@ -383,17 +429,26 @@ impl Fold<'_> {
         if self.context.plan.daily.is_empty() {
             return;
         }
-        let sums = account.daily.of(self.context.calendar.day(fact.time), self.context.plan.daily.len());
+        let day = self.context.calendar.day(fact.time);
+        let width = self.context.plan.daily.len();
         let facts = &self.context.groups.event;
         let view = View { fact, part: None, facts, plan: self.context.plan, profiles: self.context.profiles };
         let listens = |trigger: &Trigger| match trigger {
             Trigger::Type(kind) => of_type && *kind == event.kind,
             trigger => *trigger == Trigger::Event,
         };
-        for (sum, (trigger, amount, filter)) in sums.iter_mut().zip(&self.context.groups.daily) {
+        let latest = account.daily.latest();
+        for (place, (trigger, amount, filter)) in self.context.groups.daily.iter().enumerate() {
             if listens(trigger) && filter.is_none_or(|filter| self.context.plan.filters[filter].holds(&view)) {
-                *sum += view.amount(amount);
+                account.daily.of(day, width)[place] += view.amount(amount);
             }
+        }
+        // Sums that only a score reads are kept for as long as it looks back.
+        if let Some(score) = &self.context.plan.score
+            && !self.context.plan.keeps_days
+            && latest.is_some_and(|latest| latest != day)
+        {
+            account.daily.prune(day.saturating_sub(score.longest()));
         }
     }
 }

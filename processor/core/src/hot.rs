@@ -21,9 +21,9 @@ use arena::{Arena, Place, small};
 
 use crate::{
     account::{Account, Totals},
-    engine::SilenceByDay,
     map::Map,
     series::{Names, Profiles},
+    shown::ByDay,
 };
 
 /// Number of an account in memory.
@@ -66,8 +66,8 @@ pub struct Open {
     pub account: Account,
     /// What it had bought before the instant, if that touched it.
     pub before: Totals,
-    /// Its silences of the instant.
-    pub silence: SilenceByDay,
+    /// Its values by local day that the instant changed.
+    pub days: ByDay,
     /// Whether the instant changed it.
     touched: bool,
     /// Whether its encoding is of before it changed.
@@ -163,7 +163,7 @@ impl Hot {
             slot,
             account: Account::new(activities),
             before: Totals::default(),
-            silence: SilenceByDay::default(),
+            days: ByDay::default(),
             touched: false,
             stale: false,
             dirty: false,
@@ -227,7 +227,7 @@ impl Hot {
         for index in self.touched.drain(..) {
             let open = &mut self.open[index as usize];
             open.touched = false;
-            open.silence.clear();
+            open.days.clear();
         }
         if self.open.len() > OPEN {
             self.rest(profiles, names);

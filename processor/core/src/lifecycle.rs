@@ -20,6 +20,7 @@ pub mod cost;
 pub mod customer;
 pub mod deal;
 pub mod fact;
+pub mod feedback;
 pub mod goal;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -31,6 +32,7 @@ pub mod order;
 pub mod out;
 pub mod payment;
 pub mod sale;
+pub mod score;
 pub mod subscription;
 pub mod survey;
 pub mod ticket;
@@ -93,9 +95,16 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
     fn decode(from: &mut Decoder<'_, '_>) -> Option<Self>;
 }
 
-/// Facts of customers, orders and refunds, which the account itself keeps.
-const OF_ACCOUNTS: &[&FactType] =
-    &[&order::ORDER, &order::REFUND, &customer::STARTED, &customer::LOST, &customer::CUSTOMER, &invoice::CREDIT];
+/// Facts of customers, orders, refunds and scores, which the account itself keeps.
+const OF_ACCOUNTS: &[&FactType] = &[
+    &order::ORDER,
+    &order::REFUND,
+    &customer::STARTED,
+    &customer::LOST,
+    &customer::CUSTOMER,
+    &invoice::CREDIT,
+    &score::SCORED,
+];
 
 macro_rules! lifecycles {
     ($($name:ident: $state:ty,)*) => {
@@ -207,9 +216,11 @@ macro_rules! lifecycles {
 
 lifecycles! {
     survey: survey::Surveys,
+    // After those that read the same types: an event is about what the first of them says.
+    feedback: feedback::Feedback,
     subscription: subscription::Subscriptions,
     invoice: invoice::Invoices,
-    // After those that read the same types: an event is about what the first of them says.
+    // After those that read the same types, as above.
     payment: payment::Payments,
     lead: lead::Leads,
     deal: deal::Deals,

@@ -17,11 +17,13 @@ use crate::{
     event::SubjectKind,
     expr::{Expr, Scope, Type},
     lifecycle::{self, FactId, FactType, Sort},
+    score::Score,
     settings::Settings,
 };
 
 mod measure;
 mod names;
+mod score;
 
 pub use names::canonical;
 
@@ -29,7 +31,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 15;
+const ALGORITHM: u32 = 16;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -308,6 +310,8 @@ pub struct Metric {
     pub silence: Vec<u16>,
     /// By goal: which of the numbers of a goal.
     pub goal: Option<Goal>,
+    /// Whether it is the score of accounts, see [`Plan::score`].
+    pub score: bool,
 }
 
 impl Metric {
@@ -381,6 +385,10 @@ pub struct Plan {
     pub daily: Vec<Kept>,
     /// The bundle with the settings of goals, which the rollup reads; none where no metric is of goals.
     pub goals: Option<usize>,
+    /// Whether these are kept for ever, as a metric asks for them; else as far back as the score looks.
+    pub keeps_days: bool,
+    /// The score of accounts.
+    pub score: Option<Score>,
     /// Definitions of the metrics behind [`Plan::daily`].
     kept: Vec<String>,
     /// Hash of everything that numbers depend on.
@@ -515,6 +523,8 @@ impl Builder {
                 totals: Vec::new(),
                 daily: Vec::new(),
                 goals: None,
+                keeps_days: false,
+                score: None,
                 kept: Vec::new(),
                 generation: 0,
             },
@@ -579,7 +589,11 @@ impl Builder {
             totals: Vec::new(),
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
             goal: written.goal.as_ref().map(|goal| goal.value),
+            score: written.score.is_some(),
         };
+        if let Some(score) = &written.score {
+            self.score(written, score)?;
+        }
         match written.per {
             _ if !written.publish => self.daily(written, &metric, &measures)?,
             Per::Tenant if metric.goal.is_some() => self.of_goals(&mut metric),
@@ -598,10 +612,18 @@ impl Builder {
             .filter_map(
                 |measure| if let Column::Engaged { activity, .. } = measure.column { Some(activity) } else { None },
             )
-            .chain((!metric.silence.is_empty()).then_some(0))
+            .chain((!metric.silence.is_empty() || metric.score).then_some(0))
             .map(|activity| &self.plan.activities[activity])
             .collect();
         let mut read = format!("max_ahead {} {activities:?}", settings.max_ahead);
+        let levels = measures.iter().filter_map(|measure| match &measure.column {
+            Column::Fact { trigger, .. } => trigger.fact(),
+            _ => None,
+        });
+        let by_score = metric.score || levels.into_iter().any(|fact| fact.name == lifecycle::score::SCORED.name);
+        if let Some(score) = self.plan.score.as_ref().filter(|_| by_score) {
+            read.push_str(&format!(" score {} {:?}", score.text, self.plan.activities[0].triggers));
+        }
         if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
             read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
         }
@@ -642,7 +664,7 @@ impl Builder {
             Column::Retained { .. } => false,
             Column::Engaged { activity, .. } => self.plan.activities[*activity].among != Among::Everybody,
         });
-        if by_column || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
+        if by_column || metric.score || activities.iter().any(|activity| activity.triggers.iter().any(of_customers)) {
             read.push_str(&format!(" silent_after {}", settings.silent_after));
         }
         read
@@ -724,7 +746,7 @@ impl Builder {
     }
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
-        let wanted = if written.silence.is_none() { Kind::ToDate } else { Kind::Day };
+        let wanted = if written.silence.is_none() && written.score.is_none() { Kind::ToDate } else { Kind::Day };
         if metric.kinds != [wanted] {
             return Err(Error::at(
                 &written.name,
@@ -761,6 +783,7 @@ impl Builder {
             let message = "`publish: false` is for sums `per: account`, with the window `1d` only";
             return Err(Error::at(&written.name, message));
         }
+        self.plan.keeps_days = true;
         for measure in measures {
             let Column::Fact { trigger: trigger @ (Trigger::Event | Trigger::Type(_)), amount, filter } =
                 &measure.column

@@ -28,6 +28,7 @@ use processor_core::{
     lifecycle::journal,
     map::{Map, Set},
     plan::Plan,
+    shown::{Which, Withdrawn},
     vocabulary::identity_linked,
 };
 use proto::{bytes::Bytes, v1};
@@ -78,7 +79,7 @@ struct HandedOver {
     key: Key,
     home: u32,
     records: Vec<Bytes>,
-    withdrawn: BTreeSet<i32>,
+    withdrawn: Withdrawn,
 }
 
 impl Merged {
@@ -460,13 +461,19 @@ fn sorted(entries: impl Iterator<Item = v1::MovedEntry>) -> (Vec<HandedOver>, Ve
                 None => handed_over.push(HandedOver {
                     key,
                     home: entry.source,
+                    withdrawn: days(Which::Silence, account.withdrawn)
+                        .chain(days(Which::Score, account.withdrawn_scores))
+                        .collect(),
                     records: account.records,
-                    withdrawn: account.withdrawn.into_iter().collect(),
                 }),
             }
         }
     }
     (handed_over, forwarded)
+}
+
+fn days(which: Which, days: Vec<i32>) -> impl Iterator<Item = (Which, i32)> {
+    days.into_iter().map(move |day| (which, day))
 }
 
 /// The events of records; `None` if one is none.

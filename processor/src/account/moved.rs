@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use eventlog::Output;
 use processor_core::{
-    calendar::{Day, Time},
+    calendar::Time,
     map::Set,
+    shown::{Which, Withdrawn},
 };
 use proto::{Message as _, v1};
 use task::{Batch, Result, State};
@@ -49,10 +50,22 @@ impl Moved {
     }
 
     /// Hands over an account with all its records.
-    pub(super) fn hand_over<'r>(&mut self, key: String, records: impl Iterator<Item = &'r [u8]>, withdrawn: Vec<Day>) {
+    pub(super) fn hand_over<'r>(
+        &mut self,
+        key: String,
+        records: impl Iterator<Item = &'r [u8]>,
+        withdrawn: &Withdrawn,
+    ) {
         self.keys.insert(key.as_str().into());
         self.new.push(key.as_str().into());
-        let mut account = v1::MovedAccount { key: key.clone(), handed_over: true, records: Vec::new(), withdrawn };
+        let days = |which: Which| withdrawn.iter().filter(|(of, _)| *of == which).map(|(_, day)| *day).collect();
+        let mut account = v1::MovedAccount {
+            key: key.clone(),
+            handed_over: true,
+            records: Vec::new(),
+            withdrawn: days(Which::Silence),
+            withdrawn_scores: days(Which::Score),
+        };
         let mut bytes = 0;
         for record in records {
             if bytes > ENTRY_BYTES {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use eventlog::Output;
 use processor_core::{
-    account::{Silence, Totals},
-    calendar::{Calendar, Day, Kind, Time, Window},
+    calendar::{Kind, Time},
     catalog::Per,
     engine::AccountChange,
     event::Cause,
-    plan::{Metric, Plan},
-    rollup::evaluate,
+    plan::Plan,
+    projection::Projected,
+    rational::Rational,
+    shown::AccountValue,
 };
 use proto::v1;
 
@@ -29,25 +30,10 @@ pub(super) struct Values<'a> {
 
 impl Values<'_> {
     /// Publishes what an account shows.
-    pub(super) fn publish(
-        &self,
-        calendar: &mut Calendar,
-        change: &AccountChange<'_>,
-        partition: u32,
-        outputs: &mut Vec<Output>,
-    ) {
-        for (metric, topic) in self.plan.metrics.iter().zip(self.topics) {
-            if !metric.totals.is_empty() {
-                for snapshot in self.totals(metric, change) {
-                    outputs.push(snapshot_output(topic, partition, snapshot));
-                }
-            }
-            if !metric.silence.is_empty() {
-                for (day, silence) in change.silence.iter().filter(|(_, at_end)| at_end.changed) {
-                    let snapshot = self.silence(calendar, metric, change.key, *day, silence.shown.as_ref());
-                    outputs.push(snapshot_output(topic, partition, snapshot));
-                }
-            }
+    pub(super) fn publish(&self, change: &AccountChange<'_>, partition: u32, outputs: &mut Vec<Output>) {
+        for value in &change.values {
+            let topic = &self.topics[value.metric];
+            outputs.push(snapshot_output(topic, partition, self.snapshot(change.key, value)));
         }
     }
 
@@ -63,82 +49,54 @@ impl Values<'_> {
         }
     }
 
-    /// The sums that changed, by currency.
-    fn totals(&self, metric: &Metric, change: &AccountChange<'_>) -> Vec<v1::Snapshot> {
-        let all = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
-        let both = change.totals.iter().chain(change.before.iter());
-        let mut currencies: Vec<(&str, u32)> = both.map(|(number, ..)| (change.names.text(number), number)).collect();
-        currencies.sort_unstable();
-        currencies.dedup();
-        let mut snapshots = Vec::new();
-        for (currency, number) in currencies {
-            let (before, now) =
-                (Self::total(metric, change.before, number), Self::total(metric, change.totals, number));
-            // Most have a later order than before: that is a change whatever the sums.
-            let (was, is) = (before.as_ref().map(|total| total.0), now.as_ref().map(|total| total.0));
-            let value = now.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers, 0).value);
-            if was == is && before.and_then(|(_, numbers)| evaluate(metric, self.plan, &numbers, 0).value) == value {
-                continue;
-            }
-            let mut snapshot = self.snapshot(metric, change.key, currency, &all);
-            snapshot.value = Some(value.unwrap_or_default());
-            snapshot.since_us = is.filter(|since| *since != Time::MIN);
-            snapshots.push(snapshot);
-        }
-        snapshots
-    }
-
-    /// When a currency was last used, and the sums that a metric reads.
-    fn total(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<Option<i128>>)> {
-        let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
-        Some((since, metric.totals.iter().map(|column| Some(columns[*column])).collect()))
-    }
-
-    /// The silence at the end of a day.
-    fn silence(
-        &self,
-        calendar: &mut Calendar,
-        metric: &Metric,
-        key: &str,
-        day: Day,
-        silence: Option<&(Silence, Option<Cause>)>,
-    ) -> v1::Snapshot {
-        let midnight = calendar.midnight(day);
-        let window = calendar.window(Kind::Day, midnight);
-        let complete = window.end.saturating_add(self.plan.settings.allowed_lateness);
-        let mut snapshot = self.snapshot(metric, key, "", &window);
-        snapshot.corrected = self.previous >= complete;
-        snapshot.r#final = self.clock >= complete;
-        snapshot.value = Some(silence.map_or(0.0, |(silence, _)| f64::from(silence.step)));
-        if let Some((silence, cause)) = silence {
-            snapshot.since_us = Some(silence.since);
-            let reference = |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string() };
-            snapshot.causes = cause.iter().map(reference).collect();
-        }
-        snapshot
-    }
-
-    fn snapshot(&self, metric: &Metric, key: &str, currency: &str, window: &Window) -> v1::Snapshot {
+    fn snapshot(&self, key: &str, value: &AccountValue<'_>) -> v1::Snapshot {
+        let metric = &self.plan.metrics[value.metric];
         let mut parts = key.split(wire::SEPARATOR);
         let tenant = parts.next().unwrap_or_default().to_owned();
         let account = parts.nth(1).unwrap_or_default().to_owned();
-        let dimensions = match currency {
+        let dimensions = match value.currency {
             "" => Vec::new(),
             currency => vec![v1::Dimension { name: "currency".to_owned(), value: currency.to_owned() }],
         };
+        let is_day = value.window.kind == Kind::Day;
+        let complete = value.window.end.saturating_add(self.plan.settings.allowed_lateness);
+        let reference = |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string() };
+        let contribution =
+            |(name, tenths): &(&str, i64)| v1::Contribution { name: (*name).to_owned(), tenths: *tenths };
         v1::Snapshot {
             key: Some(v1::SnapshotKey {
                 tenant,
                 definition: metric.definition.clone(),
                 dimensions,
                 account: Some(account),
-                window: Some(convert::window(window)),
+                window: Some(convert::window(&value.window)),
             }),
             metric: metric.name.clone(),
             revision_us: self.clock,
+            value: value.value,
             unit: metric.unit.clone(),
-            currency: currency.to_owned(),
+            currency: value.currency.to_owned(),
+            r#final: is_day && self.clock >= complete,
+            corrected: is_day && self.previous >= complete,
+            reason: value.reason.to_owned(),
+            since_us: value.since,
+            causes: value.cause.into_iter().map(reference).collect(),
+            contributions: value.contributions.iter().map(contribution).collect(),
+            projection: value.projection.iter().map(projection).collect(),
             ..v1::Snapshot::default()
         }
+    }
+}
+
+fn projection(coming: &Projected) -> v1::Projection {
+    let moved = |(name, points): &(String, Option<Rational>)| v1::Moved {
+        name: name.clone(),
+        points: points.map(Rational::to_f64),
+    };
+    v1::Projection {
+        at_us: coming.at,
+        value: coming.value(),
+        reason: coming.reason.to_owned(),
+        moved: coming.moved.iter().map(moved).collect(),
     }
 }

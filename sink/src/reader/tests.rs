@@ -64,6 +64,8 @@ fn snapshot() -> impl Strategy<Value = v1::Snapshot> {
             reason,
             since_us,
             causes: Vec::new(),
+            contributions: Vec::new(),
+            projection: Vec::new(),
         },
     )
 }

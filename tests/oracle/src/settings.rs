@@ -40,7 +40,7 @@ impl Signs {
             orders: has("order"),
             usage: has("usage"),
             answers: has("survey") || has("answer"),
-            tickets: has("ticket"),
+            tickets: has("ticket") || has("customer_contact"),
         }
     }
 }

@@ -4,10 +4,8 @@
 //! Invariants: slices get the difference between the two journals; an account that is given away or taken over shows what
 //! it showed before, so that only what the new engine changes is published. It does not know which accounts are merged.
 
-use std::collections::BTreeSet;
-
 use super::{Engine, prints};
-use crate::{calendar::Day, event::Event, hot::Slot};
+use crate::{event::Event, hot::Slot, shown::Withdrawn};
 
 impl Engine {
     /// Folds a journal in the place of the one that an account has. `None` if its state is damaged.
@@ -20,7 +18,7 @@ impl Engine {
         let (_, old) = self.replay(&before, -1);
         let new = self.replay(&after, 1);
         self.hot.touch(index);
-        self.install(index, &old, new);
+        self.install(index, old, new);
 
         self.hot.touch(index).account.events = after.len() as u64;
         for event in &after {
@@ -31,17 +29,17 @@ impl Engine {
         Some(())
     }
 
-    /// Takes an account with this journal out of all slices. Returns the days of silence that it has taken back so far.
-    pub fn give_away(&mut self, slot: Slot, journal: Vec<Event<'_>>) -> Option<Vec<Day>> {
+    /// Takes an account with this journal out of all slices. Returns the days of which it has taken a value back so far.
+    pub fn give_away(&mut self, slot: Slot, journal: Vec<Event<'_>>) -> Option<Withdrawn> {
         let index = self.open(slot)?;
-        let withdrawn = self.hot.opened(index).account.withdrawn.iter().copied().collect();
+        let withdrawn = self.hot.opened(index).account.withdrawn.clone();
         self.exchange(slot, journal, Vec::new())?;
         self.keep_shown(index);
         Some(withdrawn)
     }
 
-    /// Adds an account that another engine gave away with this journal and these days of silence taken back.
-    pub fn take_over(&mut self, slot: Slot, journal: Vec<Event<'_>>, withdrawn: BTreeSet<Day>) -> Option<()> {
+    /// Adds an account that another engine gave away with this journal and these days taken back.
+    pub fn take_over(&mut self, slot: Slot, journal: Vec<Event<'_>>, withdrawn: Withdrawn) -> Option<()> {
         let index = self.open(slot)?;
         self.hot.touch(index).account.withdrawn = withdrawn;
         self.exchange(slot, Vec::new(), journal)?;
@@ -53,7 +51,7 @@ impl Engine {
     fn keep_shown(&mut self, index: usize) {
         let open = self.hot.touch(index);
         open.before.copy(&open.account.totals);
-        open.silence.clear();
+        open.days.clear();
     }
 
     /// Number of measured events of a journal that wait for another one.

@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use std::collections::BTreeSet;
+
+use super::{explain::Brought, *};
 use crate::{
-    calendar::{DAY, HOUR},
+    calendar::{DAY, HOUR, Kind},
     catalog::{BUILT_IN, Catalog},
     event::{Custom, Fields, Order, Refund, SubjectKind, Usage},
+    projection::Projected,
     settings::Settings,
 };
 
@@ -252,10 +255,11 @@ fn plan() -> Arc<Plan> {
       dealing: {distinct: deal_closed, where: won}
       accepting: {distinct: offer.accepted, where: 'kind == \"upsell\"'}
       answering: {distinct: answer, among: customer, where: 'score > 3 && plan == \"1\"'}
+      banded: {level: scored, where: 'band != \"critical\"'}
       writing: {distinct: customer_contact, where: topic == \"1\"}
       upsold: {distinct: upsell, among: customer, at: start, where: 'plan == \"1\"'}
       cross_sold: {distinct: cross_sell, among: customer, at: start}
-    value: upsold + cross_sold + writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
+    value: banded + upsold + cross_sold + writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
     Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
@@ -282,10 +286,10 @@ fn what_is_not_published_is_kept_by_account_and_day() {
     let late = usage(11 * DAY, 4, 1, 1);
     assert_eq!(engine.apply(slot, &late, None), Outcome::NeedsJournal);
     engine.apply(slot, &late, Some(in_order));
-    // Measures are in the order of their names.
-    let rows = [(10, vec![5, 1, 2]), (11, vec![1, 1, 1]), (12, vec![-7, 2, 3])];
+    // Days with usage, which the score counts; then measures in the order of their names.
+    let rows = [(10, vec![1, 5, 1, 2]), (11, vec![1, 1, 1, 1]), (12, vec![1, -7, 2, 3])];
     assert_eq!(daily(&mut engine, slot), rows);
-    engine.close(13 * DAY, |_, _| {});
+    engine.close(13 * DAY, |_| {});
     let mut stored = Vec::new();
     engine.flush(0, |_, _, bytes, _| stored = bytes.to_vec());
     let slot = engine.load("a", &stored, []).unwrap();
@@ -325,12 +329,46 @@ fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {
     engine.hot.opened(index).account.daily.rows()
 }
 
+/// What each instant projects, by its clock.
+type Coming = BTreeMap<Time, Vec<Projected>>;
+
+/// What comes if nothing happens, as of the clock.
+fn coming_of(engine: &mut Engine, slot: Slot) -> Vec<Projected> {
+    let index = engine.open(slot).unwrap();
+    let Tools { plan, groups, calendar, profiles, names, .. } = &mut engine.tools;
+    let deltas = &mut Deltas::default();
+    let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
+    projection::project(context, &engine.hot.opened(index).account, engine.clock)
+}
+
+/// A metric and the start of a day.
+type OfDay = (usize, Time);
+/// A value and its cause's time.
+type Point = (Option<f64>, Option<Time>);
+/// Values of an account by day, as they were published last.
+type Published = BTreeMap<OfDay, Point>;
+
+/// What stands on each day on which either publication has a row: the last row up to it.
+fn standing(one: &Published, other: &Published) -> Vec<(OfDay, Point)> {
+    let first = |metric: usize, plan: &Plan| (if plan.metrics[metric].score { None } else { Some(0.0) }, None);
+    let plan = plan();
+    let keys: BTreeSet<OfDay> = one.keys().chain(other.keys()).copied().collect();
+    let last = |key: (usize, Time)| one.range((key.0, Time::MIN)..=key).next_back().map(|(_, value)| *value);
+    keys.into_iter().map(|key| (key, last(key).unwrap_or_else(|| first(key.0, &plan)))).collect()
+}
+
 /// Runs events through an engine, with ticks at the given places, and a last tick.
-fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
+fn run(events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>, Published, Coming) {
     run_with(&plan(), events, ticks, end)
 }
 
-fn run_with(plan: &Arc<Plan>, events: &[Event<'static>], ticks: &[Time], end: Time) -> (Sums, Vec<u8>) {
+fn run_with(
+    plan: &Arc<Plan>,
+    events: &[Event<'static>],
+    ticks: &[Time],
+    end: Time,
+) -> (Sums, Vec<u8>, Published, Coming) {
+    let (mut published, mut coming, mut announced) = (Published::new(), Coming::new(), Coming::new());
     let mut engine = Engine::new(plan.clone(), Time::MIN);
     let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event<'_>>::new(), Vec::new());
     let set = |engine: &mut Engine, timers: &mut Vec<Time>| timers.extend(engine.timers().map(|(due, _)| due));
@@ -341,8 +379,21 @@ fn run_with(plan: &Arc<Plan>, events: &[Event<'static>], ticks: &[Time], end: Ti
             engine.ring(slot, due, at);
             set(engine, timers);
         }
-        let rows = engine.close(at, |_, _| {});
+        let rows = engine.close(at, |change| {
+            for value in change.values.iter().filter(|value| value.window.kind == Kind::Day) {
+                let total: i64 = value.contributions.iter().map(|(_, tenths)| tenths).sum();
+                assert!(value.contributions.is_empty() || value.value == Some(total as f64 / 10.0), "{value:?}");
+                published.insert((value.metric, value.window.start), (value.value, value.since));
+                if !value.projection.is_empty() {
+                    announced.insert(at, value.projection.clone());
+                }
+            }
+        });
         sums.add(engine, rows);
+        let projected = coming_of(engine, slot);
+        let announced = announced.remove(&at);
+        assert!(announced.is_none_or(|announced| announced == projected), "{at}");
+        coming.insert(at, projected);
         if at / DAY % 2 == 0 {
             engine.hot.rest(&engine.tools.profiles, &engine.tools.names);
         }
@@ -371,7 +422,7 @@ fn run_with(plan: &Arc<Plan>, events: &[Event<'static>], ticks: &[Time], end: Ti
     }
     let mut bytes = Vec::new();
     account.encode(profiles, names, &mut bytes);
-    (sums, bytes)
+    (sums, bytes, published, coming)
 }
 
 /// An event of a type that a lifecycle reads where it lies.
@@ -577,10 +628,54 @@ proptest! {
         }
         let mut ticks: Vec<Time> = ticks.into_iter().map(|day| day * DAY).collect();
         ticks.sort_unstable();
-        let (in_order, one) = run(&sorted, &[], end);
-        let (in_disorder, other) = run(&shuffled, &ticks, end);
+        let (in_order, one, values, _) = run(&sorted, &[], end);
+        let (in_disorder, other, published, _) = run(&shuffled, &ticks, end);
         prop_assert_eq!(in_order.0, in_disorder.0);
         prop_assert_eq!(one, other);
+        prop_assert_eq!(standing(&values, &published), standing(&published, &values));
+    }
+
+    #[test]
+    fn what_is_projected_comes_about(mut events in events()) {
+        events.sort_by(|a, b| a.order().cmp(&b.order()));
+        let now = events[events.len() - 1].time + 1;
+        let mut ticks = vec![Time::MIN; events.len()];
+        ticks[events.len() - 1] = now;
+        // Ninety local days after that of the clock.
+        let end = (now / DAY + 91) * DAY - 1;
+        let (.., published, coming) = run(&events, &ticks, end);
+        let score = plan().score.as_ref().unwrap().metric;
+        let after = published.range((score, Time::MIN)..=(score, Time::MAX)).map(|((_, day), value)| (*day, *value));
+        let after: BTreeMap<Time, (Option<f64>, Option<Time>)> =
+            after.filter(|(_, (_, since))| since.is_some_and(|since| since > now)).collect();
+        let projected = coming.get(&now).into_iter().flatten();
+        let by_day = |of: &Projected| {
+            let value = of.tenths.map(|tenths| tenths as f64 / 10.0);
+            (of.at / DAY * DAY, (value, Some(of.at)))
+        };
+        prop_assert_eq!(projected.map(by_day).collect::<BTreeMap<_, _>>(), after);
+    }
+
+    #[test]
+    fn the_parts_of_a_change_add_up(
+        mut events in events(),
+        delays in proptest::collection::vec(0_i64..90, 40),
+        (since, until) in (0_i64..400, 1_i64..200),
+    ) {
+        for (event, delay) in events.iter_mut().zip(delays.iter().cycle()) {
+            event.recorded_at = event.time + if delay % 3 == 0 { *delay * DAY } else { 0 };
+        }
+        events.sort_by_key(|event| event.recorded_at);
+        let from = events[0].time + since * DAY;
+        let to = from + until * DAY;
+        let plan = plan();
+        let told = explain::explain(&plan, None, &events, (from, to));
+        let sum: i64 = told.parts.iter().flat_map(|part| part.by.values()).sum();
+        prop_assert_eq!(sum, told.change());
+        prop_assert_eq!(&told.published, &explain::standing(&plan, &events, from).0);
+        prop_assert_eq!(&told.now, &explain::standing(&plan, &events, to).0);
+        let corrections = told.parts.iter().filter(|part| matches!(part.brought, Brought::Correction(_)));
+        prop_assert!(corrections.clone().all(|part| part.at == from));
     }
 
     #[test]
@@ -625,7 +720,7 @@ metrics:
         let slot = engine.load("a", &[], []).unwrap();
         let one = Event { kind, subject: SubjectKind::of(kind), ..event(DAY, 1, None, Body::Other) };
         engine.apply(slot, &one, None);
-        let rows = engine.close(2 * DAY, |_, _| {});
+        let rows = engine.close(2 * DAY, |_| {});
         assert_eq!(!rows.is_empty(), expected, "{kind}: {rows:?}");
     }
 }

@@ -73,6 +73,6 @@ pub(crate) fn run(plan: Plan, events: Vec<Event<'static>>, now: i64) -> (Engine,
     }
     let due: Vec<Time> = engine.timers().map(|(due, _)| due).collect();
     due.into_iter().filter(|due| *due <= now * DAY).for_each(|due| engine.ring(slot, due, now * DAY));
-    let rows = engine.close(now * DAY, |_, _| {});
+    let rows = engine.close(now * DAY, |_| {});
     (engine, rows)
 }

@@ -172,8 +172,8 @@ fn key(event: &Event<'_>) -> String {
     [field::KIND, field::SURVEY, field::TICKET, field::RESPONDENT].map(|number| event.data.text(number)).join("\u{1f}")
 }
 
-/// The score on the scales of the metrics; `None` if it is none, which doors refuse.
-fn scaled(event: &Event<'_>) -> Option<Scaled> {
+/// Satisfaction from 0 to 1 and effort, which is the rest; `None` for no score, which doors refuse.
+fn shares(event: &Event<'_>) -> Option<(Rational, Rational)> {
     let number = |field, default: i128| match event.data.text(field) {
         "" => Some(Rational::integer(default)),
         text => Rational::parse(text),
@@ -187,7 +187,17 @@ fn scaled(event: &Event<'_>) -> Option<Scaled> {
     let share = number(field::SCORE, 0)?.sub(low)?.div(high.sub(low)?)?;
     let rest = Rational::integer(1).sub(share)?;
     let higher_is_better = event.data.flag(field::HIGHER_IS_BETTER).unwrap_or(higher_is_better);
-    let (satisfaction, effort) = if higher_is_better { (share, rest) } else { (rest, share) };
+    Some(if higher_is_better { (share, rest) } else { (rest, share) })
+}
+
+/// Satisfaction from 0 to 1, exactly; of an effort, ease. `None` for no score.
+pub(super) fn satisfaction(event: &Event<'_>) -> Option<Rational> {
+    Some(shares(event)?.0)
+}
+
+/// The score on the scales of the metrics; `None` if it is none, which doors refuse.
+fn scaled(event: &Event<'_>) -> Option<Scaled> {
+    let (satisfaction, effort) = shares(event)?;
 
     let millions = |factor: i128, number: Rational| Rational::integer(factor * 1_000_000).mul(number);
     let points = Rational::integer(1_000_000).add(millions(6, effort)?)?;

@@ -82,6 +82,7 @@ impl Builder {
             "min" | "max" => Ok(vec![self.extreme(measure, of, kind == "max")?]),
             "level" => {
                 let trigger = names::level(of)?;
+                self.with_score(&trigger, of)?;
                 measure.at.as_ref().map_or(Ok(()), |at| expect_word(at, &["start", "end"]))?;
                 let starts = measure.at.as_ref().is_some_and(|at| at.value == "start");
                 let read = if starts { Read::Start } else { Read::End };
@@ -222,7 +223,7 @@ impl Builder {
     }
 
     /// The filter of a measure of these facts or events.
-    fn filter(&mut self, trigger: &Trigger, measure: &Measure) -> Result<Option<String>, Error> {
+    pub(super) fn filter(&mut self, trigger: &Trigger, measure: &Measure) -> Result<Option<String>, Error> {
         let Some(text) = &measure.filter else { return Ok(None) };
         let expr = self.condition(std::slice::from_ref(trigger), text)?;
         Ok(Some(self.keep(format!("{trigger:?} where {}", text.value), expr)))
@@ -331,7 +332,7 @@ fn percent(at: &Spanned<String>) -> Result<u8, Error> {
     })
 }
 
-fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
+pub(super) fn expect_word(found: &Spanned<String>, words: &[&str]) -> Result<(), Error> {
     if words.contains(&found.value.as_str()) {
         return Ok(());
     }

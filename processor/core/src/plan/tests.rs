@@ -370,12 +370,14 @@ fn a_definition_changes_with_the_settings_that_it_reads() {
             "customer_acquisition_cost_lag",
             "upsell_rate",
             "cross_sell_rate",
-            "customer_lifetime_value"
+            "customer_lifetime_value",
+            "health_score",
+            "health_score_accounts"
         ])
     );
     assert_eq!(changed(|settings| settings.time_zone = "Europe/Berlin".to_owned(), built_in), but(&["account_value"]));
     assert_eq!(changed(|settings| settings.allowed_lateness += 1, built_in), but(&["account_value"]));
-    let of_tenant = but(&["account_value", "silence"]);
+    let of_tenant = but(&["account_value", "silence", "health_score"]);
     assert_eq!(changed(|settings| settings.dimension_values_max += 1, built_in), of_tenant);
     assert!(changed(|settings| settings.keep += 1, built_in).is_empty(), "no metric has windows of an hour");
     assert_eq!(changed(|settings| settings.week_start = jiff::civil::Weekday::Sunday, built_in), of_tenant);
@@ -385,8 +387,8 @@ fn a_definition_changes_with_the_settings_that_it_reads() {
 
 #[test]
 fn a_definition_changes_with_what_counts_as_activity() {
-    let less = crate::catalog::BUILT_IN.replace("meaningful: [order, usage.recorded]", "meaningful: [order]");
-    assert_eq!(changed(|_| (), &less), ["engagement_rate", "silence"]);
+    let less = crate::catalog::BUILT_IN.replace("meaningful: [order, usage.recorded,", "meaningful: [order,");
+    assert_eq!(changed(|_| (), &less), ["engagement_rate", "silence", "health_score", "health_score_accounts"]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn of_kind(catalog: &str, events: &[Event<'static>], kind: usize) -> Vec<String>
 fn summed(catalog: &str, events: &[Event<'static>], end: Time) -> (Arc<Plan>, Sums) {
     let catalog = Catalog::parse(&format!("meaningful: [order, usage.recorded]\nmetrics:\n{catalog}")).unwrap();
     let plan = Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap());
-    let (sums, _) = run_with(&plan, events, &[], end);
+    let (sums, ..) = run_with(&plan, events, &[], end);
     (plan, sums)
 }
 

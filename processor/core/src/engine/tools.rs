@@ -1,0 +1,104 @@
+//! What a fold reads and writes beside the account.
+//!
+//! Invariant: profiles, names and series are numbered here alone. It does not know accounts in memory, nor the clock.
+
+use std::sync::Arc;
+
+use crate::{
+    account::Account,
+    aggregate::group::Groups,
+    calendar::{Calendar, Time},
+    event::{Body, Event},
+    fold::Fold,
+    hot::Open,
+    lifecycle::{Context, journal::Effect},
+    plan::Plan,
+    series::{Deltas, Names, Profiles, Series},
+    shown::{AtEnd, Change},
+    vocabulary::identity_linked,
+};
+
+/// What a fold reads and writes beside the account.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) plan: Arc<Plan>,
+    /// Whether a metric reads `usage.recorded`: asked at most of them.
+    measures_usage: bool,
+    pub(super) groups: Groups,
+    pub(super) calendar: Calendar,
+    pub(super) profiles: Profiles,
+    pub(super) names: Names,
+    pub(super) series: Series,
+    pub(super) deltas: Deltas,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Tools {
+    /// For this plan.
+    pub(super) fn new(plan: Arc<Plan>) -> Tools {
+        Tools {
+            measures_usage: plan.measures("usage.recorded"),
+            groups: Groups::new(&plan),
+            calendar: plan.settings.calendar(),
+            profiles: Profiles::new(&plan),
+            names: Names::default(),
+            series: Series::default(),
+            deltas: Deltas::default(),
+            changes: Vec::new(),
+            plan,
+        }
+    }
+
+    /// A fold that adds (1) or takes back (-1), and leaves changes of values by day in `changes`.
+    pub(super) fn fold(&mut self, sign: i128) -> Fold<'_> {
+        self.changes.clear();
+        Fold {
+            context: Context {
+                plan: &self.plan,
+                groups: &self.groups,
+                calendar: &mut self.calendar,
+                profiles: &mut self.profiles,
+                names: &mut self.names,
+                deltas: &mut self.deltas,
+                sign,
+            },
+            changes: &mut self.changes,
+        }
+    }
+
+    /// An account of these events, in the order of facts, with all that is due up to `clock`.
+    pub(super) fn replay<'e>(
+        &mut self,
+        events: impl Iterator<Item = (&'e Event<'e>, Effect<'e>)>,
+        sign: i128,
+        clock: Time,
+    ) -> Account {
+        let mut account = Account::new(self.plan.activities.len());
+        let mut fold = self.fold(sign);
+        for (event, effect) in events {
+            fold.apply(&mut account, event, effect);
+        }
+        fold.advance(&mut account, clock, true);
+        account.prune();
+        account
+    }
+
+    /// Whether a metric reads this event.
+    pub(super) fn measures(&self, event: &Event<'_>) -> bool {
+        match &event.body {
+            Body::Usage(_) => self.measures_usage,
+            // What merges accounts moves every metric of them.
+            Body::Other if event.kind == identity_linked::TYPE => true,
+            Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
+            _ => true,
+        }
+    }
+
+    /// Notes the changes of the last fold by their day.
+    pub(super) fn note(&mut self, open: &mut Open) {
+        for change in self.changes.drain(..) {
+            let key = (change.which, self.calendar.day(change.now.since));
+            open.days.insert(key, AtEnd { shown: Some(change), changed: true });
+        }
+    }
+}

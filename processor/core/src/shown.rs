@@ -1,0 +1,224 @@
+//! What an account shows: values of metrics of accounts, those of an instant and those by local day.
+//!
+//! Invariants: of an instant only what follows all its facts is shown; the change of a day is the last one in it. It does
+//! not know what moves a value, nor how it is published.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    account::Totals,
+    calendar::{Calendar, Day, Kind, Time, Window},
+    event::Cause,
+    plan::{Metric, Plan},
+    projection::Projected,
+    rollup::evaluate,
+    score::{NO_INPUT, NOT_A_CUSTOMER, Rated},
+    series::Names,
+};
+
+/// Which value of an account is kept by local day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Which {
+    /// Days of silence, in steps.
+    Silence,
+    /// The score.
+    Score,
+}
+
+/// Days of which a value was published and taken back.
+pub type Withdrawn = BTreeSet<(Which, Day)>;
+
+/// A value of an account from an instant on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Days of silence, or tenths of a score; `None` without one.
+    pub value: Option<i64>,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A change of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Of what.
+    pub which: Which,
+    /// The new value.
+    pub now: Now,
+    /// The event that brought it; none where time did.
+    pub cause: Option<Cause>,
+    /// Of a score: what it is made of.
+    pub rated: Option<Box<Rated>>,
+    /// Of a score: whether the account is a customer.
+    pub customer: bool,
+}
+
+impl Change {
+    /// Why there is no value; empty where there is one.
+    pub fn reason(&self) -> &'static str {
+        match (self.now.value, self.customer) {
+            (Some(_), _) => "",
+            (None, true) => NO_INPUT,
+            (None, false) => NOT_A_CUSTOMER,
+        }
+    }
+}
+
+/// The points of a score in tenths.
+#[expect(clippy::cast_precision_loss, reason = "a score is at most 1,000 tenths")]
+pub fn points(tenths: i64) -> f64 {
+    tenths as f64 / 10.0
+}
+
+/// A value at the end of a local day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtEnd {
+    /// Its last change; `None` where there is none any more.
+    pub shown: Option<Change>,
+    /// Whether it is another one than before.
+    pub changed: bool,
+}
+
+/// Values at the end of each local day that changed, and of each later day that has a change of its own in the old or the
+/// new history.
+pub type ByDay = BTreeMap<(Which, Day), AtEnd>;
+
+/// Notes a change; of those of one instant only the last, and none that comes back to the value before it.
+pub fn note(changes: &mut Vec<Change>, change: Change) {
+    let before = |changes: &[Change]| changes.iter().rposition(|known| known.which == change.which);
+    if change.which == Which::Score
+        && let Some(last) = before(changes)
+        && changes[last].now.since == change.now.since
+    {
+        changes.remove(last);
+        let value = before(changes).and_then(|before| changes[before].now.value);
+        if before(changes).is_some() && value == change.now.value {
+            return;
+        }
+    }
+    changes.push(change);
+}
+
+/// One value of an account, as it is published.
+#[derive(Debug)]
+pub struct AccountValue<'a> {
+    /// Number of the metric in [`Plan::metrics`].
+    pub metric: usize,
+    /// Its window.
+    pub window: Window,
+    /// ISO 4217; empty for what is not money.
+    pub currency: &'a str,
+    /// `None` means null.
+    pub value: Option<f64>,
+    /// Why it is null.
+    pub reason: &'static str,
+    /// Time of its cause.
+    pub since: Option<Time>,
+    /// The event that brought it.
+    pub cause: Option<&'a Cause>,
+    /// What it is made of: name, and tenths of the value.
+    pub contributions: Vec<(&'a str, i64)>,
+    /// How it will change if nothing happens; of the latest day alone.
+    pub projection: Vec<Projected>,
+}
+
+/// The values of an account that an instant changed, in the order of metrics.
+pub fn values<'a>(
+    plan: &'a Plan,
+    calendar: &mut Calendar,
+    names: &'a Names,
+    (before, totals): (&Totals, &Totals),
+    days: &'a ByDay,
+) -> Vec<AccountValue<'a>> {
+    let mut values = Vec::new();
+    for (number, metric) in plan.metrics.iter().enumerate() {
+        if !metric.totals.is_empty() && before != totals {
+            sums(plan, (number, metric), names, (before, totals), &mut values);
+        }
+        let which = match (metric.silence.is_empty(), metric.score) {
+            (false, _) => Which::Silence,
+            (_, true) => Which::Score,
+            _ => continue,
+        };
+        let of_it = days.range((which, Day::MIN)..=(which, Day::MAX)).filter(|(_, at_end)| at_end.changed);
+        for ((_, day), at_end) in of_it {
+            let midnight = calendar.midnight(*day);
+            let window = calendar.window(Kind::Day, midnight);
+            values.push(by_day(plan, number, window, which, at_end.shown.as_ref()));
+        }
+    }
+    values
+}
+
+/// The sums that changed, by currency.
+fn sums<'a>(
+    plan: &'a Plan,
+    (number, metric): (usize, &Metric),
+    names: &'a Names,
+    (before, totals): (&Totals, &Totals),
+    values: &mut Vec<AccountValue<'a>>,
+) {
+    let window = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
+    let both = totals.iter().chain(before.iter());
+    let mut currencies: Vec<(&str, u32)> = both.map(|(currency, ..)| (names.text(currency), currency)).collect();
+    currencies.sort_unstable();
+    currencies.dedup();
+    for (currency, text) in currencies {
+        let (was, is) = (sum(metric, before, text), sum(metric, totals, text));
+        let value = |of: &Option<(Time, Vec<Option<i128>>)>| {
+            of.as_ref().and_then(|(_, numbers)| evaluate(metric, plan, numbers, 0).value)
+        };
+        let since = is.as_ref().map(|(since, _)| *since);
+        let now = value(&is);
+        // Most have a later order than before: that is a change whatever the sums.
+        if was.as_ref().map(|(since, _)| *since) == since && value(&was) == now {
+            continue;
+        }
+        values.push(AccountValue {
+            metric: number,
+            window,
+            currency,
+            value: Some(now.unwrap_or_default()),
+            reason: "",
+            since: since.filter(|since| *since != Time::MIN),
+            cause: None,
+            contributions: Vec::new(),
+            projection: Vec::new(),
+        });
+    }
+}
+
+/// When a currency was last used, and the sums that a metric reads.
+fn sum(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<Option<i128>>)> {
+    let (_, since, columns) = totals.iter().find(|(known, ..)| *known == currency)?;
+    Some((since, metric.totals.iter().map(|column| Some(columns[*column])).collect()))
+}
+
+/// A value at the end of a day.
+fn by_day<'a>(
+    plan: &'a Plan,
+    metric: usize,
+    window: Window,
+    which: Which,
+    shown: Option<&'a Change>,
+) -> AccountValue<'a> {
+    let number = shown.and_then(|shown| shown.now.value);
+    let (value, reason) = match which {
+        #[expect(clippy::cast_precision_loss, reason = "days of silence are 16 bits")]
+        Which::Silence => (Some(number.unwrap_or(0) as f64), ""),
+        Which::Score => (number.map(points), shown.map_or(NOT_A_CUSTOMER, Change::reason)),
+    };
+    let shares = shown.and_then(|shown| shown.rated.as_deref()).into_iter().flat_map(|rated| &rated.shares);
+    let parts = plan.score.iter().flat_map(|score| &score.components).zip(shares);
+    let with_input = parts.filter(|(_, share)| share.points.is_some());
+    AccountValue {
+        metric,
+        window,
+        currency: "",
+        value,
+        reason,
+        since: shown.map(|shown| shown.now.since),
+        cause: shown.and_then(|shown| shown.cause.as_ref()),
+        contributions: with_input.map(|(of, share)| (of.name.as_str(), share.tenths)).collect(),
+        projection: Vec::new(),
+    }
+}
