@@ -149,7 +149,8 @@ mod tests {
                    ·        ╰── here
                    ╰────
                   help: there are name, title, description, group, direction, format, moves, version, unit, per,
-                        publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal, score
+                        publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal,
+                        score
             "#]],
         );
     }

@@ -97,7 +97,11 @@ fn answer<'a>(
     let at = args.at.as_deref().map_or(Ok(end), |text| time("at", text))?;
     let since = args.since.as_deref().map(|text| time("since", text)).transpose()?;
     ensure!(since.is_none_or(|since| since < at), "--since: is not before --at");
-    ensure!(at <= end, "--at: the log ends at {}; what has not happened is no score", ingest::render_rfc3339(end));
+    ensure!(
+        at <= end,
+        "--at: the log ends at {}; what comes after it has no score yet",
+        ingest::render_rfc3339(end.saturating_sub(1))
+    );
 
     let (standing, coming) = explain::standing(plan, &events, at);
     let change = since.map(|since| (since, explain::explain(plan, before.as_ref(), &events, (since, at))));

@@ -45,7 +45,9 @@ impl Kept {
         let known =
             |values: &HashMap<By, HashSet<String>>| values.get(&group.0).is_some_and(|values| values.contains(group.1));
         match &self.values {
-            Some(values) if group.0 != By::Nothing && !group.1.is_empty() && !known(values) => (group.0, OTHER),
+            // Bands are the catalog's own, and few.
+            Some(_) if matches!(group.0, By::Nothing | By::Band) => group,
+            Some(values) if !group.1.is_empty() && !known(values) => (group.0, OTHER),
             _ => group,
         }
     }
