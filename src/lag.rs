@@ -12,7 +12,8 @@ use eventlog::Log;
 
 use crate::telemetry;
 
-/// Ends of a partition that are remembered: with one a second, lag is told up to an hour, with fewer longer.
+/// Number of ends kept for each partition. With one a second they reach back an hour, which is the longest lag in time
+/// that can be reported; with fewer they reach back further.
 const SEEN_MAX: usize = 3_600;
 
 /// What is read by whom.

@@ -36,8 +36,7 @@ use crate::{
 /// How often retention and compaction run.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
 
-/// How often the lag is told: of the log of this process, and of one on brokers, who are asked for two numbers of each
-/// partition that the process reads.
+/// How often the lag is reported: on the embedded log, and on Kafka, where each report costs two requests a partition.
 const LAG_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// How often [`Node::drain`] looks.

@@ -91,7 +91,7 @@ impl Admin {
     }
 }
 
-/// What became of one topic, by its name on the cluster.
+/// The result for one topic, by its name on the cluster.
 fn outcome(results: &[TopicResult], full: &str) -> Result<(), Code> {
     let failed = results.iter().filter_map(|result| result.as_ref().err()).find(|(name, _)| name == full);
     failed.map_or(Ok(()), |(_, code)| Err(*code))
