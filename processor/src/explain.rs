@@ -3,7 +3,7 @@
 //! Invariant: gives what the stage of accounts applied, in the same order: of two events of one id the first, none that was
 //! dated ahead. It reads one partition from its begin; it does not know states.
 
-use eventlog::{Log, Past};
+use eventlog::Log;
 use processor_core::{
     calendar::Time,
     event::{Event, EventId},
@@ -15,7 +15,7 @@ use proto::bytes::Bytes;
 
 use crate::{
     topics,
-    wire::{self, Entry, SEPARATOR},
+    wire::{self, Entry, SEPARATOR, Subject},
 };
 
 /// What the log has of an account.
@@ -36,31 +36,21 @@ impl Found {
     pub fn read(log: &dyn Log, partition: u32, tenant: &str, account: &str) -> eventlog::Result<Found> {
         let wanted = format!("{tenant}{SEPARATOR}a{SEPARATOR}{account}");
         let (mut found, mut key) = (Found::default(), String::new());
-        let past: Past = eventlog::past(log, topics::EVENTS, partition, 0)?;
-        for stored in past {
+        let mut is_of_it = |subject: Subject<'_>| {
+            key.clear();
+            subject.write_key(&mut key);
+            key == wanted
+        };
+        for stored in eventlog::past(log, topics::EVENTS, partition, 0)? {
             let Some(value) = stored?.record.value else { continue };
-            let is_of_it = match wire::entry(&value) {
-                Ok(Entry::Tick(at)) => {
-                    found.clock = found.clock.max(Some(at));
-                    continue;
+            match wire::entry(&value) {
+                Ok(Entry::Tick(at)) => found.clock = found.clock.max(Some(at)),
+                Ok(Entry::Claim(subject)) => found.merged |= is_of_it(subject),
+                Ok(Entry::Event(subject, event)) if is_of_it(subject) => {
+                    found.merged |= event.kind == identity_linked::TYPE;
+                    found.records.push(value.clone());
                 }
-                Ok(Entry::Event(subject, event)) => {
-                    key.clear();
-                    subject.write_key(&mut key);
-                    let is_of_it = key == wanted;
-                    found.merged |= is_of_it && event.kind == identity_linked::TYPE;
-                    is_of_it
-                }
-                Ok(Entry::Claim(subject)) => {
-                    key.clear();
-                    subject.write_key(&mut key);
-                    found.merged |= key == wanted;
-                    continue;
-                }
-                Ok(Entry::Unknown) | Err(_) => continue,
-            };
-            if is_of_it {
-                found.records.push(value);
+                _ => {}
             }
         }
         Ok(found)
@@ -69,10 +59,7 @@ impl Found {
     /// Its events in the order of arrival.
     pub fn events(&self, plan: &Plan) -> Vec<Event<'_>> {
         let mut known: Set<EventId<'_>> = Set::default();
-        let events = self.records.iter().filter_map(|record| match wire::entry(record) {
-            Ok(Entry::Event(_, event)) => Some(event),
-            _ => None,
-        });
+        let events = self.records.iter().filter_map(|record| wire::event(record));
         let applied = events.filter(|event| event.time.saturating_sub(event.recorded_at) <= plan.settings.max_ahead);
         applied.filter(|event| known.insert(event.id)).collect()
     }

@@ -105,6 +105,14 @@ pub fn entry(bytes: &[u8]) -> Result<Entry<'_>> {
     })
 }
 
+/// The event of a record; `None` if it is none.
+pub(crate) fn event(bytes: &[u8]) -> Option<Event<'_>> {
+    match entry(bytes) {
+        Ok(Entry::Event(_, event)) => Some(event),
+        _ => None,
+    }
+}
+
 /// An event as it is on the wire, field by field.
 #[derive(Default)]
 struct Raw<'a> {

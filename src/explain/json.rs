@@ -11,7 +11,7 @@ use processor_core::{
 use serde::Serialize;
 use store::window::rfc3339;
 
-use super::{Answer, show::reason};
+use super::Answer;
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -110,7 +110,7 @@ fn stands<'a>(score: &'a Score, standing: &'a Standing) -> Stands<'a> {
     });
     Stands {
         tenths: standing.tenths(),
-        reason: reason(standing),
+        reason: standing.reason(),
         band: standing.tenths().map(|tenths| score.bands[score.band(tenths)].name.as_str()),
         components: components.collect(),
     }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, io::Write};
 
 use anyhow::Result;
 use processor_core::{
-    engine::explain::{Brought, Explanation, Part, Standing},
+    engine::explain::{Brought, Explanation, Part},
     projection::Projected,
     rational::Rational,
-    score::{Component, Input, NO_INPUT, NOT_A_CUSTOMER, Share},
+    score::{Component, Input, Share},
     shown::points,
 };
 
@@ -31,22 +31,13 @@ pub(super) fn write(answer: &Answer<'_>, labels: &Labels, out: &mut dyn Write) -
     projection(&answer.coming, labels, out)
 }
 
-/// Why there is no score; empty where there is one.
-pub(super) fn reason(standing: &Standing) -> &'static str {
-    match (&standing.rated, standing.customer) {
-        (Some(_), _) => "",
-        (None, true) => NO_INPUT,
-        (None, false) => NOT_A_CUSTOMER,
-    }
-}
-
 fn score_of(answer: &Answer<'_>) -> String {
     match answer.standing.tenths() {
         Some(tenths) => {
             let band = &answer.score.bands[answer.score.band(tenths)].name;
             format!("{:.1}, {}", points(tenths), band.replace('_', " "))
         }
-        None => format!("no score ({})", reason(&answer.standing)),
+        None => format!("no score ({})", answer.standing.reason()),
     }
 }
 
@@ -98,7 +89,7 @@ fn change(
 ) -> Result<()> {
     let was = match explanation.published.tenths() {
         Some(tenths) => format!("{:.1}", points(tenths)),
-        None => format!("no score ({})", reason(&explanation.published)),
+        None => format!("no score ({})", explanation.published.reason()),
     };
     writeln!(out, "\n Since {}: {}, from {was}", labels.moment(since, true), signed(explanation.change()))?;
     if explanation.parts.is_empty() {

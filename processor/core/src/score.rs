@@ -100,6 +100,15 @@ pub const NOT_A_CUSTOMER: &str = "not a customer";
 /// Why a customer has none, where no component has input.
 pub const NO_INPUT: &str = "no input";
 
+/// Why there is no score; empty where there is one.
+pub fn reason(has_score: bool, is_customer: bool) -> &'static str {
+    match (has_score, is_customer) {
+        (true, _) => "",
+        (false, true) => NO_INPUT,
+        (false, false) => NOT_A_CUSTOMER,
+    }
+}
+
 impl Score {
     /// The score of an account as it stands on a local day; `None` where no component has input.
     pub fn rate(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Rated> {

@@ -12,7 +12,7 @@ use crate::{
     plan::{Metric, Plan},
     projection::Projected,
     rollup::evaluate,
-    score::{NO_INPUT, NOT_A_CUSTOMER, Rated},
+    score::{self, NOT_A_CUSTOMER, Rated},
     series::Names,
 };
 
@@ -55,11 +55,7 @@ pub struct Change {
 impl Change {
     /// Why there is no value; empty where there is one.
     pub fn reason(&self) -> &'static str {
-        match (self.now.value, self.customer) {
-            (Some(_), _) => "",
-            (None, true) => NO_INPUT,
-            (None, false) => NOT_A_CUSTOMER,
-        }
+        score::reason(self.now.value.is_some(), self.customer)
     }
 }
 

@@ -129,11 +129,7 @@ pub(super) fn records(journal: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The events of a journal; `None` if it is damaged.
 pub(super) fn events(journal: &[u8]) -> Option<Vec<Event<'_>>> {
-    let event = |record| match wire::entry(record) {
-        Ok(wire::Entry::Event(_, event)) => Some(event),
-        _ => None,
-    };
-    walk(journal).map(|record| event(record?)).collect()
+    walk(journal).map(|record| wire::event(record?)).collect()
 }
 
 /// Whether a journal has the event `id` with the content of `record`, when it was recorded apart. An event without a time

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     pending::{self, Pending},
-    wire::{self, Entry, SEPARATOR},
+    wire::{self, SEPARATOR},
 };
 use graph::{Graph, Key, Link};
 
@@ -179,7 +179,7 @@ impl Merged {
         let regrouped = self.regroup(&affected, boundary, state)?;
         for (key, number, record) in &news {
             let root = self.roots[key].clone();
-            let Some(event) = event(record) else { continue };
+            let Some(event) = wire::event(record) else { continue };
             if regrouped.contains(&root) {
                 self.count(&event);
             } else {
@@ -242,7 +242,7 @@ impl Merged {
                     entry.insert(self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?)
                 }
             };
-            let Some(event) = event(&record) else { continue };
+            let Some(event) = wire::event(&record) else { continue };
             if let Some((_, first)) = own.iter().find(|(_, known)| id(known) == Some(event.id)) {
                 let same = journals::same(first, &record);
                 *(if same { &mut self.accounts.counters.duplicate } else { &mut self.accounts.counters.conflict }) += 1;
@@ -478,19 +478,11 @@ fn days(which: Which, days: Vec<i32>) -> impl Iterator<Item = (Which, i32)> {
 
 /// The events of records; `None` if one is none.
 fn parse(records: &[Numbered]) -> Option<Vec<Event<'_>>> {
-    records.iter().map(|(_, record)| event(record)).collect()
-}
-
-/// The event of a record.
-fn event(record: &[u8]) -> Option<Event<'_>> {
-    match wire::entry(record) {
-        Ok(Entry::Event(_, event)) => Some(event),
-        _ => None,
-    }
+    records.iter().map(|(_, record)| wire::event(record)).collect()
 }
 
 fn id(record: &[u8]) -> Option<EventId<'_>> {
-    event(record).map(|event| event.id)
+    wire::event(record).map(|event| event.id)
 }
 
 fn encode_member(home: u32, links: &[Link]) -> Vec<u8> {

@@ -11,10 +11,10 @@ use crate::{
     account::Account,
     calendar::Time,
     event::{Cause, Event},
-    lifecycle::{Context, journal::resolve},
+    lifecycle::journal::resolve,
     plan::Plan,
     projection::{self, Projected},
-    score::Rated,
+    score::{self, Rated},
 };
 
 /// The score of an account at an instant.
@@ -30,6 +30,11 @@ impl Standing {
     /// The score in tenths.
     pub fn tenths(&self) -> Option<i64> {
         self.rated.as_ref().map(|rated| rated.tenths)
+    }
+
+    /// Why there is no score; empty where there is one.
+    pub fn reason(&self) -> &'static str {
+        score::reason(self.rated.is_some(), self.customer)
     }
 }
 
@@ -84,9 +89,7 @@ pub fn standing(plan: &Arc<Plan>, events: &[Event<'_>], at: Time) -> (Standing, 
     let mut teller = Teller::new(plan);
     let account = teller.account(&known(events, at), at);
     let standing = teller.standing(&account, at);
-    let Tools { plan, groups, calendar, profiles, names, deltas, .. } = &mut teller.tools;
-    let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
-    (standing, projection::project(context, &account, at.saturating_sub(1)))
+    (standing, projection::project(teller.tools.fold(0).context, &account, at.saturating_sub(1)))
 }
 
 /// The change of a score from one instant to a later one. `earlier` is the plan that was in force at the first, where it
@@ -198,10 +201,7 @@ impl Teller {
             let account = self.account(&known, at);
             let after = self.standing(&account, at);
             let by = moved((self, &before), (self, &after));
-            if !by.is_empty() {
-                let brought = Brought::Correction(event.id.into());
-                parts.push(Part { at, brought, tenths: after.tenths(), by });
-            }
+            parts.push(Part { at, brought: Brought::Correction(event.id.into()), tenths: after.tenths(), by });
             before = after;
         }
         (parts, before)
