@@ -1,11 +1,11 @@
 //! The plan as the store describes it to readers.
 
 use processor_core::{
-    catalog::Per,
+    catalog::{self, Per},
     plan::{Column, Loss, Metric, Plan, Read},
     score,
 };
-use store::{Fill, MetricInfo};
+use store::{Direction, Fill, MetricInfo};
 
 /// Every metric of the plan.
 pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
@@ -32,6 +32,11 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
             },
             maturity_us: metric.maturity,
             additive: additive(plan, metric),
+            group: metric.people.group.map(|group| group.to_string()).unwrap_or_default(),
+            direction: metric.people.direction.map(|direction| match direction {
+                catalog::Direction::Up => Direction::Up,
+                catalog::Direction::Down => Direction::Down,
+            }),
         })
         .collect()
 }

@@ -20,11 +20,13 @@ pub(crate) const SINK: &str = "Examples:
 
 pub(crate) const QUERY: &str = "Examples:
   vitals query net_revenue --by channel --window 1q --data company
+  vitals query orders --window 1w --usual --data company
   vitals query customers --window \"trailing 30d\" --from 1998-06-01 --chart --data cdnow
   vitals query account_value --sort value --limit 10 --format csv --data cdnow
 
 In a table, * marks windows that are still open, and ~ values that changed after they had been final. The column of the
-whole is the metric's own series. Only sums and counts have a total of all windows.
+whole is the metric's own series. Only sums and counts have a total of all windows. With --usual each value stands
+beside its usual range: the mean of up to 24 final windows before, give or take 2.66 times their mean change.
 CSV has money in major units in `value`, rounded to the decimals of the currency, and the currency as its unit; `num`
 and `den` are as stored: integers, money in minor units. JSON is exact: minor units throughout, times in UTC.";
 

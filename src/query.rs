@@ -8,6 +8,7 @@ mod chart;
 mod form;
 mod grid;
 mod list;
+mod usual;
 
 pub(crate) use form::json;
 
@@ -23,6 +24,7 @@ use crate::{
     output::{Format, label::Labels, terminal::Terminal},
 };
 use answer::Answer;
+use usual::Compared;
 
 /// Arguments of `vitals query`.
 #[derive(Debug, clap::Args)]
@@ -56,10 +58,16 @@ pub(crate) struct Args {
     /// Form of the output
     #[arg(long, default_value = "table")]
     format: Format,
+    /// Show where each value usually lies, by up to 24 final windows before it, and whether it is better or worse
+    #[arg(long)]
+    usual: bool,
     /// Draw bars instead of a table
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["format", "usual"])]
     chart: bool,
 }
+
+/// A row, and with `--usual` its usual range, if it has one.
+type Shown = (Row, Option<Compared>);
 
 /// What rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -94,10 +102,13 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
     crowded(args, metric, &read)?;
     match args.format {
         Format::Table => table(args, metric, &read, out),
-        Format::Json => stream(args, metric, &read, &mut |row| json(row, out)),
+        Format::Json => stream(args, metric, &read, &mut |(row, range)| match args.usual {
+            true => form::json_with(row, *range, out),
+            false => json(row, out),
+        }),
         Format::Csv => {
-            let mut csv = form::Csv::open(out)?;
-            stream(args, metric, &read, &mut |row| csv.write(row))?;
+            let mut csv = form::Csv::open(args.usual, out)?;
+            stream(args, metric, &read, &mut |(row, range)| csv.write(row, *range))?;
             csv.close()
         }
     }
@@ -124,47 +135,60 @@ fn stream(
     args: &Args,
     metric: &MetricInfo,
     read: &sqlite::Reader,
-    write: &mut dyn FnMut(&Row) -> Result<()>,
+    write: &mut dyn FnMut(&Shown) -> Result<()>,
 ) -> Result<()> {
     if args.sort.is_some() {
         let limit = args.limit.unwrap_or(usize::MAX);
         return kept(args, metric, read, limit)?.0.iter().try_for_each(write);
     }
     let (mut left, mut failed) = (args.limit.unwrap_or(usize::MAX), None);
-    ask(read, &args.ask(metric), &mut |row| {
+    each(args, metric, read, &mut |shown| {
         if left == 0 {
-            return Ok(ControlFlow::Break(()));
+            return ControlFlow::Break(());
         }
         left -= 1;
-        match write(&row) {
-            Ok(()) => Ok(ControlFlow::Continue(())),
+        match write(&shown) {
+            Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
-                Ok(ControlFlow::Break(()))
+                ControlFlow::Break(())
             }
         }
     })?;
     failed.map_or(Ok(()), Err)
 }
 
+/// Calls `visit` for each row that the arguments ask for, until it breaks.
+fn each(
+    args: &Args,
+    metric: &MetricInfo,
+    read: &sqlite::Reader,
+    visit: &mut dyn FnMut(Shown) -> ControlFlow<()>,
+) -> Result<()> {
+    if args.usual {
+        return usual::each(read, metric, &args.ask(metric), &mut |row, range| visit((row, range)));
+    }
+    Ok(ask(read, &args.ask(metric), &mut |row| Ok(visit((row, None))))?)
+}
+
 /// The first `limit` rows in the order of `--sort`, and how many there were.
-fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, limit: usize) -> Result<(Vec<Row>, usize)> {
+fn kept(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, limit: usize) -> Result<(Vec<Shown>, usize)> {
     let (mut rows, mut found) = (Vec::new(), 0);
-    ask(read, &args.ask(metric), &mut |row| {
+    each(args, metric, read, &mut |shown| {
         found += 1;
         match args.sort {
-            None if rows.len() >= limit => return Ok(ControlFlow::Continue(())),
+            None if rows.len() >= limit => return ControlFlow::Continue(()),
             Some(sort) if rows.len() >= limit.saturating_mul(2).saturating_add(1_000) => {
-                rows.sort_by(|a, b| order(sort, a, b));
+                rows.sort_by(|(a, _): &Shown, (b, _)| order(sort, a, b));
                 rows.truncate(limit);
             }
             _ => {}
         }
-        rows.push(row);
-        Ok(ControlFlow::Continue(()))
+        rows.push(shown);
+        ControlFlow::Continue(())
     })?;
     if let Some(sort) = args.sort {
-        rows.sort_by(|a, b| order(sort, a, b));
+        rows.sort_by(|(a, _), (b, _)| order(sort, a, b));
     }
     rows.truncate(limit);
     Ok((rows, found))
@@ -177,10 +201,12 @@ fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn 
     if rows.is_empty() {
         return Ok(writeln!(out, "no rows")?);
     }
+    let (rows, ranges) = rows.into_iter().unzip();
     let answer = Answer {
         metric,
         all: all(args, metric, read)?,
         rows,
+        ranges,
         found,
         args,
         labels: Labels::of(&read.settings()?)?,
@@ -194,7 +220,7 @@ fn all(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<Vec<Ro
     let dimensions = args.by.iter().filter(|name| *name != "currency").count();
     let filtered = args.filter.iter().any(|(name, _)| name != "currency");
     let mut rows = Vec::new();
-    if dimensions != 1 || filtered || args.sort.is_some() || !metric.by.iter().any(Vec::is_empty) {
+    if dimensions != 1 || filtered || args.usual || args.sort.is_some() || !metric.by.iter().any(Vec::is_empty) {
         return Ok(rows);
     }
     ask(read, &Ask { by: Vec::new(), ..args.ask(metric) }, &mut |row| {
@@ -205,11 +231,12 @@ fn all(args: &Args, metric: &MetricInfo, read: &sqlite::Reader) -> Result<Vec<Ro
 }
 
 impl Args {
-    /// Whether windows can be the rows of a table: in their order, of one dimension at most, and of one account.
+    /// Whether windows can be the rows of a table and series its columns: in their order, of one dimension at most, of one
+    /// account, and a number each.
     fn may_be_grid(&self, metric: &MetricInfo) -> bool {
         let dimensions = self.by.iter().filter(|name| *name != "currency").count();
         let ordered = self.sort.is_none_or(|sort| sort == Sort::Start);
-        ordered && dimensions <= 1 && (!metric.per_account || self.account.is_some())
+        ordered && !self.usual && dimensions <= 1 && (!metric.per_account || self.account.is_some())
     }
 
     fn ask(&self, metric: &MetricInfo) -> Ask {

@@ -5,7 +5,7 @@
 
 use store::{MetricInfo, Point, Row, Window, window::Kind};
 
-use super::{Args, chart, grid, list};
+use super::{Args, chart, grid, list, usual::Compared};
 use crate::output::{label, label::Labels, number, terminal::Terminal};
 
 /// Rows to be shown, and all that the output depends on.
@@ -14,6 +14,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) metric: &'a MetricInfo,
     /// Rows in their order, at least one.
     pub(crate) rows: Vec<Row>,
+    /// With `--usual` the range of each row, if it has one.
+    pub(crate) ranges: Vec<Option<Compared>>,
     /// Rows of the whole, beside those of one dimension.
     pub(crate) all: Vec<Row>,
     /// How many rows there were before `--limit`.

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anyhow::{Context as _, Result};
+use processor_core::usual::Verdict;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::{Row, window::rfc3339};
 
+use super::usual::Compared;
 use crate::output::{self, number};
 
 /// One row as JSON, keys in this order.
@@ -27,6 +29,18 @@ struct Json<'a> {
     since: Option<String>,
     definition: &'a str,
     reason: Option<&'a str>,
+    /// Only where it was asked for; null for a row without a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usual: Option<Option<JsonRange>>,
+}
+
+/// A usual range, in the unit of the value.
+#[derive(Debug, Serialize)]
+struct JsonRange {
+    low: f64,
+    centre: f64,
+    high: f64,
+    verdict: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,6 +52,19 @@ struct JsonWindow {
 
 /// One line of JSON.
 pub(crate) fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
+    line(row, None, out)
+}
+
+/// The same with the usual range.
+pub(crate) fn json_with(row: &Row, range: Option<Compared>, out: &mut dyn Write) -> Result<()> {
+    let of = |range: Compared| {
+        let Compared { low, centre, high, verdict } = range;
+        JsonRange { low, centre, high, verdict: verdict.map(Verdict::name) }
+    };
+    line(row, Some(range.map(of)), out)
+}
+
+fn line(row: &Row, usual: Option<Option<JsonRange>>, out: &mut dyn Write) -> Result<()> {
     let (series, point) = (&row.series, &row.point);
     let line = Json {
         metric: &series.metric,
@@ -59,6 +86,7 @@ pub(crate) fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
         since: point.since_us.map(rfc3339),
         definition: &series.definition,
         reason: some(&point.reason),
+        usual,
     };
     serde_json::to_writer(&mut *out, &line)?;
     Ok(out.write_all(b"\n")?)
@@ -93,33 +121,40 @@ const HEADER: [&str; 17] = [
     "reason",
 ];
 
+/// What `--usual` adds.
+const RANGE: [&str; 4] = ["usual_low", "usual_centre", "usual_high", "usual_verdict"];
+
 /// Rows as CSV.
-pub(crate) struct Csv<'a>(output::Csv<'a>);
+pub(crate) struct Csv<'a> {
+    out: output::Csv<'a>,
+    usual: bool,
+}
 
 impl<'a> Csv<'a> {
-    /// Writes the header.
-    pub(crate) fn open(out: &'a mut dyn Write) -> Result<Self> {
-        Ok(Self(output::Csv::open(&HEADER, out)?))
+    /// Writes the header, with the columns of the usual range or without.
+    pub(crate) fn open(usual: bool, out: &'a mut dyn Write) -> Result<Self> {
+        let header = HEADER.into_iter().chain(RANGE.into_iter().filter(|_| usual)).collect::<Vec<_>>();
+        Ok(Self { out: output::Csv::open(&header, out)?, usual })
     }
 
-    /// Writes a row.
-    pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
-        self.0.write(cells(row))
+    /// Writes a row; its range where the header has it.
+    pub(crate) fn write(&mut self, row: &Row, range: Option<Compared>) -> Result<()> {
+        let mut cells = cells(row);
+        if self.usual {
+            cells.extend(range_cells(row, range));
+        }
+        self.out.write(cells)
     }
 
     /// Hands everything to the output.
     pub(crate) fn close(self) -> Result<()> {
-        self.0.close()
+        self.out.close()
     }
 }
 
 fn cells(row: &Row) -> Vec<String> {
     let (series, point) = (&row.series, &row.point);
     let time = |at: Option<i64>| at.map(rfc3339).unwrap_or_default();
-    let value = |value: f64| match series.currency.as_str() {
-        currency if !currency.is_empty() && number::is_money(&series.unit) => number::decimal(value, currency),
-        _ => value.to_string(),
-    };
     vec![
         series.metric.clone(),
         point.window.kind.to_string(),
@@ -128,7 +163,7 @@ fn cells(row: &Row) -> Vec<String> {
         serde_json::json!(series.dimensions).to_string(),
         series.account.clone().unwrap_or_default(),
         series.currency.clone(),
-        point.value.map(value).unwrap_or_default(),
+        point.value.map(|value| decimal(row, value)).unwrap_or_default(),
         point.num.clone().unwrap_or_default(),
         point.den.clone().unwrap_or_default(),
         unit(&series.unit, &series.currency),
@@ -139,6 +174,20 @@ fn cells(row: &Row) -> Vec<String> {
         series.definition.clone(),
         point.reason.clone(),
     ]
+}
+
+fn range_cells(row: &Row, range: Option<Compared>) -> [String; 4] {
+    let Some(range) = range else { return Default::default() };
+    let [low, centre, high] = [range.low, range.centre, range.high].map(|value| decimal(row, value));
+    [low, centre, high, range.verdict.map(|verdict| verdict.name().to_owned()).unwrap_or_default()]
+}
+
+/// A value of a row's unit: money in major units.
+fn decimal(row: &Row, value: f64) -> String {
+    match row.series.currency.as_str() {
+        currency if !currency.is_empty() && number::is_money(&row.series.unit) => number::decimal(value, currency),
+        _ => value.to_string(),
+    }
 }
 
 /// The unit of `value`: of money the currency, since it is in major units.

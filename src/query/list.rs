@@ -1,10 +1,12 @@
 //! Each row for itself: accounts, several dimensions, or any order but that of time.
 
+use processor_core::usual::{VALUES_MIN, WINDOWS};
 use store::Row;
 
 use super::{
     Sort,
     answer::{Answer, Legend, aligned},
+    usual::Compared,
 };
 use crate::output::{
     number::{self, Notation},
@@ -25,17 +27,54 @@ pub(crate) fn draw(answer: &Answer<'_>) -> String {
     for (row, value) in answer.rows.iter().zip(values) {
         legend.open |= keys.window && !row.point.is_final;
         let currency = (currencies.len() > 1).then(|| row.series.currency.clone());
-        rows.push(keys.cells(answer, row).into_iter().chain(currency).chain([value]).collect());
+        rows.push(keys.cells(answer, row).into_iter().chain(currency).chain([value]).collect::<Vec<String>>());
+    }
+    let ranges = answer.args.usual.then(|| ranges(answer));
+    for (row, range) in rows.iter_mut().zip(ranges.iter().flatten()) {
+        row.extend(range.clone());
     }
 
     let value = answer.metric.title.to_lowercase();
     let currency = (currencies.len() > 1).then_some(("currency", Side::Name));
     let names = keys.titles.iter().map(|title| (title.as_str(), Side::Left));
-    let header: Vec<(&str, Side)> = names.chain(currency).chain([(value.as_str(), Side::Right)]).collect();
+    let header = names.chain(currency).chain([(value.as_str(), Side::Right)]);
+    let header: Vec<_> = header.chain(RANGE.into_iter().filter(|_| answer.args.usual)).collect();
     let heading = answer.heading(if currencies.len() == 1 { currencies[0] } else { "" });
     let mut text = format!(" {heading}\n{}", table::draw(&header, rows, answer.terminal));
     text.extend(legend.line(unicode));
+    text.extend(answer.args.usual.then(|| usual_legend(answer)));
     text.extend(left_out(answer));
+    text
+}
+
+/// What `--usual` adds.
+const RANGE: [(&str, Side); 4] =
+    [("low", Side::Right), ("centre", Side::Right), ("high", Side::Right), ("verdict", Side::Name)];
+
+/// Low, centre, high and verdict of each row; empty where it has no range.
+fn ranges(answer: &Answer<'_>) -> Vec<[String; 4]> {
+    let bounds = |range: &Compared| [range.low, range.centre, range.high];
+    // Decimals of the bounds, not of the values: the mean of counts has some.
+    let notations = notations_for(answer, answer.ranges.iter().flatten().flat_map(bounds));
+    let cells = |(range, notation): (&Option<Compared>, Notation)| {
+        let Some(range) = range else { return Default::default() };
+        let [low, centre, high] = bounds(range).map(|bound| notation.text(bound));
+        [low, centre, high, range.verdict.map(|verdict| verdict.name().to_owned()).unwrap_or_default()]
+    };
+    answer.ranges.iter().zip(notations).map(cells).collect()
+}
+
+/// What the columns are.
+fn usual_legend(answer: &Answer<'_>) -> String {
+    let mut text = format!(
+        " low to high is usual: mean of up to {WINDOWS} final windows before, +- 2.66 times their mean change\n"
+    );
+    if answer.rows.iter().any(|row| !row.point.is_final) {
+        text += " an open window is compared as far as it has come\n";
+    }
+    if answer.ranges.iter().any(Option::is_none) {
+        text += &format!(" no range: fewer than {VALUES_MIN} values before\n");
+    }
     text
 }
 
@@ -71,9 +110,13 @@ impl Keys {
 
 /// How each row's value is written: alike within a currency.
 pub(crate) fn notations(answer: &Answer<'_>) -> Vec<Notation> {
+    notations_for(answer, answer.rows.iter().filter_map(|row| row.point.value))
+}
+
+/// How such values are written in each row.
+fn notations_for(answer: &Answer<'_>, values: impl Iterator<Item = f64>) -> Vec<Notation> {
     let unit = &answer.metric.unit;
-    let values = || answer.rows.iter().filter_map(|row| row.point.value);
-    let plain = Notation::of(unit, "", values());
+    let plain = Notation::of(unit, "", values);
     let of = |row: &Row| match row.series.currency.as_str() {
         currency if !currency.is_empty() && number::is_money(unit) => Notation::of(unit, currency, []),
         _ => plain.clone(),

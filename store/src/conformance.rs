@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    Alert, AlertSelect, AlertState, Ask, Batch, Clock, Fill, MetricInfo, Point, Read, Row, Select, Series, Settings,
-    Window, Write, Written, ask,
+    Alert, AlertSelect, AlertState, Ask, Batch, Clock, Direction, Fill, MetricInfo, Point, Read, Row, Select, Series,
+    Settings, Window, Write, Written, ask,
     window::{Kind, rfc3339},
 };
 
@@ -76,6 +76,8 @@ fn metric(name: &str, fill: Fill) -> MetricInfo {
         fill_reason: "no denominator".to_owned(),
         maturity_us: 0,
         additive: fill == Fill::Zero,
+        group: if fill == Fill::Zero { "sales" } else { "" }.to_owned(),
+        direction: (fill == Fill::Zero).then_some(Direction::Down),
     }
 }
 

@@ -23,8 +23,8 @@ pub mod window;
 pub use ask::{Ask, ask};
 pub use error::{Error, Kind, Result};
 pub use row::{
-    Alert, AlertSelect, AlertState, Batch, Cause, Clock, Evidence, EvidenceWindow, Fill, MetricInfo, Point, Row,
-    Select, Series, Settings, evidence_json,
+    Alert, AlertSelect, AlertState, Batch, Cause, Clock, Direction, Evidence, EvidenceWindow, Fill, MetricInfo, Point,
+    Row, Select, Series, Settings, evidence_json,
 };
 pub use window::Window;
 

@@ -199,6 +199,16 @@ impl Fill {
     }
 }
 
+/// Which side of a value is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// More is better.
+    Up,
+    /// Less is better.
+    Down,
+}
+
 /// A metric of the catalog, as a store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricInfo {
@@ -227,6 +237,10 @@ pub struct MetricInfo {
     /// Values of windows that follow each other add up to that of the whole time: sums and counts. Not levels, ratios
     /// and distinct counts.
     pub additive: bool,
+    /// The group in which people look for it, such as `loyalty`; empty for none.
+    pub group: String,
+    /// Which side is good; none for a number that is neither good nor bad.
+    pub direction: Option<Direction>,
 }
 
 /// Settings that readers need.

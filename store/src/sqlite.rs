@@ -16,8 +16,9 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Direction, Error, MetricInfo, Result};
 
 pub use read::Reader;
 pub use write::Writer;
@@ -56,6 +57,19 @@ impl Place {
     fn missing(&self) -> Error {
         let data = self.0.parent().unwrap_or(Path::new(".")).to_owned();
         Error::Missing { path: self.0.clone(), data }
+    }
+}
+
+/// What of a metric is for people; JSON in the table `meta`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct People {
+    group: String,
+    direction: Option<Direction>,
+}
+
+impl People {
+    fn of(metric: &MetricInfo) -> Self {
+        Self { group: metric.group.clone(), direction: metric.direction }
     }
 }
 

@@ -40,3 +40,4 @@ mod sdk;
 mod subscribers;
 mod tables;
 mod topics;
+mod usual;

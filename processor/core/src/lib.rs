@@ -24,4 +24,5 @@ pub mod score;
 pub mod series;
 pub mod settings;
 pub mod shown;
+pub mod usual;
 pub mod vocabulary;

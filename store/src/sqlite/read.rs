@@ -2,11 +2,15 @@
 //!
 //! A held moment keeps the write-ahead log from being reset, so a reader that lives long refreshes often.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
+use serde::de::DeserializeOwned;
 
-use super::{Place, connect, version};
+use super::{People, Place, connect, version};
 use crate::{
     Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series, Settings, Visit,
     window::{Kind, Window, weekday},
@@ -88,6 +92,14 @@ impl Reader {
         Ok(())
     }
 
+    /// JSON that is kept about the metrics; a store that was described before there was this key says nothing.
+    fn of_catalog<T: DeserializeOwned + Default>(&self, key: &str) -> Result<T> {
+        let text = self.query("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+            row.parsed(0, |text| serde_json::from_str(text).ok())
+        })?;
+        Ok(text.into_iter().next().unwrap_or_default())
+    }
+
     fn points(&self, series: i64, kind: Kind) -> Result<Vec<Point>> {
         self.query(POINTS, params![series, kind.to_string()], |row| point(row, kind))
     }
@@ -108,14 +120,12 @@ impl Read for Reader {
     }
 
     fn catalog(&self) -> Result<Vec<MetricInfo>> {
-        // A store that was described before there was this key names none.
-        let text = self.query("SELECT value FROM meta WHERE key = 'additive'", [], |row| {
-            row.parsed(0, |text| serde_json::from_str::<BTreeSet<String>>(text).ok())
-        })?;
-        let additive = text.into_iter().next().unwrap_or_default();
+        let additive: BTreeSet<String> = self.of_catalog("additive")?;
+        let people: BTreeMap<String, People> = self.of_catalog("people")?;
         let metric = |row: &Columns<'_>| {
             let metric = metric(row)?;
-            Ok(MetricInfo { additive: additive.contains(&metric.name), ..metric })
+            let People { group, direction } = people.get(&metric.name).cloned().unwrap_or_default();
+            Ok(MetricInfo { additive: additive.contains(&metric.name), group, direction, ..metric })
         };
         self.query(CATALOG, [], metric)
     }
@@ -267,6 +277,8 @@ fn metric(row: &Columns<'_>) -> Result<MetricInfo> {
         fill_reason: row.text(9)?,
         maturity_us: row.get(10)?,
         additive: false,
+        group: String::new(),
+        direction: None,
     })
 }
 

@@ -7,6 +7,7 @@
 -- Settings that readers need: time_zone, week_start (monday, ...), fiscal_year_start (1 to 12), allowed_lateness_us, keep_us,
 -- dimension_values_max. since_us: the first tick of all.
 -- additive: JSON array of the metrics whose values of several windows add up.
+-- people: JSON object, by metric the group in which people look for it and the direction that is good (up, down).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL

@@ -1,6 +1,6 @@
 //! The write half: one transaction a batch, prepared statements, rows in the order of the tree ([`points`]).
 
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
@@ -9,7 +9,7 @@ mod series;
 
 use series::Known;
 
-use super::{APPLICATION_ID, Place, SCHEMA, connect, version};
+use super::{APPLICATION_ID, People, Place, SCHEMA, connect, version};
 use crate::{
     Alert, Batch, Clock, Error, MetricInfo, Result, Settings, Write, Written, telemetry, window::weekday_name,
 };
@@ -179,6 +179,8 @@ fn describe(db: &mut Connection, catalog: &[MetricInfo], settings: &Settings) ->
     put_settings(&tx, settings)?;
     let additive: Vec<&str> = catalog.iter().filter(|metric| metric.additive).map(|metric| &*metric.name).collect();
     tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('additive', ?1)", [json(&additive)])?;
+    let people: BTreeMap<&str, People> = catalog.iter().map(|metric| (&*metric.name, People::of(metric))).collect();
+    tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('people', ?1)", [json(&people)])?;
     tx.commit()
 }
 

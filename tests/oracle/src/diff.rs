@@ -168,6 +168,39 @@ impl Report {
     }
 }
 
+/// What a window shows in which nothing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The value of the window before: levels.
+    Carry,
+    /// 0: sums and counts.
+    Zero,
+    /// Null.
+    Null,
+}
+
+impl Fill {
+    /// That of a metric.
+    pub fn of(metric: &str) -> Self {
+        match metric {
+            "customers"
+            | "pro_customers"
+            | "silence"
+            | "account_value"
+            | "health_score"
+            | "health_score_accounts"
+            | "pipeline_value"
+            | "weighted_pipeline_value"
+            | "response_time_waiting"
+            | "response_time_oldest_waiting" => Self::Carry,
+            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events"
+            | "web_buyers" | "new_mrr" | "expansion_mrr" | "reactivation_mrr" | "contraction_mrr" | "churn_mrr"
+            | "net_new_mrr" => Self::Zero,
+            _ => Self::Null,
+        }
+    }
+}
+
 struct Comparison<'t> {
     truth: &'t Truth,
     /// Rows by where their window ends, which no two of a kind share: trailing ones may begin together where the zone
@@ -241,21 +274,10 @@ impl Comparison<'_> {
             return said.value.is_none() && said.num.is_none() && said.reason.as_deref() == Some(PAST_KEEP);
         }
         let zero = |n: Option<Fraction>| n.is_none_or(|n| n.0 == 0);
-        match series.metric.as_str() {
-            "customers"
-            | "pro_customers"
-            | "silence"
-            | "account_value"
-            | "health_score"
-            | "health_score_accounts"
-            | "pipeline_value"
-            | "weighted_pipeline_value"
-            | "response_time_waiting"
-            | "response_time_oldest_waiting" => self.is_carried(series, window, said),
-            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events"
-            | "web_buyers" | "new_mrr" | "expansion_mrr" | "reactivation_mrr" | "contraction_mrr" | "churn_mrr"
-            | "net_new_mrr" => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
-            _ => {
+        match Fill::of(&series.metric) {
+            Fill::Carry => self.is_carried(series, window, said),
+            Fill::Zero => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
+            Fill::Null => {
                 let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
                 said.value.is_none() && zero(said.num) && zero(said.den) && reason
             }
