@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{anyhow, ensure};
 use ingest::partition;
-use processor::{explain::Found, topics};
+use processor::{
+    explain::{Found, Journal},
+    topics,
+};
 use processor_core::{
     calendar::Time,
     engine::explain::{self, Explanation, Standing},
@@ -48,7 +51,12 @@ pub(crate) struct Args {
 
 /// All that there is to say.
 struct Answer<'a> {
+    /// The account that was asked for.
+    asked: &'a str,
+    /// The account that it is.
     account: &'a str,
+    /// Others that count as that one.
+    merged: &'a [&'a str],
     score: &'a Score,
     at: Time,
     standing: Standing,
@@ -65,8 +73,10 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     let partitions = log.topics()?.iter().find(|spec| spec.name == topics::EVENTS).map_or(0, |spec| spec.partitions);
     ensure!(partitions > 0, "{}: there is no topic of this name in the log", topics::EVENTS);
     let partition = partition::of(args.account.as_bytes(), partitions);
-    let found = Found::read(log.as_ref(), partition, &args.tenant, &args.account)?;
-    let answer = answer(args, &plan, before.map(Arc::new), &found).map_err(Usage)?;
+    let found = Found::read(log.as_ref(), (partition, partitions), &args.tenant, &args.account)?;
+    let instants = Instants::of(args, &plan, &found).map_err(Usage)?;
+    let journal = journal(args, &plan, &found, &instants).map_err(Usage)?;
+    let answer = answer(args, &plan, before.map(Arc::new), &journal, &instants).map_err(Usage)?;
     if args.json {
         json::write(&answer, out)
     } else {
@@ -74,36 +84,54 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     }
 }
 
+/// The instants between which a change is explained.
+struct Instants {
+    at: Time,
+    since: Option<Time>,
+}
+
+impl Instants {
+    fn of(args: &Args, plan: &Plan, found: &Found) -> anyhow::Result<Self> {
+        let end = found.end(plan).ok_or_else(|| {
+            anyhow!("{}: the log has no event of this account; `vitals query` lists accounts", args.account)
+        })?;
+        let calendar = Calendar::of(&describe::settings(plan))?;
+        let time = |flag: &str, text: &str| calendar.parse_us(text).map_err(|error| anyhow!("--{flag}: {error}"));
+        let at = args.at.as_deref().map_or(Ok(end), |text| time("at", text))?;
+        let since = args.since.as_deref().map(|text| time("since", text)).transpose()?;
+        ensure!(since.is_none_or(|since| since < at), "--since: is not before --at");
+        ensure!(
+            at <= end,
+            "--at: the log ends at {}; what comes after it has no score yet",
+            ingest::render_rfc3339(end.saturating_sub(1))
+        );
+        Ok(Self { at, since })
+    }
+}
+
+/// The events of the account that was asked for, or of the one that it was merged into.
+fn journal<'f>(args: &Args, plan: &Plan, found: &'f Found, instants: &Instants) -> anyhow::Result<Journal<'f>> {
+    found.journal(plan, instants.since, instants.at).map_err(|undone| {
+        anyhow!(
+            "{}: {} counted as another account at --since, and that merge was undone; ask for each time alone with --at",
+            args.account,
+            undone.account
+        )
+    })
+}
+
 fn answer<'a>(
     args: &'a Args,
     plan: &'a Arc<Plan>,
     before: Option<Arc<Plan>>,
-    found: &Found,
+    journal: &'a Journal<'_>,
+    instants: &Instants,
 ) -> anyhow::Result<Answer<'a>> {
     let score =
         plan.score.as_ref().ok_or_else(|| anyhow!("the catalog has no metric with a `score`: nothing to explain"))?;
-    let account = args.account.as_str();
-    ensure!(
-        !found.merged,
-        "{account}: takes part in a merge of accounts; the score of merged accounts cannot be explained yet"
-    );
-    let events = found.events(plan);
-    ensure!(!events.is_empty(), "{account}: the log has no event of this account; `vitals query` lists accounts");
-    let calendar = Calendar::of(&describe::settings(plan))?;
-    let time = |flag: &str, text: &str| calendar.parse_us(text).map_err(|error| anyhow!("--{flag}: {error}"));
-
-    let last = events.iter().map(|event| event.recorded_at).max();
-    let end = found.clock.max(last).map_or(Time::MAX, |at| at.saturating_add(1));
-    let at = args.at.as_deref().map_or(Ok(end), |text| time("at", text))?;
-    let since = args.since.as_deref().map(|text| time("since", text)).transpose()?;
-    ensure!(since.is_none_or(|since| since < at), "--since: is not before --at");
-    ensure!(
-        at <= end,
-        "--at: the log ends at {}; what comes after it has no score yet",
-        ingest::render_rfc3339(end.saturating_sub(1))
-    );
-
-    let (standing, coming) = explain::standing(plan, &events, at);
-    let change = since.map(|since| (since, explain::explain(plan, before.as_ref(), &events, (since, at))));
-    Ok(Answer { account, score, at, standing, coming, change })
+    let (at, events) = (instants.at, &journal.events);
+    let (standing, coming) = explain::standing(plan, events, at);
+    let change = instants.since.map(|since| (since, explain::explain(plan, before.as_ref(), events, (since, at))));
+    let (account, merged) = (&journal.account, &journal.merged);
+    Ok(Answer { asked: &args.account, account, merged, score, at, standing, coming, change })
 }

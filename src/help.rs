@@ -50,7 +50,8 @@ pub(crate) const EXPLAIN: &str = "Examples:
 
 It reads the events of the account from the log, so it knows what was known then: a part of a change is time, an event, a
 correction (an event that came later and changes what the score was), or another definition. The parts add up to the
-change, exactly. With --before, the earlier score is that of an earlier catalog.";
+change, exactly. With --before, the earlier score is that of an earlier catalog. An account that was merged into another is
+explained as that one.";
 
 pub(crate) const REBUILD: &str = "Examples:
   vitals rebuild --data company

@@ -27,7 +27,7 @@ use crate::{
 
 mod counters;
 mod journals;
-mod merged;
+pub(crate) mod merged;
 mod moved;
 mod slices;
 mod timers;

@@ -16,6 +16,12 @@ use super::Answer;
 #[derive(Serialize)]
 struct Object<'a> {
     account: &'a str,
+    /// The account that was asked for, where it was merged into `account`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<&'a str>,
+    /// The accounts that were merged into `account`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    merged: &'a [&'a str],
     at: String,
     #[serde(flatten)]
     standing: Stands<'a>,
@@ -90,6 +96,8 @@ pub(super) fn write(answer: &Answer<'_>, out: &mut dyn Write) -> anyhow::Result<
     });
     let object = Object {
         account: answer.account,
+        asked: (answer.asked != answer.account).then_some(answer.asked),
+        merged: answer.merged,
         at: rfc3339(answer.at),
         standing: stands(answer.score, &answer.standing),
         projection: answer.coming.iter().map(coming).collect(),

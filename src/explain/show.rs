@@ -23,7 +23,13 @@ use crate::output::{
 pub(super) fn write(answer: &Answer<'_>, labels: &Labels, out: &mut dyn Write) -> Result<()> {
     // The instant that `at` ends with.
     let day = labels.day(answer.at.saturating_sub(1));
+    if answer.asked != answer.account {
+        writeln!(out, " {} was merged into {}: this is {}", answer.asked, answer.account, answer.account)?;
+    }
     writeln!(out, " {}, {day} ({}): {}", answer.account, labels.zone(), score_of(answer))?;
+    if !answer.merged.is_empty() {
+        writeln!(out, " with the events of {}, which count as its own", answer.merged.join(", "))?;
+    }
     components(answer, out)?;
     if let Some((since, explanation)) = &answer.change {
         change(answer, labels, (*since, explanation), out)?;

@@ -25,7 +25,6 @@ use processor_core::{
     codec::{Reader, put, put_signed, put_text},
     engine::{Found, Outcome},
     event::{Body, Event, EventId},
-    lifecycle::journal,
     map::{Map, Set},
     plan::Plan,
     shown::{Which, Withdrawn},
@@ -40,11 +39,11 @@ use super::{
 };
 use crate::{
     pending::{self, Pending},
-    wire::{self, SEPARATOR},
+    wire,
 };
 use graph::{Graph, Key, Link};
 
-mod graph;
+pub(crate) mod graph;
 
 /// Accounts that are here: their partition and the links of their own journal.
 const MEMBERS: &str = "members";
@@ -269,16 +268,7 @@ impl Merged {
     fn links(&self, key: &Key, state: &State) -> Result<Vec<Link>> {
         let records = self.journal(&BTreeSet::from([key.clone()]), u64::MAX, state)?;
         let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
-        let mut events = parse(&records).ok_or_else(damaged)?;
-        events.sort_by(|a, b| a.order().cmp(&b.order()));
-        let tenant = key.split(SEPARATOR).next().unwrap_or_default();
-        let account = |name: &str| format!("{tenant}{SEPARATOR}a{SEPARATOR}{name}").into_boxed_str();
-        let link = |((time, source, id), from, to): ((Time, &str, &str), &str, &str)| Link {
-            order: (time, source.to_owned(), id.to_owned()),
-            from: account(from),
-            to: account(to),
-        };
-        Ok(journal::links(&events).into_iter().map(link).collect())
+        Ok(Link::of_journal(key, parse(&records).ok_or_else(damaged)?))
     }
 
     /// Counts accounts as the ones that they are now; events from `boundary` on are new. Returns the accounts that it folded.

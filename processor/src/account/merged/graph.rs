@@ -5,27 +5,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use processor_core::calendar::Time;
+use processor_core::{calendar::Time, event::Event, lifecycle::journal};
+
+use crate::wire::SEPARATOR;
 
 /// Key of an account.
-pub(super) type Key = Box<str>;
+pub(crate) type Key = Box<str>;
 
 /// Links of one account by place in the order of facts and the journal that they are in: where they lead.
 type Choices = BTreeMap<((Time, String, String), Key), Key>;
 
 /// A link that holds in the journal of its own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Link {
+pub(crate) struct Link {
     /// Time, source and id of its event.
-    pub(super) order: (Time, String, String),
+    pub(crate) order: (Time, String, String),
     /// The account that is another one.
-    pub(super) from: Key,
+    pub(crate) from: Key,
     /// The one that it is.
-    pub(super) to: Key,
+    pub(crate) to: Key,
+}
+
+impl Link {
+    /// The links that hold in the journal of an account, which has this key.
+    pub(crate) fn of_journal(key: &str, mut events: Vec<Event<'_>>) -> Vec<Link> {
+        events.sort_by(|a, b| a.order().cmp(&b.order()));
+        let tenant = key.split(SEPARATOR).next().unwrap_or_default();
+        let account = |name: &str| format!("{tenant}{SEPARATOR}a{SEPARATOR}{name}").into_boxed_str();
+        let link = |((time, source, id), from, to): ((Time, &str, &str), &str, &str)| Link {
+            order: (time, source.to_owned(), id.to_owned()),
+            from: account(from),
+            to: account(to),
+        };
+        journal::links(&events).into_iter().map(link).collect()
+    }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// Links by the account whose event they are.
     links: BTreeMap<Key, Vec<Link>>,
     /// Links by `from`, in the order of facts; the last one holds.
@@ -36,12 +53,12 @@ pub(super) struct Graph {
 
 impl Graph {
     /// The links of an account's own journal.
-    pub(super) fn links(&self, own: &str) -> &[Link] {
+    pub(crate) fn links(&self, own: &str) -> &[Link] {
         self.links.get(own).map_or(&[], Vec::as_slice)
     }
 
     /// Replaces the links of an account's own journal. Returns the accounts that may be other ones now.
-    pub(super) fn set(&mut self, own: &str, links: Vec<Link>) -> BTreeSet<Key> {
+    pub(crate) fn set(&mut self, own: &str, links: Vec<Link>) -> BTreeSet<Key> {
         let before = self.links.remove(own).unwrap_or_default();
         let mut affected = BTreeSet::new();
         for link in before.iter().chain(&links) {
@@ -93,7 +110,7 @@ impl Graph {
     }
 
     /// The account that an account is.
-    pub(super) fn root<'a>(&'a self, key: &'a str) -> &'a str {
+    pub(crate) fn root<'a>(&'a self, key: &'a str) -> &'a str {
         let mut root = key;
         for _ in 0..=self.from.len() {
             match self.next(root) {
