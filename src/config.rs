@@ -85,6 +85,8 @@ pub(crate) struct Numbers {
     week_start: String,
     fiscal_year_start: i64,
     margin: String,
+    /// Currency of all money metrics; empty for none.
+    reporting_currency: String,
     silent_after: String,
     allowed_lateness: String,
     keep: String,
@@ -150,6 +152,7 @@ impl Default for Numbers {
             week_start: "monday".to_owned(),
             fiscal_year_start: 1,
             margin: "1".to_owned(),
+            reporting_currency: String::new(),
             silent_after: "90d".to_owned(),
             allowed_lateness: "1h".to_owned(),
             keep: "400d".to_owned(),
@@ -222,6 +225,7 @@ impl Config {
             margin: margin.with_context(|| {
                 format!("[settings] margin: is {:?}, expected a decimal such as \"0.35\"", numbers.margin)
             })?,
+            reporting_currency: reporting_currency(&numbers.reporting_currency)?,
             silent_after: duration("settings", "silent_after", &numbers.silent_after)?,
             allowed_lateness: duration("settings", "allowed_lateness", &numbers.allowed_lateness)?,
             keep: duration("settings", "keep", &numbers.keep)?,
@@ -329,6 +333,16 @@ fn month(name: &str, number: i64) -> anyhow::Result<i8> {
     month.with_context(|| format!("[settings] {name}: is {number}, expected the number of a month, 1 to 12"))
 }
 
+/// The currency of all money metrics; none for an empty one.
+fn reporting_currency(code: &str) -> anyhow::Result<Option<String>> {
+    let known = code.is_empty() || ingest::currency::is_code(code);
+    anyhow::ensure!(
+        known,
+        "[settings] reporting_currency: is {code:?}, expected three capital letters (ISO 4217) such as \"EUR\", or \"\""
+    );
+    Ok(Some(code.to_owned()).filter(|code| !code.is_empty()))
+}
+
 /// A span of time that a setting names.
 pub(crate) fn time(section: &str, name: &str, text: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(duration(section, name, text)?.unsigned_abs()))
@@ -372,6 +386,16 @@ mod tests {
     }
 
     #[test]
+    fn doors_and_engine_know_the_same_minor_units() {
+        let letters = || 'A'..='Z';
+        for code in
+            letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| String::from_iter([a, b, c]))))
+        {
+            assert_eq!(ingest::currency::places(&code), processor_core::currency::places(&code), "{code}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
             (
@@ -389,6 +413,10 @@ mod tests {
             ("[settings]\nkeep = \"ever\"", "[settings] keep: is \"ever\", expected a duration such as \"90d\""),
             ("[settings]\ndimension_values_max = 0", "[settings] dimension_values_max: is 0, expected at least 1"),
             ("[settings]\nsilent_after = \"soon\"", "[settings] silent_after: is \"soon\", expected a duration"),
+            (
+                "[settings]\nreporting_currency = \"euro\"",
+                "[settings] reporting_currency: is \"euro\", expected three capital letters",
+            ),
             ("[log]\npartitions = 0", "[log] partitions: is 0, expected 1 to 256"),
             ("[ingest]\nlisten = \"8080\"", "[ingest] listen: is \"8080\", expected an address such as 127.0.0.1:8080"),
             ("[ingest]\ntick = \"fast\"", "[ingest] tick: is \"fast\", expected a duration"),

@@ -99,7 +99,7 @@ mod tests {
         check(
             "    measures: {größe: {count: ordr}}\n    value: größe\n",
             expect![[r#"
-                catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, credit, answer, mrr_moved, subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified, lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened, customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell, cost, goal, event or an event type such as usage.recorded
+                catalog.yaml:8:31: there is no fact `ordr`; use order, refund, customer_started, customer_lost, credit, answer, mrr_moved, subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified, lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened, customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell, cost, goal, rate, event or an event type such as usage.recorded
                   × there is no fact `ordr`
                    ╭─[catalog.yaml:8:33]
                  7 │     windows: [1d]
@@ -112,7 +112,7 @@ mod tests {
                         subscription_begun, term_ended, invoice_paid, lead, lead_converted, lead_qualified,
                         lead_decided, lead_response, deal, deal_closed, deal_time, ticket_opened,
                         customer_contact, ticket_answered, ticket_solved, offer_accepted, upsell, cross_sell,
-                        cost, goal, event or an event type such as usage.recorded
+                        cost, goal, rate, event or an event type such as usage.recorded
             "#]],
         );
     }

@@ -8,6 +8,7 @@ mod chart;
 mod form;
 mod grid;
 mod list;
+mod unrated;
 mod usual;
 
 pub(crate) use form::json;
@@ -201,7 +202,8 @@ fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn 
     if rows.is_empty() {
         return Ok(writeln!(out, "no rows")?);
     }
-    let (rows, ranges) = rows.into_iter().unzip();
+    let (rows, ranges): (Vec<Row>, Vec<_>) = rows.into_iter().unzip();
+    let note = unrated::note(&args.ask(metric), &rows, &read.catalog()?, read)?;
     let answer = Answer {
         metric,
         all: all(args, metric, read)?,
@@ -212,7 +214,8 @@ fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn 
         labels: Labels::of(&read.settings()?)?,
         terminal: Terminal::of_stdout(),
     };
-    Ok(out.write_all(answer.text().as_bytes())?)
+    out.write_all(answer.text().as_bytes())?;
+    Ok(out.write_all(note.unwrap_or_default().as_bytes())?)
 }
 
 /// The series of the whole, beside which those of a dimension stand.

@@ -3,7 +3,7 @@
 //! Only the shape of a code is checked, the list of codes is not: it changes every year.
 
 /// Three capital ASCII letters.
-pub(crate) fn is_code(text: &str) -> bool {
+pub fn is_code(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase())
 }
 

@@ -7,6 +7,12 @@ pub(crate) fn events(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<
     made(&generate::Config { seed, events, accounts, days, ..generate::Config::default() })
 }
 
+/// Events of every type of the vocabulary: exchange rates that come late, are corrected and retracted, and amounts in a
+/// currency that never has one.
+pub(crate) fn of_every_type(seed: u64, events: usize, accounts: u64, days: i64) -> Vec<u8> {
+    made(&generate::Config { seed, events, accounts, days, all: true, ..generate::Config::default() })
+}
+
 /// Events from 2019-01-01 on, one in twenty up to `late_days` late.
 pub(crate) fn late_events(seed: u64, events: usize, accounts: u64, days: i64, late_days: i64) -> Vec<u8> {
     let start = 1_546_300_800_000_000;

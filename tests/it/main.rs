@@ -36,6 +36,7 @@ mod network;
 mod oracle;
 mod partitions;
 mod rebuild;
+mod reporting;
 mod sdk;
 mod subscribers;
 mod tables;

@@ -308,6 +308,8 @@ pub struct Measure {
     pub traits: Option<Spanned<String>>,
     /// Of what happened so many days before the window, such as `30d`.
     pub lag: Option<Spanned<String>>,
+    /// Of `count`: `rate` counts the facts whose currency has no rate to the setting `reporting_currency`.
+    pub without: Option<Spanned<String>>,
 }
 
 fn one() -> u32 {

@@ -137,6 +137,9 @@ enum Node {
     Call(Op, Box<[Node]>),
 }
 
+/// Variables that are added (true) or subtracted.
+pub type Sum = Vec<(usize, bool)>;
+
 /// A lowered expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
@@ -218,6 +221,12 @@ impl Expr {
         self.root.divide(slot, num, den);
     }
 
+    /// Takes the sums out of it: each largest part that only adds and subtracts variables of which `is_amount` holds, at
+    /// least two, becomes a variable of its own, numbered from `first` on in the order of `sums`.
+    pub fn take_sums(&mut self, is_amount: &dyn Fn(usize) -> bool, first: usize, sums: &mut Vec<Sum>) {
+        self.root.take_sums(is_amount, first, sums);
+    }
+
     /// Numerator and denominator of a plain ratio: a top-level division of two expressions that
     /// divide nothing themselves.
     pub fn ratio(&self) -> Option<(Expr, Expr)> {
@@ -247,6 +256,35 @@ impl Node {
             Node::Variable(slot) => found.push(*slot),
             Node::Call(_, parts) => parts.iter().for_each(|part| part.slots(found)),
             _ => {}
+        }
+    }
+
+    fn take_sums(&mut self, is_amount: &dyn Fn(usize) -> bool, first: usize, sums: &mut Vec<Sum>) {
+        let mut sum = Sum::new();
+        if self.sum(is_amount, true, &mut sum) {
+            if sum.len() > 1 {
+                let place = sums.iter().position(|known| *known == sum).unwrap_or_else(|| {
+                    sums.push(sum);
+                    sums.len() - 1
+                });
+                *self = Node::Variable(first + place);
+            }
+        } else if let Node::Call(_, parts) = self {
+            parts.iter_mut().for_each(|part| part.take_sums(is_amount, first, sums));
+        }
+    }
+
+    /// Whether it is a sum of amounts, which are noted; some may be noted where it is none.
+    fn sum(&self, is_amount: &dyn Fn(usize) -> bool, plus: bool, found: &mut Sum) -> bool {
+        match self {
+            Node::Variable(slot) if is_amount(*slot) => {
+                found.push((*slot, plus));
+                true
+            }
+            Node::Call(Op::Add, parts) => parts.iter().all(|part| part.sum(is_amount, plus, found)),
+            Node::Call(Op::Sub, parts) => parts[0].sum(is_amount, plus, found) && parts[1].sum(is_amount, !plus, found),
+            Node::Call(Op::Neg, parts) => parts[0].sum(is_amount, !plus, found),
+            _ => false,
         }
     }
 
@@ -543,6 +581,17 @@ mod tests {
         assert!(eval("a +").starts_with("3: the expression ends too early; "), "{}", eval("a +"));
         assert!(eval("a ) b").starts_with("2: `)` is not expected here; "), "{}", eval("a ) b"));
         assert!(eval("\"a").contains("; an expression looks like"), "{}", eval("\"a"));
+    }
+
+    #[test]
+    fn sums_of_amounts_are_taken_out_once() {
+        let mut expr =
+            Expr::lower("a * (sold - (sold - a)) / (sold + sold - -sold) + (sold + sold - -sold)", &mut Fields)
+                .unwrap();
+        let mut sums = Vec::new();
+        expr.take_sums(&|slot| slot == 4, 10, &mut sums);
+        assert_eq!(sums, [[(4, true), (4, true), (4, true)]]);
+        assert_eq!(expr.slots(), [0, 4, 4, 0, 10, 10]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod aggregate;
 pub mod calendar;
 pub mod catalog;
 pub mod codec;
+pub mod currency;
 pub mod engine;
 pub mod event;
 pub mod expr;

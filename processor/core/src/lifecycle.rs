@@ -21,6 +21,7 @@ pub mod customer;
 pub mod deal;
 pub mod fact;
 pub mod feedback;
+pub mod fx;
 pub mod goal;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -229,6 +230,7 @@ lifecycles! {
     sale: sale::Sales,
     cost: cost::Costs,
     goal: goal::Goals,
+    fx: fx::Rates,
 }
 
 const COUNT: usize = {

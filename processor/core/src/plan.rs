@@ -15,7 +15,7 @@ use crate::{
     calendar::{Kind, Time},
     catalog::{Catalog, Error, Goal, Metric as Written, People, Per},
     event::SubjectKind,
-    expr::{Expr, Scope, Type},
+    expr::{self, Expr, Scope, Type},
     lifecycle::{self, FactId, FactType, Sort},
     score::Score,
     settings::Settings,
@@ -185,6 +185,8 @@ pub struct Bundle {
     pub slicing: Slicing,
     /// Of quantiles, minima and maxima: the field whose bucket is one more dimension, after the currency.
     pub bucket: Option<Bucketed>,
+    /// Whether slices of hours stay apart in the rollup; else they are added up to local days.
+    pub hourly: bool,
     /// What is added up.
     pub columns: Vec<Column>,
 }
@@ -216,6 +218,8 @@ pub struct Activity {
 pub enum Read {
     /// Sum of the slices of the window.
     Window,
+    /// The same, of those slices at whose start the currency has no rate to the reporting currency.
+    Unrated,
     /// Sum of all slices before its start.
     Start,
     /// Sum of all slices before its end.
@@ -304,6 +308,13 @@ pub struct Metric {
     pub measures: usize,
     /// Whether the currency is a dimension.
     pub by_currency: bool,
+    /// Whether amounts are converted, so that the only currency is the reporting currency.
+    pub converted: bool,
+    /// For each measure, whether it is an amount of money.
+    pub amounts: Vec<bool>,
+    /// Where amounts are converted: sums of measures that are rounded once, as a whole. The value knows them by variables
+    /// after all others.
+    pub sums: Vec<expr::Sum>,
     /// Of a per-account sum: its columns in [`Plan::totals`].
     pub totals: Vec<usize>,
     /// Of silence: the steps in days.
@@ -318,6 +329,11 @@ impl Metric {
     /// Whether it is of money, so that the currency is a dimension: its value is, or it relates amounts to each other.
     pub fn money(&self) -> bool {
         self.by_currency
+    }
+
+    /// Whether rates to the reporting currency are part of what it means.
+    fn reads_rates(&self, measures: &[Lowered]) -> bool {
+        self.converted || measures.iter().any(|measure| measure.read == Read::Unrated)
     }
 
     /// Its definition, and which rows it has: what changes when it has to be computed again.
@@ -377,8 +393,11 @@ pub struct Plan {
     filter_names: Vec<String>,
     /// Activities; the first is `meaningful`.
     pub activities: Vec<Activity>,
-    /// Whether any metric has windows of an hour; if none has, slices are local days.
+    /// Whether slices are local hours: a metric has windows of an hour, or amounts are converted, each at the rate of its
+    /// hour. Else they are local days.
     pub hourly: bool,
+    /// The bundle of exchange rates, where amounts are converted.
+    pub rates: Option<usize>,
     /// Sums kept for each account and currency: trigger, field, filter.
     pub totals: Vec<Kept>,
     /// Sums kept for each account and local day, and not published.
@@ -520,6 +539,7 @@ impl Builder {
                 filter_names: Vec::new(),
                 activities: Vec::new(),
                 hourly: false,
+                rates: None,
                 totals: Vec::new(),
                 daily: Vec::new(),
                 goals: None,
@@ -558,16 +578,28 @@ impl Builder {
             return Err(mistake);
         }
         let scope = &mut Measures { names: &names };
-        let value = written.value.as_ref().map(|text| lower(text, Type::Number, scope)).transpose()?.map(|mut expr| {
-            means.iter().for_each(|(sum, count)| expr.divide(*sum, *sum, *count));
-            expr
-        });
-        let null_when = written
+        let mut value = written.value.as_ref().map(|text| lower(text, Type::Number, scope)).transpose()?;
+        let mut null_when = written
             .null_when
             .iter()
             .map(|null| Ok((lower(&null.condition, Type::Flag, scope)?, null.reason.clone())))
-            .collect::<Result<_, Error>>()?;
+            .collect::<Result<Vec<_>, Error>>()?;
         check_unit(written, value.as_ref())?;
+        let amounts: Vec<bool> = measures.iter().map(|measure| measure.unit == Type::Money).collect();
+        let unrated = measures.iter().any(|measure| measure.read == Read::Unrated);
+        let by_currency = written.unit.value == "money" || amounts.contains(&true) || unrated;
+        let reporting = self.plan.settings.reporting_currency.is_some();
+        let converted = reporting && by_currency && !unrated && written.per == Per::Tenant;
+        let mut sums = Vec::new();
+        if converted {
+            let is_mean = |slot| means.iter().any(|(mean, _)| *mean == slot);
+            let is_amount = |slot| amounts.get(slot) == Some(&true) && !is_mean(slot);
+            let all = value.iter_mut().chain(null_when.iter_mut().map(|(condition, _)| condition));
+            all.for_each(|expr| expr.take_sums(&is_amount, measures.len() + 2, &mut sums));
+        }
+        if let Some(value) = &mut value {
+            means.iter().for_each(|(sum, count)| value.divide(*sum, *sum, *count));
+        }
         let quantiles = measures.iter().any(|measure| measure.read.may_lack());
         let mut metric = Metric {
             name: written.name.value.clone(),
@@ -585,7 +617,10 @@ impl Builder {
             value,
             null_when,
             measures: measures.len(),
-            by_currency: written.unit.value == "money" || measures.iter().any(|measure| measure.unit == Type::Money),
+            by_currency,
+            converted,
+            amounts,
+            sums,
             totals: Vec::new(),
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
             goal: written.goal.as_ref().map(|goal| goal.value),
@@ -626,6 +661,9 @@ impl Builder {
         }
         if metric.kinds.iter().any(|kind| *kind != Kind::ToDate) {
             read.push_str(&format!(" windows {} {}", settings.time_zone, settings.allowed_lateness));
+        }
+        if let Some(currency) = settings.reporting_currency.as_ref().filter(|_| metric.reads_rates(measures)) {
+            read.push_str(&format!(" reporting_currency {currency}"));
         }
         if metric.maturity > 0 {
             read.push_str(&format!(" maturity {}", metric.maturity));
@@ -835,7 +873,8 @@ impl Builder {
             (bundle.dims.as_slice(), bundle.money, bundle.slicing, bundle.bucket) == (dims, money, slicing, bucket)
         };
         bundles.iter().position(same).unwrap_or_else(|| {
-            bundles.push(Bundle { hash: 0, dims: dims.to_vec(), money, slicing, bucket, columns: Vec::new() });
+            let (dims, columns) = (dims.to_vec(), Vec::new());
+            bundles.push(Bundle { hash: 0, dims, money, slicing, bucket, hourly: false, columns });
             bundles.len() - 1
         })
     }
@@ -849,7 +888,14 @@ impl Builder {
         }
         self.plan.kept.iter().for_each(|definition| generation.push_str(definition));
         self.plan.generation = xxh3_64(generation.as_bytes());
-        self.plan.hourly = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
+        let hours = self.plan.metrics.iter().any(|metric| metric.kinds.contains(&Kind::Hour));
+        let reporting = self.plan.settings.reporting_currency.is_some();
+        self.plan.hourly = hours || reporting;
+        if reporting {
+            let dims: Vec<Dim> = lifecycle::fx::RATE.fields.iter().map(|field| Dim::Of(field.name)).collect();
+            self.plan.rates = Some(self.counted(&dims, &[Trigger::Fact(lifecycle::fx::ID)], false));
+        }
+        self.plan.bundles.iter_mut().for_each(|bundle| bundle.hourly = hours || reporting && bundle.money);
         for index in 0..self.plan.bundles.len() {
             let bundle = &self.plan.bundles[index];
             let names: Vec<String> = bundle
@@ -998,6 +1044,7 @@ fn definition(written: &Written, reads: &str) -> String {
                 &m.lag,
                 &m.min,
                 &m.max,
+                &m.without,
             ];
             (name, parts.map(text))
         })

@@ -20,16 +20,19 @@ use std::{
 
 use crate::{
     calendar::{Kind, Time, Window},
-    plan::{Plan, Read, Reading, Slicing},
+    plan::{Metric, Plan, Read, Reading, Slicing},
     series::Series,
 };
 
 mod buckets;
 mod changes;
+mod exact;
 mod goals;
 mod line;
 mod live;
 mod published;
+mod rates;
+mod reporting;
 mod rows;
 mod table;
 mod values;
@@ -41,9 +44,12 @@ pub use published::{Published, evaluate};
 pub use values::OTHER;
 
 use buckets::Buckets;
+use exact::Sum;
 use goals::Goals;
 use line::Lines;
 use live::Live;
+use rates::Changed;
+use reporting::{Reporting, Span};
 use rows::{Rows, Shown};
 use table::Table;
 use values::Values;
@@ -88,6 +94,8 @@ pub struct Rollup {
     /// By the number of the series.
     tables: Vec<Table>,
     buckets: Buckets,
+    /// Where amounts are converted.
+    reporting: Option<Reporting>,
     lines: Lines,
     live: Live,
     /// For each metric, the place of each kind of window among its own.
@@ -124,6 +132,7 @@ impl Rollup {
             series: Series::default(),
             tables: Vec::new(),
             buckets: Buckets::default(),
+            reporting: Reporting::new(&plan),
             rows: Rows::default(),
             touched: Vec::new(),
             carried: BTreeMap::new(),
@@ -159,6 +168,10 @@ impl Rollup {
 
     /// Whether anything may have been added before to the slice of a series, or to the day that it is part of.
     pub fn knows(&mut self, bundle: usize, values: &[&str], slice: Time) -> bool {
+        // Rates are few, and have no series here.
+        if self.plan.rates == Some(bundle) {
+            return true;
+        }
         let slice = self.kept(bundle, slice);
         let (values, _) = buckets::split(&self.plan, bundle, values);
         let shown = self.values.shown(bundle, values);
@@ -227,6 +240,12 @@ impl Rollup {
         let mut settings = Vec::new();
         for same in changes.chunk_by(|a, b| a.0 == b.0) {
             let (bundle, values) = of.describe(same[0].0);
+            if self.plan.rates == Some(bundle) {
+                let times = same.iter().map(|(_, _, row)| row[0]).sum();
+                let Rollup { reporting, windows, .. } = self;
+                reporting.iter_mut().for_each(|reporting| reporting.add_rate(&values, times, windows));
+                continue;
+            }
             let (values, bucket) = buckets::split(&self.plan, bundle, &values);
             if bucket.is_none() && self.plan.bundles[bundle].bucket.is_some() {
                 continue;
@@ -242,8 +261,10 @@ impl Rollup {
                 let changed = same.iter().filter(|(_, _, row)| row.iter().any(|change| *change != 0));
                 self.values.count(bundle, values, &values_shown, changed.count() as u64);
             }
+            let mut numbers = Vec::with_capacity(2);
             for values in with_pool(&self.plan, bundle, &values_shown) {
                 let series = self.series.number(bundle, values.into_iter());
+                numbers.push(series);
                 for (_, slice, row) in same {
                     let slice = self.kept(bundle, *slice);
                     let sums = shown.entry((series, slice)).or_insert_with(|| vec![0; row.len()].into());
@@ -252,6 +273,11 @@ impl Rollup {
                         self.buckets.note(series, bucket, slice, row);
                     }
                 }
+            }
+            if let ([all, own], Some(currency), Some(reporting)) =
+                (numbers.as_slice(), values_shown.last(), &mut self.reporting)
+            {
+                reporting.join(*all, *own, currency);
             }
         }
         self.buckets.add();
@@ -264,6 +290,40 @@ impl Rollup {
             self.change(series, &own, publish);
         }
         self.set_goals(settings, publish);
+        let Rollup { reporting, windows, .. } = self;
+        let changed = reporting.as_mut().map(|reporting| reporting.settle(windows)).unwrap_or_default();
+        if publish && !changed.is_empty() {
+            self.revalue(&changed);
+        }
+    }
+
+    /// Notes every row that new rates value in another way.
+    fn revalue(&mut self, changed: &[Changed]) {
+        for change in changed {
+            let lines = (0..).zip(&self.lines.list).map(|(line, _)| line);
+            let concerned: Vec<u32> = lines.filter(|line| self.is_valued(*line, change)).collect();
+            concerned.iter().for_each(|line| self.goals.note(*line, change.from));
+            for (kind, _) in self.windows.kinds() {
+                let opens = self.windows.meeting(kind, (change.from, change.to), self.clock);
+                let has =
+                    |line: &&u32| self.places[self.lines.list[**line as usize].metric][usize::from(kind)].is_some();
+                for line in concerned.iter().filter(has) {
+                    self.touched.extend(opens.iter().map(|opens| Key { kind, opens: *opens, line: *line }));
+                }
+            }
+        }
+    }
+
+    /// Whether rates of this currency and lag are part of what a line shows.
+    fn is_valued(&self, line: u32, change: &Changed) -> bool {
+        let (Some(reporting), known) = (&self.reporting, self.line(line)) else { return false };
+        let metric = &self.plan.metrics[known.metric];
+        metric.money()
+            && self.lines.reads(&self.plan, line).iter().any(|(bundle, series)| {
+                let bundle = &self.plan.bundles[*bundle];
+                let has = reporting.has(*series, &change.currency) || known.currency(&self.plan) == &*change.currency;
+                bundle.money && reporting::lag(bundle.slicing) == change.lag && has
+            })
     }
 
     /// Decides which values that are new are kept apart: only what stands somewhere is there, whatever the partitions.
@@ -272,7 +332,7 @@ impl Rollup {
         let stands = |(_, _, row): &(u32, Time, Box<[i128]>)| row.iter().any(|change| *change != 0);
         for same in changes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.iter().any(stands)) {
             let (bundle, values) = of.describe(same[0].0);
-            if self.goals.bundle != Some(bundle) {
+            if self.goals.bundle != Some(bundle) && self.plan.rates != Some(bundle) {
                 unknown.extend(self.values.unknown(bundle, &values));
             }
         }
@@ -298,10 +358,10 @@ impl Rollup {
         }
     }
 
-    /// The slice that is kept: without windows of an hour, hours are added up to days.
+    /// The slice that is kept: where nothing looks closer, hours are added up to days.
     fn kept(&mut self, bundle: usize, slice: Time) -> Time {
         match self.plan.bundles[bundle].slicing {
-            Slicing::Hours if !self.plan.hourly => self.windows.day(slice),
+            Slicing::Hours if !self.plan.bundles[bundle].hourly => self.windows.day(slice),
             _ => slice,
         }
     }
@@ -323,11 +383,13 @@ impl Rollup {
         before: Option<Time>,
         after: Option<Time>,
     ) {
-        let Rollup { lines, windows, live, touched, carried, clock, goals, .. } = self;
+        let Rollup { lines, windows, live, touched, carried, clock, goals, reporting, .. } = self;
         let first = slices[0].0;
+        // What begins in one currency may cancel out in the sum over all.
+        let begins = before != after || reporting.is_some() && before.is_none_or(|before| first <= before);
         for (line, reader) in lines.of(series, bundle) {
             goals.note(line, first);
-            if reader.present && before != after {
+            if reader.present && begins {
                 let from = [before, after].into_iter().flatten().fold(first, Time::min);
                 reader.kinds.iter().for_each(|kind| carry(carried, *kind, line, from));
             }
@@ -395,6 +457,7 @@ impl Rollup {
         self.look_ahead();
         self.open_windows();
         self.age();
+        self.turn();
         self.touch_goals();
         self.touched.extend(self.rows.due(clock));
         self.touched.sort_unstable();
@@ -419,6 +482,25 @@ impl Rollup {
             let has = |line: &&u32| self.places[self.lines.list[**line as usize].metric][usize::from(number)].is_some();
             for line in aging.iter().filter(has) {
                 self.touched.extend(open.iter().map(|window| Key { kind: number, opens: window.opens, line: *line }));
+            }
+        }
+    }
+
+    /// Notes the rows of open windows whose levels are valued at a rate that began to hold since the previous clock.
+    fn turn(&mut self) {
+        let (from, to) = (self.previous, self.clock);
+        if from == Time::MIN || !self.reporting.as_ref().is_some_and(|reporting| reporting.turns(from, to)) {
+            return;
+        }
+        let valued: Vec<bool> =
+            self.plan.metrics.iter().map(|metric| reporting::values_levels(metric, &self.plan)).collect();
+        for (kind, of_kind) in self.windows.kinds() {
+            let open = self.windows.open(of_kind, from, to);
+            for (line, known) in (0..).zip(&self.lines.list) {
+                if valued[known.metric] && self.places[known.metric][usize::from(kind)].is_some() {
+                    self.goals.note(line, from);
+                    self.touched.extend(open.iter().map(|window| Key { kind, opens: window.opens, line }));
+                }
             }
         }
     }
@@ -544,11 +626,11 @@ impl Rollup {
     fn exists(&self, key: Key, window: &Window, numbers: &[Option<i128>]) -> bool {
         let stands = |(reading, number): (&Reading, &Option<i128>)| match reading.read {
             Read::Quantile(_) | Read::Extreme { .. } => number.is_some(),
-            Read::Window | Read::Start | Read::End => *number != Some(0),
+            Read::Window | Read::Unrated | Read::Start | Read::End => *number != Some(0),
         };
         match self.line(key.line).presence {
             None => self.readings(key).1.iter().zip(numbers).any(stands),
-            Some(series) => self.tables.get(series as usize).and_then(Table::first).is_some_and(|at| at < window.end),
+            Some(series) => self.begins(self.line(key.line).metric, series).is_some_and(|at| at < window.end),
         }
     }
 
@@ -560,7 +642,15 @@ impl Rollup {
         (place, &self.plan.metrics[line.metric].views[line.view].readings[place])
     }
 
-    /// The measures of a row.
+    /// From when on a line has rows, by the series that says so.
+    fn begins(&self, metric: usize, series: u32) -> Option<Time> {
+        match &self.reporting {
+            Some(reporting) if self.plan.metrics[metric].converted => reporting.first(series, &self.tables),
+            _ => self.tables.get(series as usize).and_then(Table::first),
+        }
+    }
+
+    /// The measures of a row, then the sums of its metric.
     fn numbers(&self, key: Key, window: &Window, numbers: &mut Vec<Option<i128>>) {
         self.measure(key.line, self.readings(key).0, (window.start, window.end), numbers);
     }
@@ -569,23 +659,68 @@ impl Rollup {
     fn measure(&self, line: u32, place: usize, (start, end): (Time, Time), numbers: &mut Vec<Option<i128>>) {
         numbers.clear();
         let known = self.line(line);
-        let readings = &self.plan.metrics[known.metric].views[known.view].readings[place];
-        for (reading, series) in readings.iter().zip(self.lines.sources(line, place)) {
+        let metric = &self.plan.metrics[known.metric];
+        let readings = &metric.views[known.view].readings[place];
+        let sources = readings.iter().zip(self.lines.sources(line, place).iter().copied());
+        let span = Span { start, end, clock: self.clock };
+        match &self.reporting {
+            Some(reporting) if metric.converted => self.converted(metric, reporting, sources, span, numbers),
+            _ => numbers.extend(sources.map(|(reading, series)| self.number(line, reading, series, span))),
+        }
+    }
+
+    /// The same, of amounts in the reporting currency.
+    fn converted<'a>(
+        &self,
+        metric: &Metric,
+        reporting: &Reporting,
+        sources: impl Iterator<Item = (&'a Reading, u32)>,
+        span: Span,
+        numbers: &mut Vec<Option<i128>>,
+    ) {
+        let mut sums: Vec<Sum> = Vec::with_capacity(metric.measures);
+        for ((reading, series), is_amount) in sources.zip(&metric.amounts) {
+            let bundle = &self.plan.bundles[reading.bundle];
+            if !bundle.money || reading.read.may_lack() {
+                // What has no currency is of all of them.
+                numbers.push(self.plain(reading, series, span));
+                sums.push(Sum::default());
+                continue;
+            }
+            let sum = reporting.read(series, (bundle, reading), *is_amount, span, &self.tables);
+            numbers.push(Some(sum.rounded()));
+            sums.push(sum);
+        }
+        for parts in &metric.sums {
+            let mut total = Sum::default();
+            parts.iter().for_each(|(slot, plus)| total.add_all(&sums[*slot], *plus));
+            numbers.push(Some(total.rounded()));
+        }
+    }
+
+    /// What a line reads of a series.
+    fn number(&self, line: u32, reading: &Reading, series: u32, span: Span) -> Option<i128> {
+        if reading.read != Read::Unrated {
+            return self.plain(reading, series, span);
+        }
+        let rated = self.reporting.as_ref().map(|reporting| reporting.rated_from(self.line(line).currency(&self.plan)));
+        // Without a reporting currency nothing lacks a rate.
+        let end = rated.map_or(span.start, |rated| rated.clamp(span.start, span.end));
+        Some(self.tables.get(series as usize).map_or(0, |table| table.sum(reading.column, span.start, end)))
+    }
+
+    fn plain(&self, reading: &Reading, series: u32, span: Span) -> Option<i128> {
+        match reading.read {
+            Read::Extreme { greatest, standing } => {
+                let from = if standing { Time::MIN } else { span.start };
+                self.buckets.extreme(series, reading.column, (from, span.end), greatest).map(i128::from)
+            }
+            Read::Quantile(percent) => {
+                let (from, to) = (span.start, span.end);
+                self.buckets.quantile(series, reading.column, from, to, percent).map(i128::from)
+            }
             // A series without data has no table.
-            let table = self.tables.get(*series as usize);
-            let sum = |read: &dyn Fn(&Table) -> i128| Some(table.map_or(0, read));
-            numbers.push(match reading.read {
-                Read::Window => sum(&|table| table.sum(reading.column, start, end)),
-                Read::Start => sum(&|table| table.before(reading.column, start)),
-                Read::End => sum(&|table| table.before(reading.column, end)),
-                Read::Extreme { greatest, standing } => {
-                    let from = if standing { Time::MIN } else { start };
-                    self.buckets.extreme(*series, reading.column, (from, end), greatest).map(i128::from)
-                }
-                Read::Quantile(percent) => {
-                    self.buckets.quantile(*series, reading.column, start, end, percent).map(i128::from)
-                }
-            });
+            _ => Some(self.tables.get(series as usize).map_or(0, |table| table.read(reading, (span.start, span.end)))),
         }
     }
 
@@ -652,11 +787,14 @@ fn carry(carried: &mut BTreeMap<(u16, u32), Time>, kind: u16, line: u32, from: T
     carried.entry((kind, line)).and_modify(|first| *first = from.min(*first)).or_insert(from);
 }
 
-/// The series of these values, and where they are money the sum over currencies.
+/// The series of these values, and where they are money the sum over currencies; what has no currency is in that alone.
 fn with_pool<'a>(plan: &Plan, bundle: usize, values: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut all = Vec::with_capacity(2);
-    if let Some((_, group)) = values.split_last().filter(|_| plan.bundles[bundle].money) {
+    if let Some((currency, group)) = values.split_last().filter(|_| plan.bundles[bundle].money) {
         all.push(group.iter().copied().chain([""]).collect());
+        if currency.is_empty() {
+            return all;
+        }
     }
     all.push(values.to_vec());
     all

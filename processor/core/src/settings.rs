@@ -20,6 +20,8 @@ pub struct Settings {
     pub fiscal_year_start: i8,
     /// Contribution margin in customer lifetime value, at least 0.
     pub margin: Rational,
+    /// The currency (ISO 4217) to which money metrics are converted; without one they are kept apart by currency.
+    pub reporting_currency: Option<String>,
     /// An account without an order for this long is lost.
     pub silent_after: Time,
     /// A window is final this long after its end.
@@ -47,6 +49,7 @@ impl Default for Settings {
             week_start: Weekday::Monday,
             fiscal_year_start: 1,
             margin: Rational::integer(1),
+            reporting_currency: None,
             silent_after: 90 * DAY,
             allowed_lateness: HOUR,
             keep: 400 * DAY,

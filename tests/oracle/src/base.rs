@@ -170,9 +170,10 @@ pub fn seen<'a>(
     }
     let revenue = |effect| !matches!(effect, money::Effect::Cancelled | money::Effect::Begun);
     for fact in facts.iter().filter(|f| revenue(f.effect)) {
-        let Some((currency, _)) = converter.rate(fact.currency, fact.time) else { continue };
+        let Some((currency, at)) = converter.since(fact.currency, fact.time) else { continue };
         for (group, _) in &fact.shares {
-            seen.pairs.entry((*group, currency)).or_insert(fact.time);
+            let first = seen.pairs.entry((*group, currency)).or_insert(at);
+            *first = at.min(*first);
         }
     }
     seen
@@ -207,8 +208,9 @@ fn see<'a>(
             seen.maybe.entry(group).or_insert(event.time);
         }
     }
-    if let Some((currency, _)) = event.text("currency").and_then(|currency| converter.rate(currency, event.time)) {
-        seen.currencies.entry(currency).or_insert(event.time);
+    if let Some((currency, at)) = event.text("currency").and_then(|currency| converter.since(currency, event.time)) {
+        let first = seen.currencies.entry(currency).or_insert(at);
+        *first = at.min(*first);
     }
 }
 

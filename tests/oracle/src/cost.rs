@@ -123,15 +123,16 @@ pub fn seen<'a>(
     let mut seen: BTreeMap<&str, (Micros, Option<Micros>)> = BTreeMap::new();
     for event in events {
         let Some(currency) = event.text("currency").filter(|currency| !currency.is_empty()) else { continue };
-        if let Some((shown, _)) = converter.rate(currency, event.time) {
-            seen.entry(shown).or_insert((event.time, None));
+        if let Some((shown, at)) = converter.since(currency, event.time) {
+            let entry = seen.entry(shown).or_insert((at, None));
+            entry.0 = entry.0.min(at);
         }
     }
     for share in shares {
-        if let Some((shown, _)) = converter.rate(share.currency, share.day) {
-            let entry = seen.entry(shown).or_insert((share.day, None));
-            entry.0 = entry.0.min(share.day);
-            entry.1 = entry.1.or(Some(share.day));
+        if let Some((shown, at)) = converter.since(share.currency, share.day) {
+            let entry = seen.entry(shown).or_insert((at, None));
+            entry.0 = entry.0.min(at);
+            entry.1 = Some(entry.1.map_or(at, |first| first.min(at)));
         }
     }
     seen

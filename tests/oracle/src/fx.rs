@@ -35,6 +35,28 @@ impl Converter {
         Self { to, zone, rates }
     }
 
+    /// What leaves every currency as it is.
+    pub fn native(&self) -> Self {
+        Self { to: None, zone: self.zone.clone(), rates: HashMap::new() }
+    }
+
+    /// Whether all is converted to one currency.
+    pub fn converts(&self) -> bool {
+        self.to.is_some()
+    }
+
+    /// The currency in which what is there since an instant is shown, and from when on. `None` without any rate.
+    pub fn since<'c>(&'c self, currency: &'c str, at: Micros) -> Option<(&'c str, Micros)> {
+        let Some(to) = self.to.as_deref().filter(|to| !currency.is_empty() && *to != currency) else {
+            return Some((currency, at));
+        };
+        // From the first hour that begins with a rate.
+        let first = self.rates.get(currency)?.keys().next()?;
+        let begun = local::hour(*first, &self.zone);
+        let hour = if begun == *first { begun } else { local::hour(begun + 3_600_000_000, &self.zone) };
+        Some((to, at.max(hour)))
+    }
+
     /// The currency in which an amount is shown, and its rate if it is another one. `None` for an amount without a rate.
     pub fn rate<'c>(&'c self, currency: &'c str, at: Micros) -> Option<(&'c str, Option<Rate>)> {
         let Some(to) = self.to.as_deref().filter(|to| !currency.is_empty() && *to != currency) else {

@@ -190,7 +190,10 @@ impl Maker<'_> {
     fn currency(&mut self, account: &str) -> &'static str {
         let home =
             ["EUR", "EUR", "USD", "EUR", "JPY"][account.len() * account.bytes().map(usize::from).sum::<usize>() % 5];
-        if self.random.chance(8) { self.random.word(&["EUR", "USD", "JPY"]) } else { home }
+        // Nobody ever says what a pound is worth.
+        let others: &[&'static str] =
+            if self.config.all { &["EUR", "USD", "JPY", "GBP"] } else { &["EUR", "USD", "JPY"] };
+        if self.random.chance(8) { self.random.word(others) } else { home }
     }
 
     fn order_data(&mut self, account: &str) -> (Value, (String, i64, &'static str)) {

@@ -251,7 +251,7 @@ impl<'k> Goals<'k> {
                 let before = steps.partition_point(|step| step.0 < at);
                 Some((before.checked_sub(1).map_or(0, |last| i128::from(steps[last].1)), 1))
             }
-            _ => Some((account::value_at(account, goal.currency.unwrap_or_default(), at, &self.known.converter), 1)),
+            _ => Some((account::value_at(account, goal.currency.unwrap_or_default(), at, &self.known.native), 1)),
         }
     }
 

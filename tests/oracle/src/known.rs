@@ -8,6 +8,7 @@ use crate::health::{self, Change};
 use crate::history::Account;
 use crate::level::{Levels, Span};
 use crate::mark::{self, Mark, SECOND};
+use crate::money::Effect;
 use crate::read::Event;
 use crate::retention::{self, Payer};
 use crate::row::{ALL, Answer, Group, NO_DENOMINATOR, Row};
@@ -38,6 +39,8 @@ pub struct Known<'a> {
     pub scores: Vec<(&'a Account<'a>, Vec<Change>)>,
     /// The rates.
     pub converter: Converter,
+    /// What accounts show, stays in the currency of each amount.
+    pub native: Converter,
     /// The values of dimensions that are kept apart.
     pub kept: &'a Kept,
     /// The events in effect, in the order of facts.
@@ -81,6 +84,7 @@ impl<'a> Known<'a> {
             costs: cost::shares(events, settings),
             payers: retention::payers(accounts),
             scores,
+            native: Converter::of(events, settings).native(),
             converter: Converter::of(events, settings),
             kept,
             events: events.to_vec(),
@@ -130,6 +134,40 @@ impl<'a> Known<'a> {
         mark::rows(table, window, rows);
         retention::rows(&self.payers, window, clock, &over.since, self.kept, &self.converter, rows);
         self.levels.levels(window, clock, seen, &self.converter, rows);
+        self.unrated_rows(window, rows);
+    }
+
+    /// `amounts_without_rate`, by the currency that lacks it.
+    fn unrated_rows(&'a self, window: Window, rows: &mut Vec<Row>) {
+        if !self.converter.converts() {
+            return;
+        }
+        let lacks = |currency, at| self.converter.rate(currency, at).is_none();
+        let mut counts: BTreeMap<&str, i128> = BTreeMap::new();
+        let mut count = |currency, at, num: i128| {
+            if window.holds(at) && lacks(currency, at) {
+                *counts.entry(currency).or_default() += num;
+            }
+        };
+        for fact in &self.facts {
+            count(fact.currency, fact.time, i128::from(!matches!(fact.effect, Effect::Cancelled | Effect::Begun)));
+        }
+        for mark in &self.marks {
+            match mark.metric {
+                "new_mrr" | "expansion_mrr" | "reactivation_mrr" | "contraction_mrr" | "churn_mrr" => {
+                    count(mark.currency, mark.time, 1);
+                }
+                deal::CLOSED => count(mark.currency, mark.time, mark.num),
+                _ => {}
+            }
+        }
+        self.costs.iter().for_each(|share| count(share.currency, share.day, 1));
+        for (currency, count) in counts {
+            let answer = Answer::Whole(count);
+            rows.push(
+                Row::aggregate("amounts_without_rate", window, ALL, Some(currency), answer).optional_if(count == 0),
+            );
+        }
     }
 
     fn base_rows(
@@ -154,7 +192,7 @@ impl<'a> Known<'a> {
         for (_, group, currency) in closed {
             let mut part = |metric| table.remove(&(metric, group, currency)).unwrap_or_default();
             let (closed, won, elapsed) = (part(deal::CLOSED), part(deal::WON), part(deal::DAYS));
-            let open = self.levels.at(deal::OPEN, group, currency, base::end_of(window, clock));
+            let open = self.levels.count(deal::OPEN, group, currency, (window, clock), &self.converter);
             let answer = velocity(open, &closed, won.num.total(), elapsed.num.total());
             let fill = answer.is_fill();
             rows.push(Row::aggregate("sales_velocity", window, group, Some(currency), answer).optional_if(fill));

@@ -92,9 +92,22 @@ impl<'a> Levels<'a> {
         levels
     }
 
-    /// The level of a series at an instant; in a reporting currency what stands is converted at the rate of `instant`.
-    pub fn at(&self, metric: &'static str, group: Group<'a>, currency: &'a str, instant: Micros) -> i128 {
-        self.steps.get(&(metric, group, currency)).map_or(0, |steps| level_at(steps, instant))
+    /// A level that is no money, over the series that are shown in a currency, at the end of a window.
+    pub fn count(
+        &self,
+        metric: &'static str,
+        group: Group<'a>,
+        shown: &str,
+        (window, clock): (Window, Micros),
+        converter: &'a Converter,
+    ) -> i128 {
+        let end = end_of(window, clock);
+        let of = |(name, steps): (&Name<'a>, &Vec<(Micros, i128)>)| {
+            let own = (name.0, name.1) == (metric, group)
+                && converter.rate(name.2, rated_at(end, clock)).is_some_and(|(currency, _)| currency == shown);
+            own.then(|| level_at(steps, end))
+        };
+        self.steps.iter().filter_map(of).sum()
     }
 
     /// The rows of all windows.
@@ -140,8 +153,7 @@ impl<'a> Levels<'a> {
             if steps.first().is_none_or(|first| first.0 >= window.end) {
                 continue;
             }
-            let rated_at = if end == NOW { clock } else { end - 1 };
-            let Some((currency, rate)) = converter.rate(currency, rated_at) else { continue };
+            let Some((currency, rate)) = converter.rate(currency, rated_at(end, clock)) else { continue };
             sums.entry((metric, group, currency)).or_default().add(level_at(steps, end), rate);
         }
         for (metric, by_trait) in COUNTED {
@@ -156,6 +168,11 @@ impl<'a> Levels<'a> {
             rows.push(Row::aggregate(metric, window, group, currency, Answer::Whole(money.total())));
         }
     }
+}
+
+/// When a level is valued: in the last hour of the window, or at the clock.
+fn rated_at(end: Micros, clock: Micros) -> Micros {
+    if end == NOW { clock } else { end - 1 }
 }
 
 fn level_at(steps: &[(Micros, i128)], instant: Micros) -> i128 {

@@ -4,10 +4,10 @@
 //! June adds to May from June on). A metric over marks is a sum of `num`, the ratio of the sums of `num` and `den`, or the
 //! mean and the quantiles of elapsed times.
 
-use crate::Micros;
 use crate::calendar::Window;
 use crate::fx::{Converter, Money};
 use crate::row::{Answer, Group, Row};
+use crate::{Micros, deal};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -89,16 +89,14 @@ pub fn sum<'a>(marks: &[Mark<'a>], window: Window, seen_at: Micros, converter: &
 }
 
 fn add<'a>(mark: &Mark<'a>, converter: &'a Converter, table: &mut Table<'a>) {
-    let rated_at = match mark.metric {
-        // Start and end amounts of one rate are converted alike: FX is never a movement.
-        "renewal_rate_dollar" => mark.time,
-        _ => mark.at.max(mark.time),
-    };
-    let Some((currency, rate)) = converter.rate(mark.currency, rated_at) else { return };
+    // What is withdrawn takes back what it had added.
+    let Some((currency, rate)) = converter.rate(mark.currency, mark.time) else { return };
+    // Of a deal in some currency not all is money.
+    let is_amount = ![deal::CLOSED, deal::DAYS].contains(&mark.metric);
     let timed = matches!(shape(mark.metric), Shape::Elapsed(Some(_)));
     for group in mark.groups.iter() {
         let tally = table.entry((mark.metric, *group, currency)).or_default();
-        tally.num.add(mark.num, rate);
+        tally.num.add(mark.num, rate.filter(|_| is_amount));
         if mark.metric == "renewal_rate_dollar" {
             tally.den.add(mark.den, rate);
         } else {

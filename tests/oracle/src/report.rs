@@ -7,7 +7,7 @@ use crate::row::{ALL, Answer, Row};
 use crate::settings::Counted;
 use crate::values::Kept;
 use crate::{
-    Error, Micros, Settings, account, base, cost, filtered, goal, health, history, lead, merge, renewal, repair,
+    Error, Micros, Settings, account, base, cost, filtered, goal, health, history, lead, local, merge, renewal, repair,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -65,7 +65,9 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     let log = &merge::merged(log, settings, clock);
     let distinct = repair::distinct(log, settings, clock);
     let costs = cost::shares(&repair::effective(&distinct), settings);
-    let dated = distinct.iter().map(|event| event.time).chain(costs.first().map(|share| share.day));
+    // A cost may be of an earlier day than its event, and a term may have ended before it.
+    let terms = distinct.iter().filter_map(|event| local::instant(event.text("term_end")?, &settings.zone));
+    let dated = distinct.iter().map(|event| event.time).chain(costs.first().map(|share| share.day)).chain(terms);
     let Some(from) = dated.min() else { return Ok(truth) };
     for kind in Kind::BOUNDED.into_iter().chain(settings.hours.then_some(Kind::Hour)) {
         truth.windows.push((kind, calendar::windows(kind, settings, from, clock)?));
@@ -118,9 +120,9 @@ fn rows_at(
 
     let days = &days[..days.partition_point(|day| day.opens <= instant)];
     for account in accounts.iter().filter(|account| !account.guest) {
-        account::values(account, &known.converter, &mut rows);
+        account::values(account, &known.native, &mut rows);
         account::silences(account, days, instant, &mut rows);
-        account::movements(account, days, &known.converter, &mut rows);
+        account::movements(account, days, &known.native, &mut rows);
     }
     for (account, changes) in &known.scores {
         health::rows(account, changes, days, &mut rows);

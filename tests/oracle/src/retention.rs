@@ -119,7 +119,7 @@ pub fn since<'a>(payers: &[Payer<'a>], kept: &Kept, converter: &'a Converter) ->
             let begun = (key.0, trait_groups(payer.account.traits_before(*key)));
             for (at, groups) in std::iter::once(begun).chain(moved) {
                 for currency in totals.keys() {
-                    let Some((shown, _)) = converter.rate(currency, at) else { continue };
+                    let Some((shown, at)) = converter.since(currency, at) else { continue };
                     for group in groups {
                         let first = since.entry((kept.shown(group), shown)).or_insert(at);
                         *first = at.min(*first);

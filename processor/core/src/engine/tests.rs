@@ -61,6 +61,10 @@ impl Sums {
 
 /// The built-in catalog, what is kept by account and day, and measures of accounts with filters.
 fn plan() -> Arc<Plan> {
+    plan_with(&Settings::default())
+}
+
+fn plan_with(settings: &Settings) -> Arc<Plan> {
     const KEPT: &str = "
   - name: kept
     title: Usage of a day
@@ -188,7 +192,8 @@ fn plan() -> Arc<Plan> {
       before: {sum: cost, of: amount, lag: 7d}
       up: {count: upsell}
       cross: {count: cross_sell}
-    value: spent + before * (up + cross)
+      rates: {count: rate, where: 'base == \"EUR\"'}
+    value: spent + before * (up + cross + rates)
 
   - name: deal_stages
     title: Deals by stage
@@ -262,7 +267,7 @@ fn plan() -> Arc<Plan> {
     value: banded + upsold + cross_sold + writing + answering + moving + customers + not_tests + started + lost + lost_of_start + churned + engaged + big + refunded + begun + gone + cancelled + touched + dealing + accepting
 ";
     let catalog = Catalog::parse(&format!("{BUILT_IN}{KEPT}")).unwrap();
-    Arc::new(Plan::lower(&catalog, &Settings::default()).unwrap())
+    Arc::new(Plan::lower(&catalog, settings).unwrap())
 }
 
 #[test]
@@ -491,6 +496,10 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         let fields = [(1, bucket), (2, text(format!("#{amount}"))), (3, "USD"), (4, "web"), (6, from), (7, to)];
         Said { kind: "cost.recorded", data: Fields::of(&fields), ..Said::default() }
     });
+    let rate = (1_u8..9, 0_i32..500, any::<bool>()).prop_map(|(tenths, day, has)| {
+        let fields = [(1, "EUR"), (2, "USD"), (3, text(format!("1.{tenths}"))), (4, if has { date(day) } else { "" })];
+        Said { kind: "fx.rate_set", data: Fields::of(&fields), ..Said::default() }
+    });
     prop_oneof![
         1 => answer,
         4 => subscription,
@@ -500,6 +509,7 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         2 => ticket(),
         1 => offer,
         1 => cost,
+        1 => rate,
     ]
 }
 
@@ -616,8 +626,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn arrival_and_ticks_do_not_matter(events in events(), seed in any::<u64>(), ticks in proptest::collection::vec(0_i64..600, 0..30)) {
+    fn arrival_and_ticks_do_not_matter(events in events(), seed in any::<u64>(), euros in any::<bool>(), ticks in proptest::collection::vec(0_i64..600, 0..30)) {
         let end = 600 * DAY;
+        let plan = plan_with(&Settings { reporting_currency: euros.then(|| "EUR".to_owned()), ..Settings::default() });
         let mut sorted = events.clone();
         sorted.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut shuffled = events;
@@ -628,8 +639,8 @@ proptest! {
         }
         let mut ticks: Vec<Time> = ticks.into_iter().map(|day| day * DAY).collect();
         ticks.sort_unstable();
-        let (in_order, one, values, _) = run(&sorted, &[], end);
-        let (in_disorder, other, published, _) = run(&shuffled, &ticks, end);
+        let (in_order, one, values, _) = run_with(&plan, &sorted, &[], end);
+        let (in_disorder, other, published, _) = run_with(&plan, &shuffled, &ticks, end);
         prop_assert_eq!(in_order.0, in_disorder.0);
         prop_assert_eq!(one, other);
         prop_assert_eq!(standing(&values, &published), standing(&published, &values));

@@ -32,7 +32,7 @@ pub(super) struct Lowered {
 
 /// The kinds of measure, each with the keys that it takes.
 const KINDS: [(&str, &[&str]); 9] = [
-    ("count", &["where", "traits", "lag"]),
+    ("count", &["where", "traits", "lag", "without"]),
     ("sum", &["of", "where", "lag"]),
     ("mean", &["of", "where", "lag"]),
     ("quantile", &["of", "at", "where"]),
@@ -44,7 +44,7 @@ const KINDS: [(&str, &[&str]); 9] = [
 ];
 
 /// The keys beside the kind and `where`, which all take, with where they belong.
-fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 6] {
+fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<String>>); 7] {
     [
         ("of", "`sum`, `mean`, `quantile`, `level`, `min` and `max`", measure.of.as_ref()),
         ("at", "`level`, `quantile` and `distinct`", measure.at.as_ref()),
@@ -52,6 +52,7 @@ fn keys(measure: &Measure) -> [(&'static str, &'static str, Option<&Spanned<Stri
         ("then", "`cohort`", measure.then.as_ref()),
         ("traits", "`count: customer_lost`", measure.traits.as_ref()),
         ("lag", "`count`, `sum` and `mean`", measure.lag.as_ref()),
+        ("without", "`count`", measure.without.as_ref()),
     ]
 }
 
@@ -74,7 +75,13 @@ impl Builder {
                     expect_word(traits, &["start"])?;
                     one(Column::Lost { what: Loss::ByStart, filter: self.of_accounts(measure)? }, Read::Window, true)
                 }
-                None => Ok(vec![self.fact(measure, of, false)?]),
+                None => {
+                    let fact = self.fact(measure, of, false)?;
+                    Ok(vec![match &measure.without {
+                        Some(without) => unrated(without, fact)?,
+                        None => fact,
+                    }])
+                }
             },
             "sum" => Ok(vec![self.fact(measure, of, true)?]),
             "mean" => Ok(vec![self.fact(measure, of, true)?, self.fact(measure, of, false)?]),
@@ -191,6 +198,7 @@ impl Builder {
         let Field::Of(bucket) = field else {
             return Err(Error::at(of, "a quantile is over a field of a fact, not of an event alone"));
         };
+        self.convertible(of, unit)?;
         let percent = measure.at.as_ref().map_or(Ok(50), percent)?;
         let filter = self.filter(&trigger, measure)?;
         Ok(Lowered {
@@ -211,6 +219,7 @@ impl Builder {
         let (Field::Of(field), unit) = self.summed(&trigger, of)? else {
             return Err(Error::at(of, "a min or max is over a field of a fact, not of an event alone"));
         };
+        self.convertible(of, unit)?;
         let filter = self.filter(&trigger, measure)?;
         Ok(Lowered {
             column: Column::Fact { trigger, amount: None, filter },
@@ -220,6 +229,16 @@ impl Builder {
             lag: 0,
             unit,
         })
+    }
+
+    /// That no amounts of several currencies are set in order.
+    fn convertible(&self, of: &Spanned<String>, unit: Type) -> Result<(), Error> {
+        if unit == Type::Money && self.plan.settings.reporting_currency.is_some() {
+            let message = "a quantile, minimum or maximum of money is not converted to the setting `reporting_currency`; \
+                           measure a sum or a mean";
+            return Err(Error::at(of, message));
+        }
+        Ok(())
     }
 
     /// The filter of a measure of these facts or events.
@@ -301,6 +320,17 @@ fn kind<'m>(name: &str, measure: &'m Measure, metric: &Metric) -> Result<(&'stat
         }
     }
     Ok((kind, of))
+}
+
+/// A count of those facts whose amounts cannot be converted.
+fn unrated(without: &Spanned<String>, fact: Lowered) -> Result<Lowered, Error> {
+    expect_word(without, &["rate"])?;
+    let money = matches!(&fact.column, Column::Fact { trigger, .. } if trigger.money());
+    if !money || fact.lag > 0 {
+        let message = "`without: rate` counts facts with a currency, such as order; it goes with no `lag`";
+        return Err(Error::at(without, message));
+    }
+    Ok(Lowered { read: Read::Unrated, ..fact })
 }
 
 /// Which accounts a measure of active ones counts.

@@ -182,10 +182,17 @@ impl Lines {
         stored: bool,
     ) -> Vec<u32> {
         let pooled = plan.bundles[bundle].money && values.last().is_some_and(|currency| currency.is_empty());
+        // Where all currencies are converted, the sum over them stands for the one that is left.
+        let mut reported = values.to_vec();
+        if let (true, Some(last), Some(to)) = (pooled, reported.last_mut(), &plan.settings.reporting_currency) {
+            *last = to;
+        }
         let wanted: Vec<(usize, usize, &[&str])> = self.readers[bundle]
             .iter()
             .filter_map(|reader| {
-                let group = match (plan.metrics[reader.metric].money(), plan.bundles[bundle].money) {
+                let metric = &plan.metrics[reader.metric];
+                let group = match (metric.money(), plan.bundles[bundle].money) {
+                    (true, true) if metric.converted => pooled.then_some(reported.as_slice())?,
                     (true, true) if !pooled => values,
                     (false, false) => values,
                     (false, true) if pooled => &values[..values.len() - 1],
@@ -275,10 +282,10 @@ fn key(metric: usize, view: usize, group: &[&str]) -> Vec<u8> {
     key
 }
 
-/// The series of a bundle that a line reads; what is no money reads the sum over currencies.
+/// The series of a bundle that a line reads; what is no money, or is converted, reads the sum over currencies.
 fn source(plan: &Plan, series: &mut Series, metric: &Metric, bundle: usize, group: &[&str]) -> u32 {
     let values = group[..group.len() - usize::from(metric.money())].iter().copied();
-    match (metric.money(), plan.bundles[bundle].money) {
+    match (metric.money() && !metric.converted, plan.bundles[bundle].money) {
         (true, true) => series.number(bundle, group.iter().copied()),
         (false, true) => series.number(bundle, values.chain([""])),
         (_, false) => series.number(bundle, values),

@@ -65,9 +65,11 @@ pub(super) fn encode(
     out.extend_from_slice(reason.as_bytes());
 }
 
-/// Measures of a row, then the margin, then the instant as of which it is.
+/// Measures of a row, then the margin, then the instant as of which it is, then the sums of [`Metric::sums`].
 struct Numbers<'a> {
+    /// Measures, then sums.
     numbers: &'a [Option<i128>],
+    measures: usize,
     margin: Rational,
     /// The end of the window, or the clock while it is open.
     now: Time,
@@ -75,17 +77,19 @@ struct Numbers<'a> {
 
 impl Values for Numbers<'_> {
     fn get(&self, slot: usize) -> Value<'_> {
-        match self.numbers.get(slot) {
-            None if slot == self.numbers.len() => Value::Number(self.margin),
-            None => Value::Number(Rational::integer(self.now.into())),
-            Some(number) => number.map_or(Value::Null, |number| Value::Number(Rational::integer(number))),
-        }
+        let number = match slot.checked_sub(self.measures) {
+            None => self.numbers[slot],
+            Some(0) => return Value::Number(self.margin),
+            Some(1) => Some(self.now.into()),
+            Some(_) => self.numbers[slot - 2],
+        };
+        number.map_or(Value::Null, |number| Value::Number(Rational::integer(number)))
     }
 }
 
 /// The exact value of a metric for these measures, as of `now`.
 pub(super) fn value(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now: Time) -> Option<Rational> {
-    let values = Numbers { numbers, margin: plan.settings.margin, now };
+    let values = Numbers { numbers, measures: metric.measures, margin: plan.settings.margin, now };
     match metric.value.as_ref()?.eval(&values) {
         Value::Number(number) => Some(number),
         _ => None,
@@ -94,10 +98,10 @@ pub(super) fn value(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now:
 
 /// Value, ratio and reason of a metric for these measures; `final` and `corrected` are the caller's.
 ///
-/// A number is missing where it is a quantile, minimum or maximum of nothing. `now` is the end of the window, or the clock while
-/// it is open.
+/// `numbers` are those of the measures, then those of [`Metric::sums`]. A number is missing where it is a quantile, minimum
+/// or maximum of nothing. `now` is the end of the window, or the clock while it is open.
 pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now: Time) -> Published {
-    let values = Numbers { numbers, margin: plan.settings.margin, now };
+    let values = Numbers { numbers, measures: metric.measures, margin: plan.settings.margin, now };
     let number = |expr: &Expr| match expr.eval(&values) {
         Value::Number(number) => Some(number),
         _ => None,

@@ -4,7 +4,10 @@
 //! is a difference of two look-ups. Changes of the latest slices touch few rows of sums; changes of
 //! old ones touch all rows after the first, once for all changes of an instant.
 
-use crate::calendar::Time;
+use crate::{
+    calendar::Time,
+    plan::{Read, Reading},
+};
 
 /// The slices of one series.
 #[derive(Debug, Default)]
@@ -54,6 +57,15 @@ impl Table {
     /// Sum of `[from, to)`.
     pub(super) fn sum(&self, column: usize, from: Time, to: Time) -> i128 {
         self.before(column, to) - self.before(column, from)
+    }
+
+    /// What a row of `[start, end)` reads, of a plain sum.
+    pub(super) fn read(&self, reading: &Reading, (start, end): (Time, Time)) -> i128 {
+        match reading.read {
+            Read::Start => self.before(reading.column, start),
+            Read::End => self.before(reading.column, end),
+            _ => self.sum(reading.column, start, end),
+        }
     }
 
     /// The first slice in which anything stands.

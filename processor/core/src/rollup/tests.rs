@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod goals;
+mod reporting;
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
 const REFUND: FactId = lifecycle::id(&order::REFUND);
@@ -47,7 +48,11 @@ impl Scene {
     }
 
     fn of(catalog: &str) -> Scene {
-        let plan = Arc::new(Plan::lower(&Catalog::parse(catalog).unwrap(), &Settings::default()).unwrap());
+        Scene::with(catalog, &Settings::default())
+    }
+
+    fn with(catalog: &str, settings: &Settings) -> Scene {
+        let plan = Arc::new(Plan::lower(&Catalog::parse(catalog).unwrap(), settings).unwrap());
         Scene {
             rollup: Rollup::new(plan.clone(), Time::MIN),
             changes: Changes::default(),

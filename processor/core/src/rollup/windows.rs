@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    calendar::{Calendar, Kind, Time, Window},
+    calendar::{Calendar, Day, Kind, Time, Window},
     catalog::Per,
     map::Map,
     plan::Plan,
@@ -61,6 +61,30 @@ impl Windows {
     /// Start of the local day that holds `time`.
     pub(super) fn day(&mut self, time: Time) -> Time {
         self.calendar.window(Kind::Day, time).start
+    }
+
+    /// Start of the first slice that begins at or after `time`.
+    pub(super) fn slice_from(&mut self, time: Time) -> Time {
+        let hour = self.calendar.window(Kind::Hour, time);
+        if hour.start == time { time } else { hour.end }
+    }
+
+    /// Start of the local day that lies `days` after the first one that begins at or after `time`.
+    pub(super) fn lagged(&mut self, time: Time, days: u16) -> Time {
+        let day = self.calendar.day(time);
+        let first = if self.calendar.midnight(day) == time { day } else { day + 1 };
+        self.calendar.midnight(first + Day::from(days)).max(time)
+    }
+
+    /// The windows of a kind that hold any of `[from, to)` and exist at `clock`, by when they open.
+    pub(super) fn meeting(&mut self, kind: u16, (from, to): (Time, Time), clock: Time) -> Vec<Time> {
+        let mut window = self.opening(kind, from);
+        let mut opens = Vec::new();
+        while window.opens <= clock && window.start < to {
+            opens.push(window.opens);
+            window = self.calendar.next(&window);
+        }
+        opens
     }
 
     /// The window of a kind that exists from `opens` on.

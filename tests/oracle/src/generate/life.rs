@@ -39,6 +39,9 @@ impl Maker<'_> {
                 data[name] = json!(self.amount());
             }
         }
+        if data.get("rate").is_some() {
+            data["rate"] = json!(f64::from(u32::try_from(90 + self.random.signed(30)).unwrap_or(100)) / 100.0);
+        }
         if data.get("discount").is_some() {
             data["discount"] = json!(0);
         }

@@ -3,7 +3,7 @@
 use super::movement::Totals;
 use crate::{
     account::{Decoder, Writer},
-    aggregate::retention::{self, Moved},
+    aggregate::retention::{self, Basket, Moved},
     calendar::Time,
     lifecycle::Out,
 };
@@ -27,6 +27,8 @@ impl History {
     /// Notes that the totals change at `at`, and adds what that means for retention.
     pub(super) fn step(&mut self, at: Time, before: &Totals, after: &Totals, out: &mut Out<'_, '_>) {
         let horizon = out.context.horizon(at);
+        // Amounts that are converted are compared over all currencies together.
+        let together = out.context.plan.settings.reporting_currency.is_some();
         for currency in before.keys().chain(after.keys().filter(|currency| !before.contains_key(*currency))) {
             let of = |totals: &Totals| totals.get(currency).copied().unwrap_or(0);
             let moved = Moved { at, from: of(before), to: of(after) };
@@ -34,10 +36,44 @@ impl History {
                 let course = self.course(currency);
                 course.set(at, moved.to);
                 course.prune(horizon);
-                course.retain(moved, out);
+                if !together {
+                    course.retain(moved, out);
+                }
             }
         }
+        if together {
+            self.retain(at, before, after, out);
+        }
         self.list.retain(|course| course.steps.iter().any(|(_, total)| *total != 0));
+    }
+
+    /// Adds what a change means for retention, over all currencies.
+    fn retain(&self, at: Time, before: &Totals, after: &Totals, out: &mut Out<'_, '_>) {
+        let groups = out.context.groups;
+        for (what, kind, group) in &groups.retention {
+            let basket = |begins: Time, ends: &Totals| {
+                let mut basket = Basket::default();
+                for course in &self.list {
+                    let end = ends.get(&course.currency).copied().unwrap_or(0);
+                    basket.put(&course.currency, course.before(begins), end);
+                }
+                basket.adds(*what).map(|(text, adds)| (text.into_owned(), adds))
+            };
+            let of_window = |begins: Time| {
+                let (was, is) = (basket(begins, before), basket(begins, after));
+                (was != is).then(|| (out.traits.before(begins), was, is))
+            };
+            let mut changes = Vec::new();
+            retention::windows(out.context.calendar, *kind, at, of_window, |(profile, was, is), slice, sign| {
+                let both = [(was, -sign), (is, sign)].into_iter();
+                let adds = both.filter_map(|(adds, sign)| adds.clone().map(|(text, adds)| (text, sign * adds)));
+                changes.extend(adds.map(|(text, adds)| (text, (*profile, slice, adds))));
+            });
+            for (text, change) in changes {
+                let (_, currency) = out.context.currency(&text);
+                out.context.of_accounts(*group, currency, &[change]);
+            }
+        }
     }
 
     fn course(&mut self, currency: &str) -> &mut Course {

@@ -55,7 +55,9 @@ impl Rollup {
         };
         let own = self.last_window(terms);
         if of.sort == Sort::Sum {
-            let value = self.value(of, own.start, day.end.min(own.end)).unwrap_or(Rational::ZERO);
+            // Before its window nothing counts yet.
+            let so_far = day.end.clamp(own.start, own.end);
+            let value = self.value(of, own.start, so_far).unwrap_or(Rational::ZERO);
             let progress = value.div(terms.target).ok_or(NO_DENOMINATOR);
             return Shares { value: Some(value), progress, expected: self.passed(terms, day) };
         }

@@ -84,6 +84,23 @@ fn a_goal_on_a_count_goes_by_its_window_and_each_midnight_expects_more() {
 }
 
 #[test]
+fn before_its_window_begins_nothing_counts_for_a_goal() {
+    let mut scene = Scene::of(CATALOG);
+    let next_week = [("window", "1w"), ("due", "2024-01-14"), ("goal", "g"), ("metric", "orders"), ("target", "4")];
+    set(&mut scene, "2024-01-06T09:00:00Z", &next_week, 1);
+    scene.add("2024-01-06T10:00:00Z", 1, 500, 0).add("2024-01-08T10:00:00Z", 2, 500, 0);
+    assert_eq!(
+        tick(&mut scene, "2024-01-09T00:00:00Z"),
+        [
+            "g 06: 0.0000! 0.0000! 0.0000! on track!",
+            "g 07: 0.0000! 0.0000! 0.0000! on track!",
+            "g 08: 0.5000 0.0000 0.5000 on track",
+            "g 09: 0.5000 0.1429 0.3571 on track"
+        ]
+    );
+}
+
+#[test]
 fn a_goal_that_is_set_again_is_another_one_and_one_without_a_target_ends() {
     let mut scene = Scene::of(CATALOG);
     let with = |target| [&WEEK[..], &[("goal", "g"), ("metric", "orders"), ("target", target)]].concat();
