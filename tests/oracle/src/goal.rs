@@ -255,7 +255,8 @@ impl<'k> Goals<'k> {
         }
     }
 
-    /// The value of a window from what came about before an instant.
+    /// The value of a window up to an instant: of what is dated before it all that is known now, as of any window. An answer
+    /// that a later one replaced is in none.
     fn value(&mut self, goal: &Goal<'k>, window: Window, at: Micros) -> Option<Fraction> {
         let window = Window { end: window.end.min(at), ..window };
         if window.start >= window.end {
@@ -264,7 +265,7 @@ impl<'k> Goals<'k> {
         let (known, seen, over) = (self.known, self.seen, &self.over);
         let rows = self.rows.entry((window, at)).or_insert_with(|| {
             let mut rows = Vec::new();
-            known.window(window, at, at, seen, over, &mut rows);
+            known.window(window, at, Micros::MAX, seen, over, &mut rows);
             known.levels.oldest(&[window], at, seen, &mut rows);
             rows
         });
