@@ -12,7 +12,16 @@ use store::{Ask, MetricInfo, Read as _, Row, ask, sqlite, window::rfc3339};
 use crate::data::Data;
 
 /// Levels of each account and day: compared as they are stored, since a query fills in every day of every account.
-pub(crate) const STORED: [&str; 2] = ["silence", "health_score"];
+pub(crate) const STORED: [&str; 8] = [
+    "silence",
+    "health_score",
+    "account_net_new_mrr",
+    "account_new_mrr",
+    "account_expansion_mrr",
+    "account_reactivation_mrr",
+    "account_contraction_mrr",
+    "account_churn_mrr",
+];
 
 /// The answer to every question that the catalog allows, but for [`STORED`]; and how many questions those were.
 pub(crate) fn answers(data: &Data) -> (String, usize) {

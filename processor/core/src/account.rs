@@ -23,6 +23,8 @@ const DAILY: u8 = 1;
 const SECTIONS: u8 = 2;
 /// Added to the version where the score follows these.
 const SCORED: u8 = 4;
+/// Added to the version where sums of the latest day follow these.
+const DAY_SUMS: u8 = 8;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,6 +57,60 @@ impl Totals {
     pub fn copy(&mut self, other: &Totals) {
         self.list.clone_from(&other.list);
         self.columns.clone_from(&other.columns);
+    }
+
+    fn encode(&self, base: Time, names: &Names, out: &mut Vec<u8>) {
+        put(out, self.list.len() as u128);
+        for (currency, since, columns) in self.iter() {
+            put_text(out, names.text(currency));
+            put_time(out, since, base);
+            put(out, columns.len() as u128);
+            columns.iter().for_each(|value| put_signed(out, *value));
+        }
+    }
+
+    fn decode(&mut self, from: &mut Reader<'_>, base: Time, names: &mut Names) -> Option<()> {
+        let Totals { list, columns } = self;
+        list.clear();
+        columns.clear();
+        for _ in 0..from.get_count()? {
+            let currency = names.number(from.get_text()?);
+            list.push((currency, get_time(from, base)?));
+            let width = from.get_count()?;
+            for _ in 0..width {
+                columns.push(from.get_signed()?);
+            }
+            if columns.len() != width * list.len() {
+                return None;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Sums of the latest local day on which one moved, by currency: those that are published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DaySums {
+    day: Day,
+    sums: Totals,
+    /// The sums of that day before the step that moved them, until that is asked for.
+    before: Option<Totals>,
+}
+
+impl DaySums {
+    /// The latest time and the sums of a currency on a day, which is not before the latest.
+    pub fn of(&mut self, day: Day, currency: u32, width: usize) -> (&mut Time, &mut [i128]) {
+        if day != self.day {
+            debug_assert!(self.sums.list.is_empty() || day > self.day, "the facts of a day come in order");
+            (self.day, self.sums) = (day, Totals::default());
+        }
+        self.before.get_or_insert_with(|| self.sums.clone());
+        self.sums.of(currency, width)
+    }
+
+    /// The sums of the day before the latest step and after it; `None` where that moved none.
+    pub fn take_step(&mut self) -> Option<(Totals, Totals)> {
+        self.before.take().map(|before| (before, self.sums.clone()))
     }
 }
 
@@ -200,6 +256,8 @@ pub struct Account {
     pub active: Vec<Time>,
     /// Sums by currency.
     pub totals: Totals,
+    /// Sums of the latest day on which one moved.
+    pub day_sums: DaySums,
     /// Sums by day.
     pub daily: Daily,
     /// State of each lifecycle.
@@ -230,6 +288,7 @@ impl Account {
             customer: Customer::default(),
             active: vec![Time::MIN; activities],
             totals: Totals::default(),
+            day_sums: DaySums::default(),
             daily: Daily::default(),
             sections: Sections::default(),
             silence: Silence::default(),
@@ -256,7 +315,8 @@ impl Account {
         let sections = if self.sections.is_empty() { 0 } else { SECTIONS };
         let has_score = self.scored != Scored::default() || self.days_withdrawn(Which::Score).next().is_some();
         let scored = if has_score { SCORED } else { 0 };
-        out.push(VERSION + daily + sections + scored);
+        let day_sums = if self.day_sums.sums.list.is_empty() { 0 } else { DAY_SUMS };
+        out.push(VERSION + daily + sections + scored + day_sums);
         put(out, self.ids.more.into());
         // Times close to each other: differences to the latest event are short.
         let base = self.last;
@@ -278,13 +338,7 @@ impl Account {
         }
         put(out, self.active.len() as u128);
         self.active.iter().for_each(|at| time(out, *at));
-        put(out, self.totals.list.len() as u128);
-        for (currency, since, columns) in self.totals.iter() {
-            put_text(out, names.text(currency));
-            time(out, since);
-            put(out, columns.len() as u128);
-            columns.iter().for_each(|value| put_signed(out, *value));
-        }
+        self.totals.encode(base, names, out);
         put(out, self.silence.step.into());
         time(out, self.silence.since);
         self.encode_withdrawn(Which::Silence, out);
@@ -300,6 +354,10 @@ impl Account {
             put_time(out, self.scored.banded, base);
             put_time(out, self.scored.due, base);
             self.encode_withdrawn(Which::Score, out);
+        }
+        if day_sums > 0 {
+            put_signed(out, self.day_sums.day.into());
+            self.day_sums.sums.encode(base, names, out);
         }
         self.ids.few.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
@@ -331,7 +389,7 @@ impl Account {
         for _ in 0..from.get_count()? {
             self.active.push(get_time(from, base)?);
         }
-        self.decode_totals(from, base, names)?;
+        self.totals.decode(from, base, names)?;
         self.silence.step = u16::try_from(from.get()?).ok()?;
         self.silence.since = get_time(from, base)?;
         self.withdrawn.clear();
@@ -350,6 +408,11 @@ impl Account {
             let tenths = i64::try_from(from.get_signed()?).ok().filter(|tenths| *tenths >= 0);
             self.scored = Scored { tenths, banded: get_time(from, base)?, due: get_time(from, base)? };
             self.decode_withdrawn(Which::Score, from)?;
+        }
+        self.day_sums = DaySums::default();
+        if flags & DAY_SUMS > 0 {
+            self.day_sums.day = Day::try_from(from.get_signed()?).ok()?;
+            self.day_sums.sums.decode(from, base, names)?;
         }
         let ids = from.0.chunks_exact(4);
         if !ids.remainder().is_empty() || ids.len() > FEW {
@@ -375,24 +438,6 @@ impl Account {
         }
         Some(())
     }
-
-    fn decode_totals(&mut self, from: &mut Reader<'_>, base: Time, names: &mut Names) -> Option<()> {
-        let Totals { list, columns } = &mut self.totals;
-        list.clear();
-        columns.clear();
-        for _ in 0..from.get_count()? {
-            let currency = names.number(from.get_text()?);
-            list.push((currency, get_time(from, base)?));
-            let width = from.get_count()?;
-            for _ in 0..width {
-                columns.push(from.get_signed()?);
-            }
-            if columns.len() != width * list.len() {
-                return None;
-            }
-        }
-        Some(())
-    }
 }
 
 /// Whether an encoded account has ids that are kept apart.
@@ -403,7 +448,7 @@ pub fn ids_apart(bytes: &[u8]) -> bool {
 
 /// Which parts a version has; `None` for another version.
 fn parts_of(version: u8) -> Option<u8> {
-    version.checked_sub(VERSION).filter(|parts| *parts <= DAILY + SECTIONS + SCORED)
+    version.checked_sub(VERSION).filter(|parts| *parts <= DAILY + SECTIONS + SCORED + DAY_SUMS)
 }
 
 /// The tag of no section.

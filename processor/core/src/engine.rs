@@ -209,7 +209,10 @@ impl Engine {
         open.account = folded;
         for (key, mut at_end) in changes {
             // What another event of this instant has changed stays changed.
-            at_end.changed |= open.days.get(&key).is_some_and(|known| known.changed);
+            if let Some(known) = open.days.remove(&key) {
+                at_end.changed |= known.changed;
+                at_end.sums_before = known.sums_before;
+            }
             open.days.insert(key, at_end);
         }
     }
@@ -236,16 +239,19 @@ impl Engine {
     /// Values at the end of the days at which one of two histories has a change.
     fn difference(&mut self, before: Vec<Change>, after: Vec<Change>, withdrawn: &mut Withdrawn) -> ByDay {
         let (before, after) = (self.by_day(before), self.by_day(after));
-        withdrawn.extend(before.keys());
+        // Sums of a day carry over to no other: one that is taken back is of no concern to later ones.
+        withdrawn.extend(before.keys().filter(|(which, _)| *which != Which::DaySums));
         withdrawn.retain(|day| !after.contains_key(day));
         let mut changes = ByDay::new();
         for key in before.keys().chain(after.keys()).chain(withdrawn.iter()) {
+            let first = if key.0 == Which::DaySums { key.1 } else { Day::MIN };
             let at_end = |history: &BTreeMap<(Which, Day), Change>| {
-                history.range((key.0, Day::MIN)..=*key).next_back().map(|(_, change)| change.clone())
+                history.range((key.0, first)..=*key).next_back().map(|(_, change)| change.clone())
             };
             let (old, new) = (at_end(&before), at_end(&after));
-            let changed = old.map(|change| change.now) != new.as_ref().map(|change| change.now);
-            changes.insert(*key, AtEnd { shown: new, changed });
+            let changed = old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now);
+            let sums_before = old.and_then(|change| Some(change.sums?.after)).unwrap_or_default();
+            changes.insert(*key, AtEnd { shown: new, sums_before, changed });
         }
         changes
     }
@@ -282,7 +288,8 @@ impl Engine {
             if account.totals != *before || !days.is_empty() {
                 // What comes is published with the latest value.
                 let mut coming = Vec::new();
-                if days.last_key_value().is_some_and(|((which, _), day)| *which == Which::Score && day.changed) {
+                let mut scores = days.range((Which::Score, Day::MIN)..=(Which::Score, Day::MAX));
+                if scores.next_back().is_some_and(|(_, day)| day.changed) {
                     let deltas = &mut Deltas::default();
                     let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
                     coming = projection::project(context, account, clock);

@@ -22,7 +22,7 @@ use crate::{
         score,
     },
     plan::{Among, Loss, Trigger},
-    shown::{self, Change, Now, Which},
+    shown::{self, Change, DayMoved, Now, Which},
 };
 
 const ORDER: FactId = lifecycle::id(&order::ORDER);
@@ -65,7 +65,7 @@ impl Fold<'_> {
             let first = account.sections.due_before_events().filter(|first| *first <= limit);
             if let Some(first) = first.filter(|first| due.is_none_or(|due| *first <= due)) {
                 self.fire(account, first, true);
-                self.rate(account, first, None);
+                self.show(account, first, None);
                 continue;
             }
             let Some(due) = due else { return };
@@ -78,7 +78,7 @@ impl Fold<'_> {
                 self.silent(account, Silence { step, since: due }, None);
             }
             self.fire(account, due, false);
-            self.rate(account, due, None);
+            self.show(account, due, None);
         }
     }
 
@@ -125,7 +125,17 @@ impl Fold<'_> {
             }
         }
         account.last = account.last.max(event.time);
-        self.rate(account, event.time, Some(event));
+        self.show(account, event.time, Some(event));
+    }
+
+    /// Notes what the account shows after what happened at `at`.
+    fn show(&mut self, account: &mut Account, at: Time, event: Option<&Event<'_>>) {
+        if let Some((before, after)) = account.day_sums.take_step() {
+            let now = Now { value: None, since: at };
+            let (cause, sums) = (event.map(|event| event.id.into()), Some(Box::new(DayMoved { before, after })));
+            shown::note(self.changes, Change { which: Which::DaySums, now, cause, rated: None, customer: true, sums });
+        }
+        self.rate(account, at, event);
     }
 
     /// A step of silence is reached or left.
@@ -133,7 +143,10 @@ impl Fold<'_> {
         account.silence = silence;
         let now = Now { value: Some(silence.step.into()), since: silence.since };
         let cause = event.map(|event| event.id.into());
-        shown::note(self.changes, Change { which: Which::Silence, now, cause, rated: None, customer: true });
+        shown::note(
+            self.changes,
+            Change { which: Which::Silence, now, cause, rated: None, customer: true, sums: None },
+        );
     }
 
     /// Brings the score to what it is after what happened at `at`, and finds the next midnight that moves it.
@@ -156,7 +169,10 @@ impl Fold<'_> {
             self.band(account, at, [bands[0].map(|band| (band, profile)), bands[1].map(|band| (band, profile))]);
         }
         let (now, cause) = (Now { value: is, since: at }, event.map(|event| event.id.into()));
-        shown::note(self.changes, Change { which: Which::Score, now, cause, rated: rated.map(Box::new), customer });
+        shown::note(
+            self.changes,
+            Change { which: Which::Score, now, cause, rated: rated.map(Box::new), customer, sums: None },
+        );
     }
 
     /// Moves the account from one band, with its traits, to another.
@@ -195,8 +211,8 @@ impl Fold<'_> {
     /// Lets lifecycles take a step; gives the activities that what happened counts as.
     fn live(&mut self, account: &mut Account, step: impl FnOnce(&mut Sections, &mut Out<'_, '_>)) -> Vec<bool> {
         let mut active = vec![false; account.active.len()];
-        let Account { sections, traits, totals, .. } = account;
-        let mut out = Out { context: &mut self.context, traits, totals, active: &mut active };
+        let Account { sections, traits, totals, day_sums, .. } = account;
+        let mut out = Out { context: &mut self.context, traits, totals, day_sums, active: &mut active };
         step(sections, &mut out);
         sections.share(&out);
         active
@@ -219,7 +235,7 @@ impl Fold<'_> {
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[ORDER.place()];
         self.context.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
-        self.context.total(&mut account.totals, ORDER, &fact, 1);
+        self.context.total((&mut account.totals, &mut account.day_sums), ORDER, &fact, 1);
         let sold = self.live(account, |sections, out| sections.sale.ordered(order, event, out));
         self.active(account, facts, &fact, was, &sold, |trigger| match trigger {
             Trigger::Event => true,
@@ -234,7 +250,7 @@ impl Fold<'_> {
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[REFUND.place()];
         self.context.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
-        self.context.total(&mut account.totals, REFUND, &fact, 1);
+        self.context.total((&mut account.totals, &mut account.day_sums), REFUND, &fact, 1);
         self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == REFUND,
@@ -248,7 +264,7 @@ impl Fold<'_> {
         let fact = Fact { currency, values: &values, ..fact };
         let facts = &self.context.groups.of[CREDIT.place()];
         self.context.emit(facts, &fact, 1, Vec::new);
-        self.context.total(&mut account.totals, CREDIT, &fact, 1);
+        self.context.total((&mut account.totals, &mut account.day_sums), CREDIT, &fact, 1);
         self.active(account, facts, &fact, was, &[], |trigger| match trigger {
             Trigger::Event => true,
             Trigger::Fact(id) => *id == CREDIT,

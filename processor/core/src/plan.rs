@@ -315,8 +315,10 @@ pub struct Metric {
     /// Where amounts are converted: sums of measures that are rounded once, as a whole. The value knows them by variables
     /// after all others.
     pub sums: Vec<expr::Sum>,
-    /// Of a per-account sum: its columns in [`Plan::totals`].
+    /// Of a per-account sum to date: its columns in [`Plan::totals`].
     pub totals: Vec<usize>,
+    /// Of a per-account sum of a local day: its columns in [`Plan::day_sums`].
+    pub day_sums: Vec<usize>,
     /// Of silence: the steps in days.
     pub silence: Vec<u16>,
     /// By goal: which of the numbers of a goal.
@@ -358,6 +360,7 @@ impl Metric {
     pub fn fill(&self) -> &'static str {
         let mut reads = self.views.iter().flat_map(|view| view.readings.iter().flatten()).map(|reading| reading.read);
         match &self.value {
+            _ if !self.day_sums.is_empty() => "zero",
             _ if self.per == Per::Account => "carry",
             _ if self.goal.is_some() => "null",
             Some(_) if reads.clone().all(|read| read.carries() && read != Read::Start) => "carry",
@@ -400,6 +403,8 @@ pub struct Plan {
     pub rates: Option<usize>,
     /// Sums kept for each account and currency: trigger, field, filter.
     pub totals: Vec<Kept>,
+    /// Sums of each account, currency and local day that are published.
+    pub day_sums: Vec<Kept>,
     /// Sums kept for each account and local day, and not published.
     pub daily: Vec<Kept>,
     /// The bundle with the settings of goals, which the rollup reads; none where no metric is of goals.
@@ -497,7 +502,7 @@ impl Plan {
         };
         self.bundles.iter().any(|bundle| bundle.columns.iter().any(of_column))
             || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it) || named(&activity.filter))
-            || self.totals.iter().chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
+            || self.totals.iter().chain(&self.day_sums).chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
     }
 }
 
@@ -541,6 +546,7 @@ impl Builder {
                 hourly: false,
                 rates: None,
                 totals: Vec::new(),
+                day_sums: Vec::new(),
                 daily: Vec::new(),
                 goals: None,
                 keeps_days: false,
@@ -622,6 +628,7 @@ impl Builder {
             amounts,
             sums,
             totals: Vec::new(),
+            day_sums: Vec::new(),
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
             goal: written.goal.as_ref().map(|goal| goal.value),
             score: written.score.is_some(),
@@ -784,12 +791,11 @@ impl Builder {
     }
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
-        let wanted = if written.silence.is_none() && written.score.is_none() { Kind::ToDate } else { Kind::Day };
-        if metric.kinds != [wanted] {
-            return Err(Error::at(
-                &written.name,
-                format!("this metric of each account has the window `{wanted}` only"),
-            ));
+        let by_day = metric.kinds == [Kind::Day];
+        let is_sum = written.silence.is_none() && written.score.is_none();
+        if !by_day && (!is_sum || metric.kinds != [Kind::ToDate]) {
+            let windows = if is_sum { "either `to-date` or `1d`" } else { "the window `1d` only" };
+            return Err(Error::at(&written.name, format!("this metric of each account has {windows}")));
         }
         if let Some(steps) = &written.silence {
             if self.plan.metrics.iter().any(|known| !known.silence.is_empty()) {
@@ -809,8 +815,15 @@ impl Builder {
             if !trigger.money() {
                 return Err(Error::at(&written.name, sums_of_money()));
             }
-            metric.totals.push(self.plan.totals.len());
-            self.plan.totals.push((trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref())));
+            let kept = (trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref()));
+            if by_day && !trigger.fact().is_some_and(lifecycle::stays) {
+                return Err(Error::at(&written.name, stay_in_their_day()));
+            }
+            let (columns, of_metric) = match by_day {
+                true => (&mut self.plan.day_sums, &mut metric.day_sums),
+                false => (&mut self.plan.totals, &mut metric.totals),
+            };
+            of_metric.push(position_or_push(columns, kept));
         }
         Ok(())
     }
@@ -984,6 +997,14 @@ fn sums_of_money() -> String {
     let money: Vec<String> =
         lifecycle::facts().filter(|(_, fact)| fact.money).map(|(_, fact)| format!("`{}`", fact.name)).collect();
     format!("a metric of each account sums or counts facts with a currency: {}", money.join(", "))
+}
+
+fn stay_in_their_day() -> String {
+    let names: Vec<String> = lifecycle::facts()
+        .filter(|(_, fact)| fact.money && lifecycle::stays(fact))
+        .map(|(_, fact)| format!("`{}`", fact.name))
+        .collect();
+    format!("a metric of each account and day sums or counts what stays in its day: {}", names.join(", "))
 }
 
 fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {

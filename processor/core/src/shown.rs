@@ -23,6 +23,8 @@ pub enum Which {
     Silence,
     /// The score.
     Score,
+    /// Sums of each day: no level, so that a day has nothing of the one before.
+    DaySums,
 }
 
 /// Days of which a value was published and taken back.
@@ -35,6 +37,15 @@ pub struct Now {
     pub value: Option<i64>,
     /// Since when.
     pub since: Time,
+}
+
+/// The sums of a day before and after a change, by currency.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DayMoved {
+    /// Before it.
+    pub before: Totals,
+    /// After it.
+    pub after: Totals,
 }
 
 /// A change of a value.
@@ -50,6 +61,8 @@ pub struct Change {
     pub rated: Option<Box<Rated>>,
     /// Of a score: whether the account is a customer.
     pub customer: bool,
+    /// Of sums of a day: what they were and are.
+    pub sums: Option<Box<DayMoved>>,
 }
 
 impl Change {
@@ -70,6 +83,8 @@ pub fn points(tenths: i64) -> f64 {
 pub struct AtEnd {
     /// Its last change; `None` where there is none any more.
     pub shown: Option<Change>,
+    /// Sums of a day as they were published before this instant.
+    pub sums_before: Totals,
     /// Whether it is another one than before.
     pub changed: bool,
 }
@@ -130,6 +145,13 @@ pub fn values<'a>(
         if !metric.totals.is_empty() && before != totals {
             sums(plan, (number, metric), names, (before, totals), &mut values);
         }
+        if !metric.day_sums.is_empty() {
+            for ((_, day), at_end) in days.range((Which::DaySums, Day::MIN)..=(Which::DaySums, Day::MAX)) {
+                let midnight = calendar.midnight(*day);
+                let window = calendar.window(Kind::Day, midnight);
+                of_day(plan, (number, metric), names, window, at_end, &mut values);
+            }
+        }
         let which = match (metric.silence.is_empty(), metric.score) {
             (false, _) => Which::Silence,
             (_, true) => Which::Score,
@@ -154,11 +176,7 @@ fn sums<'a>(
     values: &mut Vec<AccountValue<'a>>,
 ) {
     let window = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
-    let both = totals.iter().chain(before.iter());
-    let mut currencies: Vec<(&str, u32)> = both.map(|(currency, ..)| (names.text(currency), currency)).collect();
-    currencies.sort_unstable();
-    currencies.dedup();
-    for (currency, text) in currencies {
+    for (currency, text) in currencies(names, [totals, before]) {
         let (was, is) = (sum(metric, before, text), sum(metric, totals, text));
         let value = |of: &Option<(Time, Vec<Option<i128>>)>| {
             of.as_ref().and_then(|(_, numbers)| evaluate(metric, plan, numbers, 0).value)
@@ -189,6 +207,51 @@ fn sum(metric: &Metric, totals: &Totals, currency: u32) -> Option<(Time, Vec<Opt
     Some((since, metric.totals.iter().map(|column| Some(columns[*column])).collect()))
 }
 
+/// The sums of a day that changed, by currency.
+fn of_day<'a>(
+    plan: &'a Plan,
+    (number, metric): (usize, &Metric),
+    names: &'a Names,
+    window: Window,
+    at_end: &'a AtEnd,
+    values: &mut Vec<AccountValue<'a>>,
+) {
+    let none = Totals::default();
+    let moved = at_end.shown.as_ref().and_then(|change| change.sums.as_deref());
+    let (before, after) = (&at_end.sums_before, moved.map_or(&none, |moved| &moved.after));
+    let value = |of: &Totals, currency: u32| {
+        let columns = of.iter().find(|(known, ..)| *known == currency).map(|(_, _, columns)| columns);
+        let numbers: Vec<Option<i128>> =
+            metric.day_sums.iter().map(|column| Some(columns.map_or(0, |columns| columns[*column]))).collect();
+        evaluate(metric, plan, &numbers, 0).value.unwrap_or_default()
+    };
+    for (currency, text) in currencies(names, [before, after]) {
+        let (was, is) = (value(before, text), value(after, text));
+        if was.to_bits() != is.to_bits() {
+            values.push(AccountValue {
+                metric: number,
+                window,
+                currency,
+                value: Some(is),
+                reason: "",
+                since: None,
+                cause: at_end.shown.as_ref().and_then(|change| change.cause.as_ref()),
+                contributions: Vec::new(),
+                projection: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Currencies that sums have, by their code, with their numbers.
+fn currencies<'a>(names: &'a Names, sums: [&Totals; 2]) -> Vec<(&'a str, u32)> {
+    let all = sums.into_iter().flat_map(Totals::iter);
+    let mut currencies: Vec<(&str, u32)> = all.map(|(currency, ..)| (names.text(currency), currency)).collect();
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies
+}
+
 /// A value at the end of a day.
 fn by_day<'a>(
     plan: &'a Plan,
@@ -202,6 +265,7 @@ fn by_day<'a>(
         #[expect(clippy::cast_precision_loss, reason = "days of silence are 16 bits")]
         Which::Silence => (Some(number.unwrap_or(0) as f64), ""),
         Which::Score => (number.map(points), shown.map_or(NOT_A_CUSTOMER, Change::reason)),
+        Which::DaySums => unreachable!("sums of a day are by currency, see `of_day`"),
     };
     let shares = shown.and_then(|shown| shown.rated.as_deref()).into_iter().flat_map(|rated| &rated.shares);
     let parts = plan.score.iter().flat_map(|score| &score.components).zip(shares);

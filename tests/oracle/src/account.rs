@@ -68,7 +68,9 @@ pub fn movements(account: &Account<'_>, days: &[Window], converter: &Converter, 
         let at = movement.key.0;
         let day = days.partition_point(|day| day.start <= at).checked_sub(1);
         let Some((day, (currency, rate))) = day.zip(converter.rate(movement.currency, at)) else { continue };
-        for (metric, amount) in [(movement.kind, movement.amount), ("net_new_mrr", movement.signed())] {
+        for (metric, amount) in
+            [(of_accounts(movement.kind), movement.amount), ("account_net_new_mrr", movement.signed())]
+        {
             sums.entry((metric, day, currency)).or_default().add(amount, rate);
         }
     }
@@ -77,6 +79,17 @@ pub fn movements(account: &Account<'_>, days: &[Window], converter: &Converter, 
         let mut row = row(metric, account, days[day], sum, "money").optional_if(sum == 0);
         row.currency = Some(currency.to_owned());
         rows.push(row);
+    }
+}
+
+/// What accounts show of a kind of movement.
+fn of_accounts(kind: &str) -> &'static str {
+    match kind {
+        "new_mrr" => "account_new_mrr",
+        "expansion_mrr" => "account_expansion_mrr",
+        "reactivation_mrr" => "account_reactivation_mrr",
+        "contraction_mrr" => "account_contraction_mrr",
+        _ => "account_churn_mrr",
     }
 }
 

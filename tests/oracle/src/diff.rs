@@ -193,8 +193,18 @@ impl Fill {
             | "weighted_pipeline_value"
             | "response_time_waiting"
             | "response_time_oldest_waiting" => Self::Carry,
-            "orders" | "net_revenue" | "net_new_revenue" | "customers_started" | "customers_lost" | "events"
-            | "web_buyers" | "new_mrr" | "expansion_mrr" | "reactivation_mrr" | "contraction_mrr" | "churn_mrr"
+            "orders"
+            | "net_revenue"
+            | "net_new_revenue"
+            | "customers_started"
+            | "customers_lost"
+            | "events"
+            | "web_buyers"
+            | "new_mrr"
+            | "expansion_mrr"
+            | "reactivation_mrr"
+            | "contraction_mrr"
+            | "churn_mrr"
             | "net_new_mrr"
             | "amounts_without_rate" => Self::Zero,
             _ => Self::Null,

@@ -78,7 +78,7 @@
 //!   0 before is what a query fills in.
 //! - Costs over customers have a row in each window from the currency's first cost on; without a cost in the window that
 //!   of acquisition is optional.
-//! - `new_mrr` and the other movements are also what accounts show, at the window 1d, by currency, where they are not 0.
+//! - Movements of MRR are also what accounts show (`account_new_mrr`), at the window 1d, by currency, where they are not 0.
 //!
 //! Customers and subscriptions
 //! - Times as a customer are the union of what orders and subscriptions claim; times that touch are one. A start or a

@@ -100,6 +100,9 @@ pub struct Facts {
     pub places: Vec<Option<usize>>,
 }
 
+/// A sum that each account has of its own: what it reads, what it adds, and the filter.
+pub type Measured = (Trigger, Amount, Option<usize>);
+
 /// All groups of a plan.
 #[derive(Debug, Default)]
 pub struct Groups {
@@ -120,9 +123,11 @@ pub struct Groups {
     /// For each activity: the filter over its events.
     pub active: Vec<Option<usize>>,
     /// Sums of each account and currency, see [`Plan::totals`].
-    pub totals: Vec<(Trigger, Amount, Option<usize>)>,
+    pub totals: Vec<Measured>,
+    /// Sums of each account, currency and local day, see [`Plan::day_sums`].
+    pub day_sums: Vec<Measured>,
     /// Sums of each account and local day, see [`Plan::daily`].
-    pub daily: Vec<(Trigger, Amount, Option<usize>)>,
+    pub daily: Vec<Measured>,
     /// Steps of silence, days.
     pub steps: Vec<u16>,
     /// Days of the longest trailing window of a cohort or activity.
@@ -208,6 +213,7 @@ impl Groups {
 
         let kept = |(trigger, field, filter): &Kept| (trigger.clone(), amount(trigger.fact(), field.as_ref()), *filter);
         groups.totals = plan.totals.iter().map(kept).collect();
+        groups.day_sums = plan.day_sums.iter().map(kept).collect();
         groups.daily = plan.daily.iter().map(kept).collect();
 
         let kinds = moved.by_activity.keys().map(|(_, kind)| kind).chain(moved.by_loss.keys().map(|(_, kind)| kind));

@@ -139,6 +139,20 @@ fn plan_with(settings: &Settings) -> Arc<Plan> {
       credited: {sum: credit, of: amount}
     value: sold - refunded + invoiced - credited
 
+  - name: worth_of_day
+    title: Worth of a day
+    description: Revenue of each account by day.
+    unit: money
+    per: account
+    windows: [1d]
+    measures:
+      sold: {sum: order, of: net}
+      refunded: {sum: refund, of: amount}
+      invoiced: {sum: invoice_paid, of: amount}
+      credited: {sum: credit, of: amount}
+      offered: {count: offer_accepted}
+    value: sold - refunded + invoiced - credited + offered
+
   - name: leads
     title: Leads
     description: Every fact of leads.
@@ -347,7 +361,7 @@ fn coming_of(engine: &mut Engine, slot: Slot) -> Vec<Projected> {
 }
 
 /// A metric and the start of a day.
-type OfDay = (usize, Time);
+type OfDay = (usize, String, Time);
 /// A value and its cause's time.
 type Point = (Option<f64>, Option<Time>);
 /// Values of an account by day, as they were published last.
@@ -357,9 +371,17 @@ type Published = BTreeMap<OfDay, Point>;
 fn standing(one: &Published, other: &Published) -> Vec<(OfDay, Point)> {
     let first = |metric: usize, plan: &Plan| (if plan.metrics[metric].score { None } else { Some(0.0) }, None);
     let plan = plan();
-    let keys: BTreeSet<OfDay> = one.keys().chain(other.keys()).copied().collect();
-    let last = |key: (usize, Time)| one.range((key.0, Time::MIN)..=key).next_back().map(|(_, value)| *value);
-    keys.into_iter().map(|key| (key, last(key).unwrap_or_else(|| first(key.0, &plan)))).collect()
+    let keys: BTreeSet<OfDay> = one.keys().chain(other.keys()).cloned().collect();
+    let last = |key: &OfDay| {
+        // Sums of a day have nothing of the day before.
+        let from = if plan.metrics[key.0].day_sums.is_empty() { Time::MIN } else { key.2 };
+        one.range((key.0, key.1.clone(), from)..=key.clone()).next_back().map(|(_, value)| *value)
+    };
+    let stands = |key: OfDay| {
+        let point = last(&key).unwrap_or_else(|| first(key.0, &plan));
+        (key, point)
+    };
+    keys.into_iter().map(stands).collect()
 }
 
 /// Runs events through an engine, with ticks at the given places, and a last tick.
@@ -388,7 +410,8 @@ fn run_with(
             for value in change.values.iter().filter(|value| value.window.kind == Kind::Day) {
                 let total: i64 = value.contributions.iter().map(|(_, tenths)| tenths).sum();
                 assert!(value.contributions.is_empty() || value.value == Some(total as f64 / 10.0), "{value:?}");
-                published.insert((value.metric, value.window.start), (value.value, value.since));
+                let key = (value.metric, value.currency.to_owned(), value.window.start);
+                published.insert(key, (value.value, value.since));
                 if !value.projection.is_empty() {
                     announced.insert(at, value.projection.clone());
                 }
@@ -656,7 +679,9 @@ proptest! {
         let end = (now / DAY + 91) * DAY - 1;
         let (.., published, coming) = run(&events, &ticks, end);
         let score = plan().score.as_ref().unwrap().metric;
-        let after = published.range((score, Time::MIN)..=(score, Time::MAX)).map(|((_, day), value)| (*day, *value));
+        let of_score = |time| (score, String::new(), time);
+        let after = published.range(of_score(Time::MIN)..=of_score(Time::MAX));
+        let after = after.map(|((.., day), value)| (*day, *value));
         let after: BTreeMap<Time, (Option<f64>, Option<Time>)> =
             after.filter(|(_, (_, since))| since.is_some_and(|since| since > now)).collect();
         let projected = coming.get(&now).into_iter().flatten();

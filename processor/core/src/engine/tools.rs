@@ -98,7 +98,9 @@ impl Tools {
     pub(super) fn note(&mut self, open: &mut Open) {
         for change in self.changes.drain(..) {
             let key = (change.which, self.calendar.day(change.now.since));
-            open.days.insert(key, AtEnd { shown: Some(change), changed: true });
+            let known = open.days.remove(&key).map(|known| known.sums_before);
+            let sums_before = known.or_else(|| Some(change.sums.as_ref()?.before.clone())).unwrap_or_default();
+            open.days.insert(key, AtEnd { shown: Some(change), sums_before, changed: true });
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use super::{Fact, FactId, Part};
 use crate::{
-    account::{Decoder, Totals, Writer},
+    account::{DaySums, Decoder, Totals, Writer},
     aggregate::{
         cohort::Change,
         fact::{self, Emitter, View},
-        group::{Facts, Groups},
+        group::{Facts, Groups, Measured},
     },
     calendar::{Calendar, Kind, Time},
     event::{Custom, SubjectKind},
@@ -52,23 +52,32 @@ impl Context<'_> {
         Emitter { plan, groups, calendar, profiles, names, deltas, slice, sign, entered }
     }
 
-    /// Adds a fact with money to the account's own sums `times` times.
-    pub fn total(&self, totals: &mut Totals, id: FactId, fact: &Fact<'_>, times: i128) {
-        let listens = |(trigger, ..): &(Trigger, _, _)| *trigger == Trigger::Fact(id);
+    /// Adds a fact with money to the account's own sums `times` times: to those to date, and to those of its day.
+    pub fn total(&mut self, sums: (&mut Totals, &mut DaySums), id: FactId, fact: &Fact<'_>, times: i128) {
         // A guest has no values of its own.
-        let guest = fact.event.is_some_and(|event| event.subject == SubjectKind::Guest);
-        if guest || !self.groups.totals.iter().any(listens) {
+        if fact.event.is_some_and(|event| event.subject == SubjectKind::Guest) {
             return;
         }
-        let (since, columns) = totals.of(fact.currency.1, self.plan.totals.len());
-        let facts = &self.groups.of[id.place()];
-        let view = View { fact, part: None, facts, plan: self.plan, profiles: self.profiles };
-        for (column, kept) in columns.iter_mut().zip(&self.groups.totals).filter(|(_, kept)| listens(kept)) {
-            let (_, amount, filter) = kept;
-            if filter.is_none_or(|filter| self.plan.filters[filter].holds(&view)) {
-                *column += times * view.amount(amount);
-                *since = (*since).max(fact.time);
+        let Context { plan, groups, calendar, profiles, .. } = self;
+        let view = View { fact, part: None, facts: &groups.of[id.place()], plan, profiles };
+        let listens = |kept: &Measured| kept.0 == Trigger::Fact(id);
+        let add = |columns: &[Measured], (since, sums): (&mut Time, &mut [i128])| {
+            for (sum, kept) in sums.iter_mut().zip(columns).filter(|(_, kept)| listens(kept)) {
+                let (_, amount, filter) = kept;
+                if filter.is_none_or(|filter| plan.filters[filter].holds(&view)) {
+                    *sum += times * view.amount(amount);
+                    *since = (*since).max(fact.time);
+                }
             }
+        };
+
+        let (totals, of_day) = sums;
+        if groups.totals.iter().any(listens) {
+            add(&groups.totals, totals.of(fact.currency.1, groups.totals.len()));
+        }
+        if groups.day_sums.iter().any(listens) {
+            let day = calendar.day(fact.time);
+            add(&groups.day_sums, of_day.of(day, fact.currency.1, groups.day_sums.len()));
         }
     }
 
@@ -119,8 +128,10 @@ pub struct Out<'a, 'c> {
     pub context: &'a mut Context<'c>,
     /// Traits of the account.
     pub traits: &'a Traits,
-    /// Sums of the account.
+    /// Sums of the account to date.
     pub totals: &'a mut Totals,
+    /// Sums of its latest day.
+    pub day_sums: &'a mut DaySums,
     /// The activities that a fact of this step counts as, by their number.
     pub active: &'a mut Vec<bool>,
 }
@@ -151,7 +162,7 @@ impl Out<'_, '_> {
     pub fn add(&mut self, id: FactId, fact: &Fact<'_>, times: i128) {
         let groups = self.context.groups;
         self.context.emit(&groups.of[id.place()], fact, times, Vec::new);
-        self.context.total(self.totals, id, fact, times);
+        self.context.total((self.totals, self.day_sums), id, fact, times);
     }
 
     /// Adds one part of a fact alone, `times` times: what only metrics by a dimension of parts read.
@@ -174,7 +185,7 @@ impl Out<'_, '_> {
             let entered = -i128::from(since == fact.time);
             self.context.emitter(fact.time, -1, entered).emit(facts, fact, Vec::new);
         }
-        self.context.total(self.totals, id, fact, -1);
+        self.context.total((self.totals, self.day_sums), id, fact, -1);
     }
 
     /// The custom fields that a metric reads, kept beyond their event.
