@@ -92,8 +92,9 @@ struct Instants {
 
 impl Instants {
     fn of(args: &Args, plan: &Plan, found: &Found) -> anyhow::Result<Self> {
+        let score = plan.metrics.iter().find(|metric| metric.score).map_or("METRIC", |metric| metric.name.as_str());
         let end = found.end(plan).ok_or_else(|| {
-            anyhow!("{}: the log has no event of this account; `vitals query` lists accounts", args.account)
+            anyhow!("{}: the log has no event of this account; `vitals query {score}` lists accounts", args.account)
         })?;
         let calendar = Calendar::of(&describe::settings(plan))?;
         let time = |flag: &str, text: &str| calendar.parse_us(text).map_err(|error| anyhow!("--{flag}: {error}"));

@@ -34,16 +34,13 @@ use ingest::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// Rejected lines that are reported one by one.
-const REPORTED_MAX: u64 = 100;
-
 /// Flags of `vitals import`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Files of CloudEvents JSON, one event a line; with --mapping of delimited text
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// How columns become events, see deploy/mappings
+    /// How columns become events, see docs/mappings.md
     #[arg(long, value_name = "FILE")]
     pub(crate) mapping: Option<PathBuf>,
     /// Append by (time, source, id), or as in the files
@@ -137,7 +134,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         let summary = run(&options, &site.log, &stop)?;
         write!(out, "{}", summary::lines(&summary, &measured))?;
         writeln!(out, "the processors of the fleet count them: vitals_events_total at their /metrics")?;
-        return any(&summary);
+        return any(args, &summary);
     }
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let before = node.counters();
@@ -170,43 +167,36 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
     }
-    any(&summary)
+    any(args, &summary)
 }
 
-/// A file of which no line is an event is most likely another file.
-fn any(summary: &Summary) -> anyhow::Result<()> {
-    if summary.read > 0 && summary.accepted == 0 && !summary.stopped {
-        bail!(
-            "no line became an event: a line has to be a CloudEvent in JSON, or a row of which --mapping says how it \
-             becomes one"
-        );
+/// A file of which no line is an event is most likely another file, or the mapping of another one.
+fn any(args: &Args, summary: &Summary) -> anyhow::Result<()> {
+    if summary.read == 0 || summary.accepted > 0 || summary.stopped {
+        return Ok(());
     }
-    Ok(())
+    if args.mapping.is_some() {
+        bail!("no row became an event: mend the mapping or the file by the reasons above (docs/mappings.md)");
+    }
+    bail!(
+        "no line became an event: a line has to be a CloudEvent in JSON (docs/events.md), or a row of which --mapping \
+         FILE says how it becomes one (docs/mappings.md)"
+    );
 }
 
 /// Imports into an open log that has the topic of events; returns when all is durable there, or at the
-/// next commit after `stop` was set. Rejected lines are reported on standard error.
+/// next commit after `stop` was set. The summary names the first lines that were rejected.
 ///
 /// # Errors
 /// When a file, the mapping or a flag is wrong, or the log refuses; the same command goes on from there.
 pub(crate) fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> anyhow::Result<Summary> {
     let bar = bar();
-    let mut rejected: u64 = 0;
-    let mut report = |progress: Progress<'_>| match progress {
+    let mut report = |progress: Progress| match progress {
         Progress::Reading { done, total } => show(&bar, "reading", done, total),
         Progress::Appending { done, total } => show(&bar, "appending", done, total),
-        Progress::Rejected(line) => {
-            rejected += 1;
-            if rejected <= REPORTED_MAX {
-                bar.suspend(|| tracing::warn!("{line}"));
-            }
-        }
     };
     let summary = ingest::import::run(options, log.as_ref(), &mut report, stop);
     bar.finish_and_clear();
-    if rejected > REPORTED_MAX {
-        tracing::warn!("{} more lines were rejected; --rejects FILE keeps them", rejected - REPORTED_MAX);
-    }
     Ok(summary?)
 }
 

@@ -1,6 +1,8 @@
 //! `vitals metrics`: the catalog of the store, or before there is one, that of the configuration; with a name, what that
 //! metric counts.
 
+mod list;
+
 use std::{
     fs,
     io::Write,
@@ -13,13 +15,13 @@ use processor_core::{
     plan::Plan,
     settings::Settings,
 };
-use store::{MetricInfo, Read as _, ask, sqlite, window::Kind};
+use store::{MetricInfo, Read as _, ask, sqlite};
 
 use crate::{
     Usage, agree,
     config::Config,
     describe, diagnostic, help,
-    output::{self, number::plain_count_of, table::Side},
+    output::{number::plain_count_of, terminal::Terminal},
 };
 
 /// Arguments of `vitals metrics`.
@@ -60,9 +62,7 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
         describe::catalog(&plan().map_err(Usage)?)
     };
     let Some(name) = &args.name else {
-        let header = [("name", Side::Name), ("unit", Side::Name), ("windows", Side::Name), ("title", Side::Left)];
-        output::table(&header, catalog.iter().map(short), out)?;
-        return Ok(writeln!(out, " `vitals metrics NAME` says what it counts, and by which dimensions it is kept")?);
+        return list::write(&catalog, Terminal::of_stdout(), out);
     };
     let metric = ask::find(&catalog, name)?;
     let labels = ["name", "title", "unit", "windows", "by", "definition"];
@@ -112,22 +112,6 @@ fn check(file: &Path, settings: &Settings, out: &mut dyn Write) -> Result<()> {
     let shown: Vec<String> =
         mistakes.iter().map(|mistake| diagnostic::of_catalog(file, &text, mistake).to_string()).collect();
     Err(Usage(anyhow::anyhow!("{}\n{}", shown.join("\n\n"), plain_count_of(mistakes.len() as u64, "mistake"))).into())
-}
-
-fn short(metric: &MetricInfo) -> Vec<String> {
-    vec![metric.name.clone(), metric.unit.clone(), windows(&metric.windows), metric.title.clone()]
-}
-
-/// Kinds of windows in few words: three and more that follow each other are a range, `1d-1y`.
-fn windows(kinds: &[Kind]) -> String {
-    const CALENDAR: [Kind; 6] = [Kind::Hour, Kind::Day, Kind::Week, Kind::Month, Kind::Quarter, Kind::Year];
-    let place = |kind: &Kind| CALENDAR.iter().position(|known| known == kind);
-    let follows = |a: &Kind, b: &Kind| place(a).zip(place(b)).is_some_and(|(a, b)| b == a + 1);
-    let run = |kinds: &[Kind]| match kinds {
-        [first, .., last] if kinds.len() > 2 => vec![format!("{first}-{last}")],
-        few => few.iter().map(ToString::to_string).collect(),
-    };
-    kinds.chunk_by(follows).flat_map(run).collect::<Vec<_>>().join(", ")
 }
 
 fn cells(metric: &MetricInfo) -> Vec<String> {

@@ -200,7 +200,8 @@ fn table(args: &Args, metric: &MetricInfo, read: &sqlite::Reader, out: &mut dyn 
     let limit = if args.may_be_grid(metric) { usize::MAX } else { args.limit.unwrap_or(usize::MAX) };
     let (rows, found) = kept(args, metric, read, limit)?;
     if rows.is_empty() {
-        return Ok(writeln!(out, "no rows")?);
+        let of = args.account.as_ref().map(|account| format!(" of account {account:?}"));
+        return Ok(writeln!(out, "no rows{}", of.unwrap_or_default())?);
     }
     let (rows, ranges): (Vec<Row>, Vec<_>) = rows.into_iter().unzip();
     let note = unrated::note(&args.ask(metric), &rows, &read.catalog()?, read)?;

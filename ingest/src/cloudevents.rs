@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use proto::v1::{CustomField, Event, SubjectKind, custom_field};
+use proto::{
+    v1::{CustomField, Event, SubjectKind, custom_field},
+    vocabulary,
+};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -42,7 +45,7 @@ pub(crate) struct Envelope<'a> {
 /// Reads the envelope of a line.
 pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
     let mut envelope = Envelope::default();
-    let (mut id, mut kind) = (None, None);
+    let (mut id, mut kind, mut others) = (None, None, Vec::new());
     for (key, raw) in json::object(text, "")? {
         if json::shape(raw) == Shape::Null {
             continue;
@@ -63,13 +66,40 @@ pub(crate) fn envelope(text: &str) -> Result<Envelope<'_>, Rejection> {
             "data_base64" => {
                 return Err(Rejection::new("data_base64", "is not supported, expected data as a JSON object"));
             }
-            _ => {}
+            _ => others.push(key),
         }
     }
     envelope.id =
         id.ok_or_else(|| Rejection::new("id", "is missing, expected the identity of the event in its source"))?;
     envelope.kind = kind.ok_or_else(|| Rejection::new("type", "is missing, expected a type like order.completed"))?;
+    if !others.is_empty() {
+        slips(&envelope, &others)?;
+    }
     Ok(envelope)
+}
+
+/// Refuses attributes that most likely are others, misspelt or in the wrong place: without them the event would count as
+/// nobody's.
+fn slips(envelope: &Envelope<'_>, others: &[Cow<'_, str>]) -> Result<(), Rejection> {
+    if envelope.account.is_none()
+        && let Some(key) = others.iter().find(|key| is_account(key))
+    {
+        return Err(Rejection::new(key.clone().into_owned(), "is no attribute, expected account"));
+    }
+    let fields = vocabulary::find(&envelope.kind).map_or(&[][..], |kind| kind.fields);
+    let outside: Vec<&str> =
+        others.iter().map(|key| &**key).filter(|key| fields.iter().any(|field| field.name == *key)).collect();
+    if envelope.data.is_none() && !outside.is_empty() {
+        let problem = format!("is missing, expected an object that has {}", outside.join(", "));
+        return Err(Rejection::new("data", problem));
+    }
+    Ok(())
+}
+
+/// `acount`, `Account`, `account_id`.
+fn is_account(key: &str) -> bool {
+    let letters = key.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    letters == "accountid" || strsim::osa_distance(&letters, "account") <= 1
 }
 
 fn identity<'a>(raw: &'a RawValue, field: &'static str) -> Result<Cow<'a, str>, Rejection> {

@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 
+use jiff::civil;
 use proto::vocabulary::Kind;
 use serde_json::value::RawValue;
 
 use crate::{
     Rejection, currency,
-    decimal::Decimal,
+    decimal::{self, Decimal},
     given::Given,
     json::{self, Shape},
     render_rfc3339, validate,
@@ -50,7 +51,10 @@ fn cure(kind: Kind, given: &Given<'_>, currency: &str) -> Option<String> {
     let text = given.string("").unwrap_or_else(|_| Cow::Owned(given.written().into_owned()));
     let quoted = given.shape() == Shape::String;
     match kind {
-        Kind::Money(least, greatest) => money(Decimal::parse(text.trim())?, (least, greatest), currency, quoted),
+        Kind::Money(least, greatest) => {
+            let amount = decimal::of_comma(&text).unwrap_or_else(|| text.trim().to_owned());
+            money(Decimal::parse(&amount)?, (least, greatest), currency, quoted)
+        }
         Kind::Integer(..) | Kind::Number | Kind::NumberIn(..) | Kind::Positive if quoted => {
             let number = Decimal::parse(text.trim())?;
             let whole = !matches!(kind, Kind::Integer(..)) || number.integer().is_some();
@@ -114,6 +118,17 @@ pub(crate) fn time(raw: &RawValue) -> Rejection {
     Rejection::new("time", format!("is {}, expected a string: \"{time}\" if these are {unit} since 1970", raw.get()))
 }
 
+/// Why a text is no time, with the time that it is if only its zone is missing.
+pub(crate) fn time_text(text: &str) -> Rejection {
+    // Of a date alone, its midnight.
+    let local = Some(text).filter(|text| text.len() >= 10).and_then(|text| text.parse::<civil::DateTime>().ok());
+    let expected = match local {
+        Some(local) => format!("{local}Z if that is UTC, else with its offset, like {local}+01:00"),
+        None => "RFC 3339 like 2026-01-31T09:30:00Z".to_owned(),
+    };
+    Rejection::new("time", format!("is {}, expected {expected}", json::excerpt(text)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +150,7 @@ mod tests {
             ("19.99", "", "f: is 19.99, expected 1999 (minor units, if the currency has 2 decimal places)"),
             ("\"1999\"", "USD", "f: is \"1999\", expected 1999 (minor units of USD, a number without quotes)"),
             ("\"19.99\"", "USD", "f: is \"19.99\", expected 1999 (minor units of USD, a number without quotes)"),
+            ("\"19,99\"", "EUR", "f: is \"19,99\", expected 1999 (minor units of EUR, a number without quotes)"),
             ("\"5\"", "JPY", "f: is \"5\", expected 5 (minor units of JPY, a number without quotes)"),
             ("-1", "USD", "f: is -1, expected a whole number from 0 to 1000000000000000 (minor units of USD)"),
             ("\"$5\"", "USD", "f: is \"$5\", expected a whole number from 0 to 1000000000000000 (minor units of USD)"),
@@ -172,5 +188,23 @@ mod tests {
             "time: is 1704067200000, expected a string: \"2024-01-01T00:00:00Z\" if these are milliseconds since 1970"
         );
         assert_eq!(said("5"), "time: is 5, expected a string, RFC 3339 like \"2026-01-31T09:30:00Z\"");
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_named_with_one() {
+        for (text, expected) in [
+            (
+                "2026-02-20T12:00:00",
+                "2026-02-20T12:00:00Z if that is UTC, else with its offset, like 2026-02-20T12:00:00+01:00",
+            ),
+            (
+                "2026-02-20 12:00",
+                "2026-02-20T12:00:00Z if that is UTC, else with its offset, like 2026-02-20T12:00:00+01:00",
+            ),
+            ("2026-02-20", "2026-02-20T00:00:00Z if that is UTC, else with its offset, like 2026-02-20T00:00:00+01:00"),
+            ("20.02.2026", "RFC 3339 like 2026-01-31T09:30:00Z"),
+        ] {
+            assert_eq!(time_text(text).to_string(), format!("time: is {text}, expected {expected}"));
+        }
     }
 }

@@ -80,6 +80,13 @@ impl Decimal {
     }
 }
 
+/// The number that a text with a decimal comma means: `1.234,5` is `1234.5`. None for `1,234`, which may be either.
+pub(crate) fn of_comma(text: &str) -> Option<String> {
+    let (whole, fraction) = text.trim().split_once(',').filter(|(_, fraction)| fraction.len() != 3)?;
+    let number = format!("{}.{fraction}", whole.replace('.', ""));
+    Decimal::parse(&number).map(|_| number)
+}
+
 impl PartialOrd for Decimal {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -141,5 +148,12 @@ mod tests {
         }
         assert!(Decimal::parse("9.5") > Decimal::parse("9"));
         assert!(Decimal::parse("-1") < Decimal::parse("0.5"));
+    }
+
+    #[test]
+    fn a_decimal_comma_is_a_point() {
+        let of = |text| of_comma(text).unwrap_or_default();
+        assert_eq!(["19,99", "1.234,5", "-0,5"].map(of), ["19.99", "1234.5", "-0.5"]);
+        assert_eq!(["1,234", "19.99", "a,b", "1,2,3", ","].map(of), [""; 5]);
     }
 }

@@ -13,6 +13,7 @@ use proto::{
 use crate::{
     Rejection,
     cloudevents::{self, Envelope, Time},
+    cure,
     encode::{self, Filling},
     given::{self, Fields, Given},
     json::{self, Shape},
@@ -115,10 +116,7 @@ fn when(envelope: &Envelope<'_>, context: &Context) -> Result<i64, Rejection> {
     let time_us = match &envelope.time {
         None => return Ok(context.now_us),
         Some(Time::Us(time_us)) => *time_us,
-        Some(Time::Text(text)) => parse_rfc3339(text).ok_or_else(|| {
-            let problem = format!("is {}, expected RFC 3339 like 2026-01-31T09:30:00Z", json::excerpt(text));
-            Rejection::new("time", problem)
-        })?,
+        Some(Time::Text(text)) => parse_rfc3339(text).ok_or_else(|| cure::time_text(text))?,
     };
     bounds(time_us, context)?;
     Ok(time_us)

@@ -41,7 +41,7 @@ const ALGORITHM: u32 = 3;
 const TYPES_MAX: usize = 1_000;
 
 /// Rejected lines that a summary names.
-pub const FIRST_REJECTED: usize = 3;
+pub const FIRST_REJECTED: usize = 20;
 
 /// What to import, and how.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl std::fmt::Display for Rejected {
 
 /// How far an import is.
 #[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
+pub enum Progress {
     /// Bytes read and validated.
     Reading {
         /// So far.
@@ -129,8 +129,6 @@ pub enum Progress<'a> {
         /// Of all files.
         total: u64,
     },
-    /// A line was refused.
-    Rejected(&'a Rejected),
     /// Rows are in the log, durably.
     Appending {
         /// So far, those of an interrupted run included.
@@ -174,16 +172,10 @@ pub struct Summary {
 /// # Errors
 /// When a file, the mapping or an option is wrong, or the log refuses. What was committed stays, and
 /// the same call goes on from there.
-pub fn run(
-    options: &Options,
-    log: &dyn Log,
-    progress: &mut dyn FnMut(Progress<'_>),
-    stop: &AtomicBool,
-) -> Result<Summary> {
+pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<Summary> {
     check(options)?;
     let grid = Grid::new(options.zone.clone(), options.tick_us)?;
-    let mapping = options.mapping.as_ref().map(|path| Mapping::load(path, &options.zone, options.unknown_types));
-    let mapping = mapping.transpose()?;
+    let mapping = mapping(options)?;
     let group = group(options)?;
     let position = position(log, &group, options)?;
     let config = door::Config {
@@ -201,15 +193,22 @@ pub fn run(
     Appending { options, group, position, door, summary }.run(rows, progress, stop)
 }
 
-/// That the files are there and hold lines, and the options make sense: what [`run`] asks first. It changes nothing.
+/// That the files are there and hold lines, that the mapping can be read, and that the options make sense: what [`run`] asks
+/// first. It changes nothing.
 ///
 /// # Errors
 /// When they do not.
 pub fn check(options: &Options) -> Result<()> {
     options.files.iter().try_for_each(|path| holds_lines(path, options.mapping.is_none()))?;
+    mapping(options)?;
     let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(()) };
     let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
     Err(Error::Option { option: "--until", problem })
+}
+
+fn mapping(options: &Options) -> Result<Option<Mapping>> {
+    let load = |path: &PathBuf| Mapping::load(path, &options.zone, options.unknown_types);
+    options.mapping.as_ref().map(load).transpose()
 }
 
 /// What a file is that begins so, and what to do with it.
@@ -223,6 +222,17 @@ const NOT_LINES: [(&[u8], &str, &str); 5] = [
 const UNPACK: &str = "unpack it first";
 const RECODE: &str = "make it UTF-8 first: iconv -f UTF-16 -t UTF-8";
 
+const DELIMITED: &str = "delimited text, such as CSV, and no JSON";
+const UNMAPPED: &str =
+    "give the mapping that says how its columns become events: --mapping FILE (docs/mappings.md has an example)";
+
+/// Whether text has no line that could be an event, and at least one line with columns.
+fn is_delimited(begin: &[u8]) -> bool {
+    let lines = || begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let columns = |line: &[u8]| line.iter().any(|byte| b",;\t|".contains(byte));
+    !lines().any(|line| line.contains(&b'{')) && lines().any(columns)
+}
+
 /// One look instead of a rejection for each line.
 fn holds_lines(path: &Path, events: bool) -> Result<()> {
     let fail = |e| Error::file(path, e);
@@ -233,12 +243,13 @@ fn holds_lines(path: &Path, events: bool) -> Result<()> {
         return not_lines("not a regular file", "an import reads it twice: write it to one first");
     }
     let mut begin = Vec::new();
-    file.take(64).read_to_end(&mut begin).map_err(fail)?;
+    file.take(4_096).read_to_end(&mut begin).map_err(fail)?;
     let known = NOT_LINES.iter().find(|(magic, ..)| begin.starts_with(magic)).map(|(_, what, cure)| (*what, *cure));
     let text = begin.strip_prefix(json::BOM).unwrap_or(&begin);
     let array = events && text.trim_ascii_start().starts_with(b"[");
     let array = array.then_some(("a JSON array", "an event a line is expected: jq -c '.[]'"));
-    match known.or(array) {
+    let delimited = (events && is_delimited(text)).then_some((DELIMITED, UNMAPPED));
+    match known.or(array).or(delimited) {
         Some((what, cure)) => not_lines(what, cure),
         None => Ok(()),
     }
@@ -332,7 +343,7 @@ impl<'a> Reading<'a> {
     fn rows(
         &mut self,
         mapping: Option<&Mapping>,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<Option<Merge>> {
         let sorter = |order| Sorter::new(order, &self.options.folder, self.options.memory_max);
@@ -359,7 +370,7 @@ impl<'a> Reading<'a> {
         file: &mut Source<'_, 'm>,
         mapping: Option<&'m Mapping>,
         sorters: (&mut Sorter, &mut Sorter),
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
         let path = file.path;
@@ -379,7 +390,7 @@ impl<'a> Reading<'a> {
             self.bytes += u64::try_from(buffer.len()).unwrap_or(0);
             if found == Line::Long {
                 let reason = Rejection::line(format!("longer than {} bytes", event::LINE_MAX));
-                self.reject(file, &buffer, reason, progress)?;
+                self.reject(file, &buffer, reason)?;
                 self.bytes += match &mut self.rejects {
                     Some(rejects) => lines::rest(&mut reader, &mut rejects.out),
                     None => lines::rest(&mut reader, &mut std::io::sink()),
@@ -387,7 +398,7 @@ impl<'a> Reading<'a> {
                 .map_err(fail)?;
                 continue;
             }
-            self.line(file, mapping, &buffer, (&mut *sorters.0, &mut *sorters.1), progress)?;
+            self.line(file, mapping, &buffer, (&mut *sorters.0, &mut *sorters.1))?;
             if file.number.is_multiple_of(1_024) {
                 progress(Progress::Reading { done: self.bytes, total: self.total });
                 if stop.load(Ordering::Relaxed) {
@@ -403,7 +414,6 @@ impl<'a> Reading<'a> {
         mapping: Option<&'m Mapping>,
         buffer: &[u8],
         (plain, joined): (&mut Sorter, &mut Sorter),
-        progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<()> {
         let line = lines::trimmed(buffer);
         if line.trim_ascii().is_empty() {
@@ -415,7 +425,7 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         match parse(line, file.layout.as_ref(), &self.context) {
-            Err(reason) => self.reject(file, buffer, reason, progress),
+            Err(reason) => self.reject(file, buffer, reason),
             Ok((event, is_joined)) => {
                 self.count(&event);
                 let item = Item {
@@ -446,23 +456,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn reject(
-        &mut self,
-        file: &Source<'_, '_>,
-        buffer: &[u8],
-        reason: Rejection,
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<()> {
+    fn reject(&mut self, file: &Source<'_, '_>, buffer: &[u8], reason: Rejection) -> Result<()> {
         self.summary.read += 1;
         self.summary.rejected += 1;
         telemetry::rejected(1);
         if let Some(rejects) = &mut self.rejects {
             rejects.take(&file.header, buffer).map_err(|e| Error::file(&rejects.path, e))?;
         }
-        let rejected = Rejected { file: file.path.display().to_string(), line: file.number, reason };
-        progress(Progress::Rejected(&rejected));
         if self.summary.first_rejected.len() < FIRST_REJECTED {
-            self.summary.first_rejected.push(rejected);
+            let file_name = file.path.display().to_string();
+            self.summary.first_rejected.push(Rejected { file: file_name, line: file.number, reason });
         }
         Ok(())
     }
@@ -519,7 +522,7 @@ struct Appending<'a> {
 }
 
 impl Appending<'_> {
-    fn run(mut self, rows: Merge, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<Summary> {
+    fn run(mut self, rows: Merge, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<Summary> {
         let mut skip = self.position.done;
         for row in rows {
             let row = row?;
@@ -543,7 +546,7 @@ impl Appending<'_> {
     }
 
     /// The last tick, then on to `--until`; the final commit forgets the position.
-    fn close(mut self, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<Summary> {
+    fn close(mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<Summary> {
         if let Some(at_us) = self.door.schedule().last() {
             self.tick(at_us, progress)?;
         }
@@ -560,14 +563,14 @@ impl Appending<'_> {
         Ok(self.end())
     }
 
-    fn tick(&mut self, at_us: i64, progress: &mut dyn FnMut(Progress<'_>)) -> Result<bool> {
+    fn tick(&mut self, at_us: i64, progress: &mut dyn FnMut(Progress)) -> Result<bool> {
         if self.door.tick(at_us) {
             self.summary.ticks += 1;
         }
         self.flush(progress)
     }
 
-    fn flush(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<bool> {
+    fn flush(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<bool> {
         if !self.door.is_full() {
             return Ok(false);
         }
@@ -576,7 +579,7 @@ impl Appending<'_> {
         Ok(true)
     }
 
-    fn commit(&mut self, position: Option<Committed>, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+    fn commit(&mut self, position: Option<Committed>, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         self.position.there = position.is_some();
         let offsets = vec![(self.options.topic.as_str().into(), 0, position)];
         self.door.commit(vec![GroupOffsets { group: self.group.clone(), offsets }])?;

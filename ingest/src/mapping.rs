@@ -33,7 +33,7 @@ use crate::{
     Error, Rejection, Result,
     cloudevents::{self, Envelope},
     currency,
-    decimal::Decimal,
+    decimal::{self, Decimal},
     delimited::{self, Delimiter},
     event::{self, Context},
     given::{Fields, Given},
@@ -125,7 +125,8 @@ pub struct Mapping {
 #[derive(Debug)]
 pub(crate) struct Layout<'a> {
     mapping: &'a Mapping,
-    width: usize,
+    /// Names, in order.
+    columns: Vec<String>,
     account: Option<usize>,
     id: Option<usize>,
     time: usize,
@@ -149,7 +150,7 @@ impl Mapping {
     /// With the line and column of what is wrong.
     pub fn parse(path: &str, text: &str, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let fail = |problem: String| Error::Mapping { path: path.to_owned(), problem };
-        let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(e.to_string()))?;
+        let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(unreadable(&e)))?;
         let delimiter = delimiter(document.delimiter.as_ref()).map_err(fail)?;
         let zone = match &document.time.zone {
             None => zone.clone(),
@@ -186,7 +187,8 @@ impl Mapping {
         };
         let find = |name: &Spanned<String>| {
             columns.iter().position(|column| *column == name.value).ok_or_else(|| {
-                fail(format!("{}: no column {}, there are {}", at(name), name.value, columns.join(", ")))
+                let known = columns.join(", ") + &other_delimiter(&columns, self.delimiter);
+                fail(format!("{}: no column {}, there are {known}", at(name), name.value))
             })
         };
         let document = &self.document;
@@ -198,7 +200,7 @@ impl Mapping {
             time: find(&document.time.column)?,
             currency: document.data.get("currency").map(|cell| find(&cell.column)).transpose()?,
             cells: cells.collect::<Result<_>>()?,
-            width: columns.len(),
+            columns,
         })
     }
 }
@@ -211,7 +213,34 @@ fn filled(document: &Document) -> Option<&'static str> {
 }
 
 fn at(name: &Spanned<String>) -> String {
-    format!("line {}, column {}", name.referenced.line(), name.referenced.column())
+    place(name.referenced.line(), name.referenced.column())
+}
+
+fn place(line: u64, column: u64) -> String {
+    format!("line {line}, column {column}")
+}
+
+/// Why a text is no mapping, with the place once and in our own form.
+fn unreadable(error: &serde_saphyr::Error) -> String {
+    let full = error.to_string();
+    let first = full.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message =
+        first.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(first, |(_, rest)| rest);
+    let message = message.replacen(", expected one of ", "; there are ", 1);
+    match error.location() {
+        Some(at) => format!("{}: {message}", place(at.line(), at.column())),
+        None => message,
+    }
+}
+
+/// What to write if the only column is a line that another delimiter would divide.
+fn other_delimiter(columns: &[String], delimiter: Delimiter) -> String {
+    let (Delimiter::Char(given), [only]) = (delimiter, columns) else { return String::new() };
+    let other = [(',', "\",\""), (';', "\";\""), ('\t', "tab"), ('|', "\"|\"")];
+    let other = other.into_iter().find(|(other, _)| *other != given && only.contains(*other));
+    other.map_or_else(String::new, |(_, name)| {
+        format!("; is the delimiter another one than {:?}? Write delimiter: {name}", given.to_string())
+    })
 }
 
 fn delimiter(text: Option<&Spanned<String>>) -> Result<Delimiter, String> {
@@ -275,8 +304,8 @@ impl Layout<'_> {
     /// Makes the event of a row. The flag says that its id is the joined columns, so that equal rows need numbers.
     pub(crate) fn event(&self, line: &str, context: &Context) -> Result<(Event, bool), Rejection> {
         let columns = delimited::split(line, self.mapping.delimiter)?;
-        if columns.len() != self.width {
-            return Err(Rejection::line(format!("has {} fields, expected {}", columns.len(), self.width)));
+        if columns.len() != self.columns.len() {
+            return Err(Rejection::line(format!("has {} fields, expected {}", columns.len(), self.columns.len())));
         }
         let id = match self.id {
             Some(at) => Cow::Borrowed(columns[at].trim()),
@@ -331,7 +360,9 @@ impl Layout<'_> {
             return Ok(None);
         }
         let wrong = |expected: &str| {
-            Rejection::line(format!("field {}: is {}, expected {expected}", at + 1, json::excerpt(text)))
+            let point = decimal::of_comma(text).map(|number| format!("{number} (with a decimal point)"));
+            let expected = point.unwrap_or_else(|| expected.to_owned());
+            Rejection::line(format!("column {}: is {}, expected {expected}", self.columns[at], json::excerpt(text)))
         };
         let whole = |value: i64| Given::Number(Cow::Owned(value.to_string()));
         Ok(Some(match kind {
@@ -364,10 +395,11 @@ impl Layout<'_> {
 
     fn time(&self, text: &str) -> Result<i64, Rejection> {
         let wrong = |expected: &str| {
-            Rejection::new("time", format!("field {}: is {}, expected {expected}", self.time + 1, json::excerpt(text)))
+            let column = &self.columns[self.time];
+            Rejection::new("time", format!("column {column}: is {}, expected {expected}", json::excerpt(text)))
         };
         let Some(format) = &self.mapping.document.time.format else {
-            return crate::parse_rfc3339(text).ok_or_else(|| wrong("RFC 3339 like 2026-01-31T09:30:00Z"));
+            return crate::parse_rfc3339(text).ok_or_else(|| wrong(RFC_3339));
         };
         let format = format.value.as_str();
         let parsed = strtime::parse(format, text).map_err(|_| wrong(format))?;
@@ -380,6 +412,10 @@ impl Layout<'_> {
         i64::try_from(zoned.timestamp().as_nanosecond().div_euclid(1_000)).map_err(|_| wrong(format))
     }
 }
+
+/// What a time is without a format.
+const RFC_3339: &str =
+    "RFC 3339 like 2026-01-31T09:30:00Z, or a format in the mapping: time: {column: ..., format: \"%d.%m.%Y\"}";
 
 /// A number as files write it: a leading plus and `.5` are fine there.
 fn plain(text: &str) -> Option<Decimal> {

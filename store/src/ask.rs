@@ -138,8 +138,32 @@ fn kind(ask: &Ask, metric: &MetricInfo) -> Result<Kind> {
     kind.filter(|kind| metric.windows.contains(kind)).ok_or_else(|| Error::UnknownWindow {
         metric: metric.name.clone(),
         asked: asked.unwrap_or("1mo").to_owned(),
+        hint: asked
+            .and_then(|text| meant(text, &metric.windows))
+            .map_or_else(String::new, |kind| format!("did you mean `{kind}`? ")),
         known: metric.windows.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// The kind of window that a person's word most likely means: `month`, `monthly`, `30 days`, `quarter`.
+fn meant(text: &str, known: &[Kind]) -> Option<Kind> {
+    let text = text.to_ascii_lowercase();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let mut words = text.split(|c: char| !c.is_ascii_alphabetic());
+    let unit = words.rfind(|word| !word.is_empty()).unwrap_or_default();
+    let begins = |name: &str| unit == &name[..1] || unit.starts_with(name);
+    let kind = match digits.parse::<u16>() {
+        Ok(days) if days > 1 && (begins("day") || unit == "trailing") => Kind::Trailing(days),
+        _ if begins("day") || unit == "daily" => Kind::Day,
+        _ if begins("hour") => Kind::Hour,
+        _ if begins("week") => Kind::Week,
+        _ if begins("month") || unit == "mo" => Kind::Month,
+        _ if begins("quarter") => Kind::Quarter,
+        _ if begins("year") || unit == "annual" => Kind::Year,
+        _ if ["all", "total", "ever", "date", "todate"].contains(&unit) => Kind::ToDate,
+        _ => return None,
+    };
+    known.contains(&kind).then_some(kind)
 }
 
 fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
@@ -251,4 +275,42 @@ fn silent_series(select: &Select, metric: &MetricInfo) -> Option<Series> {
         unit: metric.unit.clone(),
         ..Series::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_people_have_for_windows_are_understood() {
+        let known = [Kind::Day, Kind::Week, Kind::Month, Kind::Quarter, Kind::Year, Kind::Trailing(30), Kind::ToDate];
+        for (text, expected) in [
+            ("month", "1mo"),
+            ("Monthly", "1mo"),
+            ("months", "1mo"),
+            ("1m", "1mo"),
+            ("mo", "1mo"),
+            ("week", "1w"),
+            ("weekly", "1w"),
+            ("day", "1d"),
+            ("daily", "1d"),
+            ("quarter", "1q"),
+            ("q", "1q"),
+            ("year", "1y"),
+            ("annual", "1y"),
+            ("30d", "trailing 30d"),
+            ("last 30 days", "trailing 30d"),
+            ("trailing 30", "trailing 30d"),
+            ("trailing-30d", "trailing 30d"),
+            ("30", ""),
+            ("7d", ""),
+            ("hour", ""),
+            ("to date", "to-date"),
+            ("fortnight", ""),
+            ("", ""),
+        ] {
+            let found = meant(text, &known).map(|kind| kind.to_string()).unwrap_or_default();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 }

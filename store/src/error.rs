@@ -107,12 +107,14 @@ pub enum Error {
         hint: String,
     },
     /// The metric has no such window.
-    #[error("metric {metric} has no window {asked:?}; it has {known}")]
+    #[error("metric {metric} has no window {asked:?}; {hint}it has {known}")]
     UnknownWindow {
         /// Metric asked for.
         metric: String,
         /// As written.
         asked: String,
+        /// Which of its own was most likely meant, or nothing.
+        hint: String,
         /// All that it has.
         known: String,
     },

@@ -330,7 +330,7 @@ fn rejected_rows_are_imported_again_with_the_mapping_mended() {
     let rejects = data.file("rejects.csv", "");
     let flags = ["--rejects", rejects.to_str().unwrap()];
     let run = import(&data, rows, &mapping("order.completed", "%Y-%m-%d"), &flags).done();
-    run.says(&["2 lines: 1 accepted, 1 rejected", "orders.csv:3: time: field 2: is 05.01.2024, expected %Y-%m-%d"]);
+    run.says(&["2 lines: 1 accepted, 1 rejected", "orders.csv:3: time: column date: is 05.01.2024, expected %Y-%m-%d"]);
     let kept = fs::read_to_string(&rejects).unwrap();
     assert_eq!(kept, "order,date,customer,amount\nA2,05.01.2024,c1,2.00\n");
     import(&data, &kept, &mapping("order.completed", "%d.%m.%Y"), &[]).done().says(&["1 line: 1 accepted, 0 rejected"]);

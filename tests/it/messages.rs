@@ -8,7 +8,7 @@ use std::{
 use eventlog::embedded;
 use serde_json::json;
 
-use crate::data::{Data, Run, assert_same_rows};
+use crate::data::{Data, assert_same_rows};
 
 pub(crate) const WRONG: i32 = 2;
 const FAILED: i32 = 1;
@@ -47,15 +47,9 @@ fn refused(line: impl AsRef<[u8]>, reason: &str) {
         "2 lines: 1 accepted, 1 rejected",
         "1 counted (1 on time, 0 late), 0 duplicate, 0 conflict, 0 quarantined",
     ]);
-    let expected = format!("{}:2: {reason}", file.display());
-    assert!(warnings(&run).iter().any(|said| said.starts_with(&expected)), "expected {expected}\n   found {}", run.err);
+    run.says(&[&format!("rejected:\n  {}:2: {reason}", file.display())]);
+    assert!(!run.err.contains(reason), "said twice: {}", run.err);
     assert_eq!(fs::read(rejects).unwrap(), bytes, "the line is kept as it was");
-}
-
-/// Messages of the log on standard error.
-fn warnings(run: &Run) -> Vec<String> {
-    let lines = run.err.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    lines.filter_map(|line| line["fields"]["message"].as_str().map(str::to_owned)).collect()
 }
 
 #[test]
@@ -172,6 +166,12 @@ fn a_file_that_holds_no_lines_is_refused_as_a_whole() {
     for (name, bytes, says) in [
         ("packed.gz", b"\x1f\x8b\x08\x00\x00".to_vec(), "is gzip; unpack it first"),
         ("wide.ndjson", utf16, "is UTF-16; make it UTF-8 first: iconv -f UTF-16 -t UTF-8"),
+        (
+            "sheet.csv",
+            "\u{feff}order;day;total\r\nA-1;10.01.2026;49,00\r\n".into(),
+            "is delimited text, such as CSV, and no JSON; give the mapping that says how its columns become events: \
+             --mapping FILE (docs/mappings.md has an example)",
+        ),
         ("array.json", format!("\n[{line}]").into_bytes(), "is a JSON array; an event a line is expected: jq -c '.[]'"),
     ] {
         let file = data.file(name, bytes);
@@ -184,7 +184,7 @@ fn a_file_that_holds_no_lines_is_refused_as_a_whole() {
     let file = data.file("other.log", "one line\nanother\n");
     let run = data.import(&file, &[]);
     assert!(run.out.starts_with("2 lines: 0 accepted, 2 rejected\n"), "{}", run.out);
-    run.fails(FAILED, &["error: no line became an event: a line has to be a CloudEvent in JSON, or "]);
+    run.fails(FAILED, &["error: no line became an event: a line has to be a CloudEvent in JSON (docs/events.md), or "]);
 }
 
 #[test]
@@ -413,4 +413,56 @@ fn a_damaged_store_is_refused_and_made_again() {
     }
     data.run(["rebuild"]).done();
     assert_same_rows(&data.rows(), &rows, "made again");
+}
+
+#[test]
+fn a_damaged_mapping_is_named_with_its_place_and_nothing_is_made() {
+    let data = Data::new();
+    let file = data.file("shop.csv", "order;customer;day;total\nA-1;acme;10.01.2026;19,99\n");
+    let good = "name: shop\ndelimiter: \";\"\ntype: order.completed\naccount: customer\nid: order\ncurrency: EUR\n\
+                time: {column: day, format: \"%d.%m.%Y\"}\ndata:\n  gross: {column: total, as: major}\n";
+    for (from, to, says) in [
+        ("name:", "nam:", "shop.yaml: line 1, column 1: unknown field `nam`; there are name, "),
+        ("\"%d.%m.%Y\"}", "\"%d.%m.%Y\"", "shop.yaml: line 8, column 1: while parsing a flow mapping, "),
+        ("type: order.completed", "type: order.complete", "shop.yaml: line 3, column 7: type: is order.complete, "),
+    ] {
+        let mapping = data.file("shop.yaml", good.replace(from, to));
+        data.import(&file, &["--mapping", mapping.to_str().unwrap()]).fails(WRONG, &[says]);
+        assert!(!data.path().exists(), "{says}: something was made");
+    }
+    let run = data.import(&file, &["--mapping", data.file("shop.yaml", good).to_str().unwrap()]);
+    run.says(&["rejected:\n", "shop.csv:2: column total: is 19,99, expected 19.99 (with a decimal point)"]);
+    run.fails(FAILED, &["no row became an event: mend the mapping or the file by the reasons above"]);
+}
+
+#[test]
+fn an_order_is_nobodys_only_where_that_is_meant() {
+    let line = |account: &str| order("x", "2024-01-01T10:00:00Z").replace("\"account\"", account);
+    for name in ["acount", "Account", "account_id", "accounts"] {
+        refused(line(&format!("\"{name}\"")), &format!("{name}: is no attribute, expected account"));
+    }
+    let flat = r#"{"id":"x","type":"order.completed","account":"a","order":"1","gross":1000,"currency":"EUR"}"#;
+    refused(flat, "data: is missing, expected an object that has order, gross, currency");
+    refused(
+        order("x", "2024-01-01T10:00:00"),
+        "time: is 2024-01-01T10:00:00, expected 2024-01-01T10:00:00Z if that is UTC, else with its offset, like ",
+    );
+    // Any other attribute is one of the sender's own.
+    let data = Data::new();
+    let lines =
+        [line("\"agent\""), line("\"account\":\"a\",\"accountid\"").replace("\"id\":\"x\"", "\"id\":\"y\"")].concat();
+    data.import(&data.file("events.ndjson", lines), &[]).done().says(&["2 lines: 2 accepted, 0 rejected"]);
+}
+
+#[test]
+fn a_word_for_a_window_is_understood_and_an_account_that_is_not_there_is_named() {
+    let (data, _) = imported();
+    for (word, meant) in [("month", "1mo"), ("quarterly", "1q"), ("30d", "trailing 30d")] {
+        let says = format!("metric orders has no window {word:?}; did you mean `{meant}`? it has `1d`, ");
+        data.run(["query", "orders", "--window", word]).fails(WRONG, &[&says]);
+    }
+    let run = data.run(["query", "account_value", "--account", "b"]).done();
+    assert_eq!(run.out, "no rows of account \"b\"\n");
+    data.run(["explain", "b"])
+        .fails(WRONG, &["b: the log has no event of this account; `vitals query health_score` lists"]);
 }

@@ -173,19 +173,14 @@ fn maps_numbers_and_rejects() {
     options.mapping = Some(mapping(folder.path()));
     options.rejects = Some(folder.path().join("rejects.csv"));
     let log = Memory::new(1);
-    let mut reasons = Vec::new();
-    let mut progress = |p: Progress<'_>| {
-        if let Progress::Rejected(rejected) = p {
-            reasons.push(rejected.to_string());
-        }
-    };
-    let summary = run(&options, &log, &mut progress, &AtomicBool::new(false)).expect("import");
+    let summary = run(&options, &log, &mut |_| {}, &AtomicBool::new(false)).expect("import");
+    let reasons: Vec<String> = summary.first_rejected.iter().map(ToString::to_string).collect();
     assert_eq!((summary.read, summary.accepted, summary.rejected, summary.appended), (7, 5, 2, 5));
     let file = folder.path().join("shop.csv").display().to_string();
     assert_eq!(
         reasons,
         [
-            format!("{file}:6: field 4: is 11.775, expected an amount with at most 2 decimal places"),
+            format!("{file}:6: column total: is 11.775, expected an amount with at most 2 decimal places"),
             format!("{file}:7: has 1 fields, expected 4"),
         ]
     );
@@ -226,7 +221,12 @@ fn mapping_errors_name_the_place() {
         load(&format!("{base}data: {{grss: {{column: a}}}}\n")),
         "mapping m.yaml: data.grss: is no field of order.completed, expected order, gross, discount, currency, channel, source, lines or custom.NAME"
     );
-    assert!(load(&format!("{base}colour: red\n")).contains("line 6"), "{}", load(&format!("{base}colour: red\n")));
+    assert_eq!(
+        load(&format!("{base}colour: red\n")),
+        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, delimiter, header, columns, type, \
+         account, id, source, time, currency, constants, data"
+    );
+    assert_eq!(load(&base.replace("b}", "b")), "mapping m.yaml: line 5, column 7: unclosed bracket '{'");
     assert_eq!(
         load(&format!("{base}currency: euro\n")),
         "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217)"
@@ -241,6 +241,13 @@ fn mapping_errors_name_the_place() {
     assert_eq!(
         mapping.bind(None).expect_err("no column").to_string(),
         "mapping m.yaml: line 6, column 10: no column c, there are a, b"
+    );
+    let text = "name: m\ntype: order.completed\naccount: a\ntime: {column: b}\n";
+    let mapping = Mapping::parse("m.yaml", text, &TimeZone::UTC, UnknownTypes::default()).expect("mapping");
+    assert_eq!(
+        mapping.bind(Some("a;b")).expect_err("another delimiter").to_string(),
+        "mapping m.yaml: line 3, column 10: no column a, there are a;b; is the delimiter another one than \",\"? Write \
+         delimiter: \";\""
     );
 }
 
