@@ -8,7 +8,6 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use rocksdb::WriteBatch;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -144,7 +143,7 @@ impl Place<'_> {
         let mut batches = self.log.storage.batches(self.topic.id, self.partition, 0, limit);
         while let Some((base, value)) = batches.next().map_err(|e| self.located(e, 0))? {
             let malformed = |e| self.damaged(e, base);
-            let mut records = Records::open(base, Bytes::copy_from_slice(value)).map_err(malformed)?;
+            let mut records = Records::open(base, value).map_err(malformed)?;
             while let Some(stored) = records.next().map_err(malformed)? {
                 if stored.record.timestamp_us >= horizon_us || stored.offset >= limit {
                     return Ok((stored.offset, newest));
@@ -189,7 +188,7 @@ struct Rewritten {
 }
 
 fn rewrite(base: u64, value: &[u8], bound: u64, newest: &Newest) -> Result<Rewritten, Malformed> {
-    let mut records = Records::open(base, Bytes::copy_from_slice(value))?;
+    let mut records = Records::open(base, value)?;
     let (mut kept, mut removed) = (Builder::new(), 0);
     while let Some(stored) = records.next()? {
         if stored.offset < bound && is_obsolete(&stored, newest) {

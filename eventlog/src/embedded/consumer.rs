@@ -176,7 +176,7 @@ impl Cursor {
         // Read after the iterator was made: were something missing from it, this would say so.
         in_range(topic, self.partition, taken.position, Watermarks { low: partition.watermarks().low, high })?;
         while let Some((base, value)) = batches.next().map_err(|e| e.at(&topic.name, self.partition, taken.position))? {
-            let records = Records::open(base, Bytes::copy_from_slice(value));
+            let records = Records::open(base, value);
             self.rest = records.and_then(|r| taken.drain(r)).map_err(|_| damaged(self.partition, base))?;
             if taken.is_full() {
                 return Ok(());
@@ -210,6 +210,9 @@ impl Taken {
 
     /// Takes records at and after the position; gives back what is left of the batch when full.
     fn drain(&mut self, mut batch: Records) -> Result<Option<Records>, Malformed> {
+        if !self.is_full() {
+            self.records.reserve(batch.left());
+        }
         while !self.is_full() {
             let Some(stored) = batch.next()? else {
                 self.position = self.position.max(batch.summary().last + 1);

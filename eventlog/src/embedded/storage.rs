@@ -1,7 +1,7 @@
 //! The RocksDB database under the log: options, keys, and what its errors mean.
 //!
-//! Two column families: `default` holds topics, next and low offsets and group positions, `log` holds the batches
-//! (LZ4). Invariants: the write-ahead log is on and recovered to a point in time, so that what survives a crash is a
+//! Two column families: `default` holds topics, next and low offsets and group positions, `log` holds the batches.
+//! Invariants: the write-ahead log is on and recovered to a point in time, so that what survives a crash is a
 //! prefix of the writes; checksums are verified on every read; one process holds the directory.
 //!
 //! A *follower* opens it as a RocksDB secondary beside the process that writes, and sees what that one wrote, synced or
@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use super::Config;
 use crate::{Error, Result};
 
-/// The newest format that this version reads, and the one it writes.
-pub(super) const FORMAT: u32 = 1;
+/// The newest format that this version reads, and the one it writes: since 2 batches may be compressed.
+pub(super) const FORMAT: u32 = 2;
 
 const BATCHES: &str = "log";
 const FORMAT_KEY: &[u8] = b"format";
@@ -135,17 +135,21 @@ impl Storage {
         match self.get(FORMAT_KEY)? {
             Some(bytes) => match bytes.try_into().map(u32::from_be_bytes) {
                 Ok(found) if found > FORMAT => Err(Error::Newer { path: self.path.clone(), found, known: FORMAT }),
+                // An earlier version could not read what is written from now on, and is refused.
+                Ok(found) if found < FORMAT && !self.follows() => self.put_format(),
                 Ok(_) => Ok(()),
                 Err(_) => Err(self.damaged("the format is not a number".to_owned())),
             },
             // A crash between creating the database and this write leaves one without any key.
-            None if fresh || self.scan(&[])?.is_empty() => {
-                let mut batch = WriteBatch::default();
-                batch.put(FORMAT_KEY, FORMAT.to_be_bytes());
-                self.write(batch, true)
-            }
+            None if fresh || self.scan(&[])?.is_empty() => self.put_format(),
             None => Err(self.damaged("the format is missing".to_owned())),
         }
+    }
+
+    fn put_format(&self) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.put(FORMAT_KEY, FORMAT.to_be_bytes());
+        self.write(batch, true)
     }
 
     /// The value of a key of the `default` family.

@@ -37,8 +37,23 @@ fn a_newer_format_is_named() {
     batch.put("format", 7u32.to_be_bytes());
     log.shared.storage.write(batch, true).unwrap();
     drop(log);
-    let wanted = "was written by a newer version (format 7, this one reads up to 1); use that version";
+    let wanted = "was written by a newer version (format 7, this one reads up to 2); use that version";
     assert_eq!(message(dir.path()), format!("{} {wanted}", dir.path().display()));
+}
+
+#[test]
+fn a_log_of_the_first_format_is_read_and_takes_the_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let log = Embedded::open(dir.path(), Config::default()).unwrap();
+    let mut batch = WriteBatch::default();
+    batch.put("format", 1u32.to_be_bytes());
+    log.shared.storage.write(batch, true).unwrap();
+    drop(log);
+
+    assert_eq!(message(dir.path()), "no error, 500 records");
+    let log = Embedded::open(dir.path(), Config::default()).unwrap();
+    assert_eq!(log.shared.storage.get(b"format").unwrap().unwrap(), storage::FORMAT.to_be_bytes());
 }
 
 #[test]
