@@ -138,11 +138,13 @@ impl Daily {
 
     /// The days after `since` on which a sum is above 0, ascending; `None` if it never was.
     pub fn days(&self, column: usize, since: Day) -> Option<Vec<Day>> {
-        let mut ever = false;
-        let mut days = Vec::new();
-        for (day, _) in self.rows().iter().filter(|(_, row)| row.get(column).is_some_and(|sum| *sum > 0)) {
+        let above = |row: &[i128]| row.get(column).is_some_and(|sum| *sum > 0);
+        let (mut ever, mut days) = (false, Vec::new());
+        let mut from = Reader(&self.past);
+        let past = std::iter::from_fn(|| get_day(&mut from)).filter(|(_, row)| above(row)).map(|(day, _)| day);
+        for day in past.chain(above(&self.row).then_some(self.day)) {
             ever = true;
-            days.extend((*day > since).then_some(*day));
+            days.extend((day > since).then_some(day));
         }
         ever.then_some(days)
     }

@@ -322,7 +322,8 @@ impl Fold<'_> {
         let facts = &self.context.groups.of[LOST.place()];
         self.context.emit(facts, &fact, 1, Vec::new);
         self.level(now, due, -1);
-        for (what, kind, group) in &self.context.groups.cohorts {
+        let cohorts = if self.context.counts() { self.context.groups.cohorts.as_slice() } else { &[] };
+        for (what, kind, group) in cohorts {
             let mut changes = Vec::new();
             let (customer, traits) = (&account.customer, &account.traits);
             cohort::lost(self.context.calendar, *kind, *what, customer, traits, |change| changes.push(change));
@@ -396,6 +397,9 @@ impl Fold<'_> {
     /// Moves the account in and out of the active accounts of windows; `new` is the new time of the
     /// activity.
     fn engaged(&mut self, account: &Account, number: usize, at: Time, was: (bool, u32), new: Option<Time>) {
+        if !self.context.counts() {
+            return;
+        }
         let among = self.context.plan.activities[number].among;
         if among == Among::CustomersAtStart {
             return self.sold(account, number, new);

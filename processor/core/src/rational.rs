@@ -28,8 +28,10 @@ impl Rational {
         if den == 0 {
             return None;
         }
-        let factor = i128::try_from(gcd(num.unsigned_abs(), den.unsigned_abs())).ok()?;
-        let (num, den) = (num / factor, den / factor);
+        let (num, den) = match i128::try_from(gcd(num.unsigned_abs(), den.unsigned_abs())).ok()? {
+            1 => (num, den),
+            factor => (num / factor, den / factor),
+        };
         if den < 0 {
             Some(Rational { num: num.checked_neg()?, den: den.checked_neg()? })
         } else {
@@ -102,6 +104,9 @@ impl Rational {
 
     /// Order; exact (a product that does not fit is compared as doubles).
     pub fn compare(self, other: Rational) -> Ordering {
+        if self.den == other.den {
+            return self.num.cmp(&other.num);
+        }
         match (self.num.checked_mul(other.den), other.num.checked_mul(self.den)) {
             (Some(left), Some(right)) => left.cmp(&right),
             _ => self.to_f64().total_cmp(&other.to_f64()),
@@ -146,6 +151,17 @@ impl Rational {
 
 fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
+        // Nearly all numbers fit 64 bits, which are divided in a fraction of the time.
+        if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
+            return short_gcd(a, b).into();
+        }
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
+}
+
+fn short_gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
         (a, b) = (b, a % b);
     }
     a.max(1)
@@ -155,6 +171,14 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn numbers_past_64_bits_are_reduced_too() {
+        let large = 1_i128 << 70;
+        assert_eq!(Rational::new(3 * large, -5 * large), Rational::new(-3, 5));
+        assert_eq!(Rational::new(large, 6), Rational::new(large / 2, 3));
+        assert_eq!(Rational::new(6, large).map(|of| (of.num(), of.den())), Some((3, large / 2)));
+    }
 
     #[test]
     fn decimals_are_exact() {

@@ -592,7 +592,7 @@ impl Rollup {
         };
         let line = &self.lines.list[key.line as usize];
         let metric = &self.plan.metrics[line.metric];
-        if metric.ages() && self.clock < window.end && row.value != Some(0.0) {
+        if self.clock < window.end && row.value != Some(0.0) && metric.ages() {
             self.aging.insert(key.line);
         }
         let final_at = self.final_at(line.metric, window);

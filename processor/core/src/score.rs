@@ -206,7 +206,8 @@ fn weigh(components: &[Component], mut shares: Vec<Share>) -> Option<Rated> {
     let den = having().try_fold(weights, |den, (_, points)| den.checked_mul(points.den()))?;
     let part = |(of, share): (&Component, &Share)| {
         let Some(points) = share.points else { return Some(0) };
-        let over = den / weights / points.den();
+        // Points are mostly whole.
+        let over = if den == weights { 1 } else { den / weights / points.den() };
         (10 * i128::from(of.weight)).checked_mul(points.num())?.checked_mul(over)
     };
     let parts: Vec<i128> = components.iter().zip(&shares).map(part).collect::<Option<_>>()?;

@@ -32,14 +32,19 @@ pub struct Context<'a> {
     pub names: &'a mut Names,
     /// Where changes go.
     pub deltas: &'a mut Deltas,
-    /// 1 to add, -1 to take back.
+    /// 1 to add, -1 to take back, 0 where only the account is of interest.
     pub sign: i128,
 }
 
 impl Context<'_> {
+    /// Whether slices are changed at all.
+    pub fn counts(&self) -> bool {
+        self.sign != 0
+    }
+
     /// Adds a fact `times` times to the slice of its time; -1 takes it back.
     pub fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
-        if !facts.terms.is_empty() {
+        if self.counts() && !facts.terms.is_empty() {
             self.emitter(fact.time, times, times.max(0)).emit(facts, fact, parts);
         }
     }
@@ -97,6 +102,9 @@ impl Context<'_> {
 
     /// Adds the changes of measures of accounts: to each term whose filter holds for the traits.
     pub fn of_accounts(&mut self, group: usize, currency: u32, changes: &[Change]) {
+        if !self.counts() {
+            return;
+        }
         let filters = &self.groups.list[group].filters;
         for (profile, slice, delta) in changes {
             let traits = fact::Traits { plan: self.plan, values: self.profiles.values(*profile) };
@@ -168,7 +176,7 @@ impl Out<'_, '_> {
     /// Adds one part of a fact alone, `times` times: what only metrics by a dimension of parts read.
     pub fn add_part(&mut self, id: FactId, fact: &Fact<'_>, part: &Part<'_>, times: i128) {
         let facts = &self.context.groups.of[id.place()];
-        if !facts.of_parts.is_empty() {
+        if self.context.counts() && !facts.of_parts.is_empty() {
             self.context.emitter(fact.time, times, 0).emit_part(facts, fact, part);
         }
     }
@@ -181,7 +189,7 @@ impl Out<'_, '_> {
     /// What came to stand at `since`, with the same values, stands no more. At the same instant it never did.
     pub fn leave(&mut self, id: FactId, fact: &Fact<'_>, since: Time) {
         let facts = &self.context.groups.of[id.place()];
-        if !facts.terms.is_empty() {
+        if self.context.counts() && !facts.terms.is_empty() {
             let entered = -i128::from(since == fact.time);
             self.context.emitter(fact.time, -1, entered).emit(facts, fact, Vec::new);
         }

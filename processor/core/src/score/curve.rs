@@ -66,6 +66,7 @@ impl Curve {
     /// The first age above `age` whose points are others.
     pub fn next(&self, age: Day) -> Option<Day> {
         let points = |age: Day| self.at(Rational::integer(age.into()));
+        let now = points(age);
         let later = |at: i64| Day::try_from(at).ok().and_then(|at| at.checked_add(1)).filter(|at| *at > age);
         let corners = match self {
             Curve::Steps { steps: corners, .. } | Curve::Line(corners) => corners.as_slice(),
@@ -74,7 +75,7 @@ impl Curve {
         // Between two corners points move at each day or at none.
         let next = age.checked_add(1)?;
         let mut candidates = std::iter::once(next).chain(corners.iter().filter_map(|(at, _)| later(*at)));
-        candidates.find(|candidate| points(*candidate) != points(age))
+        candidates.find(|candidate| points(*candidate) != now)
     }
 }
 
