@@ -89,7 +89,7 @@ impl<'a> Parts<'a> {
         let (mut fields, mut last) = (Fields(snapshot), 0);
         while !fields.0.is_empty() {
             let (tag, field) = fields.next()?;
-            if tag <= last {
+            if tag < last || (tag == last && !REPEATED.contains(&tag)) {
                 return None;
             }
             last = tag;
@@ -106,6 +106,7 @@ impl<'a> Parts<'a> {
                 (10, Field::Varint(flag)) => parts.corrected = flag != 0,
                 (11, Field::Bytes(reason)) => parts.reason = text(reason)?,
                 (12, Field::Varint(since)) => parts.since_us = Some(unzigzag(since)),
+                (tag, Field::Bytes(message)) if is_reason(tag, message) => {}
                 _ => return None,
             }
         }
@@ -133,6 +134,48 @@ impl<'a> Parts<'a> {
         };
         Row { series, point }
     }
+}
+
+/// Causes, contributions and projection: they say why a row is what it is, and no store keeps them.
+const REPEATED: std::ops::RangeInclusive<u64> = 13..=15;
+
+/// Whether one of [`REPEATED`] is laid out as expected: then it would decode, and it is passed over.
+fn is_reason(tag: u64, message: &[u8]) -> bool {
+    match tag {
+        13 => all(message, |tag, field| match field {
+            Field::Bytes(part) => matches!(tag, 1 | 2) && text(part).is_some(),
+            _ => false,
+        }),
+        14 => all(message, |tag, field| match field {
+            Field::Bytes(name) => tag == 1 && text(name).is_some(),
+            field => matches!((tag, field), (2, Field::Varint(_))),
+        }),
+        15 => all(message, |tag, field| match field {
+            Field::Bytes(reason) if tag == 3 => text(reason).is_some(),
+            Field::Bytes(moved) => tag == 4 && is_moved(moved),
+            field => matches!((tag, field), (1, Field::Varint(_)) | (2, Field::Fixed64(_))),
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a component of a projection is laid out as expected.
+fn is_moved(message: &[u8]) -> bool {
+    all(message, |tag, field| match field {
+        Field::Bytes(name) => tag == 1 && text(name).is_some(),
+        field => matches!((tag, field), (2, Field::Fixed64(_))),
+    })
+}
+
+/// Whether every field of a message is one of those expected.
+fn all(message: &[u8], expected: impl Fn(u64, Field<'_>) -> bool) -> bool {
+    let mut fields = Fields(message);
+    while !fields.0.is_empty() {
+        if !fields.next().is_some_and(|(tag, field)| expected(tag, field)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// A key as its identity and its window, which is its last field.

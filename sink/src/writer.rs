@@ -83,6 +83,8 @@ pub struct Writer {
     /// The source that the next batch begins with, so that each gets its turn in a backlog.
     turn: usize,
     reader: Reader,
+    /// The room of the batch before, where that was of history: the next one will be as large.
+    room: Batch,
 }
 
 impl Writer {
@@ -94,7 +96,7 @@ impl Writer {
     pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[String], name: &str) -> Result<Self> {
         let producer = log.producer(name)?;
         let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
-        Ok(Self { log, store, producer, sources, turn: 0, reader: Reader::default() })
+        Ok(Self { log, store, producer, sources, turn: 0, reader: Reader::default(), room: Batch::default() })
     }
 
     /// Writes and commits one batch; waits so long for a first record. Returns the number of records read.
@@ -116,12 +118,16 @@ impl Writer {
         failpoint::pass(failpoint::STORED);
         telemetry::batch(gathered.records, gathered.dead.len());
         let mut offsets: Vec<GroupOffsets> = Vec::new();
-        for position in gathered.offsets {
+        for position in std::mem::take(&mut gathered.offsets) {
             let group = group(&position.0);
             match offsets.iter_mut().find(|known| known.group == group) {
                 Some(known) => known.offsets.push(position),
                 None => offsets.push(GroupOffsets { group, offsets: vec![position] }),
             }
+        }
+        if gathered.is_history() {
+            gathered.batch.clear();
+            self.room = std::mem::take(&mut gathered.batch);
         }
         self.producer.commit(Commit { outputs: gathered.dead, offsets })?;
         Ok(gathered.records)
@@ -140,7 +146,7 @@ impl Writer {
 
     /// What is there; of history also what comes soon.
     fn gather(&mut self) -> Result<Gathered> {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered { batch: std::mem::take(&mut self.room), ..Gathered::default() };
         let mut more = self.pass(&mut gathered)?;
 
         let (begun, mut quiet) = (Instant::now(), Instant::now());

@@ -285,6 +285,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Empties it; its room stays.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.alerts.clear();
+        self.clocks.clear();
+    }
+
     /// Nothing in it.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.alerts.is_empty() && self.clocks.is_empty()

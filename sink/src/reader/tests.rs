@@ -45,27 +45,47 @@ fn key() -> impl Strategy<Value = v1::SnapshotKey> {
     })
 }
 
+fn causes() -> impl Strategy<Value = Vec<v1::EventRef>> {
+    let cause = ("[ab]?", "[ab]?").prop_map(|(source, id)| v1::EventRef { source, id });
+    proptest::collection::vec(cause, 0..3)
+}
+
+fn contributions() -> impl Strategy<Value = Vec<v1::Contribution>> {
+    let contribution = ("[ab]?", any::<i64>()).prop_map(|(name, tenths)| v1::Contribution { name, tenths });
+    proptest::collection::vec(contribution, 0..3)
+}
+
+fn projection() -> impl Strategy<Value = Vec<v1::Projection>> {
+    let moved = ("[ab]?", proptest::option::of(any::<f64>())).prop_map(|(name, points)| v1::Moved { name, points });
+    let change = (any::<i64>(), proptest::option::of(any::<f64>()), "[ab]?", proptest::collection::vec(moved, 0..3));
+    let change = change.prop_map(|(at_us, value, reason, moved)| v1::Projection { at_us, value, reason, moved });
+    proptest::collection::vec(change, 0..3)
+}
+
 fn snapshot() -> impl Strategy<Value = v1::Snapshot> {
     let number = || proptest::option::of(any::<i128>().prop_map(|number| number.to_string()));
     let texts = ("[ab]?", "(EUR|USD)?", "(no denominator)?");
     let rest = (any::<bool>(), any::<bool>(), proptest::option::of(any::<i64>()));
-    (key(), any::<i64>(), proptest::option::of(any::<f64>()), number(), number(), texts, rest).prop_map(
-        |(key, revision_us, value, num, den, (unit, currency, reason), (last, corrected, since_us))| v1::Snapshot {
-            key: Some(key),
-            metric: "orders".to_owned(),
-            revision_us,
-            value,
-            num,
-            den,
-            unit,
-            currency,
-            r#final: last,
-            corrected,
-            reason,
-            since_us,
-            causes: Vec::new(),
-            contributions: Vec::new(),
-            projection: Vec::new(),
+    let reasons = (causes(), contributions(), projection());
+    (key(), any::<i64>(), proptest::option::of(any::<f64>()), number(), number(), texts, rest, reasons).prop_map(
+        |(key, revision_us, value, num, den, (unit, currency, reason), (last, corrected, since_us), reasons)| {
+            v1::Snapshot {
+                key: Some(key),
+                metric: "orders".to_owned(),
+                revision_us,
+                value,
+                num,
+                den,
+                unit,
+                currency,
+                r#final: last,
+                corrected,
+                reason,
+                since_us,
+                causes: reasons.0,
+                contributions: reasons.1,
+                projection: reasons.2,
+            }
         },
     )
 }
@@ -121,11 +141,14 @@ fn plain() -> v1::Snapshot {
 #[test]
 fn rows_of_a_series_share_it() {
     let mut reader = Reader::default();
-    let mut next = || match reader.metric_entry(&encode(plain())) {
+    let moved = vec![v1::Moved { name: "recency".to_owned(), points: Some(80.0) }];
+    let projection = vec![v1::Projection { at_us: 9, value: Some(2.0), reason: String::new(), moved }; 2];
+    let with_reasons = v1::Snapshot { projection, ..plain() };
+    let mut next = |snapshot: &v1::Snapshot| match reader.metric_entry(&encode(snapshot.clone())) {
         Ok(Said::Row(row)) => row.series,
         said => panic!("no row: {}", shown(said)),
     };
-    let (first, second, third) = (next(), next(), next());
+    let (first, second, third) = (next(&plain()), next(&plain()), next(&with_reasons));
     assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
 }
 

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use rusqlite::{Statement, ToSql, Transaction, types::Null};
 
 use super::series::Known;
-use crate::{Point, Row, Series, Window};
+use crate::{Point, Row, Series, Window, window::Kind};
 
 const UPSERT_POINT: &str = "INSERT INTO points
   (series, window, start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason)
@@ -19,14 +19,32 @@ const UPSERT_POINT: &str = "INSERT INTO points
     reason = excluded.reason
   WHERE excluded.revision_us >= revision_us";
 
-/// Where a row of the batch belongs, in the order of the tree.
+/// Where a row of the batch belongs, in the order of the tree. Small, as there are very many to sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     series: i64,
-    window: Window,
+    kind: Kind,
+    /// Start and end, as they are stored.
+    span: (i64, i64),
     revision_us: Option<i64>,
     /// Its place in the batch: of equal revisions the last one given holds.
     row: usize,
+}
+
+impl Place {
+    fn new(series: i64, point: &Point, row: usize) -> Self {
+        let Window { kind, .. } = point.window;
+        Self { series, kind, span: span(&point.window), revision_us: point.revision_us, row }
+    }
+
+    fn key(&self) -> (i64, Kind, (i64, i64)) {
+        (self.series, self.kind, self.span)
+    }
+}
+
+/// Start and end of a window in the table; 0 for one without.
+fn span(window: &Window) -> (i64, i64) {
+    (window.start_us.unwrap_or(0), window.end_us.unwrap_or(0))
 }
 
 /// Writes the rows; returns how many were inserted or replaced.
@@ -38,8 +56,7 @@ pub(super) fn put(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusq
     let mut bound = Bound::default();
     let mut applied = 0;
     for (i, place) in places.iter().enumerate() {
-        let superseded =
-            places.get(i + 1).is_some_and(|next| (next.series, next.window) == (place.series, place.window));
+        let superseded = places.get(i + 1).is_some_and(|next| next.key() == place.key());
         if !superseded {
             bound.bind(&mut statement, place.series, &rows[place.row].point)?;
             applied += statement.raw_execute()?;
@@ -61,7 +78,7 @@ fn places(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusqlite::Re
                 number
             }
         };
-        places.push(Place { series, window: point.window, revision_us: point.revision_us, row });
+        places.push(Place::new(series, point, row));
     }
     Ok(places)
 }
@@ -70,7 +87,7 @@ fn places(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusqlite::Re
 #[derive(Default)]
 struct Bound<'a> {
     series: Option<i64>,
-    kind: Option<crate::window::Kind>,
+    kind: Option<Kind>,
     reason: Option<&'a str>,
 }
 
@@ -86,8 +103,9 @@ impl<'a> Bound<'a> {
             statement.raw_bind_parameter(12, point.reason.as_str())?;
         }
 
-        statement.raw_bind_parameter(3, point.window.start_us.unwrap_or(0))?;
-        statement.raw_bind_parameter(4, point.window.end_us.unwrap_or(0))?;
+        let (start, end) = span(&point.window);
+        statement.raw_bind_parameter(3, start)?;
+        statement.raw_bind_parameter(4, end)?;
         statement.raw_bind_parameter(5, point.revision_us)?;
         statement.raw_bind_parameter(6, point.value)?;
         integer(statement, 7, point.num.as_deref())?;
