@@ -7,7 +7,8 @@
 //! counts it), the size of the store, and what the many cost in multiples of the five.
 //!
 //! The first 10,000 values have rows of their own (`dimension_values_max`): some 170 for each, one for every metric and window
-//! that holds its order, published when it opens or changes and once more when it becomes final.
+//! that holds its order, published when it opens or changes and once more when it becomes final. So this measures what a
+//! published row costs from the rollup through the log to the store; most of that is the store. `RESULTS.md` has the steps.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a benchmark")]
