@@ -313,7 +313,7 @@ fn a_log_of_a_newer_version_is_refused() {
     let log = data.path().join("log");
     set_format(&log, &7_u32.to_be_bytes());
     let expected = format!(
-        "error: {} was written by a newer version (format 7, this one reads up to 1); use that version\n",
+        "error: {} was written by a newer version (format 7, this one reads up to 2); use that version\n",
         log.display()
     );
     for run in [data.import(&file, &[]), data.run(["rebuild"]), data.run(["events"])] {
