@@ -483,8 +483,8 @@ impl Plan {
     /// Whether a metric reads events of this type: by name, by a filter that names it, or through the facts that lifecycles
     /// make of it. A measure of events of any type, without such a filter, reads none in particular.
     pub fn measures(&self, kind: &str) -> bool {
-        // Traits are of all facts; a retraction is about another event.
-        if ["account.updated", "retracted"].contains(&kind) {
+        // Traits are of all facts; a merge moves all of an account; a retraction is about another event.
+        if ["account.updated", "identity.linked", "retracted"].contains(&kind) {
             return true;
         }
         let named = |filter: &Option<String>| filter.as_ref().is_some_and(|text| text.contains(kind));

@@ -5,7 +5,7 @@ use std::{fs, sync::Arc, thread};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Batch, Point, Read, Row, Select, Series, Window, Write, conformance, window::Kind};
+use crate::{Batch, Fill, Point, Read, Row, Select, Series, Settings, Window, Write, conformance, window::Kind};
 
 struct Folder(Arc<TempDir>);
 
@@ -100,6 +100,33 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
     let before = fs::read(folder.path()).unwrap();
     assert!(message(Writer::open(&folder.path())).contains("not one of vitals"));
     assert_eq!(fs::read(folder.path()).unwrap(), before);
+}
+
+#[test]
+fn a_store_that_was_described_before_there_were_groups_says_none() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.path()).unwrap();
+    let metric = MetricInfo {
+        name: "orders".to_owned(),
+        definition: "orders@1+0a".to_owned(),
+        title: "Orders".to_owned(),
+        description: String::new(),
+        unit: "count".to_owned(),
+        windows: vec![Kind::Day],
+        by: vec![Vec::new()],
+        per_account: false,
+        fill: Fill::Zero,
+        fill_reason: String::new(),
+        maturity_us: 0,
+        additive: true,
+        group: "sales".to_owned(),
+        direction: Some(Direction::Up),
+    };
+    writer.describe(std::slice::from_ref(&metric), &Settings::default()).unwrap();
+    assert_eq!(Reader::open(&folder.path()).unwrap().catalog().unwrap(), std::slice::from_ref(&metric));
+    writer.db.execute("DELETE FROM meta WHERE key IN ('people', 'additive')", []).unwrap();
+    let older = MetricInfo { additive: false, group: String::new(), direction: None, ..metric };
+    assert_eq!(Reader::open(&folder.path()).unwrap().catalog().unwrap(), [older]);
 }
 
 #[test]

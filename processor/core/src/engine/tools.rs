@@ -15,7 +15,6 @@ use crate::{
     plan::Plan,
     series::{Deltas, Names, Profiles, Series},
     shown::{AtEnd, Change},
-    vocabulary::identity_linked,
 };
 
 /// What a fold reads and writes beside the account.
@@ -87,8 +86,6 @@ impl Tools {
     pub(super) fn measures(&self, event: &Event<'_>) -> bool {
         match &event.body {
             Body::Usage(_) => self.measures_usage,
-            // What merges accounts moves every metric of them.
-            Body::Other if event.kind == identity_linked::TYPE => true,
             Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
             _ => true,
         }
