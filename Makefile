@@ -8,7 +8,7 @@ WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB
 
-.PHONY: demo demo-kafka test build lint bench check chaos mutants prepare test-loaded
+.PHONY: demo demo-kafka test build lint bench check chaos mutants prepare test-loaded company
 
 # A simulated company: its past year, then live. `make demo ARGS="--once --data company"`
 demo: build
@@ -58,6 +58,11 @@ mutants: prepare
 # Compilers, headers and the prebuilt RocksDB: installs them on Debian and Ubuntu, else says how.
 prepare:
 	@sh deploy/prepare.sh build
+
+# Every value of a large simulated company against the oracle's, in three zones: `make company ACCOUNTS=20000`. The oracle
+# holds the whole log: half a gigabyte for each 1,000 accounts.
+company: prepare
+	VITALS_COMPANY_ACCOUNTS=$(or $(ACCOUNTS),2000) $(CARGO) test $(WHOLE) --test it -- --include-ignored --nocapture --test-threads=1 every_value_of_a
 
 # Every row of a data directory against the oracle's: `make check DATA=cdnow`
 check: build

@@ -208,9 +208,7 @@ impl Accounts {
             }
             Outcome::Duplicate => self.again_or_other(stored, slot, event, state)?,
             Outcome::Ahead => self.quarantine(stored, AHEAD),
-            Outcome::NeedsJournal => {
-                return Err(state.damaged(format!("account {:?} does not decode", self.engine.hot().key(slot))));
-            }
+            Outcome::NeedsJournal => unreachable!("it was applied with its journal"),
         }
         Ok(())
     }
@@ -271,7 +269,7 @@ impl Accounts {
         let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
         let journal = journals::events(&bytes).ok_or_else(damaged)?;
         self.counters.waiting -= self.engine.waiting(&journal);
-        let withdrawn = self.engine.give_away(slot, journal).ok_or_else(damaged)?;
+        let withdrawn = self.engine.give_away(slot, journal);
         self.moved.hand_over(key, journals::records(&bytes), &withdrawn);
         Ok(())
     }

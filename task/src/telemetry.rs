@@ -88,8 +88,8 @@ pub(crate) fn suppressed(task: &str, outputs: usize) {
     counter!(SUPPRESSED, "task" => task.to_owned()).increment(outputs as u64);
 }
 
-pub(crate) fn committed(task: &str, outputs: usize) {
-    counter!(OUTPUTS, "task" => task.to_owned()).increment(outputs as u64);
+pub(crate) fn committed(stage: &str, outputs: usize) {
+    counter!(OUTPUTS, "stage" => stage.to_owned()).increment(outputs as u64);
 }
 
 pub(crate) fn commit_took(stage: &str, took: Duration) {

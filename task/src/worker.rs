@@ -265,8 +265,9 @@ impl<F: Fold + 'static> Worker<F> {
         if offsets.is_empty() {
             return Ok(());
         }
-        telemetry::committed(&self.config.stage, outputs.len());
+        let count = outputs.len();
         self.write(outputs, offsets)?;
+        telemetry::committed(&self.config.stage, count);
         self.parts.values_mut().for_each(Part::committed);
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use processor_core::catalog::BUILT_IN;
 use serde_json::Value;
 
-use crate::data::Data;
+use crate::{data::Data, oracle};
 
 /// A column of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -186,4 +186,44 @@ fn nonsense_is_refused_with_the_cure() {
     with(&["--out", "/nowhere/events.ndjson"]).fails(2, &["/nowhere/events.ndjson: cannot be written"]);
     with(&["--out", "x", "--totals", "x"]).fails(2, &["--totals: is the file of --out, expected another one"]);
     data.run(["simulate", "--from", "yesterday", "--to", "2025-01-01"]).fails(2, &["expected a date like 2025-01-31"]);
+}
+
+/// Two years of a company against the oracle: every metric, window and dimension. Large ones by `make company`.
+#[track_caller]
+fn every_value_is_the_oracles(zone: &str, partitions: u32, parts: usize, arrival: &[&str]) {
+    let accounts = std::env::var("VITALS_COMPANY_ACCOUNTS").unwrap_or_else(|_| "40".to_owned());
+    let data = Data::new().config(&format!("[settings]\ntime_zone = {zone:?}\n[log]\npartitions = {partitions}\n"));
+    let mut arguments = vec!["simulate", "--accounts", &accounts, "--from", "2023-01-01", "--to", "2025-01-01"];
+    arguments.extend(arrival);
+    let events = data.run(arguments).done().out;
+    let lines: Vec<&[u8]> = events.as_bytes().split_inclusive(|byte| *byte == b'\n').collect();
+    for part in lines.chunks(lines.len().div_ceil(parts)) {
+        let file = data.file("events.ndjson", part.concat());
+        data.import(&file, &["--order", "file"]).done();
+    }
+
+    let settings =
+        ::oracle::Settings { zone: ::oracle::settings::zone(zone).unwrap(), ..::oracle::Settings::default() };
+    let context = format!("{accounts} accounts, {} events, {zone}, {partitions} partitions {arrival:?}", lines.len());
+    let equal = oracle::assert_true_with(&data, &settings, &context);
+    println!("{context}: {equal} values equal");
+}
+
+const REPAIRED: [&str; 6] = ["--shuffle-days", "30", "--duplicates", "5%", "--repairs", "2%"];
+
+#[test]
+fn every_value_of_a_repaired_company_is_the_oracles() {
+    every_value_is_the_oracles("Europe/Berlin", 4, 3, &REPAIRED);
+}
+
+#[test]
+#[ignore = "as the one above, in order and in one partition: `make company`"]
+fn every_value_of_a_company_is_the_oracles() {
+    every_value_is_the_oracles("America/New_York", 1, 1, &[]);
+}
+
+#[test]
+#[ignore = "as the one above, in sixteen partitions and a zone that moves its clocks by half an hour: `make company`"]
+fn every_value_of_a_shuffled_company_is_the_oracles() {
+    every_value_is_the_oracles("Australia/Lord_Howe", 16, 5, &["--shuffle-days", "30"]);
 }

@@ -1,7 +1,7 @@
 //! The live door from outside: results, durability, limits, time; and who reads beside it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::Shutdown,
     process::Stdio,
@@ -359,11 +359,43 @@ fn telemetry_tells_how_it_is() {
     ] {
         assert!(page.body.contains(text), "expected {text}\n   found {}", page.body);
     }
-    // Every name that is told is described in the documentation.
-    let documented = include_str!("../../deploy/telemetry.md");
-    let names = page.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let unknown: Vec<_> = names.filter(|name| !documented.contains(&format!("| `{name}` |"))).collect();
-    assert_eq!(unknown, Vec::<&str>::new());
+    // Names, types and labels are those of the documentation.
+    let documented = documented();
+    let said = said(&page.body);
+    assert!(said.len() > 30, "{said:?}");
+    for (name, metric) in &said {
+        assert_eq!(Some(metric), documented.get(name), "{name}");
+    }
     door.until("no lag", |door| door.figure("vitals_lag_seconds") < 2.0);
     assert!(door.stop().success());
+}
+
+/// Type of a metric and its labels.
+type Described = (String, BTreeSet<String>);
+
+/// The table of `deploy/telemetry.md`.
+fn documented() -> BTreeMap<String, Described> {
+    let rows = include_str!("../../deploy/telemetry.md").lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[3].split(", ").map(|label| label.trim_matches('`').to_owned());
+        (cells[1].trim_matches('`').to_owned(), (cells[2].to_owned(), labels.filter(|label| !label.is_empty()).collect()))
+    })
+    .collect()
+}
+
+/// What a page of Prometheus text has samples of; the bounds of buckets are no label.
+fn said(page: &str) -> BTreeMap<String, Described> {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let mut said: BTreeMap<String, Described> =
+        types.map(|(name, of_type)| (name.to_owned(), (of_type.to_owned(), BTreeSet::new()))).collect();
+    for sample in page.lines().filter_map(|line| line.split_once('{').filter(|_| !line.starts_with('#'))) {
+        let (name, rest) = sample;
+        let name = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let (labels, _) = rest.rsplit_once('}').unwrap();
+        let labels = labels.split("\",").filter_map(|label| Some(label.split_once("=\"")?.0.to_owned()));
+        let metric = said.get_mut(name).unwrap_or_else(|| panic!("{name} has no type"));
+        metric.1.extend(labels.filter(|label| label != "le"));
+    }
+    said
 }

@@ -111,13 +111,16 @@ impl Engine {
     /// # Errors
     /// The key, if the bytes are damaged.
     pub fn load(&mut self, key: &str, bytes: &[u8], ids: impl IntoIterator<Item = u64>) -> Result<Slot, String> {
-        let (activities, tools) = (self.tools.plan.activities.len(), &mut self.tools);
-        let mut account = Account::new(activities);
-        let whole = bytes.is_empty() || account.decode(bytes, &mut tools.profiles, &mut tools.names).is_some();
-        if !whole || account.active.len() != activities {
-            return Err(format!("the state of account {key:?} does not decode"));
+        let slot = self.hot.insert(key, bytes, ids);
+        if bytes.is_empty() {
+            return Ok(slot);
         }
-        Ok(self.hot.insert(key, bytes, ids))
+        // Opened at once: most are loaded for an event.
+        let activities = self.tools.plan.activities.len();
+        let Tools { profiles, names, .. } = &mut self.tools;
+        let index = self.hot.open(slot, activities, profiles, names);
+        let whole = index.is_some_and(|index| self.hot.opened(index).account.active.len() == activities);
+        whole.then_some(slot).ok_or_else(|| format!("the state of account {key:?} does not decode"))
     }
 
     /// Applies one event of an account; `journal` is all its earlier events, in any order.
@@ -125,7 +128,7 @@ impl Engine {
         if event.time.saturating_sub(event.recorded_at) > self.tools.plan.settings.max_ahead {
             return Outcome::Ahead;
         }
-        let Some(index) = self.open(slot) else { return Outcome::NeedsJournal };
+        let index = self.open(slot);
         let (prints, own, count) = prints(event);
         let prints = &prints[..count];
         let late = event.time < self.clock.saturating_sub(LATE);
@@ -169,9 +172,11 @@ impl Engine {
         found
     }
 
-    fn open(&mut self, slot: Slot) -> Option<usize> {
+    /// An account by its place among those that are open.
+    fn open(&mut self, slot: Slot) -> usize {
         let Tools { plan, profiles, names, .. } = &mut self.tools;
-        self.hot.open(slot, plan.activities.len(), profiles, names)
+        let index = self.hot.open(slot, plan.activities.len(), profiles, names);
+        index.expect("what is in memory was decoded when it was loaded")
     }
 
     /// The common case: the event comes after everything known.
@@ -263,7 +268,7 @@ impl Engine {
 
     /// A timer set for `due` rings as the clock comes to `clock`.
     pub fn ring(&mut self, slot: Slot, due: Time, clock: Time) {
-        let Some(index) = self.open(slot) else { return };
+        let index = self.open(slot);
         if self.hot.opened(index).account.timer != due {
             return;
         }

@@ -209,16 +209,17 @@ impl Merged {
             let clock = self.accounts.engine.clock();
             let shown: Vec<Event<'_>> = events.iter().filter(|event| event.recorded_at <= clock).cloned().collect();
             let more = shown.len() < events.len();
-            self.accounts.engine.take_over(slot, shown.clone(), withdrawn).ok_or_else(damaged)?;
+            self.accounts.engine.take_over(slot, shown.clone(), withdrawn);
             if more {
-                self.accounts.engine.exchange(slot, shown, events).ok_or_else(damaged)?;
+                self.accounts.engine.exchange(slot, shown, events);
             }
             return Ok(());
         }
         // Others were merged into it before it came itself.
         let all = self.journal(&self.groups[&key], u64::MAX, state)?;
         let (before, all) = (parse(&before).ok_or_else(damaged)?, parse(&all).ok_or_else(damaged)?);
-        self.accounts.engine.exchange(slot, before, all).ok_or_else(damaged)
+        self.accounts.engine.exchange(slot, before, all);
+        Ok(())
     }
 
     /// Keeps the events that are new in the journals of their own accounts. Returns them, and in `linked` the accounts whose
@@ -305,7 +306,7 @@ impl Merged {
         let (old, new) = (parse(old).ok_or_else(damaged)?, parse(new).ok_or_else(damaged)?);
         let engine = &mut self.accounts.engine;
         let (waited, waits) = (engine.waiting(&old), engine.waiting(&new));
-        engine.exchange(slot, old, new).ok_or_else(damaged)?;
+        engine.exchange(slot, old, new);
         // What waited in one journal may have been found in another, or the other way round.
         let counters = &mut self.accounts.counters;
         if waits >= waited {

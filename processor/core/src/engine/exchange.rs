@@ -8,9 +8,9 @@ use super::{Engine, prints};
 use crate::{event::Event, hot::Slot, shown::Withdrawn};
 
 impl Engine {
-    /// Folds a journal in the place of the one that an account has. `None` if its state is damaged.
-    pub fn exchange<'e>(&mut self, slot: Slot, mut before: Vec<Event<'e>>, mut after: Vec<Event<'e>>) -> Option<()> {
-        let index = self.open(slot)?;
+    /// Folds a journal in the place of the one that an account has.
+    pub fn exchange<'e>(&mut self, slot: Slot, mut before: Vec<Event<'e>>, mut after: Vec<Event<'e>>) {
+        let index = self.open(slot);
         for journal in [&mut before, &mut after] {
             journal.sort_by(|a, b| a.order().cmp(&b.order()));
         }
@@ -26,25 +26,23 @@ impl Engine {
             prints[..count].iter().for_each(|print| self.hot.note(index, *print));
         }
         self.settle(index, &[]);
-        Some(())
     }
 
     /// Takes an account with this journal out of all slices. Returns the days of which it has taken a value back so far.
-    pub fn give_away(&mut self, slot: Slot, journal: Vec<Event<'_>>) -> Option<Withdrawn> {
-        let index = self.open(slot)?;
+    pub fn give_away(&mut self, slot: Slot, journal: Vec<Event<'_>>) -> Withdrawn {
+        let index = self.open(slot);
         let withdrawn = self.hot.opened(index).account.withdrawn.clone();
-        self.exchange(slot, journal, Vec::new())?;
+        self.exchange(slot, journal, Vec::new());
         self.keep_shown(index);
-        Some(withdrawn)
+        withdrawn
     }
 
     /// Adds an account that another engine gave away with this journal and these days taken back.
-    pub fn take_over(&mut self, slot: Slot, journal: Vec<Event<'_>>, withdrawn: Withdrawn) -> Option<()> {
-        let index = self.open(slot)?;
+    pub fn take_over(&mut self, slot: Slot, journal: Vec<Event<'_>>, withdrawn: Withdrawn) {
+        let index = self.open(slot);
         self.hot.touch(index).account.withdrawn = withdrawn;
-        self.exchange(slot, Vec::new(), journal)?;
+        self.exchange(slot, Vec::new(), journal);
         self.keep_shown(index);
-        Some(())
     }
 
     /// What an account shows now is no change of this instant.

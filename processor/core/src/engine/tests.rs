@@ -344,7 +344,7 @@ fn what_waits_counts_once_what_it_names_has_come() {
 }
 
 fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {
-    let index = engine.open(slot).unwrap();
+    let index = engine.open(slot);
     engine.hot.opened(index).account.daily.rows()
 }
 
@@ -353,7 +353,7 @@ type Coming = BTreeMap<Time, Vec<Projected>>;
 
 /// What comes if nothing happens, as of the clock.
 fn coming_of(engine: &mut Engine, slot: Slot) -> Vec<Projected> {
-    let index = engine.open(slot).unwrap();
+    let index = engine.open(slot);
     let Tools { plan, groups, calendar, profiles, names, .. } = &mut engine.tools;
     let deltas = &mut Deltas::default();
     let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
