@@ -47,6 +47,9 @@ pub struct Ask {
 pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<ControlFlow<()>>) -> Result<()> {
     let catalog = read.catalog()?;
     let metric = find(&catalog, &ask.metric)?;
+    if ask.account.is_some() && !metric.per_account {
+        return Err(not_per_account(&catalog, metric));
+    }
     let select = select(ask, metric)?;
     let settings = read.settings()?;
     let calendar = Calendar::of(&settings)?;
@@ -92,6 +95,13 @@ pub fn find<'a>(catalog: &'a [MetricInfo], name: &str) -> Result<&'a MetricInfo>
     found.ok_or_else(|| Error::UnknownMetric { name: name.to_owned(), hint: hint(catalog, name) })
 }
 
+/// Names the metric that accounts have instead, if there is one.
+fn not_per_account(catalog: &[MetricInfo], metric: &MetricInfo) -> Error {
+    let own = format!("account_{}", metric.name);
+    let has = catalog.iter().any(|known| known.per_account && known.name == own);
+    Error::NotPerAccount { metric: metric.name.clone(), cure: if has { own } else { "without --account".to_owned() } }
+}
+
 fn hint(catalog: &[MetricInfo], name: &str) -> String {
     let mut near: Vec<_> = catalog
         .iter()
@@ -113,9 +123,6 @@ fn select(ask: &Ask, metric: &MetricInfo) -> Result<Select> {
     let by = dimensions(ask, metric)?;
     if let Some((dimension, _)) = ask.filter.iter().find(|(name, _)| name != "currency" && !by.contains(name)) {
         return Err(Error::Filter { dimension: dimension.clone() });
-    }
-    if ask.account.is_some() && !metric.per_account {
-        return Err(Error::NotPerAccount { metric: metric.name.clone() });
     }
     Ok(Select {
         tenant: ask.tenant.clone(),

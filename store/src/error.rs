@@ -135,10 +135,12 @@ pub enum Error {
         dimension: String,
     },
     /// An account was asked for, and the metric has none.
-    #[error("metric {metric} is not kept per account; ask without --account")]
+    #[error("metric {metric} is not kept per account; ask {cure}")]
     NotPerAccount {
         /// Metric asked for.
         metric: String,
+        /// What to ask instead.
+        cure: String,
     },
 }
 

@@ -260,6 +260,10 @@ fn an_unknown_metric_or_window_is_told_what_there_is() {
         .fails(WRONG, &["error: metric orders has no window \"5d\"; it has `1d`, `1w`, "]);
     data.run(["query", "customers", "--by", "product"]).fails(WRONG, &["error: metric customers is not kept by "]);
     data.run(["query", "account_value", "--by", "plan"]).fails(WRONG, &["by \"plan\"; it is kept by nothing\n"]);
+    data.run(["query", "net_new_mrr", "--account", "a"])
+        .fails(WRONG, &["metric net_new_mrr is not kept per account; ask account_net_new_mrr\n"]);
+    data.run(["query", "orders", "--account", "a"])
+        .fails(WRONG, &["metric orders is not kept per account; ask without --account\n"]);
     data.run(["query", "orders", "--from", "9999-12-31"]).fails(WRONG, &["\"9999-12-31\""]);
     data.run(["alerts", "--rule", "nope"])
         .fails(WRONG, &["error: --rule: there is no rule \"nope\"; there is silent_90d\n"]);

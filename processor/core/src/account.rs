@@ -151,10 +151,11 @@ impl Daily {
 
     /// Forgets the days up to `since`, but for the last one on which a sum is above 0 that no later day has.
     pub fn prune(&mut self, since: Day) {
-        let mut rows = self.rows();
-        if rows.first().is_none_or(|(day, _)| *day > since) {
+        let first = get_day(&mut Reader(&self.past)).map_or(self.day, |(day, _)| day);
+        if first > since {
             return;
         }
+        let mut rows = self.rows();
         let mut seen = vec![false; self.row.len()];
         let mut kept = Vec::new();
         while let Some((day, row)) = rows.pop() {

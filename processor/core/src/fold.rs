@@ -11,7 +11,7 @@ use crate::{
         fact::View,
         group::Facts,
     },
-    calendar::{DAY, Time},
+    calendar::{DAY, Day, Time},
     event::{Body, Event, Order, Refund, SubjectKind},
     lifecycle::{
         self, Context, Fact, FactId, Out, Sections, Slot,
@@ -463,12 +463,20 @@ impl Fold<'_> {
                 account.daily.of(day, width)[place] += view.amount(amount);
             }
         }
-        // Sums that only a score reads are kept for as long as it looks back.
-        if let Some(score) = &self.context.plan.score
-            && !self.context.plan.keeps_days
-            && latest.is_some_and(|latest| latest != day)
-        {
-            account.daily.prune(day.saturating_sub(score.longest()));
+        if latest.is_some_and(|latest| latest != day) {
+            let since = self.looks_back_to(day, fact.time);
+            account.daily.prune(since);
         }
+    }
+
+    /// The day up to which nothing looks back to the account's own sums: no score, nor a window where they are kept for more
+    /// than a score.
+    fn looks_back_to(&mut self, day: Day, at: Time) -> Day {
+        let by_score = self.context.plan.score.as_ref().map_or(day, |score| day.saturating_sub(score.longest()));
+        if !self.context.plan.keeps_days {
+            return by_score;
+        }
+        let horizon = self.context.horizon(at);
+        by_score.min(self.context.calendar.day(horizon).saturating_sub(1))
     }
 }

@@ -409,7 +409,8 @@ pub struct Plan {
     pub daily: Vec<Kept>,
     /// The bundle with the settings of goals, which the rollup reads; none where no metric is of goals.
     pub goals: Option<usize>,
-    /// Whether these are kept for ever, as a metric asks for them; else as far back as the score looks.
+    /// Whether these are kept for as long as any window looks back, as a metric asks for them; else as far back as the score
+    /// looks.
     pub keeps_days: bool,
     /// The score of accounts.
     pub score: Option<Score>,
