@@ -379,7 +379,10 @@ fn documented() -> BTreeMap<String, Described> {
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let labels = cells[3].split(", ").map(|label| label.trim_matches('`').to_owned());
-        (cells[1].trim_matches('`').to_owned(), (cells[2].to_owned(), labels.filter(|label| !label.is_empty()).collect()))
+        (
+            cells[1].trim_matches('`').to_owned(),
+            (cells[2].to_owned(), labels.filter(|label| !label.is_empty()).collect()),
+        )
     })
     .collect()
 }

@@ -314,7 +314,7 @@ fn what_is_not_published_is_kept_by_account_and_day() {
     let slot = engine.load("a", &stored, []).unwrap();
     assert_eq!(daily(&mut engine, slot), rows, "it comes back from disk");
     engine.apply(slot, &usage(900 * DAY, 9, 1, 1), None);
-    assert_eq!(daily(&mut engine, slot), [(900, vec![1, 1, 1])], "no window looks back to the days before");
+    assert_eq!(daily(&mut engine, slot), [(900, vec![1, 1, 1, 1])], "no window looks back to the days before");
 }
 
 #[test]
