@@ -138,11 +138,11 @@ impl Daily {
 
     /// The days after `since` on which a sum is above 0, ascending; `None` if it never was.
     pub fn days(&self, column: usize, since: Day) -> Option<Vec<Day>> {
-        let above = |row: &[i128]| row.get(column).is_some_and(|sum| *sum > 0);
         let (mut ever, mut days) = (false, Vec::new());
         let mut from = Reader(&self.past);
-        let past = std::iter::from_fn(|| get_day(&mut from)).filter(|(_, row)| above(row)).map(|(day, _)| day);
-        for day in past.chain(above(&self.row).then_some(self.day)) {
+        let past = std::iter::from_fn(|| get_day_with(&mut from, column)).filter(|(_, above)| *above);
+        let latest = self.row.get(column).is_some_and(|sum| *sum > 0).then_some(self.day);
+        for day in past.map(|(day, _)| day).chain(latest) {
             ever = true;
             days.extend((day > since).then_some(day));
         }
@@ -210,6 +210,17 @@ fn put_day(out: &mut Vec<u8>, day: Day, row: &[i128]) {
         put(out, row.len() as u128);
         row.iter().for_each(|value| put_signed(out, *value));
     }
+}
+
+/// A day, and whether one of its sums is above 0.
+fn get_day_with(from: &mut Reader<'_>, column: usize) -> Option<(Day, bool)> {
+    let day = Day::try_from(from.get_signed()?).ok()?;
+    let mut above = false;
+    for place in 0..from.get_count()? {
+        let sum = from.get_signed()?;
+        above |= place == column && sum > 0;
+    }
+    Some((day, above))
 }
 
 fn get_day(from: &mut Reader<'_>) -> Option<(Day, Vec<i128>)> {

@@ -22,6 +22,7 @@ use crate::{
         score,
     },
     plan::{Among, Loss, Trigger},
+    score::Glance,
     shown::{self, Change, DayMoved, Now, Which},
 };
 
@@ -154,14 +155,15 @@ impl Fold<'_> {
         let Some(score) = &self.context.plan.score else { return };
         let today = self.context.calendar.day(at);
         let customer = account.customer.is_one();
-        let rated = if customer { score.rate(account, self.context.calendar, today) } else { None };
-        let next = if customer { score.next_day(account, self.context.calendar, today) } else { None };
+        let Glance { tenths: is, next } =
+            if customer { score.glance(account, self.context.calendar, today) } else { Glance::default() };
         account.scored.due = next.map_or(Time::MAX, |day| self.context.calendar.midnight(day));
-
-        let (was, is) = (account.scored.tenths, rated.as_ref().map(|rated| rated.tenths));
+        let was = account.scored.tenths;
         if was == is {
             return;
         }
+
+        let rated = if customer { score.rate(account, self.context.calendar, today) } else { None };
         account.scored.tenths = is;
         let bands = [was, is].map(|tenths| tenths.map(|tenths| score.band(tenths)));
         if bands[0] != bands[1] {

@@ -9,8 +9,8 @@ use crate::{
     fold::Fold,
     lifecycle::Context,
     rational::Rational,
-    score::{Rated, Score},
-    shown::{Change, Which, points},
+    score::{self, Score},
+    shown::{Which, points},
 };
 
 /// Number of local days ahead.
@@ -37,28 +37,66 @@ impl Projected {
 }
 
 /// The changes of the score of an account on the local days after that of `clock`, to which its state has come.
-pub fn project(context: Context<'_>, account: &Account, clock: Time) -> Vec<Projected> {
-    let Some(score) = &context.plan.score else { return Vec::new() };
+pub fn project(mut context: Context<'_>, account: &Account, clock: Time) -> Vec<Projected> {
+    let plan = context.plan;
+    let Some(score) = &plan.score else { return Vec::new() };
     let today = context.calendar.day(clock);
     let end = context.calendar.midnight(today.saturating_add(DAYS + 1)) - 1;
-    let now = score.rate(account, context.calendar, today);
 
+    let due = account.sections.due().into_iter().chain(account.sections.due_before_events()).min();
+    if account.customer.is_one() && due.is_none_or(|due| due > end) {
+        return aging(&mut context, score, account, (today, end));
+    }
+
+    let now = score.points(account, context.calendar, today);
     let mut changes = Vec::new();
     Fold { context, changes: &mut changes }.advance(&mut account.clone(), end, true);
 
-    let mut before = now.as_ref();
-    let mut coming = Vec::new();
+    let (mut before, mut coming) = (now, Vec::new());
     for change in changes.iter().filter(|change| change.which == Which::Score) {
-        coming.push(projected(score, before, change));
-        before = change.rated.as_deref();
+        let points: Vec<Option<Rational>> =
+            change.rated.iter().flat_map(|rated| rated.shares.iter().map(|share| share.points)).collect();
+        let moved = moved(score, &before, &points);
+        coming.push(Projected { at: change.now.since, tenths: change.now.value, reason: change.reason(), moved });
+        before = points;
     }
     coming
 }
 
-fn projected(score: &Score, before: Option<&Rated>, change: &Change) -> Projected {
-    let old = |place: usize| before.and_then(|rated| rated.shares[place].points);
-    let new = change.rated.iter().flat_map(|rated| rated.shares.iter().enumerate());
-    let moved = new.filter(|(place, share)| old(*place) != share.points);
-    let moved = moved.map(|(place, share)| (score.components[place].name.clone(), share.points)).collect();
-    Projected { at: change.now.since, tenths: change.now.value, reason: change.reason(), moved }
+/// The same for a customer of which no lifecycle has anything due: only days pass, so that its state stays as it is, and
+/// no copy of it has to be folded. Nearly every projection is one of these.
+fn aging(context: &mut Context<'_>, score: &Score, account: &Account, (today, end): (Day, Time)) -> Vec<Projected> {
+    let lost = account.customer.due(context.plan.settings.silent_after, account.sections.subscription.claim());
+    let lost = lost.filter(|lost| *lost <= end);
+    let calendar = &mut *context.calendar;
+    let (mut tenths, mut points) = (account.scored.tenths, score.points(account, calendar, today));
+
+    let mut coming = Vec::new();
+    let mut next = score.glance(account, calendar, today).next;
+    while let Some(day) = next {
+        let at = calendar.midnight(day);
+        if at > end || lost.is_some_and(|lost| lost <= at) {
+            break;
+        }
+        let glance = score.glance(account, calendar, day);
+        if glance.tenths != tenths {
+            let now = score.points(account, calendar, day);
+            let moved = moved(score, &points, &now);
+            let reason = score::reason(glance.tenths.is_some(), true);
+            coming.push(Projected { at, tenths: glance.tenths, reason, moved });
+            (tenths, points) = (glance.tenths, now);
+        }
+        next = glance.next;
+    }
+    if let Some(at) = lost.filter(|_| tenths.is_some()) {
+        coming.push(Projected { at, tenths: None, reason: score::NOT_A_CUSTOMER, moved: Vec::new() });
+    }
+    coming
+}
+
+/// The components whose points are others than before; none where there is no score.
+fn moved(score: &Score, before: &[Option<Rational>], now: &[Option<Rational>]) -> Vec<(String, Option<Rational>)> {
+    let old = |place: usize| before.get(place).copied().flatten();
+    let moved = now.iter().enumerate().filter(|(place, points)| old(*place) != **points);
+    moved.map(|(place, points)| (score.components[place].name.clone(), *points)).collect()
 }

@@ -95,6 +95,15 @@ pub struct Share {
     pub tenths: i64,
 }
 
+/// A score without its shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// In tenths of points; `None` where no component has input.
+    pub tenths: Option<i64>,
+    /// The next local day on which a component moves if nothing happens.
+    pub next: Option<Day>,
+}
+
 /// Why an account has no score.
 pub const NOT_A_CUSTOMER: &str = "not a customer";
 /// Why a customer has none, where no component has input.
@@ -113,15 +122,40 @@ impl Score {
     /// The score of an account as it stands on a local day; `None` where no component has input.
     pub fn rate(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Rated> {
         let share = |component: &Component| {
-            let input = component.input.read(account, calendar, today);
+            let input = component.look(account, calendar, today).map(|(input, _)| input);
             Share { input, points: input.map(|input| component.curve.at(input)), tenths: 0 }
         };
         weigh(&self.components, self.components.iter().map(share).collect())
     }
 
-    /// The next local day on which a component moves if nothing happens.
-    pub fn next_day(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Day> {
-        self.components.iter().filter_map(|component| component.next_day(account, calendar, today)).min()
+    /// What [`Score::rate`] comes to, and when that may change: what is asked at each event, at a fraction of its cost.
+    pub fn glance(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Glance {
+        let (mut sum, mut weights, mut next) = (0, 0, None::<Day>);
+        let mut whole = true;
+        for component in &self.components {
+            let Some((input, moves)) = component.look(account, calendar, today) else { continue };
+            next = next.into_iter().chain(moves).min();
+            let (points, weight) = (component.curve.at(input), i64::from(component.weight));
+            match i64::try_from(points.num()) {
+                Ok(points_whole @ 0..=100) if points.den() == 1 => sum += 10 * weight * points_whole,
+                _ => whole = false,
+            }
+            weights += weight;
+        }
+        let tenths = match whole {
+            true => (weights > 0).then(|| nearest(sum, weights)),
+            false => self.rate(account, calendar, today).map(|rated| rated.tenths),
+        };
+        Glance { tenths, next }
+    }
+
+    /// The points of each component on a local day; `None` for one without input.
+    pub fn points(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Vec<Option<Rational>> {
+        let points = |component: &Component| {
+            let (input, _) = component.look(account, calendar, today)?;
+            Some(component.curve.at(input))
+        };
+        self.components.iter().map(points).collect()
     }
 
     /// The number of the band of a score in tenths.
@@ -137,49 +171,38 @@ impl Score {
     }
 }
 
-impl Input {
-    fn read(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Rational> {
-        let whole = |number: Day| Rational::integer(number.into());
-        match self {
-            Input::DaysSince(activity) => {
-                last(account, *activity).map(|at| whole(today.saturating_sub(calendar.day(at))))
-            }
-            Input::DaysWith { column, among } => {
-                let days = account.daily.days(*column, today.saturating_sub(*among));
-                days.map(|days| Rational::integer(days.len() as i128))
-            }
-            Input::Satisfaction { kinds, within } => {
-                let fresh = |latest: &Latest| today.saturating_sub(calendar.day(latest.time)) <= *within;
-                let fresh: Vec<Rational> = latest(account, kinds).filter(fresh).map(|of| of.satisfaction).collect();
-                let count = Rational::integer(fresh.len() as i128);
-                let sum = fresh.into_iter().try_fold(Rational::ZERO, Rational::add)?;
-                Rational::integer(100).mul(sum.div(count)?)
-            }
-            Input::OpenTickets => account.sections.ticket.open().map(|open| Rational::integer(open as i128)),
-            Input::FailingPayment => account.sections.payment.fails().map(|fails| Rational::integer(fails.into())),
-        }
-    }
-}
-
 impl Component {
-    fn next_day(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Day> {
+    /// Its input, if there is any, and the next local day on which its points are others if nothing happens.
+    fn look(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<(Rational, Option<Day>)> {
+        let whole = |number: usize| Rational::integer(number as i128);
         match &self.input {
             Input::DaysSince(activity) => {
                 let since = calendar.day(last(account, *activity)?);
-                self.curve.next(today.saturating_sub(since)).map(|age| since.saturating_add(age))
+                let age = today.saturating_sub(since);
+                let next = self.curve.next(age).map(|age| since.saturating_add(age));
+                Some((Rational::integer(age.into()), next))
             }
             Input::DaysWith { column, among } => {
                 let days = account.daily.days(*column, today.saturating_sub(*among))?;
-                let points = |left: usize| self.curve.at(Rational::integer(left as i128));
+                let points = |left: usize| self.curve.at(whole(left));
                 let moves = |gone: &usize| points(days.len() - gone) != points(days.len() - gone + 1);
-                let gone = (1..=days.len()).find(moves)?;
-                Some(days[gone - 1].saturating_add(*among))
+                let gone = (1..=days.len()).find(moves);
+                Some((whole(days.len()), gone.map(|gone| days[gone - 1].saturating_add(*among))))
             }
             Input::Satisfaction { kinds, within } => {
-                let last = |of: Latest| calendar.day(of.time).saturating_add(*within);
-                latest(account, kinds).map(last).filter(|last| *last >= today).map(|last| last + 1).min()
+                let last = |calendar: &mut Calendar, of: &Latest| calendar.day(of.time).saturating_add(*within);
+                let (mut sum, mut count, mut next) = (Rational::ZERO, 0, None::<Day>);
+                for of in latest(account, kinds) {
+                    let last = last(calendar, &of);
+                    if last >= today {
+                        (sum, count) = (sum.add(of.satisfaction)?, count + 1);
+                        next = next.into_iter().chain([last + 1]).min();
+                    }
+                }
+                Some((Rational::integer(100).mul(sum.div(whole(count))?)?, next))
             }
-            Input::OpenTickets | Input::FailingPayment => None,
+            Input::OpenTickets => account.sections.ticket.open().map(|open| (whole(open), None)),
+            Input::FailingPayment => account.sections.payment.fails().map(|fails| (whole(fails.into()), None)),
         }
     }
 }
@@ -192,6 +215,12 @@ fn last(account: &Account, activity: usize) -> Option<Time> {
 /// The latest answers of these kinds.
 fn latest<'a>(account: &'a Account, kinds: &'a [usize]) -> impl Iterator<Item = Latest> + 'a {
     kinds.iter().filter_map(|kind| account.sections.feedback.latest(*kind))
+}
+
+/// The whole number nearest to a quotient of numbers that are not negative, ties to even.
+fn nearest(num: i64, den: i64) -> i64 {
+    let (floor, twice_rest) = (num / den, 2 * (num % den));
+    floor + i64::from(twice_rest > den || (twice_rest == den && floor % 2 == 1))
 }
 
 /// The weighted mean in tenths, half to even, and what each share adds: largest remainder, ties to the first.
@@ -266,6 +295,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whole_points_are_weighed_the_short_way(points in proptest::collection::vec(0_i64..=100, 6)) {
+            let (sum, weights) = points.iter().zip(WEIGHTS).fold((0, 0), |(sum, weights), (points, weight)| {
+                (sum + 10 * points * i64::from(weight), weights + i64::from(weight))
+            });
+            let exact: Vec<Option<(i128, i128)>> = points.iter().map(|points| Some((i128::from(*points), 1))).collect();
+            prop_assert_eq!(nearest(sum, weights), weighed(&exact, &WEIGHTS).unwrap().tenths);
+        }
+
         #[test]
         fn contributions_add_up(points in proptest::collection::vec(proptest::option::of((0_i128..1000, 1_i128..11)), 6)) {
             if let Some(rated) = weighed(&points, &WEIGHTS) {
