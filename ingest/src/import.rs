@@ -173,9 +173,8 @@ pub struct Summary {
 /// When a file, the mapping or an option is wrong, or the log refuses. What was committed stays, and
 /// the same call goes on from there.
 pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<Summary> {
-    check(options)?;
+    let mapping = checked(options)?;
     let grid = Grid::new(options.zone.clone(), options.tick_us)?;
-    let mapping = mapping(options)?;
     let group = group(options)?;
     let position = position(log, &group, options)?;
     let config = door::Config {
@@ -199,16 +198,17 @@ pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress),
 /// # Errors
 /// When they do not.
 pub fn check(options: &Options) -> Result<()> {
-    options.files.iter().try_for_each(|path| holds_lines(path, options.mapping.is_none()))?;
-    mapping(options)?;
-    let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(()) };
-    let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
-    Err(Error::Option { option: "--until", problem })
+    checked(options).map(drop)
 }
 
-fn mapping(options: &Options) -> Result<Option<Mapping>> {
+/// The same; hands out the mapping that it read.
+fn checked(options: &Options) -> Result<Option<Mapping>> {
+    options.files.iter().try_for_each(|path| holds_lines(path, options.mapping.is_none()))?;
     let load = |path: &PathBuf| Mapping::load(path, &options.zone, options.unknown_types);
-    options.mapping.as_ref().map(load).transpose()
+    let mapping = options.mapping.as_ref().map(load).transpose()?;
+    let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(mapping) };
+    let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
+    Err(Error::Option { option: "--until", problem })
 }
 
 /// What a file is that begins so, and what to do with it.
