@@ -295,7 +295,6 @@ impl Engine {
                 let mut coming = Vec::new();
                 let mut scores = days.range((Which::Score, Day::MIN)..=(Which::Score, Day::MAX));
                 if scores.next_back().is_some_and(|(_, day)| day.changed) {
-                    let deltas = &mut Deltas::default();
                     let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
                     coming = projection::project(context, account, clock);
                 }

@@ -132,9 +132,9 @@ impl Fold<'_> {
     /// Notes what the account shows after what happened at `at`.
     fn show(&mut self, account: &mut Account, at: Time, event: Option<&Event<'_>>) {
         if let Some((before, after)) = account.day_sums.take_step() {
-            let now = Now { value: None, since: at };
-            let (cause, sums) = (event.map(|event| event.id.into()), Some(Box::new(DayMoved { before, after })));
-            shown::note(self.changes, Change { which: Which::DaySums, now, cause, rated: None, customer: true, sums });
+            let sums = Some(Box::new(DayMoved { before, after }));
+            let change = Change::new(Which::DaySums, Now { value: None, since: at }, event);
+            shown::note(self.changes, Change { sums, ..change });
         }
         self.rate(account, at, event);
     }
@@ -143,11 +143,7 @@ impl Fold<'_> {
     fn silent(&mut self, account: &mut Account, silence: Silence, event: Option<&Event<'_>>) {
         account.silence = silence;
         let now = Now { value: Some(silence.step.into()), since: silence.since };
-        let cause = event.map(|event| event.id.into());
-        shown::note(
-            self.changes,
-            Change { which: Which::Silence, now, cause, rated: None, customer: true, sums: None },
-        );
+        shown::note(self.changes, Change::new(Which::Silence, now, event));
     }
 
     /// Brings the score to what it is after what happened at `at`, and finds the next midnight that moves it.
@@ -163,18 +159,15 @@ impl Fold<'_> {
             return;
         }
 
-        let rated = if customer { score.rate(account, self.context.calendar, today) } else { None };
+        let rated = is.and_then(|_| score.rate(account, self.context.calendar, today));
         account.scored.tenths = is;
         let bands = [was, is].map(|tenths| tenths.map(|tenths| score.band(tenths)));
         if bands[0] != bands[1] {
             let profile = account.traits.now();
             self.band(account, at, [bands[0].map(|band| (band, profile)), bands[1].map(|band| (band, profile))]);
         }
-        let (now, cause) = (Now { value: is, since: at }, event.map(|event| event.id.into()));
-        shown::note(
-            self.changes,
-            Change { which: Which::Score, now, cause, rated: rated.map(Box::new), customer, sums: None },
-        );
+        let change = Change::new(Which::Score, Now { value: is, since: at }, event);
+        shown::note(self.changes, Change { rated: rated.map(Box::new), customer, ..change });
     }
 
     /// Moves the account from one band, with its traits, to another.

@@ -268,15 +268,6 @@ pub fn fact(id: FactId) -> &'static FactType {
     FACTS[id.place()]
 }
 
-/// Facts with money that the events of their own instant bring about, and no later one takes back.
-const STAY: [&FactType; 6] =
-    [&order::ORDER, &order::REFUND, &invoice::CREDIT, &invoice::PAID, &subscription::MOVED, &offer::ACCEPTED];
-
-/// Whether facts of this type are in the sums of their day for good, so that only a correction moves a day that is over.
-pub fn stays(fact: &FactType) -> bool {
-    STAY.iter().any(|known| known.name == fact.name)
-}
-
 /// The fact type of this name, or that an event of this type is counted as.
 pub fn find(name: &str) -> Option<FactId> {
     let is_it = |fact: &FactType| fact.name == name || (fact.event == name && !name.is_empty());

@@ -817,7 +817,7 @@ impl Builder {
                 return Err(Error::at(&written.name, sums_of_money()));
             }
             let kept = (trigger.clone(), amount.clone(), self.plan.filter(filter.as_deref()));
-            if by_day && !trigger.fact().is_some_and(lifecycle::stays) {
+            if by_day && !trigger.fact().is_some_and(|fact| fact.stays) {
                 return Err(Error::at(&written.name, stay_in_their_day()));
             }
             let (columns, of_metric) = match by_day {
@@ -1002,7 +1002,7 @@ fn sums_of_money() -> String {
 
 fn stay_in_their_day() -> String {
     let names: Vec<String> = lifecycle::facts()
-        .filter(|(_, fact)| fact.money && lifecycle::stays(fact))
+        .filter(|(_, fact)| fact.money && fact.stays)
         .map(|(_, fact)| format!("`{}`", fact.name))
         .collect();
     format!("a metric of each account and day sums or counts what stays in its day: {}", names.join(", "))

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     account::Totals,
     calendar::{Calendar, Day, Kind, Time, Window},
-    event::Cause,
+    event::{Cause, Event},
     plan::{Metric, Plan},
     projection::Projected,
     rollup::evaluate,
@@ -66,6 +66,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// A change that an event brought, or time, with nothing of what only some values have.
+    pub fn new(which: Which, now: Now, event: Option<&Event<'_>>) -> Change {
+        let cause = event.map(|event| event.id.into());
+        Change { which, now, cause, rated: None, customer: true, sums: None }
+    }
+
     /// Why there is no value; empty where there is one.
     pub fn reason(&self) -> &'static str {
         score::reason(self.now.value.is_some(), self.customer)

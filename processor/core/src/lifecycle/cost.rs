@@ -30,6 +30,7 @@ pub const COST: FactType = FactType {
     ],
     whole: 4,
     money: true,
+    stays: false,
     has_event: true,
     reads: Costs::READS,
 };

@@ -20,6 +20,7 @@ pub const STARTED: FactType = FactType {
     fields: &[FieldType::new("first", Type::Flag, Spelling::Short)],
     whole: 1,
     money: false,
+    stays: false,
     has_event: false,
     reads: READS,
 };
@@ -32,6 +33,7 @@ pub const LOST: FactType = FactType {
     fields: &[],
     whole: 0,
     money: false,
+    stays: false,
     has_event: false,
     reads: READS,
 };
@@ -44,6 +46,7 @@ pub const CUSTOMER: FactType = FactType {
     fields: &[],
     whole: 0,
     money: false,
+    stays: false,
     has_event: false,
     reads: READS,
 };

@@ -29,7 +29,7 @@ const ELAPSED: FieldType = FieldType::new("elapsed", Type::Number, Spelling::Sho
 
 const fn fact(name: &'static str, event: &'static str, fields: &'static [FieldType]) -> FactType {
     let (sort, whole) = (Sort::Happening, fields.len());
-    FactType { name, event, sort, fields, whole, money: true, has_event: true, reads: Deals::READS }
+    FactType { name, event, sort, fields, whole, money: true, stays: false, has_event: true, reads: Deals::READS }
 }
 
 /// A deal, at its opening, with what it was opened with.
@@ -53,6 +53,7 @@ pub const CLOSED: FactType = fact(
 pub const TIME: FactType = FactType {
     whole: 2,
     money: false,
+    stays: false,
     ..fact("deal_time", "", &[KIND, OWNER, FieldType::dimension("stage", Spelling::Dimension), ELAPSED])
 };
 

@@ -74,6 +74,9 @@ pub struct FactType {
     pub whole: usize,
     /// Whether it has a currency, which keeps its sums apart.
     pub money: bool,
+    /// Whether it is in the sums of its day for good: events of its own instant bring it about, and no later one takes it
+    /// back, so that only a correction moves a day that is over.
+    pub stays: bool,
     /// Whether an event brings it about, so that it has the type and the custom fields of one.
     pub has_event: bool,
     /// Event types that bring it about or change it.

@@ -28,6 +28,7 @@ pub const RATE: FactType = FactType {
     ],
     whole: 5,
     money: false,
+    stays: false,
     has_event: true,
     reads: Rates::READS,
 };

@@ -36,6 +36,7 @@ pub const GOAL: FactType = FactType {
     ],
     whole: 11,
     money: false,
+    stays: false,
     has_event: true,
     reads: Goals::READS,
 };

@@ -32,6 +32,7 @@ pub const PAID: FactType = FactType {
     fields: &[INVOICE, CHANNEL, SOURCE, PRODUCT, AMOUNT],
     whole: 5,
     money: true,
+    stays: true,
     has_event: true,
     reads: Invoices::READS,
 };
@@ -45,6 +46,7 @@ pub const CREDIT: FactType = FactType {
     fields: &[INVOICE, CHANNEL, SOURCE, PRODUCT, AMOUNT],
     whole: 5,
     money: true,
+    stays: true,
     has_event: true,
     reads: &["payment.refunded", KIND],
 };

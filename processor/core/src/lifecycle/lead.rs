@@ -26,7 +26,7 @@ const OWNER: FieldType = FieldType::dimension("owner", Spelling::Both);
 
 const fn fact(name: &'static str, event: &'static str, fields: &'static [FieldType]) -> FactType {
     let (sort, whole) = (Sort::Happening, fields.len());
-    FactType { name, event, sort, fields, whole, money: false, has_event: true, reads: Leads::READS }
+    FactType { name, event, sort, fields, whole, money: false, stays: false, has_event: true, reads: Leads::READS }
 }
 
 /// A lead, at its creation.

@@ -26,6 +26,7 @@ pub const ACCEPTED: FactType = FactType {
     ],
     whole: 4,
     money: true,
+    stays: true,
     has_event: true,
     reads: Offers::READS,
 };

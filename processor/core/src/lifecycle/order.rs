@@ -31,6 +31,7 @@ pub const ORDER: FactType = FactType {
     ],
     whole: 4,
     money: true,
+    stays: true,
     has_event: true,
     reads: &["order.completed", "order.cancelled"],
 };
@@ -43,6 +44,7 @@ pub const REFUND: FactType = FactType {
     fields: &[ORDER_ID, CHANNEL, SOURCE, PRODUCT, FieldType::new("amount", Type::Money, Spelling::Both)],
     whole: 3,
     money: true,
+    stays: true,
     has_event: true,
     reads: &["payment.refunded", "order.completed", "order.cancelled", "invoice.resolved"],
 };

@@ -44,17 +44,22 @@ impl Context<'_> {
 
     /// Adds a fact `times` times to the slice of its time; -1 takes it back.
     pub fn emit<'f>(&mut self, facts: &Facts, fact: &Fact<'f>, times: i128, parts: impl FnOnce() -> Vec<Part<'f>>) {
-        if self.counts() && !facts.terms.is_empty() {
-            self.emitter(fact.time, times, times.max(0)).emit(facts, fact, parts);
+        if !facts.terms.is_empty()
+            && let Some(mut emitter) = self.emitter(fact.time, times, times.max(0))
+        {
+            emitter.emit(facts, fact, parts);
         }
     }
 
-    /// Where facts of a time go. `entered` says how often something comes to stand.
-    fn emitter(&mut self, time: Time, times: i128, entered: i128) -> Emitter<'_> {
+    /// Where facts of a time go, if anywhere. `entered` says how often something comes to stand.
+    fn emitter(&mut self, time: Time, times: i128, entered: i128) -> Option<Emitter<'_>> {
+        if !self.counts() {
+            return None;
+        }
         let slice = self.slice(time);
         let Context { plan, groups, calendar, profiles, names, deltas, sign } = self;
         let (sign, entered) = (*sign * times, *sign * entered);
-        Emitter { plan, groups, calendar, profiles, names, deltas, slice, sign, entered }
+        Some(Emitter { plan, groups, calendar, profiles, names, deltas, slice, sign, entered })
     }
 
     /// Adds a fact with money to the account's own sums `times` times: to those to date, and to those of its day.
@@ -176,8 +181,10 @@ impl Out<'_, '_> {
     /// Adds one part of a fact alone, `times` times: what only metrics by a dimension of parts read.
     pub fn add_part(&mut self, id: FactId, fact: &Fact<'_>, part: &Part<'_>, times: i128) {
         let facts = &self.context.groups.of[id.place()];
-        if self.context.counts() && !facts.of_parts.is_empty() {
-            self.context.emitter(fact.time, times, 0).emit_part(facts, fact, part);
+        if !facts.of_parts.is_empty()
+            && let Some(mut emitter) = self.context.emitter(fact.time, times, 0)
+        {
+            emitter.emit_part(facts, fact, part);
         }
     }
 
@@ -189,9 +196,11 @@ impl Out<'_, '_> {
     /// What came to stand at `since`, with the same values, stands no more. At the same instant it never did.
     pub fn leave(&mut self, id: FactId, fact: &Fact<'_>, since: Time) {
         let facts = &self.context.groups.of[id.place()];
-        if self.context.counts() && !facts.terms.is_empty() {
-            let entered = -i128::from(since == fact.time);
-            self.context.emitter(fact.time, -1, entered).emit(facts, fact, Vec::new);
+        let entered = -i128::from(since == fact.time);
+        if !facts.terms.is_empty()
+            && let Some(mut emitter) = self.context.emitter(fact.time, -1, entered)
+        {
+            emitter.emit(facts, fact, Vec::new);
         }
         self.context.total((self.totals, self.day_sums), id, fact, -1);
     }

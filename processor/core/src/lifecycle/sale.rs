@@ -30,6 +30,7 @@ const fn fact(name: &'static str, reads: &'static [&'static str]) -> FactType {
         fields: &[PRODUCT],
         whole: 1,
         money: false,
+        stays: false,
         has_event: true,
         reads,
     }

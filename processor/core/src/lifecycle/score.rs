@@ -10,6 +10,7 @@ pub const SCORED: FactType = FactType {
     fields: &[FieldType::dimension("band", Spelling::Short)],
     whole: 1,
     money: false,
+    stays: false,
     has_event: false,
     reads: &[
         "order.completed",

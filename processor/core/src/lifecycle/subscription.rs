@@ -41,6 +41,7 @@ pub const MRR: FactType = FactType {
     fields: &[FieldType::dimension("product", Spelling::Both), FieldType::new("amount", Type::Money, Spelling::Short)],
     whole: 2,
     money: true,
+    stays: false,
     has_event: true,
     reads: Subscriptions::READS,
 };
@@ -59,6 +60,7 @@ pub const BEGUN: FactType = FactType {
     ],
     whole: 4,
     money: true,
+    stays: false,
     has_event: true,
     reads: &["subscription.changed", "order.completed", "order.cancelled"],
 };

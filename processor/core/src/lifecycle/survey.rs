@@ -32,6 +32,7 @@ pub const ANSWER: FactType = FactType {
     ],
     whole: 7,
     money: false,
+    stays: false,
     has_event: true,
     reads: Surveys::READS,
 };

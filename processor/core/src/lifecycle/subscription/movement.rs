@@ -20,6 +20,7 @@ pub const MOVED: FactType = FactType {
     fields: &[FieldType::dimension("kind", Spelling::Short), FieldType::new("amount", Type::Money, Spelling::Short)],
     whole: 2,
     money: true,
+    stays: true,
     has_event: true,
     reads: Subscriptions::READS,
 };

@@ -29,6 +29,7 @@ pub const ENDED: FactType = FactType {
     ],
     whole: 4,
     money: true,
+    stays: false,
     has_event: true,
     reads: Subscriptions::READS,
 };

@@ -27,6 +27,7 @@ const fn fact(name: &'static str, sort: Sort) -> FactType {
         fields: &[CHANNEL, TOPIC, PRIORITY, OPENED_BY],
         whole: 4,
         money: false,
+        stays: false,
         has_event: true,
         reads: Tickets::READS,
     }
