@@ -18,11 +18,18 @@ const HEAD: &str = "\
 
 fn source() -> String {
     let mut out = HEAD.to_owned();
-    let mut names: Vec<&str> = TYPES.iter().map(|kind| kind.name).collect();
-    names.sort_unstable();
-    writeln!(out, "/// Every type of the vocabulary, sorted.\npub const TYPES: [&str; {}] = [", names.len()).unwrap();
-    names.iter().for_each(|name| writeln!(out, "    {name:?},").unwrap());
-    out.push_str("];\n");
+    let mut types: Vec<(&str, u32)> = TYPES.iter().map(|kind| (kind.name, kind.number)).collect();
+    types.sort_unstable();
+    writeln!(out, "/// Every type of the vocabulary, sorted.\npub const TYPES: [&str; {}] = [", types.len()).unwrap();
+    types.iter().for_each(|(name, _)| writeln!(out, "    {name:?},").unwrap());
+    let numbers: Vec<String> = types.iter().map(|(_, number)| number.to_string()).collect();
+    let count = types.len();
+    writeln!(
+        out,
+        "];\n\n/// The number of each of [`TYPES`].\n#[rustfmt::skip]\npub const NUMBERS: [u32; {count}] = [{}];",
+        numbers.join(", ")
+    )
+    .unwrap();
     for kind in TYPES {
         writeln!(out, "\n/// `{}`\npub mod {} {{", kind.name, kind.name.replace('.', "_")).unwrap();
         writeln!(out, "    pub const TYPE: &str = {:?};\n    pub const NUMBER: u32 = {};", kind.name, kind.number)

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use processor_core::{
     calendar::Time,
-    event::{Body, Custom, Event, EventId, Fields as Data, Order, Refund, SubjectKind, Usage},
+    event::{Custom, Event, EventId, Fields as Data, SubjectKind},
 };
 use proto::vocabulary::{self, Field, Kind, Type};
 
@@ -30,7 +30,6 @@ pub(crate) const SEPARATOR: char = '\u{1f}';
 
 /// What a record says.
 #[derive(Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are events")]
 pub enum Entry<'a> {
     /// An event of a subject.
     Event(Subject<'a>, Event<'a>),
@@ -124,7 +123,6 @@ struct Raw<'a> {
     subject_kind: u64,
     tenant: &'a str,
     corrects: EventId<'a>,
-    body: Option<Body<'a>>,
     /// Number of the type, and the message of it.
     data: (u32, Data<'a>),
     /// The data as JSON: of an unknown type, or of one that had no message yet.
@@ -151,7 +149,7 @@ impl<'a> Raw<'a> {
                 11 => drop(value.number()?),
                 26 => {
                     self.json = Some(value.text()?);
-                    (self.body, self.data) = (None, Default::default());
+                    self.data = Default::default();
                 }
                 27 => self.custom.push(custom(value.bytes()?)?),
                 _ => {
@@ -166,9 +164,7 @@ impl<'a> Raw<'a> {
 
     /// A message of the same type as before is merged into it, another one replaces it.
     fn data(&mut self, kind: &Type, bytes: &'a [u8]) -> Result<()> {
-        let before = self.body.take();
-        self.body = body(kind, before, bytes)?;
-
+        check(kind.fields, bytes)?;
         // Messages of one type after each other are their merger.
         self.data = match std::mem::take(&mut self.data) {
             (number, data) if number == kind.number => (number, Data(Cow::Owned([&data.0, bytes].concat()))),
@@ -189,8 +185,8 @@ impl<'a> Raw<'a> {
 
     fn finish(mut self) -> Entry<'a> {
         let (number, data) = self.message();
-        let own =
-            |id: EventId<'a>| EventId { source: if id.source.is_empty() { self.id.source } else { id.source }, ..id };
+        let EventId { id, source } = self.corrects;
+        let corrects = EventId { id, source: if source.is_empty() { self.id.source } else { source } };
         let (kind, letter) = match self.subject_kind {
             1 => (SubjectKind::Lead, 'l'),
             2 => (SubjectKind::Tenant, 't'),
@@ -204,62 +200,13 @@ impl<'a> Raw<'a> {
             subject: kind,
             recorded_at: self.recorded_at,
             kind: self.kind,
-            corrects: (!self.corrects.id.is_empty()).then(|| own(self.corrects)),
-            body: match self.body {
-                Some(Body::Retracted(target)) => Body::Retracted(own(target)),
-                Some(body) => body,
-                None => Body::Other,
-            },
+            corrects: (!id.is_empty()).then_some(corrects),
             number,
             data,
             custom: self.custom.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         };
         Entry::Event(subject, event)
     }
-}
-
-/// Checks the message of a type, and reads it where the engine has a form of its own for it.
-fn body<'a>(kind: &Type, before: Option<Body<'a>>, bytes: &'a [u8]) -> Result<Option<Body<'a>>> {
-    Ok(Some(match kind.number {
-        20 => {
-            let mut order = if let Some(Body::Order(order)) = before { order } else { Order::default() };
-            merge_order(&mut order, bytes)?;
-            Body::Order(order)
-        }
-        21 => {
-            let mut order = if let Some(Body::Cancelled(order)) = before { order } else { "" };
-            texts(bytes, 1, |_, text| order = text)?;
-            Body::Cancelled(order)
-        }
-        22 => {
-            let mut refund = if let Some(Body::Refund(refund)) = before { refund } else { Refund::default() };
-            merge_refund(&mut refund, bytes)?;
-            Body::Refund(refund)
-        }
-        23 => {
-            let mut traits = if let Some(Body::Traits(traits)) = before { traits } else { Vec::new() };
-            merge_traits(&mut traits, bytes)?;
-            Body::Traits(traits)
-        }
-        24 => {
-            let mut usage = if let Some(Body::Usage(usage)) = before { usage } else { Usage::default() };
-            merge_usage(&mut usage, bytes)?;
-            Body::Usage(usage)
-        }
-        25 => {
-            let mut target = if let Some(Body::Retracted(target)) = before { target } else { EventId::default() };
-            texts(bytes, 3, |tag, text| match tag {
-                1 => target.id = text,
-                2 => target.source = text,
-                _ => {}
-            })?;
-            Body::Retracted(target)
-        }
-        _ => {
-            check(kind.fields, bytes)?;
-            Body::Other
-        }
-    }))
 }
 
 /// Refuses a message whose fields have not the types that they should: what is read later by number is as it should be.
@@ -270,90 +217,19 @@ fn check(known: &[Field], bytes: &[u8]) -> Result<()> {
         match field.kind {
             Kind::Integer(..) | Kind::Money(..) | Kind::Flag => drop(value.number()?),
             Kind::List(fields) => check(fields, value.bytes()?)?,
-            Kind::Traits | Kind::Texts => texts(value.bytes()?, 2, |_, _| ())?,
+            Kind::Traits | Kind::Texts => texts(value.bytes()?)?,
             _ => drop(value.text()?),
         }
     }
     Ok(())
 }
 
-fn merge_order<'a>(order: &mut Order<'a>, bytes: &'a [u8]) -> Result<()> {
+/// The same of a name and a value.
+fn texts(bytes: &[u8]) -> Result<()> {
     let mut fields = Fields(bytes);
     while let Some((tag, value)) = fields.next()? {
-        match tag {
-            1 => order.order = value.text()?,
-            2 => order.gross = value.integer()?,
-            3 => order.discount = value.integer()?,
-            4 => order.currency = value.text()?,
-            5 => order.channel = value.text()?,
-            6 => order.source = value.text()?,
-            7 => order.lines.push(line(value.bytes()?)?),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn line(bytes: &[u8]) -> Result<(&str, i64)> {
-    let mut line = ("", 0);
-    let mut fields = Fields(bytes);
-    while let Some((tag, value)) = fields.next()? {
-        match tag {
-            1 => line.0 = value.text()?,
-            2 => drop(value.integer()?),
-            3 => line.1 = value.integer()?,
-            _ => {}
-        }
-    }
-    Ok(line)
-}
-
-fn merge_refund<'a>(refund: &mut Refund<'a>, bytes: &'a [u8]) -> Result<()> {
-    let mut fields = Fields(bytes);
-    while let Some((tag, value)) = fields.next()? {
-        match tag {
-            1 => refund.refund = value.text()?,
-            2 => refund.order = value.text()?,
-            3 => refund.invoice = value.text()?,
-            4 => refund.amount = value.integer()?,
-            5 => refund.currency = value.text()?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn merge_traits<'a>(traits: &mut Vec<(&'a str, Option<&'a str>)>, bytes: &'a [u8]) -> Result<()> {
-    let mut fields = Fields(bytes);
-    while let Some((tag, value)) = fields.next()? {
-        if tag == 1 {
-            let mut named = ("", None);
-            texts(value.bytes()?, 2, |tag, text| if tag == 1 { named.0 = text } else { named.1 = Some(text) })?;
-            traits.push(named);
-        }
-    }
-    Ok(())
-}
-
-fn merge_usage<'a>(usage: &mut Usage<'a>, bytes: &'a [u8]) -> Result<()> {
-    let mut fields = Fields(bytes);
-    while let Some((tag, value)) = fields.next()? {
-        match tag {
-            1 => usage.user = value.text()?,
-            2 => usage.name = value.text()?,
-            3 => usage.count = value.integer()?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Reads a message whose fields up to `last` are texts.
-fn texts<'a>(bytes: &'a [u8], last: u32, mut each: impl FnMut(u32, &'a str)) -> Result<()> {
-    let mut fields = Fields(bytes);
-    while let Some((tag, value)) = fields.next()? {
-        if tag <= last {
-            each(tag, value.text()?);
+        if tag <= 2 {
+            value.text()?;
         }
     }
     Ok(())

@@ -10,8 +10,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
-
 pub mod explain;
 mod tools;
 
@@ -20,12 +18,11 @@ use tools::Tools;
 use crate::{
     account::Account,
     calendar::{Calendar, Day, SECOND, Time},
-    event::{Body, Event, EventId, Refund},
+    event::Event,
     hot::{Hot, Open, Slot},
     lifecycle::{
-        Context, Lifecycle, Sections,
-        invoice::{Invoices, billing},
-        journal::{Effect, resolve},
+        Context, Sections,
+        journal::{Effect, prints, resolve},
     },
     plan::Plan,
     projection,
@@ -345,147 +342,6 @@ impl Engine {
     pub fn calendar(&mut self) -> &mut Calendar {
         &mut self.tools.calendar
     }
-}
-
-/// What an event names and waits for.
-#[derive(Debug, Clone, Copy)]
-enum Need<'a> {
-    /// The order that it cancels or refunds.
-    Order(&'a str),
-    /// The invoice that it refunds.
-    Invoice(&'a str),
-    /// The event that it retracts.
-    Event(EventId<'a>),
-}
-
-impl Need<'_> {
-    /// Whether this is it; also one that was corrected or withdrawn since: it is known.
-    fn is(&self, event: &Event<'_>) -> bool {
-        match self {
-            Need::Order(id) => matches!(&event.body, Body::Order(order) if order.order == *id),
-            Need::Invoice(id) => billing(event).is_some_and(|(invoice, _)| invoice == *id),
-            Need::Event(id) => event.id == *id,
-        }
-    }
-}
-
-impl<'e> Event<'e> {
-    /// What it does nothing without. A correction is none: without the event that it replaces it is one like any other.
-    fn need(&self) -> Option<Need<'e>> {
-        match &self.body {
-            Body::Cancelled(order) => Some(Need::Order(order)),
-            Body::Refund(Refund { order: "", invoice: "", .. }) => None,
-            Body::Refund(Refund { order: "", invoice, .. }) => Some(Need::Invoice(invoice)),
-            Body::Refund(refund) => Some(Need::Order(refund.order)),
-            Body::Retracted(target) => Some(Need::Event(*target)),
-            Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other => None,
-        }
-    }
-
-    /// Whether it needs something that is not in the journal.
-    fn waits(&self, journal: &[Event<'_>]) -> bool {
-        self.need().is_some_and(|need| !journal.iter().any(|known| need.is(known)))
-    }
-
-    /// Whether it is about no other event.
-    fn is_plain(&self) -> bool {
-        let of_itself = matches!(self.body, Body::Order(_) | Body::Traits(_) | Body::Usage(_) | Body::Other);
-        of_itself && self.corrects.is_none()
-    }
-
-    /// What it does where no other event has to do with it.
-    fn alone(&self) -> Effect<'_> {
-        match &self.body {
-            Body::Order(order) => Effect::Order(order),
-            Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
-            Body::Refund(refund @ Refund { order: "", invoice: "", .. }) => Effect::Credit(refund),
-            Body::Refund(_) | Body::Retracted(_) => Effect::Nothing,
-        }
-    }
-
-    /// What it does after a journal that it does not change: one where it is about no other event
-    /// (a fingerprint was mistaken), or the first refund of an order. `None` if that cannot be said
-    /// without resolving the journal.
-    fn after<'j>(&'j self, journal: &'j [Event<'e>]) -> Option<Effect<'j>> {
-        let mends = |known: &Event<'_>| known.corrects.is_some() || matches!(known.body, Body::Retracted(_));
-        if self.corrects.is_some() || journal.iter().any(mends) {
-            return None;
-        }
-        match &self.body {
-            Body::Order(order) => {
-                let about = |known: &Event<'_>| match &known.body {
-                    Body::Order(other) => other.order == order.order,
-                    Body::Cancelled(other) => *other == order.order,
-                    Body::Refund(refund) => refund.order == order.order,
-                    _ => billing(known).is_some_and(|(_, other)| other == order.order),
-                };
-                (!journal.iter().any(about)).then_some(Effect::Order(order))
-            }
-            Body::Refund(refund) => {
-                let about = |known: &Event<'_>| match &known.body {
-                    Body::Refund(other) => other.refund == refund.refund,
-                    Body::Cancelled(order) => *order == refund.order,
-                    _ => false,
-                };
-                let of_invoice = refund.order.is_empty() && !refund.invoice.is_empty();
-                if of_invoice || journal.iter().any(about) {
-                    return None;
-                }
-                if refund.order.is_empty() {
-                    return Some(Effect::Credit(refund));
-                }
-                let named =
-                    |known: &&Event<'_>| matches!(&known.body, Body::Order(order) if order.order == refund.order);
-                let first = journal.iter().filter(named).min_by_key(|known| known.order())?;
-                let Body::Order(order) = &first.body else { return None };
-                Some(Effect::Refund(refund, order, &first.custom))
-            }
-            // What its lifecycle has forgotten comes back by the journal alone.
-            Body::Other if Sections::about(self).is_some() => None,
-            Body::Traits(_) | Body::Usage(_) | Body::Other => Some(Effect::Plain),
-            Body::Cancelled(_) | Body::Retracted(_) => None,
-        }
-    }
-}
-
-/// Fingerprints of everything that a later event may have to find this one by; the number of those by which it finds
-/// earlier ones, and that of all.
-///
-/// The next one after those is of what a lifecycle says that the event is about; then that of the order that it bills.
-fn prints(event: &Event<'_>) -> ([u64; 6], usize, usize) {
-    let of = |id: EventId<'_>| Some(print(b'e', id.source, id.id));
-    let order = |order: &str| (!order.is_empty()).then(|| print(b'o', "", order));
-    let (first, second) = match &event.body {
-        Body::Order(body) => (order(body.order), None),
-        Body::Cancelled(cancelled) => (order(cancelled), None),
-        Body::Refund(refund) => {
-            let of_invoice = || Some(print(Invoices::TAG, "", refund.invoice)).filter(|_| !refund.invoice.is_empty());
-            (order(refund.order).or_else(of_invoice), Some(print(b'r', "", refund.refund)))
-        }
-        Body::Retracted(target) => (of(*target), None),
-        Body::Traits(_) | Body::Usage(_) | Body::Other => (None, None),
-    };
-    let mut prints = [0; 6];
-    let mut count = 0;
-    let mut note = |print: Option<u64>| {
-        if let Some(print) = print {
-            prints[count] = print;
-            count += 1;
-        }
-        count
-    };
-    note(of(event.id));
-    note(event.corrects.and_then(of));
-    note(first);
-    let own = note(second);
-    note(Sections::about(event).map(|(tag, id)| print(tag, "", &id)));
-    let all = note(billing(event).and_then(|(_, billed)| order(billed)));
-    (prints, own, all)
-}
-
-fn print(tag: u8, source: &str, id: &str) -> u64 {
-    let seed = xxh3_64(source.as_bytes()) ^ u64::from(tag);
-    xxh3_64_with_seed(id.as_bytes(), seed)
 }
 
 mod exchange;

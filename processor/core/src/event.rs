@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 mod fields;
 
-pub use self::fields::Fields;
-pub use crate::vocabulary::TYPES;
+pub use self::fields::{Fields, Message, Value};
+pub use crate::vocabulary::{NUMBERS, TYPES};
 
-use crate::calendar::Time;
+use crate::{calendar::Time, vocabulary::retracted};
 
 /// Identity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -77,8 +77,6 @@ pub struct Event<'a> {
     pub corrects: Option<EventId<'a>>,
     /// Number of its type in the vocabulary ([`crate::vocabulary`]); 0 for an unknown type.
     pub number: u32,
-    /// Its content, of the types that the account itself reads.
-    pub body: Body<'a>,
     /// Its content, of every type of the vocabulary: the message of that type. Empty for an unknown type.
     pub data: Fields<'a>,
     /// `data.custom`.
@@ -89,6 +87,65 @@ impl<'a> Event<'a> {
     /// Order of facts: (time, source, id), bytewise.
     pub fn order(&self) -> (Time, &'a str, &'a str) {
         (self.time, self.id.source, self.id.id)
+    }
+
+    /// The event that it withdraws; of its own source unless it names another.
+    pub fn retracts(&self) -> Option<EventId<'_>> {
+        if self.number != retracted::NUMBER {
+            return None;
+        }
+        let (id, source) = (self.data.text(retracted::EVENT), self.data.text(retracted::OF_SOURCE));
+        Some(EventId { id, source: if source.is_empty() { self.id.source } else { source } })
+    }
+
+    /// Whether it is about another event: it corrects or withdraws one.
+    pub fn mends(&self) -> bool {
+        self.corrects.is_some() || self.number == retracted::NUMBER
+    }
+}
+
+/// The number of a type in the vocabulary; 0 for an unknown one.
+pub const fn number(kind: &str) -> u32 {
+    let mut place = 0;
+    while place < TYPES.len() {
+        if same(TYPES[place], kind) {
+            return NUMBERS[place];
+        }
+        place += 1;
+    }
+    0
+}
+
+/// Whether two texts are the same, where the compiler asks.
+pub(crate) const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
+}
+
+/// A set of types of the vocabulary, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypeSet(u64);
+
+impl TypeSet {
+    /// The types of these names; one that is not known fails the build where this is a constant.
+    pub const fn of(kinds: &[&str]) -> TypeSet {
+        let (mut set, mut place) = (0, 0);
+        while place < kinds.len() {
+            let number = number(kinds[place]);
+            assert!(number > 0 && number < u64::BITS, "the type is in the vocabulary, and its number fits");
+            set |= 1 << number;
+            place += 1;
+        }
+        TypeSet(set)
+    }
+
+    /// Whether the type of an event is among them.
+    pub const fn has(self, number: u32) -> bool {
+        number < u64::BITS && self.0 & (1 << number) != 0
     }
 }
 
@@ -128,77 +185,6 @@ impl Custom<'_> {
             Custom::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
         }
     }
-}
-
-/// What an event says.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Body<'a> {
-    /// `order.completed`.
-    Order(Order<'a>),
-    /// `order.cancelled`: the order's id.
-    Cancelled(&'a str),
-    /// `payment.refunded`.
-    Refund(Refund<'a>),
-    /// `account.updated`: names with values, `None` unsets.
-    Traits(Vec<(&'a str, Option<&'a str>)>),
-    /// `usage.recorded`.
-    Usage(Usage<'a>),
-    /// `retracted`.
-    Retracted(EventId<'a>),
-    /// A type without a lifecycle: it counts as an event, no more.
-    Other,
-}
-
-/// An order; amounts in minor units of `currency`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Order<'a> {
-    /// Unique within the account.
-    pub order: &'a str,
-    /// Before discount.
-    pub gross: i64,
-    /// Off the gross.
-    pub discount: i64,
-    /// ISO 4217.
-    pub currency: &'a str,
-    /// Empty if absent.
-    pub channel: &'a str,
-    /// Empty if absent.
-    pub source: &'a str,
-    /// Products with amounts before discount.
-    pub lines: Vec<(&'a str, i64)>,
-}
-
-impl Order<'_> {
-    /// Gross less discount.
-    pub fn net(&self) -> i128 {
-        i128::from(self.gross) - i128::from(self.discount)
-    }
-}
-
-/// A refund of an order, of an invoice, or of neither: a credit note.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Refund<'a> {
-    /// Unique within the account.
-    pub refund: &'a str,
-    /// The order; empty for none.
-    pub order: &'a str,
-    /// The invoice; empty for none.
-    pub invoice: &'a str,
-    /// Minor units.
-    pub amount: i64,
-    /// ISO 4217.
-    pub currency: &'a str,
-}
-
-/// Use of the product.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Usage<'a> {
-    /// Who.
-    pub user: &'a str,
-    /// What.
-    pub name: &'a str,
-    /// How often; 0 is no usage.
-    pub count: i64,
 }
 
 #[cfg(test)]

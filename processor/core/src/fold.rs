@@ -12,30 +12,22 @@ use crate::{
         group::Facts,
     },
     calendar::{DAY, Day, Time},
-    event::{Body, Event, Order, Refund, SubjectKind},
+    event::{Event, SubjectKind},
     lifecycle::{
         self, Context, Fact, FactId, Out, Sections, Slot,
         customer::{self, Run, prune},
-        invoice::{self, credit_values},
         journal::Effect,
-        order::{self, order_part, order_values, refund_part, refund_values, shares},
-        score,
+        score, usage,
     },
     plan::{Among, Loss, Trigger},
     score::Glance,
     shown::{self, Change, DayMoved, Now, Which},
 };
 
-const ORDER: FactId = lifecycle::id(&order::ORDER);
-const REFUND: FactId = lifecycle::id(&order::REFUND);
-const CREDIT: FactId = lifecycle::id(&invoice::CREDIT);
-const STARTED: FactId = lifecycle::id(&customer::STARTED);
+pub(crate) const STARTED: FactId = lifecycle::id(&customer::STARTED);
 const LOST: FactId = lifecycle::id(&customer::LOST);
 const CUSTOMER: FactId = lifecycle::id(&customer::CUSTOMER);
 const SCORED: FactId = lifecycle::id(&score::SCORED);
-
-/// The type of refunds, also of invoices.
-const REFUNDED: &str = "payment.refunded";
 
 /// The step of an account.
 pub struct Fold<'a> {
@@ -116,9 +108,9 @@ impl Fold<'_> {
         self.daily(account, event, &fact, effect != Effect::Nothing);
         match effect {
             Effect::Nothing => {}
-            Effect::Order(order) => self.order(account, event, order, fact),
-            Effect::Refund(refund, order, opening) => self.refund(account, refund, order, Fact { opening, ..fact }),
-            Effect::Credit(refund) => self.credit(account, refund, fact),
+            Effect::Order => self.order(account, event, fact),
+            Effect::Refund(opening) => self.refund(account, event, opening, fact),
+            Effect::Credit => self.credit(account, event, fact),
             Effect::Plain => self.plain(account, event, &fact),
             Effect::Billed => {
                 account.sections.invoice.bill(event);
@@ -189,13 +181,13 @@ impl Fold<'_> {
     fn plain(&mut self, account: &mut Account, event: &Event<'_>, fact: &Fact<'_>) {
         let was = (account.customer.is_one(), account.traits.now());
         let mut active = Vec::new();
-        match &event.body {
-            Body::Traits(traits) => self.set_traits(account, event.time, traits),
-            Body::Usage(usage) if usage.count < 1 => return,
-            Body::Other if Sections::read(event.kind) => {
-                active = self.live(account, |sections, out| sections.apply(event, out));
-            }
-            _ => {}
+        if usage::count(event).is_some_and(|count| count < 1) {
+            return;
+        }
+        if Sections::read(event) {
+            active = self.live(account, |sections, out| sections.apply(event, out));
+        } else if let Some(traits) = customer::updated(event) {
+            self.set_traits(account, event.time, traits);
         }
         self.active(account, &self.context.groups.event, fact, was, &active, |trigger| match trigger {
             Trigger::Type(kind) => kind == event.kind,
@@ -204,7 +196,11 @@ impl Fold<'_> {
     }
 
     /// Lets lifecycles take a step; gives the activities that what happened counts as.
-    fn live(&mut self, account: &mut Account, step: impl FnOnce(&mut Sections, &mut Out<'_, '_>)) -> Vec<bool> {
+    pub(crate) fn live(
+        &mut self,
+        account: &mut Account,
+        step: impl FnOnce(&mut Sections, &mut Out<'_, '_>),
+    ) -> Vec<bool> {
         let mut active = vec![false; account.active.len()];
         let Account { sections, traits, totals, day_sums, .. } = account;
         let mut out = Out { context: &mut self.context, traits, totals, day_sums, active: &mut active };
@@ -213,62 +209,8 @@ impl Fold<'_> {
         active
     }
 
-    fn order(&mut self, account: &mut Account, event: &Event<'_>, order: &Order<'_>, fact: Fact<'_>) {
-        let was = (account.customer.is_one(), account.traits.now());
-        let guest = event.subject == SubjectKind::Guest;
-        let first = !guest && !account.customer.ever();
-        if !was.0 && !guest {
-            // A subscription of this instant may have begun it before the order.
-            let claim = account.sections.subscription.claim();
-            let profile = if claim.paid { claim.profile } else { fact.profile };
-            self.start(account, Fact { profile, values: &[Slot::Flag(first)], ..fact });
-        }
-        if !guest {
-            account.customer.last_order = Some(event.time);
-        }
-        let (currency, values) = (self.context.currency(order.currency), order_values(order, first));
-        let fact = Fact { currency, values: &values, ..fact };
-        let facts = &self.context.groups.of[ORDER.place()];
-        self.context.emit(facts, &fact, 1, || shares(order, 0).iter().map(order_part).collect());
-        self.context.total((&mut account.totals, &mut account.day_sums), ORDER, &fact, 1);
-        let sold = self.live(account, |sections, out| sections.sale.ordered(order, event, out));
-        self.active(account, facts, &fact, was, &sold, |trigger| match trigger {
-            Trigger::Event => true,
-            Trigger::Fact(id) => *id == ORDER || (*id == STARTED && !was.0),
-            Trigger::Type(_) => false,
-        });
-    }
-
-    fn refund(&mut self, account: &mut Account, refund: &Refund<'_>, order: &Order<'_>, fact: Fact<'_>) {
-        let was = (account.customer.is_one(), account.traits.now());
-        let (currency, values) = (self.context.currency(refund.currency), refund_values(order, refund));
-        let fact = Fact { currency, values: &values, ..fact };
-        let facts = &self.context.groups.of[REFUND.place()];
-        self.context.emit(facts, &fact, 1, || shares(order, refund.amount).iter().map(refund_part).collect());
-        self.context.total((&mut account.totals, &mut account.day_sums), REFUND, &fact, 1);
-        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
-            Trigger::Event => true,
-            Trigger::Fact(id) => *id == REFUND,
-            Trigger::Type(kind) => kind == REFUNDED,
-        });
-    }
-
-    fn credit(&mut self, account: &mut Account, refund: &Refund<'_>, fact: Fact<'_>) {
-        let was = (account.customer.is_one(), account.traits.now());
-        let (currency, values) = (self.context.currency(refund.currency), credit_values(refund));
-        let fact = Fact { currency, values: &values, ..fact };
-        let facts = &self.context.groups.of[CREDIT.place()];
-        self.context.emit(facts, &fact, 1, Vec::new);
-        self.context.total((&mut account.totals, &mut account.day_sums), CREDIT, &fact, 1);
-        self.active(account, facts, &fact, was, &[], |trigger| match trigger {
-            Trigger::Event => true,
-            Trigger::Fact(id) => *id == CREDIT,
-            Trigger::Type(kind) => kind == REFUNDED,
-        });
-    }
-
     /// The account becomes a customer.
-    fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
+    pub(crate) fn start(&mut self, account: &mut Account, fact: Fact<'_>) {
         let at = fact.time;
         if let Some(ended) = account.customer.runs.last().copied() {
             for (_, kind, group) in self.context.groups.cohorts.iter().filter(|(what, ..)| *what == Loss::Churned) {
@@ -327,11 +269,16 @@ impl Fold<'_> {
         self.active(account, facts, &fact, (true, now), &[], |trigger| *trigger == Trigger::Fact(LOST));
     }
 
-    fn set_traits(&mut self, account: &mut Account, at: Time, traits: &[(&str, Option<&str>)]) {
+    fn set_traits<'e>(
+        &mut self,
+        account: &mut Account,
+        at: Time,
+        traits: impl Iterator<Item = (&'e str, Option<&'e str>)>,
+    ) {
         let old = account.traits.now();
         let mut values: Vec<Box<str>> = self.context.profiles.values(old).to_vec();
         for (name, value) in traits {
-            if let Some(number) = self.context.plan.traits.iter().position(|known| known == name) {
+            if let Some(number) = self.context.plan.traits.iter().position(|known| *known == *name) {
                 values[number] = value.unwrap_or_default().into();
             }
         }
@@ -361,7 +308,7 @@ impl Fold<'_> {
 
     /// Notes a fact for the activities that it belongs to, and for those that are said already; `was` is (customer, profile)
     /// before it.
-    fn active(
+    pub(crate) fn active(
         &mut self,
         account: &mut Account,
         facts: &Facts,

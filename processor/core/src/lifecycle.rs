@@ -13,9 +13,10 @@ use std::{borrow::Cow, fmt::Debug};
 use crate::{
     account::{Decoder, Writer},
     calendar::{DAY, Time},
-    event::Event,
+    event::{self, Event, TypeSet},
 };
 
+pub mod bought;
 pub mod cost;
 pub mod customer;
 pub mod deal;
@@ -32,11 +33,13 @@ pub mod offer;
 pub mod order;
 pub mod out;
 pub mod payment;
+pub mod refund;
 pub mod sale;
 pub mod score;
 pub mod subscription;
 pub mod survey;
 pub mod ticket;
+pub mod usage;
 
 pub use fact::{Fact, FactId, FactType, FieldType, Part, Slot, Sort, Spelling};
 pub use out::{Context, Kept, Out};
@@ -119,13 +122,13 @@ macro_rules! lifecycles {
 
         impl Sections {
             /// Whether a lifecycle reads events of this type.
-            pub fn read(kind: &str) -> bool {
-                $(<$state>::READS.contains(&kind))||*
+            pub fn read(event: &Event<'_>) -> bool {
+                $(const { TypeSet::of(<$state>::READS) }.has(event.number))||*
             }
 
             /// What an event is about, with the tag of the lifecycle; `None` for nothing that other events name.
             pub fn about<'e>(event: &'e Event<'_>) -> Option<(u8, Cow<'e, str>)> {
-                $(if <$state>::READS.contains(&event.kind) {
+                $(if const { TypeSet::of(<$state>::READS) }.has(event.number) {
                     return Some((<$state>::TAG, <$state>::about(event))).filter(|(_, about)| !about.is_empty());
                 })*
                 None
@@ -133,7 +136,7 @@ macro_rules! lifecycles {
 
             /// Whether the state has what an event is about, or needs to know no more of it than the event says.
             pub fn knows(&self, event: &Event<'_>) -> bool {
-                $(if <$state>::READS.contains(&event.kind) {
+                $(if const { TypeSet::of(<$state>::READS) }.has(event.number) {
                     return self.$name.knows(event);
                 })*
                 true
@@ -141,7 +144,7 @@ macro_rules! lifecycles {
 
             /// Applies the next event.
             pub fn apply(&mut self, event: &Event<'_>, out: &mut Out<'_, '_>) {
-                $(if <$state>::READS.contains(&event.kind) {
+                $(if const { TypeSet::of(<$state>::READS) }.has(event.number) {
                     self.$name.apply(event, out);
                 })*
             }
@@ -279,19 +282,10 @@ pub fn find(name: &str) -> Option<FactId> {
 pub(crate) const fn id(fact: &FactType) -> FactId {
     let mut place = 0;
     // Beyond the end of the list the build fails.
-    while !same(FACTS[place].name, fact.name) {
+    while !event::same(FACTS[place].name, fact.name) {
         place += 1;
     }
     FactId(place as u16)
-}
-
-const fn same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut place = 0;
-    while place < one.len() && place < other.len() && one[place] == other[place] {
-        place += 1;
-    }
-    place == one.len() && place == other.len()
 }
 
 #[cfg(test)]

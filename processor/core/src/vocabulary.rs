@@ -37,6 +37,10 @@ pub const TYPES: [&str; 28] = [
     "usage.recorded",
 ];
 
+/// The number of each of [`TYPES`].
+#[rustfmt::skip]
+pub const NUMBERS: [u32; 28] = [23, 28, 47, 49, 48, 29, 39, 31, 33, 30, 32, 41, 40, 35, 36, 34, 37, 21, 20, 22, 25, 38, 46, 45, 43, 42, 44, 24];
+
 /// `order.completed`
 pub mod order_completed {
     pub const TYPE: &str = "order.completed";

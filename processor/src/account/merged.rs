@@ -24,7 +24,7 @@ use processor_core::{
     calendar::Time,
     codec::{Reader, put, put_signed, put_text},
     engine::{Found, Outcome},
-    event::{Body, Event, EventId},
+    event::{Event, EventId},
     map::{Map, Set},
     plan::Plan,
     shown::{Which, Withdrawn},
@@ -248,8 +248,7 @@ impl Merged {
                 *(if same { &mut self.accounts.counters.duplicate } else { &mut self.accounts.counters.conflict }) += 1;
                 continue;
             }
-            let mends = event.corrects.is_some() || matches!(event.body, Body::Retracted(_));
-            if mends || event.kind == identity_linked::TYPE {
+            if event.mends() || event.kind == identity_linked::TYPE {
                 linked.insert(key.clone());
             }
             own.push((self.next, record.clone()));

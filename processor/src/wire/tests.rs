@@ -1,7 +1,8 @@
 //! The reader against the generated code.
 
+use processor_core::event::Message;
 use proptest::prelude::*;
-use proto::{Message, v1, vocabulary};
+use proto::{Message as _, v1, vocabulary};
 
 use super::*;
 
@@ -22,21 +23,21 @@ fn expected(bytes: &[u8]) -> Option<String> {
 fn shown(entry: Entry<'_>) -> String {
     let Entry::Event(subject, event) = entry else { return format!("{entry:?}") };
     let fields = vocabulary::by_number(event.number).map_or(&[][..], |kind| kind.fields);
-    let data = view(fields, &event.data);
+    let data = view(fields, event.data.message());
     format!("{subject:?} {:?} {data}", Event { data: Data::default(), ..event })
 }
 
 /// Every field of a message. What has no presence is the same absent and empty.
-fn view(fields: &[Field], message: &Data<'_>) -> String {
+fn view(fields: &[Field], message: Message<'_>) -> String {
     let one = |field: &Field| {
         let number = field.number;
         let value = match field.kind {
             Kind::Integer(..) | Kind::Money(..) => message.integer(number).unwrap_or_default().to_string(),
             Kind::Flag => message.flag(number).unwrap_or_default().to_string(),
-            Kind::List(fields) => message.messages(number).map(|item| view(fields, &item)).collect(),
+            Kind::List(fields) => message.messages(number).map(|item| view(fields, item)).collect(),
             Kind::Traits | Kind::Texts => {
                 let value =
-                    |pair: &Data<'_>| (field.kind != Kind::Traits || pair.has(2)).then(|| pair.text(2).to_owned());
+                    |pair: &Message<'_>| (field.kind != Kind::Traits || pair.has(2)).then(|| pair.text(2).to_owned());
                 message.messages(number).map(|pair| format!("{:?}", (pair.text(1), value(&pair)))).collect()
             }
             _ => format!("{:?}", message.text(number)),
@@ -77,7 +78,6 @@ fn of_event(wire: &v1::Event) -> Entry<'_> {
         kind: &wire.r#type,
         corrects: (!wire.corrects.is_empty()).then(|| id(wire.corrects.as_str(), &wire.corrects_source)),
         number: message.as_ref().map_or(0, |(number, _)| *number),
-        body: body(wire, id),
         data: Data(message.map(|(_, bytes)| bytes).unwrap_or_default().into()),
         custom,
     };
@@ -103,37 +103,6 @@ fn custom_value(value: &v1::custom_field::Value) -> Custom<'_> {
         Value::Integer(number) => Custom::Integer(*number),
         Value::Number(number) => Custom::Decimal(number.to_string()),
         Value::Flag(flag) => Custom::Flag(*flag),
-    }
-}
-
-fn body<'a>(wire: &'a v1::Event, id: impl Fn(&'a str, &'a str) -> EventId<'a>) -> Body<'a> {
-    use v1::event::Data;
-    match &wire.data {
-        Some(Data::OrderCompleted(order)) => Body::Order(Order {
-            order: &order.order,
-            gross: order.gross,
-            discount: order.discount,
-            currency: &order.currency,
-            channel: &order.channel,
-            source: &order.source,
-            lines: order.lines.iter().map(|line| (line.product.as_str(), line.amount)).collect(),
-        }),
-        Some(Data::OrderCancelled(cancelled)) => Body::Cancelled(&cancelled.order),
-        Some(Data::PaymentRefunded(refund)) => Body::Refund(Refund {
-            refund: &refund.refund,
-            order: &refund.order,
-            invoice: &refund.invoice,
-            amount: refund.amount,
-            currency: &refund.currency,
-        }),
-        Some(Data::AccountUpdated(update)) => {
-            Body::Traits(update.traits.iter().map(|t| (t.name.as_str(), t.value.as_deref())).collect())
-        }
-        Some(Data::UsageRecorded(usage)) => {
-            Body::Usage(Usage { user: &usage.user, name: &usage.name, count: usage.count })
-        }
-        Some(Data::Retracted(retracted)) => Body::Retracted(id(&retracted.event, &retracted.of_source)),
-        _ => Body::Other,
     }
 }
 

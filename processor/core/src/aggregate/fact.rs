@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     calendar::{Calendar, Day, Time},
-    event::{Body, Custom, Usage},
+    event::Custom,
     expr::{Value, Values},
-    lifecycle::{Fact, Part, Slot},
+    lifecycle::{Fact, Part, Slot, usage},
     plan::{Field, Plan},
     rational::Rational,
     series::{Deltas, Names, Profiles},
@@ -39,14 +39,14 @@ impl View<'_> {
                 Slot::Integer(number) => number.into(),
                 _ => 0,
             },
-            Amount::Count => self.usage().map_or(0, |usage| usage.count.into()),
+            Amount::Count => self.count().map_or(0, i128::from),
             // Whole numbers only: what is summed is exact.
             Amount::Custom(name) => match self.custom(name) {
                 Some(Custom::Integer(number)) => (*number).into(),
                 _ => 0,
             },
             Amount::Has(amount) => i128::from(match amount.as_ref() {
-                Amount::Count => self.usage().is_some(),
+                Amount::Count => self.count().is_some(),
                 Amount::Custom(name) => matches!(self.custom(name), Some(Custom::Integer(_))),
                 Amount::Slot(place) => matches!(self.slot(*place), Slot::Integer(_)),
                 Amount::One | Amount::Entered | Amount::Has(_) => true,
@@ -54,11 +54,9 @@ impl View<'_> {
         }
     }
 
-    fn usage(&self) -> Option<&Usage<'_>> {
-        match &self.fact.event?.body {
-            Body::Usage(usage) => Some(usage),
-            _ => None,
-        }
+    /// How often something was used; `None` for what is no usage.
+    fn count(&self) -> Option<i64> {
+        usage::count(self.fact.event?)
     }
 
     fn slot(&self, place: usize) -> Slot<'_> {
@@ -119,11 +117,9 @@ impl Values for View<'_> {
             Field::Currency => present(self.fact.currency.0),
             // A fact that is taken back has the type of the one that was added.
             Field::Type => present(self.fact.event.map_or(self.facts.event, |event| event.kind)),
-            Field::User => present(self.usage().map_or("", |usage| usage.user)),
-            Field::Name => present(self.usage().map_or("", |usage| usage.name)),
-            Field::Count => {
-                self.usage().map_or(Value::Null, |usage| Value::Number(Rational::integer(usage.count.into())))
-            }
+            Field::User => present(self.fact.event.map_or("", usage::user)),
+            Field::Name => present(self.fact.event.map_or("", usage::name)),
+            Field::Count => self.count().map_or(Value::Null, |count| Value::Number(Rational::integer(count.into()))),
             Field::Trait(number) => present(&self.profiles.values(self.fact.profile)[*number]),
             Field::Custom(name) => match self.custom(name) {
                 Some(Custom::Text(text)) => Value::Text(Cow::Borrowed(text.as_ref())),

@@ -8,7 +8,8 @@ use super::{explain::Brought, *};
 use crate::{
     calendar::{DAY, HOUR, Kind},
     catalog::{BUILT_IN, Catalog},
-    event::{Custom, Fields, Order, Refund, SubjectKind, Usage},
+    event::{Custom, EventId, Fields},
+    lifecycle::golden::Said,
     projection::Projected,
     settings::Settings,
 };
@@ -20,27 +21,14 @@ fn text(number: impl ToString) -> &'static str {
     Box::leak(number.to_string().into())
 }
 
-fn event(time: Time, id: u32, corrects: Option<u32>, body: Body<'static>) -> Event<'static> {
-    let name = |id: u32| EventId { source: "s", id: text(id) };
-    let kind = match &body {
-        Body::Order(_) => "order.completed",
-        Body::Usage(_) => "usage.recorded",
-        Body::Cancelled(_) => "order.cancelled",
-        Body::Refund(_) => "payment.refunded",
-        _ => "other",
-    };
-    Event {
-        time,
-        id: name(id),
-        subject: SubjectKind::Account,
-        recorded_at: Time::MAX / 2,
-        kind,
-        corrects: corrects.map(name),
-        number: 0,
-        body,
-        data: Fields::default(),
-        custom: Vec::new(),
-    }
+fn event(time: Time, id: u32, corrects: Option<u32>, said: Said) -> Event<'static> {
+    let corrects = corrects.map(|id| EventId { source: "s", id: text(id) });
+    Event { corrects, ..said.event(time, text(id)) }
+}
+
+/// An event of a type that nobody knows.
+fn other() -> Said {
+    Said::new("other", &[])
 }
 
 /// Everything that was ever added, by series and slice, as text.
@@ -286,9 +274,9 @@ fn plan_with(settings: &Settings) -> Arc<Plan> {
 
 #[test]
 fn what_is_not_published_is_kept_by_account_and_day() {
-    let usage = |time, id, count, amount| {
-        let body = Body::Usage(Usage { user: "u", name: "n", count });
-        Event { custom: vec![("amount", Custom::Integer(amount))], ..event(time, id, None, body) }
+    let usage = |time, id, count, amount| Event {
+        custom: vec![("amount", Custom::Integer(amount))],
+        ..event(time, id, None, Said::usage(count))
     };
     let plan = plan();
     assert!(plan.metrics.iter().all(|metric| metric.name != "kept"), "it has no topic");
@@ -331,18 +319,17 @@ fn what_waits_counts_once_what_it_names_has_come() {
         let Outcome::Applied { waits, found, .. } = outcome else { panic!("{outcome:?}") };
         (waits, found.on_time + found.late)
     };
-    let refund = |refund| Body::Refund(Refund { refund, order: "o", amount: 5, currency: "USD", invoice: "" });
-    let order = |order| Body::Order(Order { order, gross: 100, currency: "USD", ..Order::default() });
+    let refund = |refund| Said::refund(refund, "o", "", 5);
+    let order = |order| Said::order(order, 100, 0, "USD", &[]);
     assert_eq!(apply(event(2 * DAY, 1, None, refund("1"))), (true, 0), "its order is not there");
-    assert_eq!(apply(event(3 * DAY, 2, None, Body::Cancelled("o"))), (true, 0));
+    assert_eq!(apply(event(3 * DAY, 2, None, Said::cancelled("o"))), (true, 0));
     assert_eq!(apply(event(3 * DAY, 3, None, order("p"))), (false, 0), "another order");
     assert_eq!(apply(event(DAY, 4, None, order("o"))), (false, 2), "both count");
     assert_eq!(apply(event(4 * DAY, 5, None, refund("2"))), (false, 0), "it is there");
     assert_eq!(apply(event(4 * DAY, 6, None, order("o"))), (false, 0), "nobody waits any more");
-    let retracted = Body::Retracted(EventId { source: "s", id: "9" });
-    assert_eq!(apply(event(5 * DAY, 7, None, retracted)), (true, 0));
+    assert_eq!(apply(event(5 * DAY, 7, None, Said::retracted("9"))), (true, 0));
     assert_eq!(apply(event(5 * DAY, 8, Some(9), order("q"))), (false, 0), "a correction is an event like any other");
-    assert_eq!(apply(event(5 * DAY, 9, None, Body::Usage(Usage::default()))), (false, 1));
+    assert_eq!(apply(event(5 * DAY, 9, None, Said::usage(0))), (false, 1));
 }
 
 fn daily(engine: &mut Engine, slot: Slot) -> Vec<(Day, Vec<i128>)> {
@@ -463,7 +450,6 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
         Said {
             kind: "survey.answered",
             data: Fields::of(&[(1, text(survey)), (2, respondent), (4, kind), (5, text(score))]),
-            ..Said::default()
         }
     });
     let subscription = (0_u8..3, 0_u8..3, 0_u8..5, 1_i64..4, any::<bool>(), 0_i32..500, 0_i32..4).prop_map(
@@ -472,7 +458,7 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             let (start, end) = if term > 0 { (date(start), date(start + term * 25)) } else { ("", "") };
             let currency = if euro { "EUR" } else { "USD" };
             let product = if product > 0 { text(product) } else { "" };
-            Said::subscription(text(id), status, &format!("#{}", mrr * 100), currency, product, (start, end))
+            subscribed(text(id), status, &format!("#{}", mrr * 100), currency, product, (start, end))
         },
     );
     let invoice = (0_u32..5, proptest::option::weighted(0.2, 0_u32..12), 0_u8..3, 1_i64..500).prop_map(
@@ -480,7 +466,7 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             let status = ["paid", "failed", "voided"][usize::from(status)];
             let fields =
                 [(1, text(id)), (2, order.map_or("", text)), (3, status), (4, text(format!("#{amount}"))), (5, "USD")];
-            Said { kind: "invoice.resolved", data: Fields::of(&fields), ..Said::default() }
+            Said { kind: "invoice.resolved", data: Fields::of(&fields) }
         },
     );
     let lead = (0_u8..4, 0_u8..3, 0_u8..2).prop_map(|(kind, other, flag)| {
@@ -491,12 +477,12 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             2 => ("lead.status_changed", Fields::of(&[(2, ["qualified", "recycled"][usize::from(other % 2)])])),
             _ => ("lead.converted", Fields::default()),
         };
-        Said { kind, data, ..Said::default() }
+        Said { kind, data }
     });
     let offer = (0_u8..4, 0_u8..2, 0_i64..3).prop_map(|(offer, kind, value)| {
         let kind = ["upsell", "cross_sell"][usize::from(kind)];
         let fields = [(1, text(offer)), (2, kind), (3, "p1"), (4, text(format!("#{value}"))), (5, "USD")];
-        Said { kind: "offer.accepted", data: Fields::of(&fields), ..Said::default() }
+        Said { kind: "offer.accepted", data: Fields::of(&fields) }
     });
     let deal = (0_u8..8, 0_u8..3, 0_u8..3, 0_i64..9, 0_u8..3).prop_map(|(kind, deal, stage, amount, other)| {
         let (deal, stage) = (text(deal), if stage > 0 { text(stage) } else { "" });
@@ -513,17 +499,17 @@ fn of_lifecycle() -> impl Strategy<Value = Said> {
             }
             _ => ("opportunity.reopened", Fields::of(&[(1, deal), (2, stage)])),
         };
-        Said { kind, data, ..Said::default() }
+        Said { kind, data }
     });
     let cost = (0_u8..2, 0_i64..200, 0_i32..500, 0_i32..40).prop_map(|(bucket, amount, start, days)| {
         let bucket = ["acquisition", "retention"][usize::from(bucket)];
         let (from, to) = if days > 0 { (date(start), date(start + days)) } else { ("", "") };
         let fields = [(1, bucket), (2, text(format!("#{amount}"))), (3, "USD"), (4, "web"), (6, from), (7, to)];
-        Said { kind: "cost.recorded", data: Fields::of(&fields), ..Said::default() }
+        Said { kind: "cost.recorded", data: Fields::of(&fields) }
     });
     let rate = (1_u8..9, 0_i32..500, any::<bool>()).prop_map(|(tenths, day, has)| {
         let fields = [(1, "EUR"), (2, "USD"), (3, text(format!("1.{tenths}"))), (4, if has { date(day) } else { "" })];
-        Said { kind: "fx.rate_set", data: Fields::of(&fields), ..Said::default() }
+        Said { kind: "fx.rate_set", data: Fields::of(&fields) }
     });
     prop_oneof![
         1 => answer,
@@ -559,51 +545,29 @@ fn ticket() -> impl Strategy<Value = Said> {
     });
     (0_u8..4, prop_oneof![2 => opened, 2 => message, 3 => status]).prop_map(|(ticket, (kind, mut data))| {
         data.push((1, text(ticket)));
-        Said { kind, data: Fields::of(&data), ..Said::default() }
+        Said { kind, data: Fields::of(&data) }
     })
 }
 
-/// What an event says.
-#[derive(Debug, Clone)]
-struct Said {
-    kind: &'static str,
-    body: Body<'static>,
-    data: Fields<'static>,
-}
-
-impl Default for Said {
-    fn default() -> Said {
-        Said { kind: "", body: Body::Other, data: Fields::default() }
-    }
-}
-
-impl Said {
-    /// `subscription.changed`.
-    fn subscription(
-        id: &str,
-        status: &str,
-        mrr: &str,
-        currency: &str,
-        product: &str,
-        (start, end): (&str, &str),
-    ) -> Said {
-        let fields = [(1, id), (2, product), (3, status), (4, mrr), (5, currency), (7, start), (8, end)];
-        Said { kind: "subscription.changed", data: Fields::of(&fields), ..Said::default() }
-    }
+/// `subscription.changed`
+fn subscribed(id: &str, status: &str, mrr: &str, currency: &str, product: &str, (start, end): (&str, &str)) -> Said {
+    let fields = [(1, id), (2, product), (3, status), (4, mrr), (5, currency), (7, start), (8, end)];
+    Said::new("subscription.changed", &fields)
 }
 
 fn said() -> impl Strategy<Value = Said> {
     prop_oneof![
-        2 => body().prop_map(|body| Said { body, ..Said::default() }),
+        2 => of_account(),
         1 => of_lifecycle(),
     ]
 }
 
-fn body() -> impl Strategy<Value = Body<'static>> {
+/// An event of a type that the account itself reads.
+fn of_account() -> impl Strategy<Value = Said> {
     let order = (0_u32..12, 0_i64..5000, 0_i64..500, 0_u8..3).prop_map(|(order, gross, discount, lines)| {
-        let lines = (0..lines).map(|n| (text(format!("p{n}")), gross / 3)).collect();
+        let lines: Vec<_> = (0..lines).map(|n| (text(format!("p{n}")), gross / 3)).collect();
         let currency = if order % 4 == 0 { "EUR" } else { "USD" };
-        Body::Order(Order { order: text(order), gross, discount, currency, lines, channel: "web", source: "" })
+        Said::order(text(order), gross, discount, currency, &lines)
     });
     let refund = (0_u32..5, 0_u32..12, 0_u32..5, 1_i64..100).prop_map(|(refund, order, invoice, amount)| {
         let (order, invoice) = match invoice {
@@ -611,23 +575,23 @@ fn body() -> impl Strategy<Value = Body<'static>> {
             2 => ("", ""),
             _ => ("", text(invoice)),
         };
-        Body::Refund(Refund { refund: text(refund), order, invoice, amount, currency: "USD" })
+        Said::refund(text(refund), order, invoice, amount)
     });
     let traits = (0_u8..3, 0_u8..3, 0_u8..3).prop_map(|(plan, region, test)| {
         let value = |n: u8| (n > 0).then(|| text(n));
         let test = (test > 0).then_some(if test == 1 { "true" } else { "false" });
-        Body::Traits(vec![("plan", value(plan)), ("region", value(region)), ("test", test)])
+        Said::traits(&[("plan", value(plan)), ("region", value(region)), ("test", test)])
     });
-    let usage = (0_i64..3).prop_map(|count| Body::Usage(Usage { user: "", name: "", count }));
-    let retracted = (0_u32..30).prop_map(|id| Body::Retracted(EventId { source: "s", id: text(id) }));
+    let usage = (0_i64..3).prop_map(Said::usage);
+    let retracted = (0_u32..30).prop_map(|id| Said::retracted(text(id)));
     prop_oneof![
         6 => order,
         2 => refund,
         3 => usage,
         2 => traits,
         1 => retracted,
-        1 => (0_u32..12).prop_map(|order| Body::Cancelled(text(order))),
-        1 => Just(Body::Other),
+        1 => (0_u32..12).prop_map(|order| Said::cancelled(text(order))),
+        1 => Just(()).prop_map(|()| other()),
     ]
 }
 
@@ -639,9 +603,7 @@ fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
         for (index, (day, hour, corrects, said, bot)) in (0..).zip(list) {
             // Days and quarter days, so that due times, midnights and events coincide.
             let custom = bot.map(|bot| ("bot", Custom::Flag(bot))).into_iter().collect();
-            let plain = event(day * DAY + hour * 6 * HOUR, index, corrects, said.body);
-            let kind = if said.kind.is_empty() { plain.kind } else { said.kind };
-            events.push(Event { custom, kind, subject: SubjectKind::of(kind), data: said.data, ..plain });
+            events.push(Event { custom, ..event(day * DAY + hour * 6 * HOUR, index, corrects, said) });
         }
         events
     })
@@ -728,7 +690,7 @@ proptest! {
 
 #[test]
 fn a_duplicate_changes_nothing() {
-    let order = || Body::Order(Order { order: "1", gross: 100, currency: "USD", ..Order::default() });
+    let order = || Said::order("1", 100, 0, "USD", &[]);
     let once = [event(DAY, 1, None, order())];
     let twice = [event(DAY, 1, None, order()), event(5 * DAY, 1, None, order())];
     assert_eq!(run(&once, &[], 9 * DAY).0.0, run(&twice, &[], 9 * DAY).0.0);
@@ -756,8 +718,7 @@ metrics:
     ] {
         let mut engine = Engine::new(Arc::clone(&plan), Time::MIN);
         let slot = engine.load("a", &[], []).unwrap();
-        let one = Event { kind, subject: SubjectKind::of(kind), ..event(DAY, 1, None, Body::Other) };
-        engine.apply(slot, &one, None);
+        engine.apply(slot, &event(DAY, 1, None, Said::new(kind, &[])), None);
         let rows = engine.close(2 * DAY, |_| {});
         assert_eq!(!rows.is_empty(), expected, "{kind}: {rows:?}");
     }

@@ -8,10 +8,10 @@ use crate::{
     account::Account,
     aggregate::group::Groups,
     calendar::{Calendar, Time},
-    event::{Body, Event},
+    event::{Event, NUMBERS, TYPES},
     fold::Fold,
     hot::Open,
-    lifecycle::{Context, journal::Effect},
+    lifecycle::{Context, journal::Effect, order},
     plan::Plan,
     series::{Deltas, Names, Profiles, Series},
     shown::{AtEnd, Change},
@@ -21,8 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Tools {
     pub(super) plan: Arc<Plan>,
-    /// Whether a metric reads `usage.recorded`: asked at most of them.
-    measures_usage: bool,
+    /// Whether a metric reads events of a type, by its number; asked of each event.
+    measured: Vec<bool>,
     pub(super) groups: Groups,
     pub(super) calendar: Calendar,
     pub(super) profiles: Profiles,
@@ -36,7 +36,7 @@ impl Tools {
     /// For this plan.
     pub(super) fn new(plan: Arc<Plan>) -> Tools {
         Tools {
-            measures_usage: plan.measures("usage.recorded"),
+            measured: measured(&plan),
             groups: Groups::new(&plan),
             calendar: plan.settings.calendar(),
             profiles: Profiles::new(&plan),
@@ -84,10 +84,9 @@ impl Tools {
 
     /// Whether a metric reads this event.
     pub(super) fn measures(&self, event: &Event<'_>) -> bool {
-        match &event.body {
-            Body::Usage(_) => self.measures_usage,
-            Body::Other | Body::Refund(_) => self.plan.measures(event.kind),
-            _ => true,
+        match event.number {
+            0 => self.plan.measures(event.kind),
+            number => self.measured.get(number as usize).is_some_and(|measured| *measured),
         }
     }
 
@@ -100,4 +99,15 @@ impl Tools {
             open.days.insert(key, AtEnd { shown: Some(change), sums_before, changed: true });
         }
     }
+}
+
+/// Whether a metric reads events of each type, by the numbers of the vocabulary. Orders make customers, whatever is
+/// measured of them.
+fn measured(plan: &Plan) -> Vec<bool> {
+    let most = NUMBERS.iter().max().map_or(0, |most| *most as usize);
+    let mut measured = vec![false; most + 1];
+    for (kind, number) in TYPES.iter().zip(NUMBERS) {
+        measured[number as usize] = order::ORDER.reads.contains(kind) || plan.measures(kind);
+    }
+    measured
 }

@@ -14,12 +14,34 @@ use crate::rational::Rational;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields<'a>(pub Cow<'a, [u8]>);
 
+/// A message within a message, or a whole one: the same questions, answered for as long as the bytes are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Message<'a>(&'a [u8]);
+
 /// The value of a field, by wire type.
-enum Value<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A whole number or a flag.
     Number(u64),
+    /// A text or a message.
     Bytes(&'a [u8]),
     /// Of a type that no field of the vocabulary has.
     Other,
+}
+
+impl<'a> Value<'a> {
+    /// A text; empty for what is none.
+    pub fn text(self) -> &'a str {
+        match self {
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// A whole number (`int64`); `None` for what is none.
+    pub fn integer(self) -> Option<i64> {
+        if let Value::Number(value) = self { Some(value.cast_signed()) } else { None }
+    }
 }
 
 impl<'a> From<&'a [u8]> for Fields<'a> {
@@ -49,66 +71,108 @@ impl Fields<'static> {
         }
         Fields(Cow::Owned(bytes))
     }
+
+    /// The same with these messages in a repeated field.
+    pub(crate) fn with(self, number: u32, messages: &[Fields<'_>]) -> Fields<'static> {
+        let mut bytes = self.0.into_owned();
+        for message in messages {
+            crate::codec::put(&mut bytes, u128::from(number) << 3 | 2);
+            crate::codec::put(&mut bytes, message.0.len() as u128);
+            bytes.extend_from_slice(&message.0);
+        }
+        Fields(Cow::Owned(bytes))
+    }
 }
 
 impl Fields<'_> {
+    /// The message, to be read for as long as these fields are there.
+    pub fn message(&self) -> Message<'_> {
+        Message(&self.0)
+    }
+
     /// Whether the field is on the wire. An empty text, 0 or false of a field without presence is not written.
     pub fn has(&self, number: u32) -> bool {
-        self.last(number).is_some()
+        self.message().has(number)
     }
 
     /// A text; empty where it is absent.
     pub fn text(&self, number: u32) -> &str {
-        match self.last(number) {
-            Some(Value::Bytes(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
-            _ => "",
-        }
+        self.message().text(number)
     }
 
     /// A whole number (`int64`); an amount is minor units.
     pub fn integer(&self, number: u32) -> Option<i64> {
-        match self.last(number) {
-            Some(Value::Number(value)) => Some(value.cast_signed()),
-            _ => None,
-        }
+        self.message().integer(number)
     }
 
     /// True or false.
     pub fn flag(&self, number: u32) -> Option<bool> {
-        self.integer(number).map(|value| value != 0)
+        self.message().flag(number)
     }
 
     /// An exact decimal, which is kept as text.
     pub fn decimal(&self, number: u32) -> Option<Rational> {
+        self.message().decimal(number)
+    }
+
+    /// The messages of a repeated field, in the order written.
+    pub fn messages(&self, number: u32) -> impl Iterator<Item = Message<'_>> {
+        self.message().messages(number)
+    }
+
+    /// The texts of a repeated field, in the order written.
+    pub fn texts(&self, number: u32) -> impl Iterator<Item = &str> {
+        self.message().all(number).map(|bytes| std::str::from_utf8(bytes).unwrap_or_default())
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Whether the field is on the wire.
+    pub fn has(self, number: u32) -> bool {
+        self.last(number).is_some()
+    }
+
+    /// A text; empty where it is absent.
+    pub fn text(self, number: u32) -> &'a str {
+        self.last(number).map(Value::text).unwrap_or_default()
+    }
+
+    /// A whole number (`int64`); an amount is minor units.
+    pub fn integer(self, number: u32) -> Option<i64> {
+        self.last(number)?.integer()
+    }
+
+    /// True or false.
+    pub fn flag(self, number: u32) -> Option<bool> {
+        self.integer(number).map(|value| value != 0)
+    }
+
+    /// An exact decimal, which is kept as text.
+    pub fn decimal(self, number: u32) -> Option<Rational> {
         let text = self.text(number);
         if text.is_empty() { None } else { decimal(text) }
     }
 
     /// The messages of a repeated field, in the order written.
-    pub fn messages(&self, number: u32) -> impl Iterator<Item = Fields<'_>> {
-        self.all(number).map(|bytes| Fields(Cow::Borrowed(bytes)))
+    pub fn messages(self, number: u32) -> impl Iterator<Item = Message<'a>> {
+        self.all(number).map(Message)
     }
 
-    /// The texts of a repeated field, in the order written.
-    pub fn texts(&self, number: u32) -> impl Iterator<Item = &str> {
-        self.all(number).map(|bytes| std::str::from_utf8(bytes).unwrap_or_default())
+    /// Numbers and values of the fields in the order written, up to the first that is damaged: for what reads many.
+    pub fn each(self) -> impl Iterator<Item = (u32, Value<'a>)> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || next(&mut rest))
     }
 
-    fn all(&self, number: u32) -> impl Iterator<Item = &[u8]> {
+    fn all(self, number: u32) -> impl Iterator<Item = &'a [u8]> {
         self.each().filter_map(move |(found, value)| match value {
             Value::Bytes(bytes) if found == number => Some(bytes),
             _ => None,
         })
     }
 
-    fn last(&self, number: u32) -> Option<Value<'_>> {
+    fn last(self, number: u32) -> Option<Value<'a>> {
         self.each().filter(|(found, _)| *found == number).map(|(_, value)| value).last()
-    }
-
-    /// The fields in the order written, up to the first that is damaged.
-    fn each(&self) -> impl Iterator<Item = (u32, Value<'_>)> {
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || next(&mut rest))
     }
 }
 
@@ -147,6 +211,13 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 }
 
 fn varint(rest: &mut &[u8]) -> Option<u64> {
+    // Keys and lengths are mostly one byte.
+    if let Some((first, after)) = rest.split_first()
+        && *first < 0x80
+    {
+        *rest = after;
+        return Some(u64::from(*first));
+    }
     let mut value = 0;
     for (index, byte) in rest.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (index * 7);

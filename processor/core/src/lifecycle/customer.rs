@@ -7,7 +7,12 @@
 //! same holds for traits: those at x are the ones set before x.
 
 use super::{FactType, FieldType, Sort, Spelling};
-use crate::{calendar::Time, expr::Type};
+use crate::{
+    calendar::Time,
+    event::{Event, Message},
+    expr::Type,
+    vocabulary::account_updated,
+};
 
 /// What makes and unmakes a customer.
 const READS: &[&str] = &["order.completed", "order.cancelled", "subscription.changed"];
@@ -50,6 +55,16 @@ pub const CUSTOMER: FactType = FactType {
     has_event: false,
     reads: READS,
 };
+
+/// The traits that an event sets, each with its value, `None` where it unsets it; none for an event of another type.
+pub fn updated<'e>(event: &'e Event<'_>) -> Option<impl Iterator<Item = (&'e str, Option<&'e str>)> + use<'e>> {
+    use account_updated::{
+        NUMBER, TRAITS,
+        traits::{NAME, VALUE},
+    };
+    let one = |item: Message<'e>| (item.text(NAME), item.has(VALUE).then(|| item.text(VALUE)));
+    (event.number == NUMBER).then(|| event.data.messages(TRAITS).map(one))
+}
 
 /// One time as a customer: the state at x is "customer" for `start < x <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::{Fact, FactId, FactType, FieldType, Lifecycle, Out, Slot, Sort, Spell
 use crate::{
     account::{Decoder, Writer},
     calendar::Time,
-    event::{Event, Refund},
+    event::Event,
     expr::Type,
     vocabulary::invoice_resolved as field,
 };
@@ -51,18 +51,14 @@ pub const CREDIT: FactType = FactType {
     reads: &["payment.refunded", KIND],
 };
 
-/// Values of the fields of [`CREDIT`].
-pub fn credit_values<'a>(refund: &Refund<'a>) -> [Slot<'a>; 5] {
-    values(refund.invoice, refund.amount)
-}
-
-fn values(invoice: &str, amount: i64) -> [Slot<'_>; 5] {
+/// Values of the fields of [`PAID`] and [`CREDIT`].
+pub fn values(invoice: &str, amount: i64) -> [Slot<'_>; 5] {
     [Slot::Text(invoice), Slot::Absent, Slot::Absent, Slot::Absent, Slot::Integer(amount)]
 }
 
 /// The invoice that an event is of, and the order that it says that this one bills; an empty one is none.
 pub fn billing<'a>(event: &'a Event<'_>) -> Option<(&'a str, &'a str)> {
-    (event.kind == KIND).then(|| (event.data.text(field::INVOICE), event.data.text(field::ORDER)))
+    (event.number == field::NUMBER).then(|| (event.data.text(field::INVOICE), event.data.text(field::ORDER)))
 }
 
 /// One invoice.

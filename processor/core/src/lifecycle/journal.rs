@@ -10,28 +10,35 @@
 //! - a refund id opened twice is one; a refund waits for its order, one of an invoice for any event of that invoice.
 //! - an invoice bills an order if any of its events names one; then a refund of it is one of that order.
 
+mod alone;
+mod need;
+mod prints;
+
 use crate::{
     calendar::Time,
-    event::{Body, Custom, Event, EventId, Order, Refund},
-    lifecycle::invoice::billing,
+    event::{Event, EventId},
+    lifecycle::{invoice::billing, order, refund::Refund},
     map::{Map, Set},
-    vocabulary::identity_linked as linked,
+    vocabulary::{identity_linked as linked, order_completed, payment_refunded, retracted},
 };
+
+pub use need::Need;
+pub(crate) use prints::prints;
 
 /// What an event does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Effect<'a> {
     /// Nothing but being an event: withdrawn, replaced, a second opening, waiting.
     Nothing,
-    /// An order that counts.
-    Order(&'a Order<'a>),
-    /// A refund, the order that it is of, and the custom fields of that order; the order counts.
-    Refund(&'a Refund<'a>, &'a Order<'a>, &'a [(&'a str, Custom<'a>)]),
-    /// A refund of an invoice that bills no order, or a credit note.
-    Credit(&'a Refund<'a>),
-    /// What its body says, of an invoice that bills an order.
+    /// It completes an order, which counts.
+    Order,
+    /// It refunds the order that this event completed, and which counts.
+    Refund(&'a Event<'a>),
+    /// It refunds an invoice that bills no order, or is a credit note.
+    Credit,
+    /// What its message says, of an invoice that bills an order.
     Billed,
-    /// What its body says (traits, usage); of a cancellation that it happened.
+    /// What its message says (traits, usage); of a cancellation that it happened.
     Plain,
 }
 
@@ -43,14 +50,11 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
     let mut bills: Map<&str, &str> = Map::default();
     let mut refunds: Set<&str> = Set::default();
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
-        match &event.body {
-            Body::Cancelled(order) => {
-                cancelled.insert(order);
-            }
-            Body::Order(order) => {
-                orders.entry(order.order).or_insert(index);
-            }
-            _ => {}
+        if let Some(order) = order::cancelled(event) {
+            cancelled.insert(order);
+        }
+        if let Some(order) = order::completed(event) {
+            orders.entry(order).or_insert(index);
         }
         if let Some((invoice, order)) = billing(event) {
             let known = bills.entry(invoice).or_default();
@@ -58,21 +62,26 @@ pub fn resolve<'a>(events: &'a [Event<'a>]) -> Vec<Effect<'a>> {
         }
     }
     let counted = |id: &str| orders.get(id).filter(|_| !cancelled.contains(id)).copied();
+    let mut refund = |event: &'a Event<'a>| {
+        let refund = Refund::of(event);
+        if !refunds.insert(refund.refund) {
+            return Effect::Nothing;
+        }
+        match refunded(&refund, &bills) {
+            None => Effect::Nothing,
+            Some("") => Effect::Credit,
+            Some(order) => counted(order).map_or(Effect::Nothing, |at| Effect::Refund(&events[at])),
+        }
+    };
+    let bills_order = |event: &Event<'_>| billing(event).is_some_and(|(invoice, _)| !bills[invoice].is_empty());
     let mut effects = vec![Effect::Nothing; events.len()];
     for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
-        effects[index] = match &event.body {
-            Body::Order(order) if counted(order.order) == Some(index) => Effect::Order(order),
-            Body::Refund(refund) if refunds.insert(refund.refund) => match refunded(refund, &bills) {
-                None => Effect::Nothing,
-                Some("") => Effect::Credit(refund),
-                Some(order) => match counted(order).map(|at| (&events[at].body, &events[at].custom)) {
-                    Some((Body::Order(order), custom)) => Effect::Refund(refund, order, custom),
-                    _ => Effect::Nothing,
-                },
-            },
-            Body::Other if billing(event).is_some_and(|(invoice, _)| !bills[invoice].is_empty()) => Effect::Billed,
-            Body::Traits(_) | Body::Usage(_) | Body::Cancelled(_) | Body::Other => Effect::Plain,
-            _ => Effect::Nothing,
+        effects[index] = match event.number {
+            order_completed::NUMBER if counted(order::id(event)) == Some(index) => Effect::Order,
+            payment_refunded::NUMBER => refund(event),
+            order_completed::NUMBER | retracted::NUMBER => Effect::Nothing,
+            _ if bills_order(event) => Effect::Billed,
+            _ => Effect::Plain,
         };
     }
     effects
@@ -89,18 +98,16 @@ fn refunded<'a>(refund: &Refund<'a>, bills: &Map<&str, &'a str>) -> Option<&'a s
 
 /// The links of accounts that hold in a journal: place in the order of facts, `from`, `to`. `events` are sorted.
 pub fn links<'a>(events: &'a [Event<'a>]) -> Vec<((Time, &'a str, &'a str), &'a str, &'a str)> {
-    let holds = events.iter().zip(standing(events)).filter(|(event, holds)| *holds && event.kind == linked::TYPE);
+    let holds = events.iter().zip(standing(events)).filter(|(event, holds)| *holds && event.number == linked::NUMBER);
     holds.map(|(event, _)| (event.order(), event.data.text(linked::FROM), event.data.text(linked::TO))).collect()
 }
 
 /// Which events are neither withdrawn nor replaced.
 fn standing(events: &[Event<'_>]) -> Vec<bool> {
-    let plain = |event: &Event<'_>| event.corrects.is_none() && !matches!(event.body, Body::Retracted(_));
-    if events.iter().all(plain) {
+    if !events.iter().any(Event::mends) {
         return vec![true; events.len()];
     }
-    let retracted: Set<EventId<'_>> =
-        events.iter().filter_map(|event| if let Body::Retracted(id) = event.body { Some(id) } else { None }).collect();
+    let retracted: Set<EventId<'_>> = events.iter().filter_map(Event::retracts).collect();
     let index: Map<EventId<'_>, usize> = events.iter().enumerate().map(|(index, event)| (event.id, index)).collect();
     // What names an event that is not here, or not yet, is an event like any other.
     let corrects = |at: usize| events[at].corrects.filter(|id| *id != events[at].id && index.contains_key(id));
@@ -139,43 +146,27 @@ fn chain<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Fields, SubjectKind};
+    use crate::lifecycle::golden::Said;
 
-    fn event<'a>(time: i64, id: &'a str, corrects: &'a str, body: Body<'a>) -> Event<'a> {
-        let name = |id: &'a str| EventId { source: "s", id };
-        Event {
-            time,
-            id: name(id),
-            subject: SubjectKind::Account,
-            recorded_at: time,
-            kind: "",
-            corrects: (!corrects.is_empty()).then(|| name(corrects)),
-            number: 0,
-            body,
-            data: Fields::default(),
-            custom: Vec::new(),
-        }
+    fn event(time: i64, id: &'static str, corrects: &'static str, said: Said) -> Event<'static> {
+        let corrects = (!corrects.is_empty()).then_some(EventId { source: "s", id: corrects });
+        Event { corrects, ..said.event(time, id) }
     }
 
-    fn order(id: &str) -> Body<'_> {
-        Body::Order(Order { order: id, gross: 100, ..Order::default() })
+    fn order(id: &str) -> Said {
+        Said::order(id, 100, 0, "", &[])
     }
 
-    fn retract(id: &str) -> Body<'_> {
-        Body::Retracted(EventId { source: "s", id })
+    fn refund(id: &str, order: &str) -> Said {
+        Said::refund(id, order, "", 10)
     }
 
-    fn refund<'a>(id: &'a str, order: &'a str) -> Body<'a> {
-        Body::Refund(Refund { refund: id, order, amount: 10, currency: "USD", ..Refund::default() })
-    }
-
-    fn refund_of_invoice<'a>(id: &'a str, invoice: &'a str) -> Body<'a> {
-        Body::Refund(Refund { refund: id, invoice, amount: 10, currency: "USD", ..Refund::default() })
+    fn refund_of_invoice(id: &str, invoice: &str) -> Said {
+        Said::refund(id, "", invoice, 10)
     }
 
     fn invoice(time: i64, id: &'static str, invoice: &str, order: &str) -> Event<'static> {
-        let data = Fields::of(&[(1, invoice), (2, order), (3, "paid")]);
-        Event { kind: "invoice.resolved", data, ..event(time, id, "", Body::Other) }
+        Said::new("invoice.resolved", &[(1, invoice), (2, order), (3, "paid")]).event(time, id)
     }
 
     #[test]
@@ -196,7 +187,7 @@ mod tests {
                     refund(),
                     invoice(2, "i", "i", "1"),
                     event(4, "o", "", order("1")),
-                    event(5, "c", "", Body::Cancelled("1")),
+                    event(5, "c", "", Said::cancelled("1")),
                 ],
                 "f Nothing, i Billed, o Nothing, c Plain",
             ),
@@ -223,7 +214,7 @@ mod tests {
         let none = "";
         for (case, events, expected) in [
             ("second opening", vec![event(1, "a", none, order("1")), event(2, "b", none, order("1"))], "a"),
-            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Body::Cancelled("1"))], "c"),
+            ("cancelled", vec![event(1, "a", none, order("1")), event(9, "c", none, Said::cancelled("1"))], "c"),
             ("corrected", vec![event(1, "a", none, order("1")), event(2, "b", "a", order("1"))], "b"),
             (
                 "greater correction",
@@ -235,7 +226,7 @@ mod tests {
                 vec![
                     event(1, "a", none, order("1")),
                     event(2, "b", "a", order("1")),
-                    event(3, "r", none, retract("b")),
+                    event(3, "r", none, Said::retracted("b")),
                 ],
                 "",
             ),
@@ -244,7 +235,7 @@ mod tests {
                 vec![
                     event(1, "a", none, order("1")),
                     event(2, "b", "a", order("1")),
-                    event(3, "r", none, retract("a")),
+                    event(3, "r", none, Said::retracted("a")),
                 ],
                 "",
             ),
@@ -259,13 +250,13 @@ mod tests {
                     event(1, "a", none, order("1")),
                     event(2, "b", "a", order("1")),
                     event(3, "c", "b", order("1")),
-                    event(4, "r", none, retract("a")),
+                    event(4, "r", none, Said::retracted("a")),
                 ],
                 "",
             ),
             (
                 "withdrawn before it is known",
-                vec![event(2, "b", "a", order("1")), event(3, "r", none, retract("a"))],
+                vec![event(2, "b", "a", order("1")), event(3, "r", none, Said::retracted("a"))],
                 "b",
             ),
             (

@@ -5,8 +5,9 @@
 
 use super::{FactType, FieldType, Part, Slot, Sort, Spelling};
 use crate::{
-    event::{Order, Refund},
+    event::{Event, Message},
     expr::Type,
+    vocabulary::{order_cancelled, order_completed as field},
 };
 
 const ORDER_ID: FieldType = FieldType::new("order", Type::Text, Spelling::Both);
@@ -49,6 +50,67 @@ pub const REFUND: FactType = FactType {
     reads: &["payment.refunded", "order.completed", "order.cancelled", "invoice.resolved"],
 };
 
+/// The order that an event completes, by its id; `None` for an event of another type.
+pub fn completed<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    (event.number == field::NUMBER).then(|| id(event))
+}
+
+/// The order that an event cancels, by its id; `None` for an event of another type.
+pub fn cancelled<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    (event.number == order_cancelled::NUMBER).then(|| id(event))
+}
+
+/// The order of an event of either type.
+pub fn id<'e>(event: &'e Event<'_>) -> &'e str {
+    event.data.text(field::ORDER)
+}
+
+const _: () = assert!(field::ORDER == order_cancelled::ORDER);
+
+/// An order as its completion says it; amounts in minor units of `currency`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Order<'a> {
+    /// Unique within the account.
+    pub order: &'a str,
+    /// Before discount.
+    pub gross: i64,
+    /// Off the gross.
+    pub discount: i64,
+    /// ISO 4217.
+    pub currency: &'a str,
+    /// Empty if absent.
+    pub channel: &'a str,
+    /// Empty if absent.
+    pub source: &'a str,
+    message: Message<'a>,
+}
+
+impl<'a> Order<'a> {
+    /// The order that an event completes.
+    pub fn of(event: &'a Event<'_>) -> Order<'a> {
+        let message = event.data.message();
+        let mut order = Order { message, ..Order::default() };
+        for (number, value) in message.each() {
+            match number {
+                field::ORDER => order.order = value.text(),
+                field::GROSS => order.gross = value.integer().unwrap_or(0),
+                field::DISCOUNT => order.discount = value.integer().unwrap_or(0),
+                field::CURRENCY => order.currency = value.text(),
+                field::CHANNEL => order.channel = value.text(),
+                field::SOURCE => order.source = value.text(),
+                _ => {}
+            }
+        }
+        order
+    }
+
+    /// Products with amounts before discount, in the order written.
+    pub fn lines(&self) -> impl Iterator<Item = (&'a str, i64)> {
+        use field::lines::{AMOUNT, PRODUCT};
+        self.message.messages(field::LINES).map(|line| (line.text(PRODUCT), line.integer(AMOUNT).unwrap_or(0)))
+    }
+}
+
 /// Values of the fields of [`ORDER`]; `first` says whether it makes the account a customer for the first time.
 pub fn order_values<'a>(order: &Order<'a>, first: bool) -> [Slot<'a>; 8] {
     let [product, net, gross, discount] = order_part(&whole(order, 0));
@@ -56,9 +118,9 @@ pub fn order_values<'a>(order: &Order<'a>, first: bool) -> [Slot<'a>; 8] {
     [Slot::Flag(first), id, channel, source, product, net, gross, discount]
 }
 
-/// Values of the fields of [`REFUND`].
-pub fn refund_values<'a>(order: &Order<'a>, refund: &Refund<'_>) -> [Slot<'a>; 5] {
-    let [product, amount, ..] = refund_part(&whole(order, refund.amount));
+/// Values of the fields of [`REFUND`] of this amount.
+pub fn refund_values<'a>(order: &Order<'a>, amount: i64) -> [Slot<'a>; 5] {
+    let [product, amount, ..] = refund_part(&whole(order, amount));
     [Slot::Text(order.order), Slot::Text(order.channel), Slot::Text(order.source), product, amount]
 }
 
@@ -97,8 +159,8 @@ pub struct Share<'a> {
 /// The shares of an order, and of `refund` in it, one a product, in the order of first lines.
 pub fn shares<'a>(order: &Order<'a>, refund: i64) -> Vec<Share<'a>> {
     let share = |product, gross: i64| Share { product, gross: gross.into(), discount: 0, refund: 0 };
-    let mut lines: Vec<Share<'_>> = Vec::with_capacity(order.lines.len() + 1);
-    lines.extend(order.lines.iter().map(|(product, amount)| share(product, *amount)));
+    let mut lines: Vec<Share<'_>> = Vec::with_capacity(4);
+    lines.extend(order.lines().map(|(product, amount)| share(product, amount)));
     let rest = lines.iter().fold(i128::from(order.gross), |rest, line| rest - line.gross);
     if rest > 0 || lines.is_empty() {
         lines.push(share("", i64::try_from(rest).unwrap_or(0)));
@@ -155,6 +217,7 @@ fn divide(number: i128, by: i128) -> (i128, i128) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifecycle::golden::Said;
     use proptest::prelude::*;
 
     fn parts(total: i64, weights: &[i64]) -> Vec<i128> {
@@ -172,9 +235,8 @@ mod tests {
 
     #[test]
     fn an_order_counts_once_in_each_product() {
-        let lines = vec![("a", 300), ("b", 500), ("a", 100)];
-        let order = Order { gross: 1000, discount: 100, lines, ..Order::default() };
-        let shares = shares(&order, 0);
+        let event = Said::order("o", 1000, 100, "USD", &[("a", 300), ("b", 500), ("a", 100)]).event(0, "e");
+        let shares = shares(&Order::of(&event), 0);
         let shown: Vec<_> = shares.iter().map(|s| (s.product, s.gross, s.discount)).collect();
         assert_eq!(shown, [("a", 400, 40), ("b", 500, 50), ("", 100, 10)]);
     }

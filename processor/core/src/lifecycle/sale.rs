@@ -9,11 +9,11 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, FactId, FactType, FieldType, Lifecycle, Out, Slot, Sort, Spelling};
+use super::{Fact, FactId, FactType, FieldType, Lifecycle, Out, Slot, Sort, Spelling, order::Order};
 use crate::{
     account::{Decoder, Writer},
     calendar::{HOUR, Time},
-    event::{Event, Order},
+    event::Event,
 };
 
 /// What is bought within this of becoming a customer belongs to the first purchase; inclusive.
@@ -137,7 +137,7 @@ impl Sales {
         if !out.reads(CROSS_SOLD) {
             return;
         }
-        for (product, _) in &order.lines {
+        for (product, _) in order.lines() {
             self.buy(product, event.time, out.profile(), Some(event), out);
         }
     }
@@ -177,16 +177,14 @@ fn happen(id: FactId, at: Time, profile: u32, product: &str, event: Option<&Even
 #[cfg(test)]
 mod tests {
     use crate::{
-        calendar::Time,
-        event::{Body, Event, Order},
-        lifecycle::golden::{event, sums},
+        calendar::{DAY, Time},
+        event::Event,
+        lifecycle::golden::{Said, event, sums},
     };
 
     fn order(day: i64, minutes: Time, product: &'static str) -> Event<'static> {
-        let order: &'static str = Box::leak(format!("{day} {minutes}").into());
-        let order = Order { order, gross: 100, currency: "EUR", lines: vec![(product, 100)], ..Order::default() };
-        let plain = event(day, 0, "order.completed", &[]);
-        Event { time: plain.time + minutes * 60_000_000, body: Body::Order(order), ..plain }
+        let said = Said::order(&format!("{day} {minutes}"), 100, 0, "EUR", &[(product, 100)]);
+        said.event(day * DAY + minutes * 60_000_000, "")
     }
 
     fn pays(day: i64, id: &str, product: &str, mrr: &str) -> Event<'static> {

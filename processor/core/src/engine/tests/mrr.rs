@@ -10,13 +10,12 @@ const NO_TERM: (i32, i32) = (0, 0);
 
 fn subscription(number: u32, (hour, id, status, mrr, currency, term): Row) -> Event<'static> {
     let term = if term == NO_TERM { ("", "") } else { (date(term.0), date(term.1)) };
-    let said = Said::subscription(id, status, &format!("#{mrr}"), currency, "", term);
-    Event { kind: said.kind, data: said.data, ..event(hour * HOUR, number, None, said.body) }
+    let said = subscribed(id, status, &format!("#{mrr}"), currency, "", term);
+    event(hour * HOUR, number, None, said)
 }
 
 fn order(number: u32, hour: Time, gross: i64) -> Event<'static> {
-    let order = Order { order: text(number), gross, currency: "EUR", ..Order::default() };
-    event(hour * HOUR, number, None, Body::Order(order))
+    event(hour * HOUR, number, None, Said::order(text(number), gross, 0, "EUR", &[]))
 }
 
 /// The sums of each metric by measure and day, not 0; of the whole, by currency.
