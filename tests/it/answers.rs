@@ -23,11 +23,18 @@ pub(crate) const STORED: [&str; 8] = [
     "account_churn_mrr",
 ];
 
-/// The answer to every question that the catalog allows, but for [`STORED`]; and how many questions those were.
-pub(crate) fn answers(data: &Data) -> (String, usize) {
+/// The answer to every question that the catalog allows, but for [`STORED`].
+pub(crate) fn answers(data: &Data) -> String {
+    let mut out = String::new();
+    each_answer(data, |answer| out.push_str(answer));
+    out
+}
+
+/// Hands out the answer to each question that the catalog allows, but for [`STORED`]; returns how many there were.
+pub(crate) fn each_answer(data: &Data, mut read: impl FnMut(&str)) -> usize {
     let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
     let catalog = reader.catalog().unwrap();
-    let (mut out, mut asked) = (String::new(), 0);
+    let mut asked = 0;
     for (place, metric) in catalog.iter().filter(|metric| !STORED.contains(&metric.name.as_str())).enumerate() {
         let questions = questions(metric);
         for (number, question) in questions.iter().enumerate() {
@@ -35,11 +42,11 @@ pub(crate) fn answers(data: &Data) -> (String, usize) {
             if number == place % questions.len() {
                 assert_eq!(printed(data, question), answer, "(program, store) {question:?}");
             }
-            out.push_str(&answer);
+            read(&answer);
         }
         asked += questions.len();
     }
-    (out, asked)
+    asked
 }
 
 /// Every window of a metric by each of its sets of dimensions.

@@ -188,7 +188,7 @@ fn generated_events_in_fiscal_years() {
 /// Value, num, den and reason of every answer to every question; a fill and a row without anything are one. So are
 /// lifetime values of a group before its first revenue: there are rows (0, or no churn) where that was cancelled later.
 fn all_answers(data: &Data) -> BTreeMap<String, [Value; 4]> {
-    let (rows, _) = answers(data);
+    let rows = answers(data);
     let mut found = BTreeMap::new();
     for row in rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let key = ["metric", "window", "dimensions", "account", "currency"].map(|name| row[name].to_string()).join(" ");

@@ -1,7 +1,11 @@
 //! A simulated company through the whole program: the totals that the simulator knows by construction are the rows that
 //! the engine publishes, whatever arrived late, twice, wrong at first or by mistake.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
+};
 
 use processor_core::catalog::BUILT_IN;
 use serde_json::Value;
@@ -195,16 +199,23 @@ fn every_value_is_the_oracles(zone: &str, partitions: u32, parts: usize, arrival
     let data = Data::new().config(&format!("[settings]\ntime_zone = {zone:?}\n[log]\npartitions = {partitions}\n"));
     let mut arguments = vec!["simulate", "--accounts", &accounts, "--from", "2023-01-01", "--to", "2025-01-01"];
     arguments.extend(arrival);
-    let events = data.run(arguments).done().out;
-    let lines: Vec<&[u8]> = events.as_bytes().split_inclusive(|byte| *byte == b'\n').collect();
-    for part in lines.chunks(lines.len().div_ceil(parts)) {
-        let file = data.file("events.ndjson", part.concat());
-        data.import(&file, &["--order", "file"]).done();
+    let file = data.file("events.ndjson", "");
+    arguments.extend(["--out", file.to_str().unwrap()]);
+    data.run(arguments).done();
+    let lines = || BufReader::new(File::open(&file).unwrap()).lines().map(Result::unwrap);
+    let events = lines().count();
+    let mut lines = lines().peekable();
+    while lines.peek().is_some() {
+        let part = data.file("part.ndjson", "");
+        let mut out = BufWriter::new(File::create(&part).unwrap());
+        lines.by_ref().take(events.div_ceil(parts)).for_each(|line| writeln!(out, "{line}").unwrap());
+        drop(out);
+        data.import(&part, &["--order", "file"]).done();
     }
 
     let settings =
         ::oracle::Settings { zone: ::oracle::settings::zone(zone).unwrap(), ..::oracle::Settings::default() };
-    let context = format!("{accounts} accounts, {} events, {zone}, {partitions} partitions {arrival:?}", lines.len());
+    let context = format!("{accounts} accounts, {events} events, {zone}, {partitions} partitions {arrival:?}");
     let equal = oracle::assert_true_with(&data, &settings, &context);
     println!("{context}: {equal} values equal");
 }

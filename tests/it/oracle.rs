@@ -1,18 +1,27 @@
 //! Every metric, window and dimension against the oracle.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     fmt::Write as _,
-    io::Cursor,
+    io::BufReader,
     ops::ControlFlow,
+    process::Stdio,
 };
 
-use oracle::{Options, Settings, Truth, diff, read, row::Row, settings::Signs, truth};
+use oracle::{
+    Options, Settings, Truth,
+    calendar::Kind,
+    diff::Comparison,
+    read::{self, Log},
+    row::Row,
+    settings::Signs,
+    truth,
+};
 use processor_core::catalog::BUILT_IN;
 use store::{Point, Read as _, Select, sqlite};
 
 use crate::{
-    answers::{STORED, answers},
+    answers::{STORED, each_answer},
     cdnow,
     data::Data,
     fleet, generated,
@@ -20,14 +29,21 @@ use crate::{
 
 /// What must stand in a data directory: the rows of the questions that its catalog answers.
 pub(crate) fn expected(data: &Data, settings: &Settings) -> Truth {
-    let log = data.run(["events", "--ticks"]).done().out;
     let settings = Settings { meaningful: meaningful(BUILT_IN), ..settings.clone() };
-    let mut truth = truth(&read::log(Cursor::new(log)).unwrap(), &settings).unwrap();
+    let mut truth = truth(&log(data), &settings).unwrap();
     let catalog = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap().catalog().unwrap();
     let catalog: HashMap<&str, &store::MetricInfo> =
         catalog.iter().map(|metric| (metric.name.as_str(), metric)).collect();
     truth.only(|row| catalog.get(row.metric).is_some_and(|metric| asked(metric, row)));
     truth
+}
+
+/// The log of a data directory, as the program prints it.
+fn log(data: &Data) -> Log {
+    let mut program = data.command(["events", "--ticks"]).stdout(Stdio::piped()).spawn().unwrap();
+    let log = read::log(BufReader::new(program.stdout.take().unwrap())).unwrap();
+    assert!(program.wait().unwrap().success());
+    log
 }
 
 /// Whether the catalog has the question that a row answers.
@@ -61,8 +77,9 @@ pub(crate) fn assert_true_with(data: &Data, settings: &Settings, context: &str) 
 /// The same, with what is expected.
 #[track_caller]
 pub(crate) fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
-    let (rows, asked) = answers(data);
-    let report = diff(truth, Cursor::new(&rows), Options { limit: 3, only_present: true }).unwrap();
+    let mut comparison = Comparison::of(truth, Options { limit: 3, only_present: true });
+    let asked = each_answer(data, |answer| answer.lines().for_each(|line| comparison.line(line).unwrap()));
+    let report = comparison.end();
     let mut shown = Vec::new();
     report.print(&mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap();
@@ -73,65 +90,13 @@ pub(crate) fn assert_equal(data: &Data, truth: &Truth, context: &str) -> usize {
     report.equal
 }
 
-/// Account, currency and start of the day.
-type Day = (Option<String>, Option<String>, i64);
-/// Value and cause.
-type Level = (Option<f64>, Option<i64>);
-
 /// Compares the points of a level of accounts as they are stored, not as a query fills them in; returns how many there
 /// are, 0 if the catalog does not have it.
 fn levels(data: &Data, truth: &Truth, metric: &str) -> usize {
-    let mut wanted = BTreeMap::new();
-    // Sums of a day carry over to no other day.
-    let is_sum = metric.ends_with("_mrr");
-    for row in truth.rows.iter().filter(|row| row.metric == metric) {
-        let line = (row.answer.value(), row.since);
-        wanted.insert((row.account.clone(), row.currency.clone(), row.window.start), (line, row.optional));
-    }
-    let found = stored(data, metric);
-    let mut differences = String::new();
-    for (key, point) in &found {
-        let said = (point.value, point.since_us);
-        // What was taken back stays stored, restated as what went before it.
-        let known = wanted.get(key);
-        let right = match known {
-            Some((line, optional)) => *line == said || *optional && carried(&wanted, key).contains(&said),
-            None if is_sum => said.0 == Some(0.0),
-            None => carried(&wanted, key).contains(&said),
-        };
-        if !right {
-            let _ = writeln!(differences, "{metric} {key:?} is {said:?}, expected {known:?}");
-        }
-    }
-    for (key, (line, optional)) in &wanted {
-        if !optional && !found.contains_key(key) {
-            let _ = writeln!(differences, "{metric} {key:?} is missing, expected {line:?}");
-        }
-    }
-    assert_eq!(differences, "");
-    found.len()
-}
-
-/// What may stand where nothing changed: the last row before, and the last one before that must be there.
-fn carried(wanted: &BTreeMap<Day, (Level, bool)>, key: &Day) -> Vec<Level> {
-    let mut found = Vec::new();
-    for (_, (level, optional)) in wanted.range(..key).rev().take_while(|((account, ..), _)| *account == key.0) {
-        found.push(*level);
-        if !optional {
-            return found;
-        }
-    }
-    // Nothing before: no customer yet.
-    found.extend([(None, None), (Some(0.0), None)]);
-    found
-}
-
-/// Stored points of a per-account metric of one window, by account and start.
-fn stored(data: &Data, metric: &str) -> BTreeMap<Day, Point> {
     let reader = sqlite::Reader::open(&data.path().join(sqlite::FILE)).unwrap();
-    let Some(info) = reader.catalog().unwrap().into_iter().find(|info| info.name == metric) else {
-        return BTreeMap::new();
-    };
+    let Some(info) = reader.catalog().unwrap().into_iter().find(|info| info.name == metric) else { return 0 };
+    assert_eq!(info.windows.len(), 1, "{metric}");
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == info.windows[0].to_string()).unwrap();
     let select = Select {
         tenant: "default".to_owned(),
         metric: info.name,
@@ -141,15 +106,63 @@ fn stored(data: &Data, metric: &str) -> BTreeMap<Day, Point> {
         filter: Vec::new(),
         account: None,
     };
-    let mut found = BTreeMap::new();
-    let mut keep = |series: store::Series, points: Vec<Point>| {
+    let (mut stored, mut met, mut differences) = (0, HashSet::new(), String::new());
+    let mut compare = |series: store::Series, points: Vec<Point>| {
+        let (account, currency) = (series.account.as_deref(), Some(series.currency.as_str()));
+        let currency = currency.filter(|currency| !currency.is_empty());
+        let wanted = truth.series(&oracle::row::Series { metric, group: None, account, currency, kind });
+        stored += points.len();
         for point in points {
-            let currency = Some(series.currency.clone()).filter(|currency| !currency.is_empty());
-            found.insert((series.account.clone(), currency, point.window.start_us.unwrap()), point);
+            let rows = &truth.rows[wanted.clone()];
+            let place = rows.binary_search_by_key(&point.window.end_us, |row| Some(row.window.end));
+            met.extend(place.map(|place| wanted.start + place));
+            if !is_level(metric, rows, place, &point) {
+                let known = place.map(|place| &rows[place]);
+                let _ = writeln!(differences, "{metric} {account:?} {currency:?}: {point:?}, expected {known:?}");
+            }
         }
         Ok(ControlFlow::Continue(()))
     };
-    reader.series(&select, &mut keep).unwrap();
+    reader.series(&select, &mut compare).unwrap();
+    for (place, row) in truth.rows.iter().enumerate().filter(|(_, row)| row.metric == metric && !row.optional) {
+        if !met.contains(&place) {
+            let _ = writeln!(differences, "missing: {row:?}");
+        }
+    }
+    assert_eq!(differences, "");
+    stored
+}
+
+/// Whether a stored point is what the rows of its series say, where the row of its window is or would be.
+fn is_level(metric: &str, rows: &[Row], place: Result<usize, usize>, point: &Point) -> bool {
+    let said = (point.value, point.since_us);
+    let carried = || carried(&rows[..place.unwrap_or_else(|place| place)]).contains(&said);
+    match place.map(|place| &rows[place]) {
+        Ok(row) => level(row) == said || row.optional && carried(),
+        // What was taken back stays stored, restated as what went before it. Sums of a day carry over to no other day.
+        Err(_) if metric.ends_with("_mrr") => said.0 == Some(0.0),
+        Err(_) => carried(),
+    }
+}
+
+/// Value and cause.
+type Level = (Option<f64>, Option<i64>);
+
+fn level(row: &Row) -> Level {
+    (row.answer.value(), row.since)
+}
+
+/// What may stand where nothing changed: the last row before, and the last one before that must be there.
+fn carried(before: &[Row]) -> Vec<Level> {
+    let mut found = Vec::new();
+    for row in before.iter().rev() {
+        found.push(level(row));
+        if !row.optional {
+            return found;
+        }
+    }
+    // Nothing before: no customer yet.
+    found.extend([(None, None), (Some(0.0), None)]);
     found
 }
 

@@ -80,7 +80,7 @@ type Answer = [Value; 5];
 /// The answers to all questions. Where nothing is left (0, or no ratio of anything) one order of arrival may have brought
 /// a row that another did not, and which event did so is as free: those are left out.
 fn values(data: &Data) -> BTreeMap<String, Answer> {
-    let (rows, _) = answers(data);
+    let rows = answers(data);
     let mut values = BTreeMap::new();
     for row in rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let key = ["metric", "window", "dimensions", "account", "currency"].map(|name| row[name].to_string()).join(" ");

@@ -8,10 +8,11 @@
 use crate::calendar::{Kind, Window};
 use crate::decimal::{self, Fraction};
 use crate::report::Truth;
-use crate::row::{Answer, NO_DENOMINATOR, PAST_KEEP, Row, stamp};
+use crate::row::{Answer, By, NO_DENOMINATOR, PAST_KEEP, Row, Series, stamp};
 use crate::{Error, Micros, settings};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Debug;
 use std::io::{BufRead, Write};
 
 /// How to compare.
@@ -29,33 +30,42 @@ impl Default for Options {
     }
 }
 
-/// A series: metric, kind of window, dimensions, account, currency.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Series {
+/// A series of the engine, and the window of one of its rows.
+#[derive(Debug)]
+struct Line {
     metric: String,
     kind: String,
     dimensions: BTreeMap<String, String>,
     account: Option<String>,
     currency: Option<String>,
+    start: Option<Micros>,
+    end: Option<Micros>,
 }
 
-/// Metric, kind of window, names of dimensions, and whether of accounts: what one query asks for.
-type Query = (String, String, Vec<String>, bool);
-
-impl Series {
-    fn of(row: &Row) -> Self {
-        Self {
-            metric: row.metric.to_owned(),
-            kind: row.window.kind.name().to_owned(),
-            dimensions: row.group.iter().map(|(by, value)| (by.name().to_owned(), value.clone())).collect(),
-            account: row.account.clone(),
-            currency: row.currency.clone(),
+impl Line {
+    /// Its series, if the oracle knows such windows and dimensions.
+    fn series(&self) -> Option<Series<'_>> {
+        let named = |(name, value)| Some((*By::ALL.iter().find(|by| by.name() == name)?, value));
+        let mut dimensions = self.dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let group = dimensions.next().map(named);
+        if dimensions.next().is_some() || group == Some(None) {
+            return None;
         }
+        Some(Series {
+            metric: &self.metric,
+            group: group.flatten(),
+            account: self.account.as_deref(),
+            currency: self.currency.as_deref(),
+            kind: Kind::ALL.into_iter().find(|kind| kind.name() == self.kind)?,
+        })
     }
+}
 
-    fn query(&self) -> Query {
-        (self.metric.clone(), self.kind.clone(), self.dimensions.keys().cloned().collect(), self.account.is_some())
-    }
+/// Kind of window, dimension, and whether of accounts: what one query asks of a metric.
+type Query = (Kind, By, bool);
+
+fn query(series: &Series<'_>) -> Query {
+    (series.kind, series.group.map_or(By::Nothing, |(by, _)| by), series.account.is_some())
 }
 
 /// The compared part of a row.
@@ -139,14 +149,21 @@ impl Report {
         self.differences.values().map(|(count, _)| count).sum()
     }
 
-    fn add(&mut self, series: &Series, start: Option<Micros>, limit: usize, what: &str) {
-        let group = self.differences.entry((series.metric.clone(), series.kind.clone())).or_default();
+    fn add(&mut self, series: &Series<'_>, start: Option<Micros>, limit: usize, what: &str) {
+        let group = series.group.map(|(by, value)| (by.name(), value));
+        let dimensions: BTreeMap<&str, &str> = group.into_iter().collect();
+        let at = Place { dimensions: &dimensions, account: series.account, currency: series.currency, start };
+        self.note(series.metric, series.kind.name(), &at, limit, what);
+    }
+
+    fn note(&mut self, metric: &str, kind: &str, at: &Place<'_>, limit: usize, what: &str) {
+        let group = self.differences.entry((metric.to_owned(), kind.to_owned())).or_default();
         group.0 += 1;
         if group.1.len() < limit {
-            let start = start.and_then(|at| stamp(at).ok()).unwrap_or_else(|| "ever".to_owned());
-            let account = series.account.as_deref().map(|a| format!(" account {a:?}")).unwrap_or_default();
-            let currency = series.currency.as_deref().unwrap_or_default();
-            group.1.push(format!("from {start} {:?}{account} {currency}\n{what}", series.dimensions));
+            let start = at.start.and_then(|at| stamp(at).ok()).unwrap_or_else(|| "ever".to_owned());
+            let account = at.account.map(|a| format!(" account {a:?}")).unwrap_or_default();
+            let currency = at.currency.unwrap_or_default();
+            group.1.push(format!("from {start} {:?}{account} {currency}\n{what}", at.dimensions));
         }
     }
 
@@ -212,114 +229,84 @@ impl Fill {
     }
 }
 
-struct Comparison<'t> {
+/// Where in a metric a difference is.
+struct Place<'a> {
+    dimensions: &'a dyn Debug,
+    account: Option<&'a str>,
+    currency: Option<&'a str>,
+    start: Option<Micros>,
+}
+
+/// A comparison under way. It takes the engine's rows one at a time and keeps none of them: what it needs is a flag for each
+/// row of the oracle.
+#[derive(Debug)]
+pub struct Comparison<'t> {
     truth: &'t Truth,
-    /// Rows by where their window ends, which no two of a kind share: trailing ones may begin together where the zone
-    /// skipped a day.
-    series: HashMap<Series, BTreeMap<Micros, &'t Row>>,
-    windows: HashMap<(&'static str, Micros), Window>,
+    /// By where they end, which no two of a kind share: trailing ones may begin together where the zone skipped a day.
+    windows: HashMap<(Kind, Micros), Window>,
+    /// The rows of the oracle that the engine has, by their place.
+    met: Vec<bool>,
+    /// What the engine was asked, by metric.
+    queries: HashMap<String, HashSet<Query>>,
     options: Options,
     report: Report,
 }
 
 /// Compares the engine's rows, one JSON object a line, with the truth.
 pub fn diff(truth: &Truth, engine: impl BufRead, options: Options) -> Result<Report, Error> {
-    let mut series: HashMap<Series, BTreeMap<Micros, &Row>> = HashMap::new();
-    for row in &truth.rows {
-        series.entry(Series::of(row)).or_default().insert(row.window.end, row);
-    }
-    let all = truth.windows.iter().flat_map(|(_, windows)| windows).copied().chain([Window::TO_DATE]);
-    let windows = all.map(|w| ((w.kind.name(), w.end), w)).collect();
-    let mut comparison = Comparison { truth, series, windows, options, report: Report::default() };
-    let mut met: HashSet<(Series, Micros)> = HashSet::new();
-    let mut queries = BTreeSet::new();
+    let mut comparison = Comparison::of(truth, options);
     for (number, line) in engine.lines().enumerate() {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let (series, bounds, said) = parse(&line).map_err(|e| Error(format!("engine line {}: {e}", number + 1)))?;
-        queries.insert(series.query());
-        comparison.check(&series, bounds, &said);
-        met.insert((series, bounds.1.unwrap_or(Micros::MAX)));
+        comparison.line(&line?).map_err(|e| Error(format!("engine line {}: {e}", number + 1)))?;
     }
-    comparison.missing(&met, &queries);
-    Ok(comparison.report)
+    Ok(comparison.end())
 }
 
-type Bounds = (Option<Micros>, Option<Micros>);
+impl<'t> Comparison<'t> {
+    /// With nothing compared yet.
+    pub fn of(truth: &'t Truth, options: Options) -> Self {
+        let all = truth.windows.iter().flat_map(|(_, windows)| windows).copied().chain([Window::TO_DATE]);
+        let windows = all.map(|w| ((w.kind, w.end), w)).collect();
+        let met = vec![false; truth.rows.len()];
+        Self { truth, windows, met, queries: HashMap::new(), options, report: Report::default() }
+    }
 
-impl Comparison<'_> {
-    fn check(&mut self, series: &Series, (start, end): Bounds, said: &Said) {
-        let limit = self.options.limit;
-        let end = end.unwrap_or(Micros::MAX);
-        let Some(window) = self.window(&series.kind, end) else {
-            return self.report.add(series, start, limit, &format!("no such window; engine {said}"));
+    /// Compares a row of the engine, a JSON object.
+    pub fn line(&mut self, text: &str) -> Result<(), Error> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let (line, said) = parse(text)?;
+        let Some(series) = line.series() else {
+            let at = Place {
+                dimensions: &line.dimensions,
+                account: line.account.as_deref(),
+                currency: line.currency.as_deref(),
+                start: line.start,
+            };
+            self.report.note(
+                &line.metric,
+                &line.kind,
+                &at,
+                self.options.limit,
+                &format!("no such series; engine {said}"),
+            );
+            return Ok(());
         };
-        if start.unwrap_or(Micros::MIN) != window.start {
-            let right = stamp(window.start).unwrap_or_default();
-            return self.report.add(series, start, limit, &format!("the window starts at {right}; engine {said}"));
+        if !self.queries.get(series.metric).is_some_and(|queries| queries.contains(&query(&series))) {
+            self.queries.entry(series.metric.to_owned()).or_default().insert(query(&series));
         }
-        let row = self.series.get(series).and_then(|rows| rows.get(&end)).copied();
-        if row.is_some_and(|row| said.equals(row)) {
-            self.report.equal += 1;
-        } else if row.is_none_or(|row| row.optional) && self.is_fill(series, window, said) {
-            self.report.filled += 1;
-        } else {
-            let oracle = row.map_or_else(|| "no row (not a fill either)".to_owned(), |row| Said::of(row).to_string());
-            self.report.add(series, start, limit, &format!("engine {said}\noracle {oracle}"));
-        }
+        self.check(&series, &line, &said);
+        Ok(())
     }
 
-    fn window(&self, kind: &str, end: Micros) -> Option<Window> {
-        let kind = Kind::ALL.into_iter().find(|k| k.name() == kind)?;
-        self.windows.get(&(kind.name(), end)).copied()
-    }
-
-    /// Whether this is what `query` says of a window that is not stored.
-    fn is_fill(&self, series: &Series, window: Window, said: &Said) -> bool {
-        if said.is_final != self.truth.is_final(&series.metric, window) {
-            return false;
-        }
-        if window.kind == Kind::Hour && window.end <= self.truth.past_keep {
-            return said.value.is_none() && said.num.is_none() && said.reason.as_deref() == Some(PAST_KEEP);
-        }
-        let zero = |n: Option<Fraction>| n.is_none_or(|n| n.0 == 0);
-        match Fill::of(&series.metric) {
-            Fill::Carry => self.is_carried(series, window, said),
-            Fill::Zero => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
-            Fill::Null => {
-                let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
-                said.value.is_none() && zero(said.num) && zero(said.den) && reason
-            }
-        }
-    }
-
-    fn is_carried(&self, series: &Series, window: Window, said: &Said) -> bool {
-        let rows = self.series.get(series);
-        let mut before = rows.into_iter().flat_map(|rows| rows.range(..window.end).rev().map(|(_, row)| *row));
-        let last = before.next();
-        let firm = last.filter(|row| !row.optional).or_else(|| before.find(|row| !row.optional));
-        let carried = |row: Option<&Row>| row.and_then(|row| row.answer.value());
-        let value = match carried(last) {
-            Some(value) => said.value == Some(value),
-            None => said.value.is_none_or(|value| value == 0.0),
-        };
-        let since = |row: Option<&Row>| row.and_then(|row| row.since);
-        // Of what is worth nothing any more (all orders withdrawn) nobody defines the cause.
-        let free = series.metric == "account_value" || said.since.is_none();
-        value && (free || said.since == since(last) || said.since == since(firm)) && said.num.is_none()
-    }
-
-    fn missing(&mut self, met: &HashSet<(Series, Micros)>, queries: &BTreeSet<Query>) {
-        for row in &self.truth.rows {
-            let series = Series::of(row);
-            if met.contains(&(series.clone(), row.window.end)) {
-                continue;
-            }
+    /// What was found, with the rows that the engine does not have.
+    pub fn end(mut self) -> Report {
+        for (row, _) in self.truth.rows.iter().zip(&self.met).filter(|(_, met)| !**met) {
+            let series = row.series();
+            let asked = self.queries.get(series.metric).is_some_and(|queries| queries.contains(&query(&series)));
             if row.optional {
                 self.report.optional += 1;
-            } else if self.options.only_present && !queries.contains(&series.query()) {
+            } else if self.options.only_present && !asked {
                 self.report.skipped += 1;
             } else {
                 let start = (row.window.kind != Kind::ToDate).then_some(row.window.start);
@@ -327,23 +314,88 @@ impl Comparison<'_> {
                 self.report.add(&series, start, self.options.limit, &what);
             }
         }
+        self.report
     }
+
+    fn check(&mut self, series: &Series<'_>, line: &Line, said: &Said) {
+        let limit = self.options.limit;
+        let end = line.end.unwrap_or(Micros::MAX);
+        let rows = self.truth.series(series);
+        let before = &self.truth.rows[rows.clone()];
+        let place = before.binary_search_by_key(&end, |row| row.window.end);
+        if let Ok(place) = place {
+            self.met[rows.start + place] = true;
+        }
+
+        let Some(&window) = self.windows.get(&(series.kind, end)) else {
+            return self.report.add(series, line.start, limit, &format!("no such window; engine {said}"));
+        };
+        if line.start.unwrap_or(Micros::MIN) != window.start {
+            let right = stamp(window.start).unwrap_or_default();
+            return self.report.add(series, line.start, limit, &format!("the window starts at {right}; engine {said}"));
+        }
+
+        let row = place.ok().map(|place| &before[place]);
+        let before = &before[..place.unwrap_or_else(|place| place)];
+        if row.is_some_and(|row| said.equals(row)) {
+            self.report.equal += 1;
+        } else if row.is_none_or(|row| row.optional) && self.is_fill(series.metric, before, window, said) {
+            self.report.filled += 1;
+        } else {
+            let oracle = row.map_or_else(|| "no row (not a fill either)".to_owned(), |row| Said::of(row).to_string());
+            self.report.add(series, line.start, limit, &format!("engine {said}\noracle {oracle}"));
+        }
+    }
+
+    /// Whether this is what `query` says of a window that is not stored, after the rows before it.
+    fn is_fill(&self, metric: &str, before: &[Row], window: Window, said: &Said) -> bool {
+        if said.is_final != self.truth.is_final(metric, window) {
+            return false;
+        }
+        if window.kind == Kind::Hour && window.end <= self.truth.past_keep {
+            return said.value.is_none() && said.num.is_none() && said.reason.as_deref() == Some(PAST_KEEP);
+        }
+        let zero = |n: Option<Fraction>| n.is_none_or(|n| n.0 == 0);
+        match Fill::of(metric) {
+            Fill::Carry => is_carried(metric, before, said),
+            Fill::Zero => said.value == Some(0.0) && said.num.is_none() && said.reason.is_none(),
+            Fill::Null => {
+                let reason = said.reason.as_deref().is_none_or(|r| r == NO_DENOMINATOR);
+                said.value.is_none() && zero(said.num) && zero(said.den) && reason
+            }
+        }
+    }
+}
+
+fn is_carried(metric: &str, before: &[Row], said: &Said) -> bool {
+    let last = before.last();
+    let firm = before.iter().rev().find(|row| !row.optional);
+    let value = match last.and_then(|row| row.answer.value()) {
+        Some(value) => said.value == Some(value),
+        None => said.value.is_none_or(|value| value == 0.0),
+    };
+    let since = |row: Option<&Row>| row.and_then(|row| row.since);
+    // Of what is worth nothing any more (all orders withdrawn) nobody defines the cause.
+    let free = metric == "account_value" || said.since.is_none();
+    value && (free || said.since == since(last) || said.since == since(firm)) && said.num.is_none()
 }
 
 type Fields = BTreeMap<String, Box<RawValue>>;
 
-fn parse(line: &str) -> Result<(Series, Bounds, Said), Error> {
+fn parse(line: &str) -> Result<(Line, Said), Error> {
     let json = |e: serde_json::Error| Error(e.to_string());
     let fields: Fields = serde_json::from_str(line).map_err(json)?;
     let raw = |name: &str| fields.get(name).map_or("null", |v| v.get());
     let window: BTreeMap<String, Option<String>> = serde_json::from_str(raw("window")).map_err(json)?;
     let bound = |name: &str| window.get(name).cloned().flatten().map(|t| settings::instant(&t)).transpose();
-    let series = Series {
+    let line = Line {
         metric: text(raw("metric"))?.unwrap_or_default(),
         kind: window.get("kind").cloned().flatten().unwrap_or_default(),
         dimensions: serde_json::from_str(raw("dimensions")).map_err(json)?,
         account: serde_json::from_str(raw("account")).map_err(json)?,
         currency: text(raw("currency"))?,
+        start: bound("start")?,
+        end: bound("end")?,
     };
     let said = Said {
         value: number(raw("value"))?,
@@ -353,7 +405,7 @@ fn parse(line: &str) -> Result<(Series, Bounds, Said), Error> {
         since: text(raw("since"))?.map(|t| settings::instant(&t)).transpose()?,
         is_final: raw("final") == "true",
     };
-    Ok((series, (bound("start")?, bound("end")?), said))
+    Ok((line, said))
 }
 
 /// Text; null and empty are `None`.

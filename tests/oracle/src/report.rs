@@ -3,13 +3,14 @@
 use crate::calendar::{self, Kind, Window};
 use crate::known::Known;
 use crate::read::{Event, Log};
-use crate::row::{ALL, Answer, Row};
+use crate::row::{ALL, Answer, Row, Series};
 use crate::settings::Counted;
 use crate::values::Kept;
 use crate::{
     Error, Micros, Settings, account, base, cost, filtered, goal, health, history, lead, local, merge, renewal, repair,
 };
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 /// What must stand after the last tick.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Truth {
     pub allowed_lateness: Micros,
     /// Windows of an hour that end up to here had been past their keep by the first tick: nobody knows what they hold.
     pub past_keep: Micros,
-    /// The rows, sorted.
+    /// The rows, sorted by series and end of the window.
     pub rows: Vec<Row>,
 }
 
@@ -30,6 +31,12 @@ impl Truth {
     /// Whether a window of a metric is final.
     pub fn is_final(&self, metric: &str, window: Window) -> bool {
         is_final(metric, window, self.clock, self.allowed_lateness)
+    }
+
+    /// Where the rows of a series are.
+    pub fn series(&self, series: &Series<'_>) -> Range<usize> {
+        let start = self.rows.partition_point(|row| row.series() < *series);
+        start..start + self.rows[start..].partition_point(|row| row.series() == *series)
     }
 
     /// Leaves the rows of some questions: those that a catalog answers, say.
@@ -83,7 +90,7 @@ pub fn truth(log: &Log, settings: &Settings) -> Result<Truth, Error> {
     for (instant, windows) in &shown {
         rows_at(*instant, log, settings, windows, days, &kept, &mut truth.rows)?;
     }
-    truth.rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    truth.rows.sort_unstable_by(|a, b| (a.series(), a.window.end).cmp(&(b.series(), b.window.end)));
     Ok(truth)
 }
 
@@ -156,11 +163,4 @@ fn events_row(times: &[Micros], window: Window, rows: &mut Vec<Row>) {
         let count = i128::try_from(count).unwrap_or(i128::MAX);
         rows.push(Row::aggregate("events", window, ALL, None, Answer::Whole(count)));
     }
-}
-
-type SortKey<'a> =
-    (&'a str, &'a Option<(crate::row::By, String)>, &'a Option<String>, &'a Option<String>, Kind, Micros);
-
-fn key(row: &Row) -> SortKey<'_> {
-    (row.metric, &row.group, &row.account, &row.currency, row.window.kind, row.window.start)
 }

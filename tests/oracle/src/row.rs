@@ -178,7 +178,33 @@ pub struct Row {
     pub optional: bool,
 }
 
+/// What the rows of one question and one value of its dimension have in common; rows are sorted by it, and then by window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series<'a> {
+    /// Name of the metric.
+    pub metric: &'a str,
+    /// Dimension and value, if any.
+    pub group: Option<Group<'a>>,
+    /// The account of a per-account metric.
+    pub account: Option<&'a str>,
+    /// The currency of a money metric.
+    pub currency: Option<&'a str>,
+    /// The kind of its windows.
+    pub kind: Kind,
+}
+
 impl Row {
+    /// The series that it belongs to.
+    pub fn series(&self) -> Series<'_> {
+        Series {
+            metric: self.metric,
+            group: self.group.as_ref().map(|(by, value)| (*by, value.as_str())),
+            account: self.account.as_deref(),
+            currency: self.currency.as_deref(),
+            kind: self.window.kind,
+        }
+    }
+
     /// An aggregate; `money` by currency, else without.
     pub fn aggregate(
         metric: &'static str,
