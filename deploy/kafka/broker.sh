@@ -68,7 +68,16 @@ fetch() {
 running() {
     local pid
     pid=$(cat "$1/pid" 2>/dev/null) || return 1
-    ps -o command= -p "$pid" 2>/dev/null | grep -qF "$1/server.properties"
+    command_of "$pid" | grep -qF "$1/server.properties"
+}
+
+# The command line of a process. A bare Linux has no `ps`, other systems have no /proc.
+command_of() {
+    if [ -d /proc/self ]; then
+        tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline"
+    else
+        ps -o command= -p "$1"
+    fi 2>/dev/null
 }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

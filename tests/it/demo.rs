@@ -1,10 +1,8 @@
 //! The demo by a fleet on a real Kafka: the numbers are those of the demo in one process, and nothing stays behind.
 
-use std::process::Command;
-
 use eventlog::kafka::local;
 
-use crate::data::Data;
+use crate::{data::Data, http::send};
 
 /// A company small enough for a test.
 const COMPANY: [&str; 4] = ["demo", "--once", "--accounts", "60"];
@@ -33,8 +31,7 @@ fn a_fleet_makes_the_numbers_of_one_process_and_ends() {
     let pids: Vec<&str> = run.out.lines().filter_map(|line| line.split_once(" pid ")?.1.split(' ').next()).collect();
     assert_eq!(pids.len(), 4, "{}", run.out);
     for pid in pids {
-        let alive = Command::new("kill").args(["-0", pid]).output().unwrap().status.success();
-        assert!(!alive, "process {pid} is left");
+        assert!(!send("-0", pid), "process {pid} is left");
     }
 
     let alone = Data::new();

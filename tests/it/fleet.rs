@@ -20,7 +20,7 @@ use processor_core::catalog::BUILT_IN;
 
 use crate::{
     data::{Data, Published, assert_same_rows, assert_same_sequences, records, without_ticks},
-    http::interrupt,
+    http::{interrupt, send},
     network::Network,
 };
 
@@ -80,7 +80,7 @@ impl Broker {
     /// SIGKILL.
     pub(crate) fn kill(&self) {
         let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
-        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+        assert!(send("-KILL", pid.trim()));
     }
 
     /// SIGTERM.
@@ -389,6 +389,10 @@ impl Fleet {
     pub(crate) fn until_stopped(&self, role: Role, nth: usize) {
         let (pid, begun) = (self.pid(role, nth).to_string(), Instant::now());
         let stopped = || {
+            // A bare Linux has no `ps`, other systems have no /proc.
+            if let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) {
+                return status.contains("State:\tT");
+            }
             let said = Command::new("ps").args(["-o", "state=", "-p", &pid]).output().unwrap();
             said.stdout.trim_ascii_start().starts_with(b"T")
         };

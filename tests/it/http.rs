@@ -1,6 +1,7 @@
 //! A live door of our own, and raw HTTP to it: what is sent is what the test says, byte by byte.
 
 use std::{
+    fmt::Display,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     os::unix::process::ExitStatusExt as _,
@@ -143,7 +144,13 @@ impl Drop for Door {
 
 /// Sends a signal.
 pub(crate) fn interrupt(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    assert!(send(signal, child.id()));
+}
+
+/// Sends a signal to a process; whether there is one. The shell has `kill`, a bare machine has no program of that name.
+pub(crate) fn send(signal: &str, pid: impl Display) -> bool {
+    let kill = format!("kill {signal} {pid}");
+    Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 /// One `GET`; none when the connection broke.

@@ -17,7 +17,7 @@ use crate::{
     chaos::recent,
     data::{Data, assert_same_rows, assert_same_sequences, records},
     generated::{self, Random},
-    http::{Door, PATIENCE},
+    http::{Door, PATIENCE, send},
 };
 
 /// What depends on `silent_after`.
@@ -170,12 +170,11 @@ fn a_terminated_import_ends_well_and_goes_on() {
             sleep(Duration::from_millis(1));
         }
         sleep(Duration::from_millis(random.below(150)));
-        let killed =
-            Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let killed = send("-TERM", child.id());
         let output = child.wait_with_output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "attempt {attempt}: {out}{err}");
-        if !killed.success() || !out.contains("stopped before the end; the same command goes on from here") {
+        if !killed || !out.contains("stopped before the end; the same command goes on from here") {
             continue;
         }
         stopped += 1;

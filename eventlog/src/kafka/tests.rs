@@ -419,7 +419,7 @@ fn a_commit_ends_when_the_brokers_are_away_for_longer_than_a_transaction_lives()
     // Or one has failed already, on a machine that is so busy that it took longer than a transaction lives.
     let _ = written_once.recv_timeout(WAIT);
     let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
-    assert!(std::process::Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+    assert!(std::process::Command::new("sh").args(["-c", &format!("kill -KILL {pid}")]).status().unwrap().success());
     // Nobody brings the broker back before it ends.
     let error = writing.join().unwrap();
     assert_ne!(error.kind(), Kind::Fatal, "{error}");
