@@ -5,7 +5,7 @@
 //! the same source, so merging is free of order. Partials keep every value of every dimension; which of
 //! them have rows of their own is decided in the core, by instant and value.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use eventlog::{Output, Stored};
 use processor_core::{
@@ -17,7 +17,7 @@ use processor_core::{
     rollup::{Changes, Published, Rollup, Wanted},
 };
 use proto::v1;
-use task::{Batch, Fold, Progress, Result, State};
+use task::{Batch, Cache, Fold, Progress, Result, State};
 
 use crate::{
     account::{Shared, decode_row, encode_row, tick_output},
@@ -52,9 +52,8 @@ pub struct Rollups {
     rollup: Rollup,
     /// Partials of instants that not all sources have closed.
     pending: Pending<v1::PartialEntry>,
-    /// Latest partials by their key in the state, of which this is a cache.
-    latest: Map<Box<[u8]>, Latest>,
-    dirty: usize,
+    /// What each source last said of a slice, by its key in the state.
+    latest: Cache<Box<[u8]>, Row>,
     /// Changes of the instant that is being handled.
     changes: Changes,
     snapshots: Snapshots,
@@ -66,13 +65,8 @@ pub struct Rollups {
     bundles: Map<u64, usize>,
 }
 
-/// What a source last said of a slice.
-struct Latest {
-    /// As in the state: a tenth of the size of its numbers.
-    row: Box<[u8]>,
-    /// Whether it changed since the last flush.
-    dirty: bool,
-}
+/// A row as it is in the state, a tenth of the size of its numbers; empty where there is none.
+type Row = Box<[u8]>;
 
 /// A slice of a partial, and its key in the state.
 struct Place<'a> {
@@ -104,8 +98,7 @@ impl Rollups {
         let mut rollups = Rollups {
             rollup: Rollup::new(plan.clone(), meta.clock),
             pending: Pending::new(meta.sources, meta.arrived),
-            latest: Map::default(),
-            dirty: 0,
+            latest: Cache::new(LATEST),
             changes: Changes::default(),
             snapshots: Snapshots::new(&plan),
             since: meta.since,
@@ -208,13 +201,12 @@ impl Rollups {
                 return Err(state.damaged("a partial has another number of columns than its bundle"));
             }
             let mut delta = row.clone();
-            let latest = self.latest.entry(key).or_insert_with(|| Latest { row: Box::default(), dirty: false });
-            if !latest.row.is_empty() {
-                let then = decode_row(&latest.row, width).expect("a slice that is held was encoded here, or checked");
+            let latest = self.latest.change_or(key, Row::default);
+            if !latest.is_empty() {
+                let then = decode_row(latest, width).expect("a slice that is held was encoded here, or checked");
                 delta.iter_mut().zip(then).for_each(|(now, then)| *now -= then);
             }
-            self.dirty += usize::from(!latest.dirty);
-            *latest = Latest { row: encode_row(&row).into(), dirty: true };
+            *latest = encode_row(&row).into();
             self.changes.add(bundle, values, slice.start_s * convert::MICROS, &delta);
         }
         Ok(())
@@ -222,22 +214,21 @@ impl Rollups {
 
     /// Loads what the source said before, where any source said anything.
     fn load_latest(&mut self, places: &[Place<'_>], state: &State) -> Result<()> {
-        let mut missing = Vec::new();
-        for place in places.iter().filter(|place| !self.latest.contains_key(&place.key)) {
-            if self.rollup.knows(place.bundle, place.values, place.slice.start_s * convert::MICROS) {
-                missing.push(place);
+        let known = |place: &&Place<'_>| {
+            !self.latest.holds(&place.key)
+                && self.rollup.knows(place.bundle, place.values, place.slice.start_s * convert::MICROS)
+        };
+        let missing: Map<&[u8], &Place<'_>> = places.iter().filter(known).map(|place| (&*place.key, place)).collect();
+        let row = |key: &Row, bytes: Option<Vec<u8>>| {
+            let bytes = bytes.unwrap_or_default();
+            let width = self.plan.bundles[missing[&**key].bundle].columns.len();
+            if !bytes.is_empty() {
+                decode_row(&bytes, width).ok_or_else(|| state.damaged("a slice does not decode"))?;
             }
-        }
-        let keys: Vec<&[u8]> = missing.iter().map(|place| place.key.as_ref()).collect();
-        let stored = state.get_many(LATEST, &keys)?;
-        for (place, bytes) in missing.iter().zip(stored) {
-            if let Some(bytes) = bytes {
-                let row = decode_row(&bytes, self.plan.bundles[place.bundle].columns.len());
-                row.ok_or_else(|| state.damaged("a slice does not decode"))?;
-                self.latest.insert(place.key.clone(), Latest { row: bytes.into(), dirty: false });
-            }
-        }
-        Ok(())
+            Ok(bytes.into())
+        };
+        let keys: Vec<Row> = missing.keys().map(|key| (*key).into()).collect();
+        self.latest.load(keys.into_iter(), state, Clone::clone, row)
     }
 
     fn latest_key(&self, source: u32, bundle: usize, values: &[&str], start: Time) -> Vec<u8> {
@@ -292,15 +283,7 @@ impl Fold for Rollups {
     }
 
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
-        let mut latest = Vec::with_capacity(self.dirty);
-        for (key, slice) in self.latest.iter_mut().filter(|(_, slice)| slice.dirty) {
-            slice.dirty = false;
-            latest.push((key, &slice.row));
-        }
-        latest.sort_unstable();
-        for (key, row) in latest {
-            batch.put(LATEST, key, row)?;
-        }
+        self.latest.flush(KEEP, batch, |key, row| (Cow::from(&**key), Cow::from(&**row)))?;
         for key in self.rollup.flush_values() {
             batch.put(VALUES, &key, &[VALUE_VERSION])?;
         }
@@ -308,10 +291,6 @@ impl Fold for Rollups {
             batch.put(LINES, &name, &id.to_be_bytes())?;
         }
         self.rollup.flush(KEEP, |key, row| batch.put(ROWS, key, row))?;
-        self.dirty = 0;
-        if self.latest.len() > KEEP {
-            self.latest = Map::default();
-        }
         self.pending.flush(batch)?;
         let (arrived, sources) = (self.pending.arrived(), self.pending.sources().to_vec());
         let meta = Meta { clock: self.rollup.clock(), since: self.since, arrived, sources };
@@ -319,7 +298,7 @@ impl Fold for Rollups {
     }
 
     fn dirty(&self) -> usize {
-        self.dirty * 150 + self.rollup.dirty() * 80
+        self.latest.dirty() * 150 + self.rollup.dirty() * 80
     }
 }
 

@@ -13,6 +13,7 @@
 
 use eventlog::{Output, Stored};
 
+mod cache;
 pub mod checkpoint;
 pub mod dead;
 mod error;
@@ -23,6 +24,7 @@ pub mod state;
 pub mod telemetry;
 mod worker;
 
+pub use cache::Cache;
 pub use error::{Error, Kind, Result};
 pub use home::{Host, Policy};
 pub use part::state_group;

@@ -1,10 +1,10 @@
 //! Slices of a partition: what each has summed up so far, and the partials that say so.
 //!
-//! Invariant: a cache of the state below it; what changed is written at the next flush.
+//! Invariant: a slice is loaded before anything is added to it.
 
-use processor_core::{calendar::Time, codec::put_text, engine::Engine, map::Map, series::Rows};
+use processor_core::{calendar::Time, codec::put_text, engine::Engine, series::Rows};
 use proto::v1;
-use task::{Batch, Result, State};
+use task::{Batch, Cache, Result, State};
 
 use super::{decode_row, encode_row, ordered};
 use crate::convert;
@@ -15,23 +15,19 @@ pub(super) const SLICES: &str = "slices";
 /// Slices of a partial entry.
 const ENTRY_SLICES: usize = 1_000;
 
-#[derive(Debug, Default)]
-pub(super) struct Slices {
-    held: Map<(u32, Time), Slice>,
-    /// Changed since the last flush.
-    dirty: Vec<(u32, Time)>,
-}
-
 #[derive(Debug)]
-struct Slice {
-    row: Box<[i128]>,
-    dirty: bool,
+pub(super) struct Slices(Cache<(u32, Time), Box<[i128]>>);
+
+impl Default for Slices {
+    fn default() -> Self {
+        Slices(Cache::new(SLICES))
+    }
 }
 
 impl Slices {
     /// Number of slices that changed since the last flush.
     pub(super) fn dirty(&self) -> usize {
-        self.dirty.len()
+        self.0.dirty()
     }
 
     /// Loads the slices that are not held; a missing one is zero.
@@ -41,17 +37,15 @@ impl Slices {
         engine: &Engine,
         state: &State,
     ) -> Result<()> {
-        let missing: Vec<(u32, Time)> = keys.filter(|key| !self.held.contains_key(key)).collect();
-        let stored: Vec<Vec<u8>> = missing.iter().map(|key| state_key(*key, engine)).collect();
-        for (key, bytes) in missing.into_iter().zip(state.get_many(SLICES, &stored)?) {
+        let row = |key: &(u32, Time), bytes: Option<Vec<u8>>| {
             let width = engine.plan().bundles[engine.describe(key.0).0].columns.len();
             let row = match bytes {
                 None => vec![0; width],
                 Some(bytes) => decode_row(&bytes, width).ok_or_else(|| state.damaged("a slice does not decode"))?,
             };
-            self.held.insert(key, Slice { row: row.into(), dirty: false });
-        }
-        Ok(())
+            Ok(row.into())
+        };
+        self.0.load(keys, state, |key| state_key(*key, engine), row)
     }
 
     /// Adds the changes of an instant to slices that are loaded; the partials of it, of which the
@@ -68,12 +62,8 @@ impl Slices {
         let mut entries = vec![entry()];
         let (mut last_series, mut count) = (None, 0);
         for ((series, start), delta) in rows {
-            let slice = self.held.get_mut(&(series, start)).expect("slices are loaded before they are added to");
-            slice.row.iter_mut().zip(delta.iter()).for_each(|(sum, change)| *sum += change);
-            if !slice.dirty {
-                slice.dirty = true;
-                self.dirty.push((series, start));
-            }
+            let row = self.0.change((series, start));
+            row.iter_mut().zip(delta.iter()).for_each(|(sum, change)| *sum += change);
             if count == ENTRY_SLICES {
                 entries.push(entry());
                 (last_series, count) = (None, 0);
@@ -91,7 +81,7 @@ impl Slices {
                 last_series = Some(series);
             }
             let partial = entries[last].series.last_mut().expect("the series of this slice was pushed");
-            partial.slices.push(convert::slice(start, &slice.row));
+            partial.slices.push(convert::slice(start, row));
         }
         entries.last_mut().expect("an instant has an entry").closes = true;
         entries
@@ -99,25 +89,12 @@ impl Slices {
 
     /// Forgets all slices: the numbers of their series mean nothing any more. After a flush.
     pub(super) fn forget(&mut self) {
-        self.held = Map::default();
+        self.0.forget();
     }
 
-    /// Writes what changed; with more than `keep` held, all are let go.
+    /// Writes what changed; with more than `keep` slices held, all are forgotten.
     pub(super) fn flush(&mut self, keep: usize, engine: &Engine, batch: &mut Batch<'_>) -> Result<()> {
-        let mut dirty = Vec::with_capacity(self.dirty.len());
-        for key in self.dirty.drain(..) {
-            let slice = self.held.get_mut(&key).expect("a slice that changed is held until it is flushed");
-            slice.dirty = false;
-            dirty.push((state_key(key, engine), encode_row(&slice.row)));
-        }
-        dirty.sort_unstable();
-        for (key, row) in dirty {
-            batch.put(SLICES, &key, &row)?;
-        }
-        if self.held.len() > keep {
-            self.held.clear();
-        }
-        Ok(())
+        self.0.flush(keep, batch, |key, row| (state_key(*key, engine).into(), encode_row(row).into()))
     }
 }
 

@@ -3,15 +3,14 @@
 //! Invariants: every record is judged alone, so any record is a place to commit; transitions are
 //! published once, in the order of snapshots.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use eventlog::{Output, Record, Stored};
-use foldhash::fast::FixedState;
 use proto::{
     Message,
     v1::{MetricEntry, Snapshot, metric_entry::Entry},
 };
-use task::{Batch, Fold, Progress};
+use task::{Batch, Cache, Fold, Progress};
 
 use super::{Rule, State, apply, key};
 
@@ -24,52 +23,28 @@ const KEPT: usize = 1_000_000;
 pub struct Alerts {
     rule: Rule,
     topic: Arc<str>,
-    series: HashMap<Vec<u8>, Held, FixedState>,
-    /// Keys of the series that changed since the last flush.
-    dirty: Vec<Vec<u8>>,
-}
-
-/// What is known of a series.
-#[derive(Default)]
-struct Held {
-    state: Option<State>,
-    dirty: bool,
+    /// What is known of each series that was judged.
+    series: Cache<Vec<u8>, Option<State>>,
 }
 
 impl Alerts {
     /// The fold of `rule`, with transitions going to `topic`.
     pub fn new(rule: Rule, topic: &str) -> Alerts {
-        Alerts { rule, topic: topic.into(), series: HashMap::default(), dirty: Vec::new() }
-    }
-
-    fn prefetch<'a>(&mut self, keys: impl Iterator<Item = &'a Vec<u8>>, state: &task::State) -> task::Result<()> {
-        let mut missing: Vec<&Vec<u8>> = keys.filter(|key| !self.series.contains_key(*key)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        for (key, bytes) in missing.iter().zip(state.get_many(SERIES, &missing)?) {
-            let found = bytes.map(|bytes| State::decode(&bytes)).transpose();
-            let found = found.map_err(|error| state.damaged(error.to_string()))?;
-            self.series.insert((*key).clone(), Held { state: found, dirty: false });
-        }
-        Ok(())
+        Alerts { rule, topic: topic.into(), series: Cache::new(SERIES) }
     }
 
     fn judge(&mut self, key: Vec<u8>, snapshot: &Snapshot, outputs: &mut Vec<Output>) {
-        let Some(held) = self.series.get_mut(&key) else { return };
-        let (now, transition) = apply(&self.rule, held.state, snapshot);
-        held.state = Some(now);
-        let clean = !std::mem::replace(&mut held.dirty, true);
+        let series = self.series.change(key.clone());
+        let (now, transition) = apply(&self.rule, *series, snapshot);
+        *series = Some(now);
         if let Some(transition) = transition {
             let record = Record {
-                key: key.clone().into(),
+                key: key.into(),
                 value: Some(transition.encode_to_vec().into()),
                 headers: Vec::new(),
                 timestamp_us: transition.at_us,
             };
             outputs.push(Output { topic: self.topic.clone(), partition: 0, record });
-        }
-        if clean {
-            self.dirty.push(key);
         }
     }
 }
@@ -98,7 +73,9 @@ impl Fold for Alerts {
                 snapshots.push((key(&self.rule, &snapshot).encode_to_vec(), snapshot));
             }
         }
-        self.prefetch(snapshots.iter().map(|(key, _)| key), state)?;
+        let decode = |bytes: Vec<u8>| State::decode(&bytes).map_err(|error| state.damaged(error.to_string()));
+        let keys = snapshots.iter().map(|(key, _)| key.clone());
+        self.series.load(keys, state, Clone::clone, |_, bytes| bytes.map(decode).transpose())?;
         for (key, snapshot) in snapshots {
             self.judge(key, &snapshot, outputs);
         }
@@ -106,21 +83,13 @@ impl Fold for Alerts {
     }
 
     fn flush(&mut self, _state: &task::State, batch: &mut Batch<'_>) -> task::Result<()> {
-        self.dirty.sort_unstable();
-        for key in self.dirty.drain(..) {
-            let Some(held) = self.series.get_mut(&key) else { continue };
-            held.dirty = false;
-            if let Some(series) = held.state {
-                batch.put(SERIES, &key, &series.encode())?;
-            }
-        }
-        if self.series.len() > KEPT {
-            self.series.clear();
-        }
-        Ok(())
+        self.series.flush(KEPT, batch, |key, series| {
+            let series = series.expect("a series that changed was judged");
+            (key.into(), series.encode().to_vec().into())
+        })
     }
 
     fn dirty(&self) -> usize {
-        self.dirty.len() * 150
+        self.series.dirty() * 150
     }
 }
