@@ -253,7 +253,7 @@ impl Engine {
             let (old, new) = (at_end(&before), at_end(&after));
             let changed = old.as_ref().map(|change| change.now) != new.as_ref().map(|change| change.now);
             let sums_before = old.and_then(|change| Some(change.sums?.after)).unwrap_or_default();
-            changes.insert(*key, AtEnd { shown: new, sums_before, changed });
+            changes.insert(*key, Box::new(AtEnd { shown: new, sums_before, changed }));
         }
         changes
     }
@@ -281,6 +281,12 @@ impl Engine {
         self.timers.drain(..).map(|(due, slot)| (due, self.hot.key(slot)))
     }
 
+    /// Bytes of the parts of all accounts in memory, as of the last flush.
+    pub fn weigh(&mut self) -> BTreeMap<&'static str, usize> {
+        let Tools { profiles, names, .. } = &mut self.tools;
+        self.hot.weigh(profiles, names)
+    }
+
     /// Closes the instant: moves the clock, hands out the accounts that changed since the last one
     /// in the order in which they were first touched, and gives the changes of slices.
     pub fn close(&mut self, clock: Time, mut each: impl FnMut(AccountChange<'_>)) -> Rows {
@@ -295,7 +301,7 @@ impl Engine {
                     let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
                     coming = projection::project(context, account, clock);
                 }
-                let mut values = shown::values(plan, calendar, names, (before, &account.totals), days);
+                let mut values = shown::values(plan, &groups.shown, calendar, names, (before, &account.totals), days);
                 if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
                     latest.projection = coming;
                 }

@@ -5,7 +5,7 @@
 //! before it, whatever the clock: the event itself shows that the time has passed.
 
 use crate::{
-    account::{Account, Silence},
+    account::Account,
     aggregate::{
         cohort::{self, Standing},
         fact::View,
@@ -20,7 +20,7 @@ use crate::{
         score, usage,
     },
     plan::{Among, Loss, Trigger},
-    score::Glance,
+    score::{Glance, Looks},
     shown::{self, Change, DayMoved, Now, Which},
 };
 
@@ -35,6 +35,8 @@ pub struct Fold<'a> {
     pub context: Context<'a>,
     /// Changes of values by day, in order.
     pub changes: &'a mut Vec<Change>,
+    /// What the components of the score saw last.
+    pub looks: &'a mut Looks,
 }
 
 impl Fold<'_> {
@@ -68,7 +70,7 @@ impl Fold<'_> {
             if let Some((at, step)) = self.next_step(account)
                 && at == due
             {
-                self.silent(account, Silence { step, since: due }, None);
+                self.silent(account, step, due, None);
             }
             self.fire(account, due, false);
             self.show(account, due, None);
@@ -132,9 +134,9 @@ impl Fold<'_> {
     }
 
     /// A step of silence is reached or left.
-    fn silent(&mut self, account: &mut Account, silence: Silence, event: Option<&Event<'_>>) {
-        account.silence = silence;
-        let now = Now { value: Some(silence.step.into()), since: silence.since };
+    fn silent(&mut self, account: &mut Account, step: u16, since: Time, event: Option<&Event<'_>>) {
+        account.silence = step;
+        let now = Now { value: Some(step.into()), since };
         shown::note(self.changes, Change::new(Which::Silence, now, event));
     }
 
@@ -144,14 +146,14 @@ impl Fold<'_> {
         let today = self.context.calendar.day(at);
         let customer = account.customer.is_one();
         let Glance { tenths: is, next } =
-            if customer { score.glance(account, self.context.calendar, today) } else { Glance::default() };
+            if customer { score.glance(account, self.context.calendar, today, self.looks) } else { Glance::default() };
         account.scored.due = next.map_or(Time::MAX, |day| self.context.calendar.midnight(day));
         let was = account.scored.tenths;
         if was == is {
             return;
         }
 
-        let rated = is.and_then(|_| score.rate(account, self.context.calendar, today));
+        let rated = is.and_then(|_| score.rated(self.looks));
         account.scored.tenths = is;
         let bands = [was, is].map(|tenths| tenths.map(|tenths| score.band(tenths)));
         if bands[0] != bands[1] {
@@ -330,8 +332,8 @@ impl Fold<'_> {
             account.active[number] = new.unwrap_or(account.active[number]);
 
             // The first activity is what is meaningful: it ends a silence.
-            if number == 0 && counts && account.silence.step > 0 {
-                self.silent(account, Silence { step: 0, since: fact.time }, fact.event);
+            if number == 0 && counts && account.silence > 0 {
+                self.silent(account, 0, fact.time, fact.event);
             }
         }
     }
@@ -376,7 +378,7 @@ impl Fold<'_> {
 
     fn next_step(&self, account: &Account) -> Option<(Time, u16)> {
         let start = account.customer.runs.first()?.start;
-        let step = *self.context.groups.steps.iter().find(|step| **step > account.silence.step)?;
+        let step = *self.context.groups.steps.iter().find(|step| **step > account.silence)?;
         let last = account.active.first().copied().filter(|at| *at != Time::MIN)?;
         // One that becomes a customer after silent days has reached their step at once.
         Some((last.saturating_add(i64::from(step) * DAY).max(start), step))

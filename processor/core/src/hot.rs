@@ -12,7 +12,7 @@
 
 mod arena;
 
-use std::hash::BuildHasher;
+use std::{collections::BTreeMap, hash::BuildHasher};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -104,11 +104,13 @@ pub struct Hot {
     slots: HashTable<Slot>,
     resting: Vec<Resting>,
     arena: Arena,
-    open: Vec<Open>,
+    #[expect(clippy::vec_box, reason = "an account is large, and is moved from one list to another")]
+    open: Vec<Box<Open>>,
     /// Those that the instant has touched, in the order in which it did.
     touched: Vec<u32>,
     /// Memory of accounts that were open.
-    spare: Vec<Open>,
+    #[expect(clippy::vec_box, reason = "as above")]
+    spare: Vec<Box<Open>>,
     ids: Map<Slot, Ids>,
     dirty: Vec<Slot>,
     scratch: Vec<u8>,
@@ -159,17 +161,19 @@ impl Hot {
         if resting.open < DIRTY {
             return Some(resting.open as usize);
         }
-        let mut open = self.spare.pop().unwrap_or_else(|| Open {
-            slot,
-            account: Account::new(activities),
-            before: Totals::default(),
-            days: ByDay::default(),
-            touched: false,
-            stale: false,
-            dirty: false,
+        let mut open = self.spare.pop().unwrap_or_else(|| {
+            Box::new(Open {
+                slot,
+                account: Account::new(activities),
+                before: Totals::default(),
+                days: ByDay::default(),
+                touched: false,
+                stale: false,
+                dirty: false,
+            })
         });
         match resting.parts(&self.arena).1 {
-            [] => open.account = Account::new(activities),
+            [] => open.account.reset(activities),
             bytes => open.account.decode(bytes, profiles, names)?,
         }
         (open.slot, open.stale, open.dirty) = (slot, false, resting.open == DIRTY);
@@ -200,7 +204,7 @@ impl Hot {
 
     /// Whether an open account may have an event, order or refund with this fingerprint.
     pub fn may_hold(&self, index: usize, print: u64) -> bool {
-        let Open { slot, account, .. } = &self.open[index];
+        let Open { slot, account, .. } = &*self.open[index];
         account.ids.may_hold(print) || (account.ids.apart() && self.ids.get(slot).is_some_and(|ids| ids.has(print)))
     }
 
@@ -209,7 +213,7 @@ impl Hot {
         if self.may_hold(index, print) {
             return;
         }
-        let Open { slot, account, .. } = &mut self.open[index];
+        let Open { slot, account, .. } = &mut *self.open[index];
         if !account.ids.insert(print) {
             let ids = self.ids.entry(*slot).or_default();
             ids.insert(print);
@@ -219,7 +223,23 @@ impl Hot {
 
     /// The accounts that the instant has touched, in the order in which it did.
     pub fn touched(&self) -> impl Iterator<Item = &Open> {
-        self.touched.iter().map(|index| &self.open[*index as usize])
+        self.touched.iter().map(|index| &*self.open[*index as usize])
+    }
+
+    /// Bytes of the parts of all encodings, for who wants to know where they go.
+    pub fn weigh(&self, profiles: &mut Profiles, names: &mut Names) -> BTreeMap<&'static str, usize> {
+        let (mut sums, mut account) = (BTreeMap::new(), Account::new(0));
+        for resting in &self.resting {
+            let (key, encoding) = resting.parts(&self.arena);
+            *sums.entry("key").or_default() += key.len();
+            if account.decode(encoding, profiles, names).is_some() {
+                account
+                    .weigh(profiles, names)
+                    .into_iter()
+                    .for_each(|(part, bytes)| *sums.entry(part).or_default() += bytes);
+            }
+        }
+        sums
     }
 
     /// Ends an instant.

@@ -185,18 +185,19 @@ macro_rules! lifecycles {
 
             /// Whether no lifecycle has any state.
             pub fn is_empty(&self) -> bool {
-                *self == Sections::default()
+                $(self.$name == <$state>::default())&&*
             }
 
             /// Becomes empty.
             pub fn clear(&mut self) {
-                *self = Sections::default();
+                $(self.$name = <$state>::default();)*
             }
 
-            /// Appends the sections of the lifecycles that have state.
-            pub fn encode(&self, out: &mut Writer<'_>) {
+            /// Appends the sections of the lifecycles that have state; `mark` gets the name of each and where it ends.
+            pub fn encode(&self, out: &mut Writer<'_>, mark: &mut impl FnMut(&'static str, usize)) {
                 $(if self.$name != <$state>::default() {
                     out.section(<$state>::TAG, |out| self.$name.encode(out));
+                    mark(stringify!($name), out.length());
                 })*
                 out.end();
             }

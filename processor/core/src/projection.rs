@@ -9,7 +9,7 @@ use crate::{
     fold::Fold,
     lifecycle::Context,
     rational::Rational,
-    score::{self, Score},
+    score::{self, Looks, Score},
     shown::{Which, points},
 };
 
@@ -50,7 +50,7 @@ pub fn project(mut context: Context<'_>, account: &Account, clock: Time) -> Vec<
 
     let now = score.points(account, context.calendar, today);
     let mut changes = Vec::new();
-    Fold { context, changes: &mut changes }.advance(&mut account.clone(), end, true);
+    Fold { context, changes: &mut changes, looks: &mut Looks::new() }.advance(&mut account.clone(), end, true);
 
     let (mut before, mut coming) = (now, Vec::new());
     for change in changes.iter().filter(|change| change.which == Which::Score) {
@@ -68,26 +68,25 @@ pub fn project(mut context: Context<'_>, account: &Account, clock: Time) -> Vec<
 fn aging(context: &mut Context<'_>, score: &Score, account: &Account, (today, end): (Day, Time)) -> Vec<Projected> {
     let lost = account.customer.due(context.plan.settings.silent_after, account.sections.subscription.claim());
     let lost = lost.filter(|lost| *lost <= end);
-    let calendar = &mut *context.calendar;
-    let (mut tenths, mut points) = (account.scored.tenths, score.points(account, calendar, today));
-
-    let mut coming = Vec::new();
-    let mut next = score.glance(account, calendar, today).next;
-    while let Some(day) = next {
+    let (mut tenths, mut before, mut coming) = (account.scored.tenths, Vec::new(), Vec::new());
+    score.ahead(account, context.calendar, today, |calendar, day, now, points| {
+        if day == today {
+            before = points.to_vec();
+            return true;
+        }
         let at = calendar.midnight(day);
         if at > end || lost.is_some_and(|lost| lost <= at) {
-            break;
+            return false;
         }
-        let glance = score.glance(account, calendar, day);
-        if glance.tenths != tenths {
-            let now = score.points(account, calendar, day);
-            let moved = moved(score, &points, &now);
-            let reason = score::reason(glance.tenths.is_some(), true);
-            coming.push(Projected { at, tenths: glance.tenths, reason, moved });
-            (tenths, points) = (glance.tenths, now);
+        if now != tenths {
+            let moved = moved(score, &before, points);
+            coming.push(Projected { at, tenths: now, reason: score::reason(now.is_some(), true), moved });
+            tenths = now;
+            before.clear();
+            before.extend_from_slice(points);
         }
-        next = glance.next;
-    }
+        true
+    });
     if let Some(at) = lost.filter(|_| tenths.is_some()) {
         coming.push(Projected { at, tenths: None, reason: score::NOT_A_CUSTOMER, moved: Vec::new() });
     }

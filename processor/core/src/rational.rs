@@ -19,6 +19,7 @@ impl Rational {
     pub const ZERO: Rational = Rational { num: 0, den: 1 };
 
     /// An integer.
+    #[inline]
     pub fn integer(num: i128) -> Rational {
         Rational { num, den: 1 }
     }
@@ -27,6 +28,9 @@ impl Rational {
     pub fn new(num: i128, den: i128) -> Option<Rational> {
         if den == 0 {
             return None;
+        }
+        if den == 1 {
+            return Some(Rational { num, den });
         }
         let (num, den) = match i128::try_from(gcd(num.unsigned_abs(), den.unsigned_abs())).ok()? {
             1 => (num, den),
@@ -66,11 +70,13 @@ impl Rational {
     }
 
     /// Numerator of the reduced form.
+    #[inline]
     pub fn num(self) -> i128 {
         self.num
     }
 
     /// Denominator of the reduced form, positive.
+    #[inline]
     pub fn den(self) -> i128 {
         self.den
     }
@@ -103,6 +109,7 @@ impl Rational {
     }
 
     /// Order; exact (a product that does not fit is compared as doubles).
+    #[inline]
     pub fn compare(self, other: Rational) -> Ordering {
         if self.den == other.den {
             return self.num.cmp(&other.num);

@@ -121,40 +121,74 @@ pub fn reason(has_score: bool, is_customer: bool) -> &'static str {
 impl Score {
     /// The score of an account as it stands on a local day; `None` where no component has input.
     pub fn rate(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Rated> {
-        let share = |component: &Component| {
-            let input = component.look(account, calendar, today).map(|(input, _)| input);
-            Share { input, points: input.map(|input| component.curve.at(input)), tenths: 0 }
+        let mut looks = Looks::new();
+        self.glance(account, calendar, today, &mut looks);
+        self.rated(&looks)
+    }
+
+    /// The score that components come to that saw this.
+    pub fn rated(&self, looks: &Looks) -> Option<Rated> {
+        let share = |look: &Option<Look>| Share {
+            input: look.map(|look| look.input),
+            points: look.map(|look| look.points),
+            tenths: 0,
         };
-        weigh(&self.components, self.components.iter().map(share).collect())
+        weigh(&self.components, looks.iter().map(share).collect())
     }
 
     /// What [`Score::rate`] comes to, and when that may change: what is asked at each event, at a fraction of its cost.
-    pub fn glance(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Glance {
-        let (mut sum, mut weights, mut next) = (0, 0, None::<Day>);
-        let mut whole = true;
+    /// Leaves in `looks` what each component saw.
+    pub fn glance(&self, account: &Account, calendar: &mut Calendar, today: Day, looks: &mut Looks) -> Glance {
+        let (mut mean, mut next) = (Mean::default(), None);
+        looks.clear();
         for component in &self.components {
-            let Some((input, moves)) = component.look(account, calendar, today) else { continue };
-            next = next.into_iter().chain(moves).min();
-            let (points, weight) = (component.curve.at(input), i64::from(component.weight));
-            match i64::try_from(points.num()) {
-                Ok(points_whole @ 0..=100) if points.den() == 1 => sum += 10 * weight * points_whole,
-                _ => whole = false,
+            let look = component.look(account, calendar, today);
+            if let Some(look) = look {
+                next = earlier(next, look.next);
+                mean.add(component.weight, look.points);
             }
-            weights += weight;
+            looks.push(look);
         }
-        let tenths = match whole {
-            true => (weights > 0).then(|| nearest(sum, weights)),
-            false => self.rate(account, calendar, today).map(|rated| rated.tenths),
+        Glance { tenths: mean.tenths(), next }
+    }
+
+    /// How the score will change if only days pass, from `today` on: the day, the score in tenths, and the points of each
+    /// component. It ends where `each` says so, or where nothing moves any more.
+    pub fn ahead(
+        &self,
+        account: &Account,
+        calendar: &mut Calendar,
+        today: Day,
+        mut each: impl FnMut(&mut Calendar, Day, Option<i64>, &[Option<Rational>]) -> bool,
+    ) {
+        let look = |of: &Component, calendar: &mut Calendar, day: Day| {
+            let look = of.look(account, calendar, day);
+            (look.map(|look| look.points), look.and_then(|look| look.next))
         };
-        Glance { tenths, next }
+        let (mut points, mut moves): (Vec<_>, Vec<_>) =
+            self.components.iter().map(|component| look(component, calendar, today)).unzip();
+        let mut day = today;
+        loop {
+            let mut mean = Mean::default();
+            let having = self.components.iter().zip(&points).filter_map(|(of, points)| Some((of, (*points)?)));
+            having.for_each(|(of, points)| mean.add(of.weight, points));
+            let next = moves.iter().copied().fold(None, earlier);
+            if !each(calendar, day, mean.tenths(), &points) {
+                return;
+            }
+            let Some(next) = next else { return };
+            day = next;
+            for (component, (points, moves)) in self.components.iter().zip(points.iter_mut().zip(&mut moves)) {
+                if *moves == Some(day) {
+                    (*points, *moves) = look(component, calendar, day);
+                }
+            }
+        }
     }
 
     /// The points of each component on a local day; `None` for one without input.
     pub fn points(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Vec<Option<Rational>> {
-        let points = |component: &Component| {
-            let (input, _) = component.look(account, calendar, today)?;
-            Some(component.curve.at(input))
-        };
+        let points = |component: &Component| Some(component.look(account, calendar, today)?.points);
         self.components.iter().map(points).collect()
     }
 
@@ -171,38 +205,105 @@ impl Score {
     }
 }
 
+/// What each component sees; `None` without input.
+pub type Looks = Vec<Option<Look>>;
+
+/// What a component sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    input: Rational,
+    points: Rational,
+    /// The next local day on which its points are others if nothing happens.
+    next: Option<Day>,
+}
+
 impl Component {
-    /// Its input, if there is any, and the next local day on which its points are others if nothing happens.
-    fn look(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<(Rational, Option<Day>)> {
+    /// What it sees, if it has input.
+    fn look(&self, account: &Account, calendar: &mut Calendar, today: Day) -> Option<Look> {
         let whole = |number: usize| Rational::integer(number as i128);
-        match &self.input {
+        let (input, next) = match &self.input {
             Input::DaysSince(activity) => {
                 let since = calendar.day(last(account, *activity)?);
                 let age = today.saturating_sub(since);
                 let next = self.curve.next(age).map(|age| since.saturating_add(age));
-                Some((Rational::integer(age.into()), next))
+                (Rational::integer(age.into()), next)
             }
             Input::DaysWith { column, among } => {
                 let days = account.daily.days(*column, today.saturating_sub(*among))?;
+                let count = days.clone().count();
                 let points = |left: usize| self.curve.at(whole(left));
-                let moves = |gone: &usize| points(days.len() - gone) != points(days.len() - gone + 1);
-                let gone = (1..=days.len()).find(moves);
-                Some((whole(days.len()), gone.map(|gone| days[gone - 1].saturating_add(*among))))
+                // The days that go, the oldest first, until that changes the points.
+                let (mut gone, mut before) = (days.zip(1..), points(count));
+                let moves = gone.find(|(_, gone)| {
+                    let now = points(count - gone);
+                    std::mem::replace(&mut before, now) != now
+                });
+                (whole(count), moves.map(|(day, _)| day.saturating_add(*among)))
             }
             Input::Satisfaction { kinds, within } => {
-                let last = |calendar: &mut Calendar, of: &Latest| calendar.day(of.time).saturating_add(*within);
-                let (mut sum, mut count, mut next) = (Rational::ZERO, 0, None::<Day>);
+                let (mut sum, mut count, mut next) = (Rational::ZERO, 0, None);
                 for of in latest(account, kinds) {
-                    let last = last(calendar, &of);
+                    let last = calendar.day(of.time).saturating_add(*within);
                     if last >= today {
-                        (sum, count) = (sum.add(of.satisfaction)?, count + 1);
-                        next = next.into_iter().chain([last + 1]).min();
+                        sum = if count == 0 { of.satisfaction } else { sum.add(of.satisfaction)? };
+                        (count, next) = (count + 1, earlier(next, Some(last + 1)));
                     }
                 }
-                Some((Rational::integer(100).mul(sum.div(whole(count))?)?, next))
+                let over = sum.den().checked_mul(count)?;
+                (Rational::new(sum.num().checked_mul(100)?, over)?, next)
             }
-            Input::OpenTickets => account.sections.ticket.open().map(|open| (whole(open), None)),
-            Input::FailingPayment => account.sections.payment.fails().map(|fails| (whole(fails.into()), None)),
+            Input::OpenTickets => (whole(account.sections.ticket.open()?), None),
+            Input::FailingPayment => (whole(account.sections.payment.fails()?.into()), None),
+        };
+        Some(Look { input, points: self.curve.at(input), next })
+    }
+}
+
+/// The earlier of two days.
+fn earlier(one: Option<Day>, other: Option<Day>) -> Option<Day> {
+    one.into_iter().chain(other).min()
+}
+
+/// A weighted mean of points, exact until it is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Mean {
+    /// Ten times the weighted points, over `den`; `None` where it does not fit.
+    sum: Option<i128>,
+    den: i128,
+    weights: i128,
+}
+
+impl Default for Mean {
+    fn default() -> Mean {
+        Mean { sum: Some(0), den: 1, weights: 0 }
+    }
+}
+
+impl Mean {
+    fn add(&mut self, weight: u32, points: Rational) {
+        let weight = i128::from(weight);
+        self.weights += weight;
+        // Points are mostly whole, and so is the sum then.
+        if points.den() == 1 && self.den == 1 {
+            self.sum = self.sum.and_then(|sum| sum.checked_add(points.num().checked_mul(10 * weight)?));
+            return;
+        }
+        let add = |sum: i128, den: i128| {
+            let own = points.num().checked_mul(10 * weight)?.checked_mul(den)?;
+            Some((sum.checked_mul(points.den())?.checked_add(own)?, den.checked_mul(points.den())?))
+        };
+        match self.sum.and_then(|sum| add(sum, self.den)) {
+            Some((sum, den)) => (self.sum, self.den) = (Some(sum), den),
+            None => self.sum = None,
+        }
+    }
+
+    /// In tenths, half to even; `None` without weights.
+    fn tenths(self) -> Option<i64> {
+        let (sum, over) = (self.sum?, self.den.checked_mul(self.weights).filter(|over| *over > 0)?);
+        match (i64::try_from(sum), i64::try_from(over)) {
+            (Ok(sum @ 0..=0x3fff_ffff_ffff), Ok(over @ ..=0x3fff_ffff_ffff)) => Some(nearest(sum, over)),
+            _ => i64::try_from(Rational::new(sum, over)?.round()).ok(),
         }
     }
 }
@@ -296,12 +397,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whole_points_are_weighed_the_short_way(points in proptest::collection::vec(0_i64..=100, 6)) {
-            let (sum, weights) = points.iter().zip(WEIGHTS).fold((0, 0), |(sum, weights), (points, weight)| {
-                (sum + 10 * points * i64::from(weight), weights + i64::from(weight))
-            });
-            let exact: Vec<Option<(i128, i128)>> = points.iter().map(|points| Some((i128::from(*points), 1))).collect();
-            prop_assert_eq!(nearest(sum, weights), weighed(&exact, &WEIGHTS).unwrap().tenths);
+        fn points_are_weighed_the_short_way(points in proptest::collection::vec((0_i128..=100, 1_i128..4), 6)) {
+            let mut mean = Mean::default();
+            points.iter().zip(WEIGHTS).for_each(|((num, den), weight)| mean.add(weight, Rational::new(*num, *den).unwrap()));
+            let exact: Vec<Option<(i128, i128)>> = points.into_iter().map(Some).collect();
+            prop_assert_eq!(mean.tenths(), weighed(&exact, &WEIGHTS).map(|rated| rated.tenths));
         }
 
         #[test]

@@ -97,7 +97,9 @@ pub struct AtEnd {
 
 /// Values at the end of each local day that changed, and of each later day that has a change of its own in the old or the
 /// new history.
-pub type ByDay = BTreeMap<(Which, Day), AtEnd>;
+///
+/// Boxed: most accounts have one, and a map makes room for eleven.
+pub type ByDay = BTreeMap<(Which, Day), Box<AtEnd>>;
 
 /// Notes a change; of those of one instant only the last, and none that comes back to the value before it.
 pub fn note(changes: &mut Vec<Change>, change: Change) {
@@ -138,16 +140,22 @@ pub struct AccountValue<'a> {
     pub projection: Vec<Projected>,
 }
 
-/// The values of an account that an instant changed, in the order of metrics.
+/// Whether a metric is one of accounts, which [`values`] has.
+pub fn is_of_accounts(metric: &Metric) -> bool {
+    !metric.totals.is_empty() || !metric.day_sums.is_empty() || !metric.silence.is_empty() || metric.score
+}
+
+/// The values of an account that an instant changed, in the order of `metrics`: those of accounts, by their number.
 pub fn values<'a>(
     plan: &'a Plan,
+    metrics: &[usize],
     calendar: &mut Calendar,
     names: &'a Names,
     (before, totals): (&Totals, &Totals),
     days: &'a ByDay,
 ) -> Vec<AccountValue<'a>> {
     let mut values = Vec::new();
-    for (number, metric) in plan.metrics.iter().enumerate() {
+    for (number, metric) in metrics.iter().map(|number| (*number, &plan.metrics[*number])) {
         if !metric.totals.is_empty() && before != totals {
             sums(plan, (number, metric), names, (before, totals), &mut values);
         }

@@ -20,6 +20,7 @@ use crate::{
     lifecycle::{self, FactType},
     map::Map,
     plan::{Bucketed, Column, Dim, Field, Kept, Loss, Plan, Slicing, Trigger},
+    shown::is_of_accounts,
 };
 
 /// A number that a fact adds.
@@ -128,6 +129,8 @@ pub struct Groups {
     pub day_sums: Vec<Measured>,
     /// Sums of each account and local day, see [`Plan::daily`].
     pub daily: Vec<Measured>,
+    /// Metrics of accounts, by their number in [`Plan::metrics`].
+    pub shown: Vec<usize>,
     /// Steps of silence, days.
     pub steps: Vec<u16>,
     /// Days of the longest trailing window of a cohort or activity.
@@ -220,6 +223,8 @@ impl Groups {
         let kinds = kinds.chain(moved.by_retention.keys().map(|(_, kind)| kind));
         let days = kinds.map(|kind| if let Kind::Trailing(days) = kind { Day::from(*days) } else { 0 });
         groups.longest = days.max().unwrap_or(0);
+        let metrics = plan.metrics.iter().enumerate();
+        groups.shown = metrics.filter(|(_, metric)| is_of_accounts(metric)).map(|(number, _)| number).collect();
         let silence = plan.metrics.iter().find(|metric| !metric.silence.is_empty());
         groups.steps = silence.map(|metric| metric.silence.clone()).unwrap_or_default();
         groups

@@ -2,7 +2,7 @@
 //!
 //! Invariant: profiles, names and series are numbered here alone. It does not know accounts in memory, nor the clock.
 
-use std::sync::Arc;
+use std::{collections::btree_map::Entry, sync::Arc};
 
 use crate::{
     account::Account,
@@ -13,6 +13,7 @@ use crate::{
     hot::Open,
     lifecycle::{Context, journal::Effect, order},
     plan::Plan,
+    score::Looks,
     series::{Deltas, Names, Profiles, Series},
     shown::{AtEnd, Change},
 };
@@ -30,6 +31,7 @@ pub(super) struct Tools {
     pub(super) series: Series,
     pub(super) deltas: Deltas,
     pub(super) changes: Vec<Change>,
+    looks: Looks,
 }
 
 impl Tools {
@@ -44,6 +46,7 @@ impl Tools {
             series: Series::default(),
             deltas: Deltas::default(),
             changes: Vec::new(),
+            looks: Looks::new(),
             plan,
         }
     }
@@ -62,6 +65,7 @@ impl Tools {
                 sign,
             },
             changes: &mut self.changes,
+            looks: &mut self.looks,
         }
     }
 
@@ -94,9 +98,16 @@ impl Tools {
     pub(super) fn note(&mut self, open: &mut Open) {
         for change in self.changes.drain(..) {
             let key = (change.which, self.calendar.day(change.now.since));
-            let known = open.days.remove(&key).map(|known| known.sums_before);
-            let sums_before = known.or_else(|| Some(change.sums.as_ref()?.before.clone())).unwrap_or_default();
-            open.days.insert(key, AtEnd { shown: Some(change), sums_before, changed: true });
+            match open.days.entry(key) {
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    (known.shown, known.changed) = (Some(change), true);
+                }
+                Entry::Vacant(place) => {
+                    let sums_before = change.sums.as_ref().map(|sums| sums.before.clone()).unwrap_or_default();
+                    place.insert(Box::new(AtEnd { shown: Some(change), sums_before, changed: true }));
+                }
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ pub struct News {
 pub struct Sales {
     /// When it became a customer for the first time.
     first: Option<Time>,
-    /// Products that it bought, in order.
+    /// Products that it bought, sorted.
     bought: Vec<Box<str>>,
     /// Of the latest instant, until it is over.
     news: Option<News>,
@@ -100,7 +100,7 @@ impl Lifecycle for Sales {
 
     fn encode(&self, out: &mut Writer<'_>) {
         out.time(self.first.unwrap_or(Time::MIN));
-        out.list(self.bought.iter(), |out, product| out.text(product));
+        out.sorted(self.bought.iter().map(|product| &**product));
         out.list(self.news.iter(), |out, news| {
             out.time(news.at);
             out.profile(news.profile);
@@ -111,7 +111,7 @@ impl Lifecycle for Sales {
 
     fn decode(from: &mut Decoder<'_, '_>) -> Option<Sales> {
         let first = Some(from.time()?).filter(|at| *at != Time::MIN);
-        let bought = from.list(|from| Some(from.text()?.into()))?;
+        let bought = from.sorted()?;
         let mut news = from.list(|from| {
             Some(News {
                 at: from.time()?,
@@ -154,10 +154,11 @@ impl Sales {
     }
 
     fn buy(&mut self, product: &str, at: Time, profile: u32, event: Option<&Event<'_>>, out: &mut Out<'_, '_>) {
-        if product.is_empty() || self.bought.iter().any(|known| **known == *product) {
+        if product.is_empty() {
             return;
         }
-        self.bought.push(product.into());
+        let Err(place) = self.bought.binary_search_by(|known| (**known).cmp(product)) else { return };
+        self.bought.insert(place, product.into());
         if self.first.is_some_and(|first| at > first.saturating_add(FIRST)) {
             happen(CROSS_SOLD, at, profile, product, event, out);
         }

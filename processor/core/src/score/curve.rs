@@ -48,8 +48,11 @@ impl Curve {
         let whole = |number: i64| Rational::integer(number.into());
         match self {
             Curve::Steps { steps, beyond } => {
-                let found = steps.iter().find(|(limit, _)| input.compare(whole(*limit)).is_le());
-                whole(found.map_or(*beyond, |(_, points)| *points))
+                let up_to = |limit: i64| match input.den() {
+                    1 => input.num() <= limit.into(),
+                    _ => input.compare(whole(limit)).is_le(),
+                };
+                whole(steps.iter().find(|(limit, _)| up_to(*limit)).map_or(*beyond, |(_, points)| *points))
             }
             Curve::Line(corners) => {
                 let next = corners.iter().position(|(at, _)| input.compare(whole(*at)).is_le());
@@ -65,12 +68,15 @@ impl Curve {
 
     /// The first age above `age` whose points are others.
     pub fn next(&self, age: Day) -> Option<Day> {
+        if let Curve::Steps { steps, beyond } = self {
+            return next_step(steps, *beyond, age);
+        }
         let points = |age: Day| self.at(Rational::integer(age.into()));
         let now = points(age);
         let later = |at: i64| Day::try_from(at).ok().and_then(|at| at.checked_add(1)).filter(|at| *at > age);
         let corners = match self {
-            Curve::Steps { steps: corners, .. } | Curve::Line(corners) => corners.as_slice(),
-            Curve::HalfLife(_) => &[],
+            Curve::Line(corners) => corners.as_slice(),
+            Curve::Steps { .. } | Curve::HalfLife(_) => &[],
         };
         // Between two corners points move at each day or at none.
         let next = age.checked_add(1)?;
@@ -79,8 +85,19 @@ impl Curve {
     }
 }
 
+/// The first age above `age` at which another step begins that has other points.
+fn next_step(steps: &[(i64, i64)], beyond: i64, age: Day) -> Option<Day> {
+    let at = steps.iter().position(|(limit, _)| i64::from(age) <= *limit)?;
+    let points = |place: usize| steps.get(place).map_or(beyond, |(_, points)| *points);
+    let last = (at..steps.len()).find(|place| points(place + 1) != points(at))?;
+    Day::try_from(steps[last].0).ok()?.checked_add(1)
+}
+
 /// The point at `input` of the line through two corners.
 fn between(from: (i64, i64), to: (i64, i64), input: Rational) -> Option<Rational> {
+    if from.0 == from.1 && to.0 == to.1 {
+        return Some(input);
+    }
     let whole = |number: i64| Rational::integer(number.into());
     let share = input.sub(whole(from.0))?.div(whole(to.0 - from.0))?;
     whole(from.1).add(whole(to.1 - from.1).mul(share)?)
