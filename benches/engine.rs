@@ -1,8 +1,11 @@
 //! The engine alone: events per CPU second, what its parts cost, and the bytes of an account.
 //!
 //!     cargo bench --workspace --bench engine -- [--events N] [--runs N] [--accounts N] [--loads-only] [--load N]
+//!         [--company N [--in-order] [--metrics N]]
 //!
-//! Events are prepared; ticks come every 50,000 records and at midnights, timers ring. For the bytes
+//! Events are prepared; ticks come every 50,000 records and at midnights, timers ring. `--company N` measures the
+//! simulated company of N accounts alone, whose events come late, twice, corrected and retracted, too: what asks for the
+//! journal gets it from memory, and reading it counts. For the bytes
 //! of an account let the allocator give back what is free: `_RJEM_MALLOC_CONF=dirty_decay_ms:0`.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
@@ -10,8 +13,15 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "common/company.rs"]
+mod company;
 
-use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hint::black_box,
+    sync::Arc,
+    time::Duration,
+};
 
 use common::{Spread, Steps, Stream, median, option, resident, threads_cpu};
 use processor::wire;
@@ -36,6 +46,10 @@ fn main() {
         return;
     }
     let (events, runs) = (option("events", 300_000), option("runs", 1));
+    let accounts = option("company", 0);
+    if accounts > 0 {
+        return of_company(accounts as u32, runs);
+    }
     println!("engine alone, {events} events over 90 days, median of {runs}\n");
     println!("| load | k events / CPU s | us / event |\n| --- | ---: | ---: |");
     let all = Arc::new(Plan::built_in(&Settings::default()).unwrap());
@@ -52,6 +66,37 @@ fn main() {
     }
     parts(&all, events);
     bytes(&all, option("accounts", 200_000) as u64);
+}
+
+/// The simulated company with catalogs of several sizes.
+fn of_company(accounts: u32, runs: usize) {
+    let in_order = common::flag("in-order");
+    let records = company::records(accounts, in_order);
+    let events = records.len();
+    let how = if in_order { "in order" } else { "as they come" };
+    println!("the simulated company, {accounts} accounts, {events} events over two years, {how}, median of {runs}\n");
+    println!(
+        "| metrics | k events / CPU s | us / event | apply | ring | close | journals |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    );
+    let all = Catalog::parse(BUILT_IN).unwrap().metrics.len();
+    let plans = company::plans(&[1, 20, all, 100]);
+    let only = option("metrics", 0);
+    for (size, plan) in plans.iter().filter(|(size, _)| only == 0 || *size == only) {
+        let mut totals: Vec<f64> = Vec::new();
+        let mut run = Run::new(plan.clone());
+        for _ in 0..runs {
+            run = Run::new(plan.clone());
+            totals.push(run.arrivals(&records).as_secs_f64());
+        }
+        let total = median(totals);
+        let [apply, ring, close] = ["apply", "ring", "close"].map(|step| run.steps.micros(step, events));
+        println!(
+            "| {size} | {:.0} | {:.2} | {apply:.2} | {ring:.2} | {close:.2} | {:.1} % |",
+            events as f64 / total / 1e3,
+            total * 1e6 / events as f64,
+            run.looked_up as f64 * 100.0 / events as f64
+        );
+    }
 }
 
 /// What the parts cost, on the load with 10 k accounts by Zipf.
@@ -73,24 +118,31 @@ fn parts(all: &Arc<Plan>, events: usize) {
     println!("| close ({:.2} changed slices an event) | {close:.2} |", rows as f64 / events as f64);
 }
 
-/// Bytes of hot state an account, with ten events each.
+/// Bytes of hot state an account, with ten events each: of all types of the stream, and orders alone.
 fn bytes(plan: &Arc<Plan>, accounts: u64) {
+    weigh(plan, "ten events", accounts, Stream::new(Spread::Each(accounts), accounts as usize * 10));
+    weigh(plan, "ten orders", accounts, Stream::new(Spread::Each(accounts), accounts as usize * 10).orders_alone());
+}
+
+fn weigh(plan: &Arc<Plan>, what: &str, accounts: u64, mut stream: Stream) {
     let mut run = Run::new(plan.clone());
-    let events = accounts as usize * 10;
     let before = resident();
-    run.feed(&mut Stream::new(Spread::Each(accounts), events), events);
+    run.feed(&mut stream, accounts as usize * 10);
     // The timers are the benchmark's own.
     run.timers = BTreeSet::new();
     let (memory, reserved) = (resident() - before, run.engine.hot().reserved());
     let mut encoded = 0;
     run.engine.flush(usize::MAX, |_, key, bytes, ids| encoded += key.len() + bytes.len() + ids.len() * 8);
-    println!("\n| bytes an account, {accounts} accounts with ten events | |\n| --- | ---: |");
+    println!("\n| bytes an account, {accounts} accounts with {what} | |\n| --- | ---: |");
     println!("| encoded, with its key | {:.0} |", encoded as f64 / accounts as f64);
     println!("| in memory, at rest (reserved) | {:.0} |", reserved as f64 / accounts as f64);
     println!(
         "| growth of the resident set, accounts open in an instant and freed memory included | {:.0} |",
         memory as f64 / accounts as f64
     );
+    for (part, bytes) in run.engine.weigh() {
+        println!("| of it: {part} | {:.1} |", bytes as f64 / accounts as f64);
+    }
 }
 
 struct Run {
@@ -99,11 +151,55 @@ struct Run {
     timers: BTreeSet<(Time, Box<str>)>,
     rows: usize,
     rung: usize,
+    /// Events that asked for a journal.
+    looked_up: usize,
+}
+
+/// The events of each account so far, by the places of their records.
+type Journals = HashMap<String, Vec<usize>>;
+
+/// Journals in memory.
+struct Kept<'r, 'j> {
+    records: &'r [(Time, Vec<u8>)],
+    journals: &'j mut Journals,
+    /// Place of the first record of the batch.
+    at: usize,
+}
+
+impl<'r> Kept<'r, '_> {
+    fn journal(&self, key: &str) -> Vec<Event<'r>> {
+        let places = self.journals.get(key).into_iter().flatten();
+        places.map(|place| prepare(&self.records[*place].1).1).collect()
+    }
+
+    fn keep(&mut self, key: &str, place: usize) {
+        match self.journals.get_mut(key) {
+            Some(journal) => journal.push(self.at + place),
+            None => drop(self.journals.insert(key.to_owned(), vec![self.at + place])),
+        }
+    }
 }
 
 impl Run {
     fn new(plan: Arc<Plan>) -> Run {
-        Run { engine: Engine::new(plan, Time::MIN), steps: Steps::default(), timers: BTreeSet::new(), rows: 0, rung: 0 }
+        let engine = Engine::new(plan, Time::MIN);
+        Run { engine, steps: Steps::default(), timers: BTreeSet::new(), rows: 0, rung: 0, looked_up: 0 }
+    }
+
+    /// CPU time of records as they were accepted, a day at a time.
+    fn arrivals(&mut self, records: &[(Time, Vec<u8>)]) -> Duration {
+        let (mut total, mut journals, mut at) = (Duration::ZERO, Journals::new(), 0);
+        while at < records.len() {
+            let midnight = (records[at].0 / DAY + 1) * DAY;
+            let length = records[at..].iter().take(common::TICK_EVERY).take_while(|(time, _)| *time < midnight).count();
+            let batch: Vec<(String, Event<'_>)> =
+                records[at..at + length].iter().map(|(_, record)| prepare(record)).collect();
+            let before = threads_cpu();
+            self.steps_of(&batch, midnight, Some(&mut Kept { records, journals: &mut journals, at }));
+            total += threads_cpu().saturating_sub(before);
+            at += length;
+        }
+        total
     }
 
     /// CPU time of all events, their preparation apart.
@@ -132,12 +228,28 @@ impl Run {
     }
 
     fn instant(&mut self, batch: &[(String, Event<'_>)], clock: Time) {
-        let Run { engine, steps, timers, rows, rung } = self;
+        self.steps_of(batch, clock, None);
+    }
+
+    /// Without journals what asks for one is left out.
+    fn steps_of<'r>(&mut self, batch: &[(String, Event<'r>)], clock: Time, mut kept: Option<&mut Kept<'r, '_>>) {
+        let Run { engine, steps, timers, rows, rung, looked_up } = self;
         steps.time("apply", || {
-            for (key, event) in batch {
+            for (place, (key, event)) in batch.iter().enumerate() {
                 let slot = engine.hot().find(key).unwrap_or_else(|| engine.load(key, &[], []).unwrap());
-                let outcome = engine.apply(slot, event, None);
-                assert!(matches!(outcome, Outcome::Applied { .. } | Outcome::NeedsJournal), "{outcome:?}");
+                let mut outcome = engine.apply(slot, event, None);
+                let Some(kept) = &mut kept else {
+                    assert!(matches!(outcome, Outcome::Applied { .. } | Outcome::NeedsJournal), "{outcome:?}");
+                    continue;
+                };
+                if outcome == Outcome::NeedsJournal {
+                    *looked_up += 1;
+                    outcome = engine.apply(slot, event, Some(kept.journal(key)));
+                }
+                assert!(matches!(outcome, Outcome::Applied { .. } | Outcome::Duplicate), "{outcome:?}");
+                if outcome != Outcome::Duplicate {
+                    kept.keep(key, place);
+                }
             }
             timers.extend(engine.timers().map(|(due, key)| (due, key.into())));
         });

@@ -93,12 +93,18 @@ pub(crate) struct Stream {
     random: Random,
     number: u64,
     step: Time,
+    orders_alone: bool,
 }
 
 impl Stream {
     /// `events` over the whole span.
     pub(crate) fn new(spread: Spread, events: usize) -> Stream {
-        Stream { spread, random: Random(7), number: 0, step: SPAN / events as Time }
+        Stream { spread, random: Random(7), number: 0, step: SPAN / events as Time, orders_alone: false }
+    }
+
+    /// The same without events of other types.
+    pub(crate) fn orders_alone(self) -> Stream {
+        Stream { orders_alone: true, ..self }
     }
 
     /// The next event.
@@ -108,7 +114,8 @@ impl Stream {
         // Account numbers are scattered, so that hot ones are not neighbours in sorted state.
         let account = self.spread.draw(self.number, random).wrapping_mul(0x9E37_79B1) % 100_000_007;
         let time = START + self.number as Time * self.step;
-        let (kind, data) = match random.below(100) {
+        let kind = random.below(if self.orders_alone { 50 } else { 100 });
+        let (kind, data) = match kind {
             0..50 => {
                 let amounts = [100 + random.below(20_000) as i64, 100 + random.below(5_000) as i64];
                 let lines = amounts.map(|amount| v1::OrderLine {
