@@ -130,7 +130,7 @@ fn weigh(plan: &Arc<Plan>, what: &str, accounts: u64, mut stream: Stream) {
     run.feed(&mut stream, accounts as usize * 10);
     // The timers are the benchmark's own.
     run.timers = BTreeSet::new();
-    let (memory, reserved) = (resident() - before, run.engine.hot().reserved());
+    let (memory, reserved) = (resident().saturating_sub(before), run.engine.hot().reserved());
     let mut encoded = 0;
     run.engine.flush(usize::MAX, |_, key, bytes, ids| encoded += key.len() + bytes.len() + ids.len() * 8);
     println!("\n| bytes an account, {accounts} accounts with {what} | |\n| --- | ---: |");
