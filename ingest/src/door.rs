@@ -144,8 +144,8 @@ impl Door {
     }
 }
 
-/// The accounts that an event merges, beside its own: their partitions do not see it.
-fn claims(event: &Event) -> Vec<Claim> {
+/// The accounts that an event merges, beside its own: a door writes a claim for each, because their partitions do not see the event.
+pub fn claims(event: &Event) -> Vec<Claim> {
     let Some(event::Data::IdentityLinked(link)) = &event.data else { return Vec::new() };
     let others = [&link.from, &link.to].into_iter().filter(|account| **account != event.subject);
     others.map(|account| Claim { tenant: event.tenant.clone(), account: account.clone() }).collect()

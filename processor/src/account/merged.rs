@@ -222,8 +222,8 @@ impl Merged {
         Ok(())
     }
 
-    /// Keeps the events that are new in the journals of their own accounts. Returns them, and in `linked` the accounts whose
-    /// links they may change.
+    /// Keeps the events that are new in the journals of their own accounts. Returns them in the order of facts, because that in
+    /// which accounts come depends on their partitions; and in `linked` the accounts whose links they may change.
     fn keep(
         &mut self,
         forwarded: Vec<(Key, Bytes)>,
@@ -251,11 +251,18 @@ impl Merged {
             if event.mends() || event.kind == identity_linked::TYPE {
                 linked.insert(key.clone());
             }
+            // Its number is not known yet, and nobody asks for it here.
             own.push((self.next, record.clone()));
-            news.push((key.clone(), self.next, record.clone()));
-            self.store(&key, record);
+            let (time, source, id) = event.order();
+            news.push(((time, source.to_owned(), id.to_owned(), key), record));
         }
-        Ok(news)
+
+        news.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let numbered = news.into_iter().map(|((.., key), record)| {
+            self.store(&key, record.clone());
+            (key, self.next - 1, record)
+        });
+        Ok(numbered.collect())
     }
 
     fn store(&mut self, key: &Key, record: Bytes) {
@@ -435,7 +442,7 @@ impl Fold for Merged {
     }
 }
 
-/// What is handed over, and what follows, in the order of partitions and of their records.
+/// What is handed over, by account, and what follows, in the order of partitions and of their records.
 fn sorted(entries: impl Iterator<Item = v1::MovedEntry>) -> (Vec<HandedOver>, Vec<(Key, Bytes)>) {
     let mut handed_over: Vec<HandedOver> = Vec::new();
     let mut forwarded = Vec::new();
@@ -459,6 +466,7 @@ fn sorted(entries: impl Iterator<Item = v1::MovedEntry>) -> (Vec<HandedOver>, Ve
             }
         }
     }
+    handed_over.sort_by(|one, other| one.key.cmp(&other.key));
     (handed_over, forwarded)
 }
 
