@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Accounts: two fifths come in the first weeks, the others evenly over two years
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     accounts: u32,
+    /// Share of accounts with a second one, which later is linked to the first; a whole percentage
+    #[arg(long, value_name = "PERCENT", default_value = "2%", value_parser = whole)]
+    linked: i64,
     /// First day, in UTC
     #[arg(long, value_name = "DATE", value_parser = date)]
     from: Date,
@@ -68,6 +71,14 @@ fn share(text: &str) -> Result<i64, String> {
     if (0..=SHARE_MAX).contains(&millionth) { Ok(millionth) } else { Err(problem()) }
 }
 
+/// `2%` as 2.
+fn whole(text: &str) -> Result<i64, String> {
+    let percent = share(text).ok().filter(|millionth| millionth % 10_000 == 0);
+    percent
+        .map(|millionth| millionth / 10_000)
+        .ok_or_else(|| "expected a whole percentage from 0% to 50%, like 2%".to_owned())
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
     check(args).map_err(Usage)?;
@@ -78,7 +89,13 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
         shuffle_days: args.shuffle_days,
         ..Shares::default()
     };
-    let company = Company::new(Settings { seed: args.seed, accounts: args.accounts, from: args.from, shares })?;
+    let company = Company::new(Settings {
+        seed: args.seed,
+        accounts: args.accounts,
+        linked: args.linked,
+        from: args.from,
+        shares,
+    })?;
     let to_us = args.to.to_zoned(TimeZone::UTC)?.timestamp().as_microsecond();
     let events = match &args.out {
         None => stream(company, to_us, args.totals.as_deref(), out)?,
@@ -150,6 +167,13 @@ fn stream(mut company: Company, to_us: i64, totals: Option<&Path>, out: &mut dyn
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn linked_accounts_are_a_whole_percentage() {
+        assert_eq!((whole("2%"), whole("50%"), whole("0%")), (Ok(2), Ok(50), Ok(0)));
+        assert!(["2.5%", "51%", "2"].iter().all(|text| whole(text).is_err()));
+        assert_eq!(whole("2%"), Ok(simulator::LINKED), "the default of the flag");
+    }
 
     #[test]
     fn shares_are_exact() {

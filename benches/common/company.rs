@@ -11,14 +11,14 @@ use processor_core::{
     settings::Settings,
 };
 use proto::{Message, v1};
-use simulator::{Company, Shares};
+use simulator::{Company, LINKED, Shares};
 
 /// Two years of the company's own mix, in the order of arrival: when each record was accepted, and the record. `in_order`
 /// is without those that come late, twice, wrong and retracted.
 pub(crate) fn records(accounts: u32, in_order: bool) -> Vec<(Time, Vec<u8>)> {
     let orderly = Shares { late: 0, duplicates: 0, repairs: 0, shuffle_days: 0 };
     let shares = if in_order { orderly } else { Shares::default() };
-    let settings = simulator::Settings { seed: 7, accounts, from: date(2024, 1, 1), shares };
+    let settings = simulator::Settings { seed: 7, accounts, linked: LINKED, from: date(2024, 1, 1), shares };
     let mut company = Company::new(settings).unwrap();
     let context = event::Context {
         now_us: i64::MAX / 2,

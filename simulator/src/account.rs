@@ -114,7 +114,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(seed: u64, number: u32) -> Self {
+    pub(crate) fn new(seed: u64, linked: i64, number: u32) -> Self {
         let mut dice = Dice::of(seed, [number.into(), -1]);
         let migrated = dice.percent(40);
         let region = dice.pick(&[(0, 50), (1, 35), (2, 15)]);
@@ -139,7 +139,7 @@ impl Account {
             contacts: dice.between(1, if segment == "small" { 3 } else { 5 }),
             poor: dice.percent(6),
             returns: dice.percent(35),
-            twin: dice.percent(2),
+            twin: dice.percent(linked),
             standing: Standing::Unknown,
             mood: CALM + dice.between(-8, 9),
             cause: Cause::Need,

@@ -55,7 +55,8 @@ impl Company {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let calendar = Calendar::new(settings.from)?;
         let noise = Noise::new(settings.seed, settings.shares, calendar.start_us(0));
-        let accounts = (1..=settings.accounts).map(|number| Account::new(settings.seed, number)).collect();
+        let accounts =
+            (1..=settings.accounts).map(|number| Account::new(settings.seed, settings.linked, number)).collect();
         Ok(Self {
             money: money::Money::new(settings.accounts),
             settings,

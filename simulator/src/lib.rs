@@ -36,6 +36,9 @@ use jiff::civil::Date;
 /// Longest time for which [`Shares::shuffle_days`] may hold lines back: they are kept in memory.
 pub const SHUFFLE_DAYS_MAX: i64 = 366;
 
+/// [`Settings::linked`] of a company that says nothing else.
+pub const LINKED: i64 = 2;
+
 /// What a company is a function of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -43,6 +46,8 @@ pub struct Settings {
     pub seed: u64,
     /// Accounts: two fifths are there in the first weeks, the others come evenly over two years.
     pub accounts: u32,
+    /// Of a hundred accounts so many have a second one, which later turns out to be the same (`identity.linked`).
+    pub linked: i64,
     /// Its first day, in UTC.
     pub from: Date,
     /// How events arrive.

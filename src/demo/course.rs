@@ -9,7 +9,7 @@ use ingest::{
 };
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use proto::v1::Event;
-use simulator::{Company, Settings, Shares};
+use simulator::{Company, LINKED, Settings, Shares};
 
 /// A company whose days are asked for as they begin in the zone of the tenant.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl Course {
         } else {
             from.tomorrow()?
         };
-        let company = Company::new(Settings { seed, accounts, from: first, shares: Shares::default() })?;
+        let company =
+            Company::new(Settings { seed, accounts, linked: LINKED, from: first, shares: Shares::default() })?;
         let mut course = Self { company, seed, from, zone, days: 0, at_us: 0 };
         course.at_us = course.midnight(0)?;
         Ok(course)

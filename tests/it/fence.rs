@@ -26,7 +26,7 @@ const REPLACED: &str = "another process has taken the place of";
 const EXPIRED: &str = "the brokers took its transaction back, which was open for longer than transaction_timeout";
 
 fn fleet(who: &str, instance: &'static str) -> Option<(Fleet, Data)> {
-    let fleet = Fleet::with_settings(who, 2, Settings { session: SESSION, instance })?;
+    let fleet = Fleet::with_settings(who, 2, Settings { session: SESSION, instance, ..Settings::default() })?;
     let file = fleet.data.file("events.ndjson", generated::events(3, 1_500, 300, 300));
     fleet.data.import(&file, &["--brokers", &fleet.broker.address]).done();
     let undisturbed = fleet.undisturbed();

@@ -174,18 +174,22 @@ impl Role {
     }
 }
 
-/// Settings of Kafka's clients in a fleet that differ from test to test.
+/// Settings of a fleet that differ from test to test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// A member of a group that is silent for so long loses its partitions.
     pub(crate) session: Duration,
     /// Name of the machine; empty for one of each data directory.
     pub(crate) instance: &'static str,
+    /// All metrics that are built in, and not one of each kind.
+    pub(crate) whole_catalog: bool,
+    /// Lines of `[settings]`.
+    pub(crate) lines: &'static str,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { session: Duration::from_secs(2), instance: "" }
+        Self { session: Duration::from_secs(2), instance: "", whole_catalog: false, lines: "" }
     }
 }
 
@@ -241,9 +245,23 @@ fn catalog() -> String {
 
 /// A directory without a broker, with the metrics of a fleet and so many partitions.
 pub(crate) fn alone(partitions: u32) -> Data {
-    let data = Data::new();
-    let catalog = data.file("catalog.yaml", catalog());
-    data.config(&format!("[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {partitions}\n"))
+    Settings::default().alone(partitions)
+}
+
+impl Settings {
+    /// The lines of `[settings]`, in the file of settings of a data directory.
+    fn of(&self, data: &Data) -> String {
+        let catalog = if self.whole_catalog { BUILT_IN.to_owned() } else { catalog() };
+        let catalog = data.file("catalog.yaml", catalog);
+        format!("[settings]\ncatalog = {catalog:?}\n{}", self.lines)
+    }
+
+    /// A directory without a broker, with these metrics and so many partitions.
+    pub(crate) fn alone(&self, partitions: u32) -> Data {
+        let data = Data::new();
+        let settings = self.of(&data);
+        data.config(&format!("{settings}[log]\npartitions = {partitions}\n"))
+    }
 }
 
 /// Processes on one data folder and one broker.
@@ -251,6 +269,7 @@ pub(crate) struct Fleet {
     pub(crate) data: Data,
     pub(crate) broker: Broker,
     pub(crate) log: Arc<Kafka>,
+    settings: Settings,
     partitions: u32,
     started: u32,
     /// The file of settings.
@@ -282,11 +301,11 @@ impl Fleet {
         let data = Data::new();
         let broker = broker(data.path().with_file_name("broker"));
         let checkpoints = data.path().with_file_name("checkpoints");
-        let Settings { session, instance } = settings;
-        let catalog = data.file("catalog.yaml", catalog());
+        let Settings { session, instance, .. } = settings;
         let config = format!(
-            "[settings]\ncatalog = {catalog:?}\n[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"{}s\"\ninstance = {instance:?}\n\
+            "{}[log]\npartitions = {partitions}\n[kafka]\nreplication = 1\nsession_timeout = \"{}s\"\ninstance = {instance:?}\n\
              transaction_timeout = \"{}s\"\n[ingest]\ntick = \"1s\"\n[checkpoints]\nstore = {checkpoints:?}\nevery = \"1s\"\n",
+            settings.of(&data),
             session.as_secs(),
             TRANSACTION_TIMEOUT.as_secs()
         );
@@ -305,6 +324,7 @@ impl Fleet {
             data,
             broker,
             log: log.unwrap(),
+            settings,
             partitions,
             started: 0,
             config,
@@ -493,7 +513,7 @@ impl Fleet {
     /// The same events, partition by partition, processed by one process that nothing disturbs.
     pub(crate) fn undisturbed(&self) -> Data {
         assert_eq!(self.broker.open_transactions(), Vec::<String>::new());
-        let data = alone(self.partitions);
+        let data = self.settings.alone(self.partitions);
         {
             let log = embedded::Embedded::open(data.path().join("log"), embedded::Config::default()).unwrap();
             let spec = TopicSpec { name: EVENTS.to_owned(), partitions: self.partitions, cleanup: Cleanup::Keep };

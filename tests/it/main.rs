@@ -13,6 +13,7 @@ mod cardinality;
 mod cdnow;
 mod chaos;
 mod company;
+mod company_fleet;
 mod data;
 mod definitions;
 mod demo;

@@ -10,7 +10,7 @@ use super::{naive, *};
 use crate::{Shares, calendar::DAY_US};
 
 fn company(seed: u64, accounts: u32, shares: Shares) -> Company {
-    Company::new(Settings { seed, accounts, from: date(2024, 1, 1), shares }).unwrap()
+    Company::new(Settings { seed, accounts, linked: crate::LINKED, from: date(2024, 1, 1), shares }).unwrap()
 }
 
 /// All lines of the first days, asked for in steps.
