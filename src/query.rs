@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Only this value of a dimension
     #[arg(long = "where", value_name = "DIM=VALUE", value_parser = pair)]
     filter: Vec<(String, String)>,
-    /// Only this account
+    /// Only this account; of a sum of each account by day also the days on which it is 0
     #[arg(long)]
     account: Option<String>,
     /// Windows from this time on: a date or RFC 3339

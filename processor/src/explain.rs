@@ -1,8 +1,9 @@
 //! The events of one account, read back from the log: what an explanation is computed from.
 //!
 //! Invariant: gives what the stages of accounts applied: of two events of one id the first, none that was dated ahead, and of
-//! an account that others were merged into the events of all of them. It reads the partition of the account from its begin,
-//! and of an account that takes part in a merge every partition, since the others live anywhere. It does not know states.
+//! an account that others were merged into the events of all of them. It reads the partition of the account from its begin;
+//! of an account that takes part in a merge every other partition too, since the others live anywhere, and then once more
+//! those in which they do. It does not know states.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,14 +63,17 @@ impl Found {
         account: &str,
     ) -> eventlog::Result<Found> {
         let asked: Key = format!("{tenant}{SEPARATOR}a{SEPARATOR}{account}").into();
-        let own = Scan::of(log, partition..partition + 1, |key| *key == asked)?;
-        let Scan { journals, clock, .. } = if own.merged.contains(&asked) {
-            let merged = Scan::of(log, 0..partitions, |_| false)?.merged;
-            Scan::of(log, 0..partitions, |key| merged.contains(key))?
-        } else {
-            own
-        };
-        Ok(Found { asked, journals, clock })
+        let own = Scan::of(log, [partition], |key| *key == asked)?;
+        if !own.homes.contains_key(&asked) {
+            return Ok(Found { asked, journals: own.journals, clock: own.clock });
+        }
+
+        let others = Scan::of(log, (0..partitions).filter(|other| *other != partition), |_| false)?;
+        let group = group(&asked, own.links.iter().chain(&others.links));
+        let home = |key: &Key| own.homes.get(key).or_else(|| others.homes.get(key)).copied();
+        let homes: BTreeSet<u32> = group.iter().filter_map(home).collect();
+        let journals = Scan::of(log, homes, |key| group.contains(key))?.journals;
+        Ok(Found { asked, journals, clock: [own.clock, others.clock].into_iter().flatten().min() })
     }
 
     /// The first instant that the log does not know yet; none of an account without events.
@@ -140,30 +144,69 @@ fn applied<'a>(records: &'a [Bytes], plan: &Plan) -> impl Iterator<Item = Event<
     events.filter(move |event| event.time.saturating_sub(event.recorded_at) <= max_ahead)
 }
 
+/// The accounts that links join with this one, whichever of them hold.
+fn group<'a>(of: &Key, links: impl Iterator<Item = &'a Joined>) -> BTreeSet<Key> {
+    let mut joined: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+    for Joined([one, from, to]) in links {
+        joined.entry(one).or_default().extend([from, to]);
+        [from, to].into_iter().for_each(|other| joined.entry(other).or_default().push(one));
+    }
+    let mut found = BTreeSet::new();
+    let mut open = vec![of];
+    while let Some(key) = open.pop() {
+        if found.insert(key.clone()) {
+            open.extend(joined.get(key).into_iter().flatten());
+        }
+    }
+    found
+}
+
+/// The account whose event links others, and those: all may have a say in which account each of them is.
+struct Joined([Key; 3]);
+
+impl Joined {
+    fn of(subject: Subject<'_>, event: &Event<'_>) -> Joined {
+        let named = |name| key(subject.named(name));
+        Joined([
+            key(subject),
+            named(event.data.text(identity_linked::FROM)),
+            named(event.data.text(identity_linked::TO)),
+        ])
+    }
+}
+
 /// What is in some partitions.
+#[derive(Default)]
 struct Scan {
     /// Records of the accounts that are wanted.
     journals: BTreeMap<Key, Vec<Bytes>>,
-    /// All accounts that take part in a merge.
-    merged: BTreeSet<Key>,
+    /// All accounts that take part in a merge, with their partition.
+    homes: BTreeMap<Key, u32>,
+    /// What joins them.
+    links: Vec<Joined>,
     /// The least of the last ticks.
     clock: Option<Time>,
 }
 
 impl Scan {
-    fn of(log: &dyn Log, partitions: std::ops::Range<u32>, wanted: impl Fn(&Key) -> bool) -> eventlog::Result<Scan> {
-        let mut scan = Scan { journals: BTreeMap::new(), merged: BTreeSet::new(), clock: None };
+    fn of(
+        log: &dyn Log,
+        partitions: impl IntoIterator<Item = u32>,
+        wanted: impl Fn(&Key) -> bool,
+    ) -> eventlog::Result<Scan> {
+        let mut scan = Scan::default();
         for partition in partitions {
             let mut clock = None;
             for stored in eventlog::past(log, topics::EVENTS, partition, 0)? {
                 let Some(value) = stored?.record.value else { continue };
                 match wire::entry(&value) {
                     Ok(Entry::Tick(at)) => clock = clock.max(Some(at)),
-                    Ok(Entry::Claim(subject)) => drop(scan.merged.insert(key(subject))),
+                    Ok(Entry::Claim(subject)) => drop(scan.homes.insert(key(subject), partition)),
                     Ok(Entry::Event(subject, event)) => {
                         let key = key(subject);
                         if event.kind == identity_linked::TYPE {
-                            scan.merged.insert(key.clone());
+                            scan.homes.insert(key.clone(), partition);
+                            scan.links.push(Joined::of(subject, &event));
                         }
                         if wanted(&key) {
                             scan.journals.entry(key).or_default().push(value.clone());

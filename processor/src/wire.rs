@@ -49,7 +49,12 @@ pub struct Subject<'a> {
     subject: &'a str,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// Another one of the same tenant and kind.
+    pub(crate) fn named(self, subject: &'a str) -> Subject<'a> {
+        Subject { subject, ..self }
+    }
+
     /// Appends the key of the account.
     pub fn write_key(&self, key: &mut String) {
         key.push_str(if self.tenant.is_empty() { "default" } else { self.tenant });

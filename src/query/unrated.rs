@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use anyhow::Result;
-use store::{Ask, MetricInfo, Row, ask, sqlite, window::Kind};
+use store::{Ask, MetricInfo, Read as _, Row, ask, sqlite, window::Kind};
 
 /// The built-in metric that counts them, by currency.
 const METRIC: &str = "amounts_without_rate";
@@ -15,8 +15,10 @@ pub(super) fn note(asked: &Ask, rows: &[Row], catalog: &[MetricInfo], read: &sql
     let of_accounts = rows.iter().any(|row| row.series.account.is_some());
     let money = rows.iter().any(|row| !row.series.currency.is_empty());
     let Some(kind) = rows.first().map(|row| row.point.window.kind) else { return Ok(None) };
-    let counts = catalog.iter().any(|known| known.name == METRIC && known.windows.contains(&kind));
-    if !money || of_accounts || !counts || asked.metric == METRIC {
+    let counts = catalog.iter().find(|known| known.name == METRIC && known.windows.contains(&kind));
+    let Some(counts) = counts.filter(|_| money && !of_accounts && asked.metric != METRIC) else { return Ok(None) };
+    // Nothing to fill in where nothing was ever counted, as without a reporting currency.
+    if read.groups(&asked.tenant, counts, &[])? == 0 {
         return Ok(None);
     }
 

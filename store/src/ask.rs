@@ -8,7 +8,7 @@
 use std::{cell::Cell, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    Clock, Error, MetricInfo, Point, Read, Result, Row, Select, Series, Settings,
+    Clock, Error, Fill, MetricInfo, Point, Read, Result, Row, Select, Series, Settings,
     fill::Filling,
     window::{Calendar, Kind},
 };
@@ -40,7 +40,8 @@ pub struct Ask {
     pub to: Option<String>,
 }
 
-/// Calls `visit` for each row of the answer until it breaks.
+/// Calls `visit` for each row of the answer until it breaks. Of sums of each account by day only those that are not 0,
+/// unless an account is named: nearly all are 0.
 ///
 /// # Errors
 /// `Reject` for a question that cannot be answered, and what the store or the visitor say.
@@ -55,11 +56,12 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     let calendar = Calendar::of(&settings)?;
     let range = Range::new(ask, &calendar)?;
     let filling = filling(read, &catalog, metric, &select, &calendar, &settings)?;
+    let moved_only = metric.per_account && metric.fill == Fill::Zero && ask.account.is_none();
     let any = Cell::new(false);
     let mut each = |series: Series, points: Vec<Point>| {
         any.set(true);
         let series = Arc::new(series);
-        filling.each(points, |point| match range.holds(&point) {
+        filling.each(points, |point| match range.holds(&point) && !(moved_only && point.value == Some(0.0)) {
             true => visit(Row { series: series.clone(), point }),
             false => Ok(ControlFlow::Continue(())),
         })

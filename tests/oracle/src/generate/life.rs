@@ -227,10 +227,24 @@ impl Maker<'_> {
     }
 
     fn goal(&mut self, time: Micros) -> Result<(&'static str, Value), Error> {
-        let metric = self.random.word(&["nps", "orders", "customers", "net_revenue", "win_rate", "new_mrr"]);
+        let metric = self.random.word(&[
+            "nps",
+            "orders",
+            "customers",
+            "net_revenue",
+            "win_rate",
+            "new_mrr",
+            "net_revenue_retention",
+            "gross_revenue_retention",
+            "customer_lifetime_value",
+            "customer_churn_rate",
+            "engagement_rate",
+        ]);
+        let money =
+            metric.ends_with("_retention") || matches!(metric, "net_revenue" | "new_mrr" | "customer_lifetime_value");
         let mut data = json!({"goal": format!("g{}", self.random.below(3)), "metric": metric,
             "target": self.random.signed(100), "window": self.random.word(&["1mo", "1q"]), "due": self.date(time + 60 * DAY, 40)?});
-        if matches!(metric, "net_revenue" | "new_mrr") {
+        if money {
             data["currency"] = json!("EUR");
         } else if self.random.chance(30) && metric != "win_rate" {
             data["dimensions"] = json!({"plan": self.random.word(&["free", "pro"])});
