@@ -85,7 +85,7 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
     /// # Panics
     /// When the entry is not held: load it first.
     pub fn change(&mut self, key: K) -> &mut V {
-        self.change_or(key, || panic!("an entry is loaded before it is changed"))
+        self.change_or(key, || unreachable!("an entry is loaded before it is changed"))
     }
 
     /// Writes what changed, as `encode` gives key and value. With more than `keep` entries held, all are forgotten.

@@ -136,7 +136,7 @@ fn steps(history: &[Value], seed: Option<u64>) -> Vec<Step> {
         event.recorded_at_us = event.time_us.max(clock + 1_000);
         recorded = event.recorded_at_us.max(recorded);
         let number = event.id.bytes().fold(0, |sum: u64, byte| sum * 31 + u64::from(byte));
-        steps.push(Step::Event(event));
+        steps.push(Step::Event(Box::new(event)));
         let Some(mut random) = seed.map(|seed| Random(seed ^ (number << 16))) else { continue };
         if random.below(8) == 0 {
             let ahead = [0, 1, DAY, 10 * DAY][usize::try_from(random.below(4)).unwrap()];
@@ -303,7 +303,7 @@ fn events_of_one_instant_are_applied_in_the_order_of_facts() {
     let mut steps = Vec::new();
     for (events, tick) in [(&first[..], START + 100 * DAY), (&then[..], END)] {
         for event in events {
-            steps.push(Step::Event(v1::Event { recorded_at_us: tick - 1, ..parsed(event) }));
+            steps.push(Step::Event(Box::new(v1::Event { recorded_at_us: tick - 1, ..parsed(event) })));
         }
         steps.extend([Step::Tick(tick), Step::Round { restart: false }]);
     }

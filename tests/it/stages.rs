@@ -25,7 +25,7 @@ use tempfile::TempDir;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// An event, stamped.
-    Event(v1::Event),
+    Event(Box<v1::Event>),
     /// A tick to every partition.
     Tick(Time),
     /// What was written so far goes through all stages. After a tick only.
@@ -88,7 +88,7 @@ pub(crate) fn run(plan: &Arc<Plan>, partitions: u32, steps: &[Step]) -> Sequence
         match step {
             Step::Event(event) => {
                 let at = |key: &str| partition::of(key.as_bytes(), partitions) as usize;
-                written[at(&event.subject)].push(Entry::Event(event.clone()));
+                written[at(&event.subject)].push(Entry::Event((**event).clone()));
                 let claims = door::claims(event).into_iter();
                 claims.for_each(|claim| written[at(&claim.account)].push(Entry::Claim(claim)));
             }
