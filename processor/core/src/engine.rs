@@ -3,7 +3,8 @@
 //!
 //! Invariants: pure; an event in order advances hot state alone; every other (late, suspected
 //! duplicate, `corrects`, `retracted`, cancelled, refunded) asks for the account's journal, and
-//! unless that shows that it stands alone folds it again and adds the difference. What the engine
+//! unless that shows that it stands alone folds it again, with and without the event from the first
+//! place on where that makes a difference, and adds the difference. What the engine
 //! needs and does not hold it asks for ([`Outcome::NeedsJournal`]) and the caller tries again: it
 //! never reads storage.
 
@@ -13,10 +14,9 @@ use std::sync::Arc;
 pub mod explain;
 mod tools;
 
-use tools::Tools;
+use tools::{History, Tools};
 
 use crate::{
-    account::Account,
     calendar::{Calendar, Day, SECOND, Time},
     event::Event,
     hot::{Hot, Open, Slot},
@@ -191,18 +191,37 @@ impl Engine {
     /// Every other case: the difference between the journal with and without the event.
     fn refold<'e>(&mut self, index: usize, event: &Event<'e>, mut journal: Vec<Event<'e>>, prints: &[u64]) {
         journal.sort_by(|a, b| a.order().cmp(&b.order()));
-        let (_, before) = self.replay(&journal, -1);
         let place = journal.partition_point(|known| known.order() < event.order());
-        journal.insert(place, event.clone());
-        let after = self.replay(&journal, 1);
-        self.install(index, before, after);
+        let mut with_event = journal.clone();
+        with_event.insert(place, event.clone());
+        self.replace(index, &journal, &with_event);
         self.settle(index, prints);
     }
 
-    /// Puts an account folded from another journal in the place of what was folded before.
-    fn install(&mut self, index: usize, before: Vec<Change>, (mut folded, after): (Account, Vec<Change>)) {
+    /// Puts an account folded from one journal in the place of what was folded from another. Both are sorted.
+    fn replace(&mut self, index: usize, before: &[Event<'_>], after: &[Event<'_>]) {
+        let (was, is) = (resolve(before), resolve(after));
+        let pairs = before.iter().zip(&was).zip(after.iter().zip(&is));
+        let common = pairs.take_while(|(before, after)| before == after).count();
+
+        // What both begin with would be taken back and added again: it is folded once, and counts nothing.
+        let mut begun = self.tools.history();
+        self.tools.extend(&mut begun, after[..common].iter().zip(is[..common].iter().copied()), 0);
+        let mut rest = |mut history: History, events: &[Event<'_>], effects: &[Effect<'_>], sign| {
+            let rest = events[common..].iter().zip(effects[common..].iter().copied());
+            self.tools.extend(&mut history, rest, sign);
+            self.tools.end(&mut history, sign, self.clock);
+            history
+        };
+        let before = rest(begun.clone(), before, &was, -1);
+        let after = rest(begun, after, &is, 1);
+        self.install(index, before.changes, after);
+    }
+
+    /// Puts another history of an account in the place of the one with these changes.
+    fn install(&mut self, index: usize, before: Vec<Change>, History { account: mut folded, changes }: History) {
         let mut withdrawn = std::mem::take(&mut self.hot.touch(index).account.withdrawn);
-        let changes = self.difference(before, after, &mut withdrawn);
+        let changes = self.difference(before, changes, &mut withdrawn);
         folded.withdrawn = withdrawn;
         let open = self.hot.touch(index);
         folded.ids = std::mem::take(&mut open.account.ids);
@@ -217,12 +236,6 @@ impl Engine {
             }
             open.days.insert(key, at_end);
         }
-    }
-
-    /// Folds a whole journal up to the clock.
-    fn replay(&mut self, journal: &[Event<'_>], sign: i128) -> (Account, Vec<Change>) {
-        let account = self.tools.replay(journal.iter().zip(resolve(journal)), sign, self.clock);
-        (account, std::mem::take(&mut self.tools.changes))
     }
 
     /// Ends a step: keeps the new ids, and sets the timer if it has to ring earlier.

@@ -1,8 +1,8 @@
 //! The step of an account: one event or one due time, and what it adds to slices.
 //!
 //! Invariants: the only code that moves an [`Account`]; the same for events in order, for a journal
-//! folded again, and for the old journal taken back (`sign` -1). Due times before an event fire
-//! before it, whatever the clock: the event itself shows that the time has passed.
+//! folded again, for the old journal taken back (`sign` -1), and for what both begin with (0). Due times
+//! before an event fire before it, whatever the clock: the event itself shows that the time has passed.
 
 use crate::{
     account::Account,

@@ -15,10 +15,8 @@ impl Engine {
             journal.sort_by(|a, b| a.order().cmp(&b.order()));
         }
 
-        let (_, old) = self.replay(&before, -1);
-        let new = self.replay(&after, 1);
         self.hot.touch(index);
-        self.install(index, old, new);
+        self.replace(index, &before, &after);
 
         self.hot.touch(index).account.events = after.len() as u64;
         for event in &after {

@@ -170,7 +170,10 @@ impl Teller {
     /// The account of these events as it stands before what is dated `at`.
     fn account(&mut self, known: &[Event<'_>], at: Time) -> Account {
         let before = known.iter().zip(resolve(known)).filter(|(event, _)| event.time < at);
-        self.tools.replay(before, 0, at.saturating_sub(1))
+        let mut history = self.tools.history();
+        self.tools.extend(&mut history, before, 0);
+        self.tools.end(&mut history, 0, at.saturating_sub(1));
+        history.account
     }
 
     /// How it stands on the local day that ends or goes on at `at`.

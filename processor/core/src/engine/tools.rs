@@ -34,6 +34,14 @@ pub(super) struct Tools {
     looks: Looks,
 }
 
+/// What the events of an account have come to.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    pub(super) account: Account,
+    /// Changes of values by day.
+    pub(super) changes: Vec<Change>,
+}
+
 impl Tools {
     /// For this plan.
     pub(super) fn new(plan: Arc<Plan>) -> Tools {
@@ -54,36 +62,37 @@ impl Tools {
     /// A fold that adds (1) or takes back (-1), and leaves changes of values by day in `changes`.
     pub(super) fn fold(&mut self, sign: i128) -> Fold<'_> {
         self.changes.clear();
-        Fold {
-            context: Context {
-                plan: &self.plan,
-                groups: &self.groups,
-                calendar: &mut self.calendar,
-                profiles: &mut self.profiles,
-                names: &mut self.names,
-                deltas: &mut self.deltas,
-                sign,
-            },
-            changes: &mut self.changes,
-            looks: &mut self.looks,
-        }
+        let Tools { plan, groups, calendar, profiles, names, deltas, changes, looks, .. } = self;
+        Fold { context: Context { plan, groups, calendar, profiles, names, deltas, sign }, changes, looks }
     }
 
-    /// An account of these events, in the order of facts, with all that is due up to `clock`.
-    pub(super) fn replay<'e>(
+    /// The history of an account without events.
+    pub(super) fn history(&self) -> History {
+        History { account: Account::new(self.plan.activities.len()), changes: Vec::new() }
+    }
+
+    /// Folds the next events of a history, in the order of facts.
+    pub(super) fn extend<'e>(
         &mut self,
+        history: &mut History,
         events: impl Iterator<Item = (&'e Event<'e>, Effect<'e>)>,
         sign: i128,
-        clock: Time,
-    ) -> Account {
-        let mut account = Account::new(self.plan.activities.len());
-        let mut fold = self.fold(sign);
-        for (event, effect) in events {
-            fold.apply(&mut account, event, effect);
-        }
-        fold.advance(&mut account, clock, true);
+    ) {
+        let (account, mut fold) = self.fold_of(history, sign);
+        events.for_each(|(event, effect)| fold.apply(account, event, effect));
+    }
+
+    /// Lets all happen in a history that is due up to `clock`.
+    pub(super) fn end(&mut self, history: &mut History, sign: i128, clock: Time) {
+        let (account, mut fold) = self.fold_of(history, sign);
+        fold.advance(account, clock, true);
         account.prune();
-        account
+    }
+
+    fn fold_of<'a>(&'a mut self, history: &'a mut History, sign: i128) -> (&'a mut Account, Fold<'a>) {
+        let Tools { plan, groups, calendar, profiles, names, deltas, looks, .. } = self;
+        let context = Context { plan, groups, calendar, profiles, names, deltas, sign };
+        (&mut history.account, Fold { context, changes: &mut history.changes, looks })
     }
 
     /// Whether a metric reads this event.
