@@ -3,11 +3,7 @@
 //! Invariants: an entry that changed is held until a flush writes it; a flush writes in the order of keys; each entry is read
 //! at most once while it is held. It does not know what keys and values mean.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-    hash::Hash,
-};
+use std::{borrow::Cow, collections::HashMap, hash::Hash};
 
 use foldhash::fast::FixedState;
 
@@ -67,25 +63,24 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
         Ok(())
     }
 
-    /// The value of an entry, to be changed; `new` where none is held, of which the table must have none.
-    pub fn change_or(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
-        let entry = self.held.entry(key);
-        let name = match &entry {
-            Entry::Occupied(held) if held.get().dirty => None,
-            entry => Some(entry.key().clone()),
-        };
-        self.dirty.extend(name);
-        let held = entry.or_insert_with(|| Held { value: new(), dirty: true });
-        held.dirty = true;
-        &mut held.value
-    }
-
     /// The value of a held entry, to be changed.
     ///
     /// # Panics
     /// When the entry is not held: load it first.
     pub fn change(&mut self, key: K) -> &mut V {
-        self.change_or(key, || unreachable!("an entry is loaded before it is changed"))
+        let held = self.held.get_mut(&key).expect("an entry is loaded before it is changed");
+        if !std::mem::replace(&mut held.dirty, true) {
+            self.dirty.push(key);
+        }
+        &mut held.value
+    }
+
+    /// The value of an entry, to be changed; `new` where none is held, of which the table must have none.
+    pub fn change_or(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
+        if !self.holds(&key) {
+            self.held.insert(key.clone(), Held { value: new(), dirty: false });
+        }
+        self.change(key)
     }
 
     /// Writes what changed, as `encode` gives key and value. With more than `keep` entries held, all are forgotten.
