@@ -162,8 +162,8 @@ fn currencies_are_columns_and_never_added() {
     }
 }
 
-#[test]
-fn a_ratio_by_currency_is_no_money() {
+/// Two subscribers, one of euros and one of yen, whose MRR changes in February.
+fn subscribers() -> Data {
     let subscribed = |id: &str, day: &str, mrr: i64, currency: &str| {
         let data = format!(
             r#"{{"subscription":"s-{currency}","product":"p","status":"active","mrr":{mrr},"currency":"{currency}"}}"#
@@ -183,6 +183,23 @@ fn a_ratio_by_currency_is_no_money() {
     let data = Data::new();
     let file = data.file("events.ndjson", lines.concat());
     data.import(&file, &["--until", "2024-03-01"]).done();
+    data
+}
+
+#[test]
+fn of_sums_of_accounts_by_day_only_an_account_that_is_named_lists_days_of_0() {
+    let data = subscribers();
+    let rows = |more: &[&str]| {
+        let rows = data.run(["query", "account_net_new_mrr", "--format", "csv"].iter().chain(more)).done().out;
+        rows.lines().skip(1).count()
+    };
+    assert_eq!(rows(&[]), 4);
+    assert_eq!(rows(&["--account", "EUR", "--from", "2024-02-04", "--to", "2024-02-08"]), 4);
+}
+
+#[test]
+fn a_ratio_by_currency_is_no_money() {
+    let data = subscribers();
     expect_test::expect![[r#"
          Net revenue retention, by month (UTC)
         ─────────────────────────────────
