@@ -66,7 +66,10 @@ const STOP: &str = "stop";
 
 /// Until somebody sends SIGCONT. A signal takes a moment to stop all threads: the child ends only when it has.
 fn stop() {
-    let script = r#"kill -STOP "$1"; until ps -o state= -p "$1" | grep -q T; do sleep 0.02; done"#;
+    // A bare Linux has no `ps`, other systems have no /proc.
+    let script = r#"kill -STOP "$1"
+        until if [ -d /proc/self ]; then grep -q '^State:.T' "/proc/$1/status"; else ps -o state= -p "$1" | grep -q T; fi
+        do sleep 0.02; done"#;
     let itself = std::process::id().to_string();
     let stopped = std::process::Command::new("sh").args(["-c", script, "sh", &itself]).status();
     tracing::info!(?stopped, "goes on after a stop");
