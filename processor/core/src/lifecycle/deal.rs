@@ -53,7 +53,6 @@ pub const CLOSED: FactType = fact(
 pub const TIME: FactType = FactType {
     whole: 2,
     money: false,
-    stays: false,
     ..fact("deal_time", "", &[KIND, OWNER, FieldType::dimension("stage", Spelling::Dimension), ELAPSED])
 };
 
