@@ -1,7 +1,8 @@
 //! Reads the entries of metric topics for a store: the hot path of a catch-up, in which the sink reads millions.
 //!
-//! Rows of a series differ in the window and what it shows; all else is said again in each record. So the identity of a
-//! series (its key without the window) is looked up as bytes, and rows share what it was decoded to. Invariant: a
+//! Rows of a series differ in the window and what it shows; all else is said again in each record. So what a record says of
+//! its series is looked up as bytes, and rows share what it was decoded to: where the bytes are the same, so is the series,
+//! and nothing of it is looked at again. Invariant: a
 //! record is read here only if it is laid out as this version writes it, with fields in the order of their tags; every other
 //! one is left to [`convert`], which decides what a record means. A test compares the two.
 
@@ -21,8 +22,10 @@ const SERIES_MAX: usize = 65_536;
 /// Reads entries, and remembers the series that they are of.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// By the bytes of the key up to its window.
+    /// By the bytes that say which series it is, see [`Parts::name`].
     series: HashMap<Box<[u8]>, Arc<Series>, FixedState>,
+    /// The bytes of the record that is being read; scratch.
+    name: Vec<u8>,
     /// The last window and its bytes: rows of a window come one after the other.
     window: Option<(Box<[u8]>, Window)>,
 }
@@ -52,7 +55,8 @@ impl Reader {
     /// When it does not decode, or no store could hold it.
     pub(crate) fn metric_entry(&mut self, bytes: &[u8]) -> Result<Said> {
         let Some(parts) = Parts::read(bytes) else { return convert::metric_entry(bytes) };
-        let known = self.series.get(parts.identity).filter(|series| parts.is_of(series));
+        parts.name(&mut self.name);
+        let known = self.series.get(self.name.as_slice());
         let window = self.window.as_ref().filter(|(seen, _)| **seen == *parts.window);
         match (known, window) {
             (Some(series), Some((_, window))) => Ok(Said::Row(parts.row(series.clone(), *window))),
@@ -64,13 +68,13 @@ impl Reader {
     fn learn(&mut self, parts: &Parts<'_>, bytes: &[u8]) -> Result<Said> {
         let Said::Row(mut row) = convert::metric_entry(bytes)? else { return convert::metric_entry(bytes) };
         self.window = Some((parts.window.into(), row.point.window));
-        if let Some(known) = self.series.get(parts.identity).filter(|known| **known == row.series) {
+        if let Some(known) = self.series.get(self.name.as_slice()) {
             row.series = known.clone();
         } else if parts.is_of(&row.series) {
             if self.series.len() >= SERIES_MAX {
                 self.series.clear();
             }
-            self.series.insert(parts.identity.into(), row.series.clone());
+            self.series.insert(self.name.as_slice().into(), row.series.clone());
         }
         Ok(Said::Row(row))
     }
@@ -111,6 +115,17 @@ impl<'a> Parts<'a> {
             }
         }
         (!parts.window.is_empty()).then_some(parts)
+    }
+
+    /// All bytes that say which series it is. Each part but the last has its length before it, so that no two series share
+    /// a name.
+    fn name(&self, out: &mut Vec<u8>) {
+        out.clear();
+        for part in [self.metric, self.unit, self.currency] {
+            out.extend_from_slice(&part.len().to_le_bytes());
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(self.identity);
     }
 
     /// Whether what the snapshot says of its series beside the key is what the series has.
@@ -207,6 +222,7 @@ enum Field<'a> {
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn next(&mut self) -> Option<(u64, Field<'a>)> {
         let tag = self.varint()?;
         let field = match tag & 7 {
@@ -227,7 +243,13 @@ impl<'a> Fields<'a> {
         Some((tag >> 3, field))
     }
 
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        // Tags, flags and nearly all lengths are one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Some(u64::from(*byte));
+        }
         let mut value = 0;
         for (at, byte) in self.0.iter().enumerate().take(9) {
             value |= u64::from(byte & 0x7f) << (7 * at);

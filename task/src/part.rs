@@ -132,7 +132,10 @@ impl<F: Fold> Part<F> {
 
     /// The outputs and the offset to commit, if an instant closed since the last commit.
     pub(crate) fn take(&mut self) -> Option<(Vec<Output>, u64)> {
-        (self.closed > self.committed).then(|| (std::mem::take(&mut self.outputs), self.closed))
+        // As many will follow: room that grows step by step is copied as often.
+        let room = self.outputs.len();
+        (self.closed > self.committed)
+            .then(|| (std::mem::replace(&mut self.outputs, Vec::with_capacity(room)), self.closed))
     }
 
     /// Number of outputs that wait for a commit; `None` if nothing closed.

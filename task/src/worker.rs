@@ -258,8 +258,9 @@ impl<F: Fold + 'static> Worker<F> {
         let mut outputs: Vec<Output> = Vec::new();
         let mut offsets = Vec::new();
         for (partition, part) in &mut self.parts {
-            let Some((mut own, closed)) = part.take() else { continue };
-            outputs.append(&mut own);
+            let Some((own, closed)) = part.take() else { continue };
+            // Mostly one task has any; then they stay where they are.
+            if outputs.is_empty() { outputs = own } else { outputs.extend(own) }
             offsets.push(self.config.position(*partition, closed));
         }
         if offsets.is_empty() {

@@ -64,6 +64,15 @@ pub struct Key {
     line: u32,
 }
 
+/// Why a row is looked at. What comes first goes before the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// It may show another value.
+    Moved,
+    /// It becomes final, and that alone.
+    Due,
+}
+
 /// Room for this many rows to look at is kept from instant to instant.
 const TOUCHED: usize = 100_000;
 
@@ -101,8 +110,8 @@ pub struct Rollup {
     /// For each metric, the place of each kind of window among its own.
     places: Vec<Vec<Option<usize>>>,
     rows: Rows,
-    /// Rows to look at in this instant.
-    touched: Vec<Key>,
+    /// Rows to look at in this instant; after [`Rollup::prepare`] in the order of their keys, each once.
+    touched: Vec<(Key, Why)>,
     /// By kind and line: from here on every row is to be looked at in this instant.
     carried: BTreeMap<(u16, u32), Time>,
     clock: Time,
@@ -308,7 +317,7 @@ impl Rollup {
                 let has =
                     |line: &&u32| self.places[self.lines.list[**line as usize].metric][usize::from(kind)].is_some();
                 for line in concerned.iter().filter(has) {
-                    self.touched.extend(opens.iter().map(|opens| Key { kind, opens: *opens, line: *line }));
+                    self.touched.extend(opens.iter().map(|opens| moved(kind, *opens, *line)));
                 }
             }
         }
@@ -401,7 +410,7 @@ impl Rollup {
                 }
                 for (slice, _) in slices {
                     let opens = windows.holding(*kind, *slice, *clock).iter();
-                    touched.extend(opens.map(|opens| Key { kind: *kind, opens: *opens, line }));
+                    touched.extend(opens.map(|opens| moved(*kind, *opens, line)));
                 }
             }
         }
@@ -444,7 +453,7 @@ impl Rollup {
                 }
                 for slice in &slices {
                     let opens = windows.holding(*kind, *slice, *clock).iter();
-                    touched.extend(opens.map(|opens| Key { kind: *kind, opens: *opens, line }));
+                    touched.extend(opens.map(|opens| moved(*kind, *opens, line)));
                 }
             }
         }
@@ -459,16 +468,17 @@ impl Rollup {
         self.age();
         self.turn();
         self.touch_goals();
-        self.touched.extend(self.rows.due(clock));
+        self.touched.extend(self.rows.due(clock).map(|key| (key, Why::Due)));
         self.touched.sort_unstable();
-        self.touched.dedup();
+        self.touched.dedup_by_key(|(key, _)| *key);
         self.windows.forget();
 
-        self.touched.retain(|key| key.opens <= clock);
-        // There are no stored rows of a window that opens now, nor of a line whose rows were never evicted.
-        let before = self.touched.iter().filter(|key| key.opens <= self.previous);
-        let lacking = before.filter(|key| self.line(key.line).stored && !self.rows.holds(key));
-        lacking.map(|key| self.wanted(*key)).collect()
+        self.touched.retain(|(key, _)| key.opens <= clock);
+        // There are no stored rows of a window that opens now, nor of a line whose rows were never evicted; and what is not
+        // final yet is held.
+        let before = self.touched.iter().filter(|(key, why)| *why == Why::Moved && key.opens <= self.previous);
+        let lacking = before.filter(|(key, _)| self.line(key.line).stored && !self.rows.holds(key));
+        lacking.map(|(key, _)| self.wanted(*key)).collect()
     }
 
     /// Notes the rows of windows that were open at the previous clock, of lines whose value changes as time passes.
@@ -481,7 +491,7 @@ impl Rollup {
             let open = self.windows.open(kind, self.previous.max(Time::MIN + 1), self.clock);
             let has = |line: &&u32| self.places[self.lines.list[**line as usize].metric][usize::from(number)].is_some();
             for line in aging.iter().filter(has) {
-                self.touched.extend(open.iter().map(|window| Key { kind: number, opens: window.opens, line: *line }));
+                self.touched.extend(open.iter().map(|window| moved(number, window.opens, *line)));
             }
         }
     }
@@ -499,7 +509,7 @@ impl Rollup {
             for (line, known) in (0..).zip(&self.lines.list) {
                 if valued[known.metric] && self.places[known.metric][usize::from(kind)].is_some() {
                     self.goals.note(line, from);
-                    self.touched.extend(open.iter().map(|window| Key { kind, opens: window.opens, line }));
+                    self.touched.extend(open.iter().map(|window| moved(kind, window.opens, line)));
                 }
             }
         }
@@ -521,7 +531,7 @@ impl Rollup {
                 let holds = opens.partition_point(|opens| opens <= from).saturating_sub(1);
                 let known = opens.partition_point(|opens| *opens <= self.previous.max(*from));
                 let rows = opens[holds..known].iter();
-                self.touched.extend(rows.map(|opens| Key { kind, opens: *opens, line: *line }));
+                self.touched.extend(rows.map(|opens| moved(kind, *opens, *line)));
             }
         }
     }
@@ -530,15 +540,20 @@ impl Rollup {
     pub fn close(&mut self, mut each: impl FnMut(&Line, &Change)) {
         let mut numbers = Vec::new();
         let mut touched = std::mem::take(&mut self.touched);
-        for run in touched.chunk_by(|a, b| (a.kind, a.opens) == (b.kind, b.opens)) {
-            let window = self.windows.opening(run[0].kind, run[0].opens);
-            let mut shown = self.rows.take(run[0].kind, run[0].opens);
-            for key in run {
-                if let Some(change) = self.publish(*key, &window, &mut shown, &mut numbers) {
+        for run in touched.chunk_by(|(a, _), (b, _)| (a.kind, a.opens) == (b.kind, b.opens)) {
+            let Key { kind, opens, .. } = run[0].0;
+            let window = self.windows.opening(kind, opens);
+            let mut shown = self.rows.take(kind, opens, run.len());
+            for (key, why) in run {
+                let change = match why {
+                    Why::Due if self.stands(*key) => self.finish(*key, &window, &mut shown),
+                    _ => self.publish(*key, &window, &mut shown, &mut numbers),
+                };
+                if let Some(change) = change {
                     each(&self.lines.list[key.line as usize], &change);
                 }
             }
-            self.rows.put_back(run[0].kind, run[0].opens, shown);
+            self.rows.put_back(kind, opens, shown);
         }
         touched.clear();
         touched.shrink_to(TOUCHED);
@@ -558,7 +573,7 @@ impl Rollup {
                     if lines.list[*line as usize].presence.is_some()
                         || holds(lines, tables, places, number, *line, window.start, window.end)
                     {
-                        touched.push(Key { kind: number, opens: window.opens, line: *line });
+                        touched.push(moved(number, window.opens, *line));
                     }
                 }
             }
@@ -567,6 +582,22 @@ impl Rollup {
                     || holds(lines, tables, places, number, line, last.start, Time::MAX)
             });
         }
+    }
+
+    /// Whether a row whose measures did not move shows what it showed: neither time nor a rate moves it.
+    fn stands(&self, key: Key) -> bool {
+        let ages = self.plan.metrics[self.line(key.line).metric].ages();
+        self.reporting.is_none() && !ages && !self.goals.shows(key.line)
+    }
+
+    /// The change of a row that becomes final as it stands: nothing is computed for it.
+    fn finish(&mut self, key: Key, window: &Window, shown: &mut Shown) -> Option<Change> {
+        if self.windows.frozen(window, self.clock) {
+            self.frozen += u64::from(shown.get(key.line).is_some_and(|row| !row.is_final));
+            return None;
+        }
+        let row = self.rows.finish(shown, key.line)?;
+        Some(Change { line: key.line, window: *window, row })
     }
 
     /// The change of a row, if there is one. `shown` are the rows of its window, `numbers` is scratch.
@@ -755,6 +786,10 @@ impl Rollup {
     fn wanted(&self, key: Key) -> Wanted {
         (key, stored_key(self.windows.kind(key.kind), key.opens, self.line(key.line).id))
     }
+}
+
+fn moved(kind: u16, opens: Time, line: u32) -> (Key, Why) {
+    (Key { kind, opens, line }, Why::Moved)
 }
 
 fn stored_key(kind: Kind, opens: Time, line: u32) -> StoredKey {

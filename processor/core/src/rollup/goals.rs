@@ -14,7 +14,7 @@ mod terms;
 use std::collections::BTreeMap;
 
 use self::terms::Terms;
-use super::{Key, Published, Rollup};
+use super::{Published, Rollup, moved};
 use crate::{
     calendar::{Kind, Time, Window},
     catalog::Goal,
@@ -158,7 +158,7 @@ impl Rollup {
 
             for opens in self.windows.since(kind, from, self.clock) {
                 let lines = self.goals.list[number].lines.iter();
-                self.touched.extend(lines.map(|line| Key { kind, opens, line: *line }));
+                self.touched.extend(lines.map(|line| moved(kind, opens, *line)));
             }
         }
     }

@@ -61,17 +61,33 @@ enum Ratio {
 impl Packed {
     /// Appends the encoding of the row, as [`Published::decode`] reads it.
     fn encode(&self, reasons: &Reasons, out: &mut Vec<u8>) {
-        let ratio = match &self.ratio {
-            Ratio::None => None,
-            Ratio::Short(num, den) => Some((i128::from(*num), i128::from(*den))),
-            Ratio::Long(both) => Some(**both),
-        };
+        let ratio = self.ratio.unpack();
         published::encode(self.value, ratio, self.is_final, self.corrected, reasons.text(self.reason), out);
+    }
+
+    fn unpack(&self, reasons: &Reasons) -> Published {
+        Published {
+            value: self.value,
+            ratio: self.ratio.unpack(),
+            reason: reasons.text(self.reason).to_owned(),
+            is_final: self.is_final,
+            corrected: self.corrected,
+        }
     }
 
     /// The bits of the value: another sign of zero is another value.
     pub(super) fn bits(&self) -> Option<u64> {
         self.value.map(f64::to_bits)
+    }
+}
+
+impl Ratio {
+    fn unpack(&self) -> Option<(i128, i128)> {
+        match self {
+            Ratio::None => None,
+            Ratio::Short(num, den) => Some((i128::from(*num), i128::from(*den))),
+            Ratio::Long(both) => Some(**both),
+        }
     }
 }
 
@@ -118,9 +134,13 @@ impl Rows {
         self.held.get(&(key.kind, key.opens)).is_some_and(|rows| rows.contains_key(&key.line))
     }
 
-    /// Takes the rows of a window out; they go back with [`Rows::put_back`].
-    pub(super) fn take(&mut self, kind: u16, opens: Time) -> Shown {
-        Shown(self.held.get_mut(&(kind, opens)).map(std::mem::take).unwrap_or_default())
+    /// Takes the rows of a window out, of which so many are looked at; they go back with [`Rows::put_back`].
+    pub(super) fn take(&mut self, kind: u16, opens: Time, looked_at: usize) -> Shown {
+        let mut rows = self.held.get_mut(&(kind, opens)).map(std::mem::take).unwrap_or_default();
+        if rows.is_empty() {
+            rows.reserve(looked_at);
+        }
+        Shown(rows)
     }
 
     pub(super) fn put_back(&mut self, kind: u16, opens: Time, rows: Shown) {
@@ -149,6 +169,14 @@ impl Rows {
             self.open.entry(final_at).or_default().push(key);
         }
         self.dirty += usize::from(before.is_none_or(|held| !held.dirty));
+    }
+
+    /// Marks a row as final, and answers what it shows; `None` if it was final before.
+    pub(super) fn finish(&mut self, shown: &mut Shown, line: u32) -> Option<Published> {
+        let Held { row, dirty } = shown.0.get_mut(&line).filter(|held| !held.row.is_final)?;
+        row.is_final = true;
+        self.dirty += usize::from(!std::mem::replace(dirty, true));
+        Some(row.unpack(&self.reasons))
     }
 
     /// Rows that become final by `clock`.

@@ -3,13 +3,10 @@
 //!
 //! There are very many rows, so nothing is allocated for one: what rows of a series share is bound once.
 
-use std::{collections::HashMap, sync::Arc};
-
-use foldhash::fast::FixedState;
 use rusqlite::{Statement, ToSql, Transaction, types::Null};
 
 use super::series::Known;
-use crate::{Point, Row, Series, Window, window::Kind};
+use crate::{Point, Row, Window, window::Kind};
 
 const UPSERT_POINT: &str = "INSERT INTO points
   (series, window, start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason)
@@ -26,15 +23,16 @@ struct Place {
     kind: Kind,
     /// Start and end, as they are stored.
     span: (i64, i64),
-    revision_us: Option<i64>,
+    revision_us: i64,
     /// Its place in the batch: of equal revisions the last one given holds.
-    row: usize,
+    row: u32,
 }
 
 impl Place {
     fn new(series: i64, point: &Point, row: usize) -> Self {
-        let Window { kind, .. } = point.window;
-        Self { series, kind, span: span(&point.window), revision_us: point.revision_us, row }
+        let revision_us = point.revision_us.expect("a row without a revision was refused");
+        let row = u32::try_from(row).expect("a batch has fewer than 2^32 rows");
+        Self { series, kind: point.window.kind, span: span(&point.window), revision_us, row }
     }
 
     fn key(&self) -> (i64, Kind, (i64, i64)) {
@@ -58,27 +56,17 @@ pub(super) fn put(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusq
     for (i, place) in places.iter().enumerate() {
         let superseded = places.get(i + 1).is_some_and(|next| next.key() == place.key());
         if !superseded {
-            bound.bind(&mut statement, place.series, &rows[place.row].point)?;
+            bound.bind(&mut statement, place.series, &rows[place.row as usize].point)?;
             applied += statement.raw_execute()?;
         }
     }
     Ok(applied)
 }
 
-/// Rows mostly share their series with others of the batch, and are known by its address then.
 fn places(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusqlite::Result<Vec<Place>> {
-    let mut numbers: HashMap<*const Series, i64, FixedState> = HashMap::default();
     let mut places = Vec::with_capacity(rows.len());
     for (row, Row { series, point }) in rows.iter().enumerate() {
-        let series = match numbers.get(&Arc::as_ptr(series)) {
-            Some(number) => *number,
-            None => {
-                let number = known.number(tx, series)?;
-                numbers.insert(Arc::as_ptr(series), number);
-                number
-            }
-        };
-        places.push(Place::new(series, point, row));
+        places.push(Place::new(known.number(tx, series)?, point, row));
     }
     Ok(places)
 }

@@ -1,8 +1,11 @@
 //! Series by number: a series is looked up once and then known by its number.
 //!
+//! Rows share their series with rows of later batches, too, so a series is known first of all by its address, and compared with
+//! nothing. It is held here as long as its address is: no other one can come to lie there.
+//!
 //! The numbers of a transaction that failed are forgotten: the series may not be there.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::FixedState;
 use rusqlite::{OptionalExtension as _, ToSql, Transaction};
@@ -13,15 +16,21 @@ use crate::Series;
 /// So many series are known by number at a time: 100 to 200 bytes each.
 const MAX: usize = 500_000;
 
+/// So many are held: some 500 bytes each, which a reader that shares them with its rows has, too.
+const HELD_MAX: usize = 65_536;
+
 const FIND_SERIES: &str = "SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?3
   AND kept_by = ?4 AND dimensions = ?5 AND currency = ?6 AND account = ?7";
 
 const INSERT_SERIES: &str = "INSERT INTO series
   (metric, definition, tenant, kept_by, dimensions, currency, account, unit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-/// Numbers of series, by identity.
+/// Numbers of series.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// By address, with the series that is there.
+    held: HashMap<usize, (i64, Arc<Series>), FixedState>,
+    /// By identity.
     numbers: HashMap<Vec<u8>, i64, FixedState>,
     key: Vec<u8>,
 }
@@ -35,11 +44,25 @@ impl Known {
     }
 
     pub(super) fn forget(&mut self) {
+        self.held.clear();
         self.numbers.clear();
     }
 
     /// The number of a series, given to it when it is first seen.
-    pub(super) fn number(&mut self, tx: &Transaction<'_>, series: &Series) -> rusqlite::Result<i64> {
+    pub(super) fn number(&mut self, tx: &Transaction<'_>, series: &Arc<Series>) -> rusqlite::Result<i64> {
+        let address = Arc::as_ptr(series).addr();
+        if let Some((id, _)) = self.held.get(&address) {
+            return Ok(*id);
+        }
+        let id = self.number_of(tx, series)?;
+        if self.held.len() >= HELD_MAX {
+            self.held.clear();
+        }
+        self.held.insert(address, (id, series.clone()));
+        Ok(id)
+    }
+
+    fn number_of(&mut self, tx: &Transaction<'_>, series: &Series) -> rusqlite::Result<i64> {
         identity(series, &mut self.key);
         if let Some(id) = self.numbers.get(self.key.as_slice()) {
             return Ok(*id);
