@@ -186,7 +186,8 @@ impl Shared {
     fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks> {
         self.check(topic, partition)?;
         self.serve();
-        let found = self.asking.fetch_watermarks(&self.full(topic), number(partition)?, self.config.request_timeout);
+        let (name, number, wait) = (self.full(topic), number(partition)?, self.config.request_timeout);
+        let found = errors::until_led(wait, || self.asking.fetch_watermarks(&name, number, wait));
         let (low, high) = found.map_err(|error| match errors::code(&error) {
             Some(Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
                 self.forget(topic);

@@ -260,7 +260,11 @@ impl<F: Fold + 'static> Worker<F> {
         for (partition, part) in &mut self.parts {
             let Some((own, closed)) = part.take() else { continue };
             // Mostly one task has any; then they stay where they are.
-            if outputs.is_empty() { outputs = own } else { outputs.extend(own) }
+            if outputs.is_empty() {
+                outputs = own
+            } else {
+                outputs.extend(own)
+            }
             offsets.push(self.config.position(*partition, closed));
         }
         if offsets.is_empty() {

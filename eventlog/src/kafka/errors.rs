@@ -2,7 +2,9 @@
 //!
 //! Invariant: what is not known to pass is fatal. It never shows the value of a setting, which may be a password.
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
 use super::Context;
 use crate::Error;
@@ -49,6 +51,22 @@ pub(super) fn is_transient(code: Code) -> bool {
             | Code::UnstableOffsetCommit
             | Code::ThrottlingQuotaExceeded
     )
+}
+
+/// How long to wait until a partition is asked for again whose leader is not known.
+const LEADER_NAP: Duration = Duration::from_millis(50);
+
+/// Asks again, for at most `wait`, while the partition has no leader or its leader moves: librdkafka looks for the new one
+/// after each refusal, but hands the refusal out.
+pub(super) fn until_led<T>(wait: Duration, mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let begun = Instant::now();
+    loop {
+        let moves = |code| matches!(code, Code::NotLeaderForPartition | Code::LeaderNotAvailable);
+        match ask() {
+            Err(error) if code(&error).is_some_and(moves) && begun.elapsed() < wait => std::thread::sleep(LEADER_NAP),
+            answer => return answer,
+        }
+    }
 }
 
 /// Whether brokers know a newer epoch of the producer; why, see [`fence`](super::fence).
@@ -100,6 +118,19 @@ mod tests {
         for code in [Code::Authentication, Code::TopicAuthorizationFailed, Code::Unknown, Code::SSL] {
             assert_eq!(kind(code), Kind::Fatal, "{code}");
         }
+    }
+
+    #[test]
+    fn a_leader_that_moves_is_waited_for_and_nothing_else_is() {
+        let answer = |refusals: &[Code], wait| {
+            let mut refusals = refusals.iter();
+            let ask = || refusals.next().map_or(Ok("led"), |code| Err(KafkaError::MetadataFetch(*code)));
+            until_led(wait, ask).map_err(|error| code(&error))
+        };
+        let long = Duration::from_secs(600);
+        assert_eq!(answer(&[Code::NotLeaderForPartition, Code::LeaderNotAvailable], long), Ok("led"));
+        assert_eq!(answer(&[Code::OperationTimedOut], long), Err(Some(Code::OperationTimedOut)));
+        assert_eq!(answer(&[Code::NotLeaderForPartition], Duration::ZERO), Err(Some(Code::NotLeaderForPartition)));
     }
 
     #[test]

@@ -150,6 +150,11 @@ fn rows_of_a_series_share_it() {
     };
     let (first, second, third) = (next(&plain()), next(&plain()), next(&with_reasons));
     assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
+
+    // A series is more than its key.
+    let counted = next(&v1::Snapshot { unit: "count".to_owned(), ..plain() });
+    assert_eq!((&*counted.unit, &*first.unit), ("count", "money"));
+    assert!(Arc::ptr_eq(&first, &next(&plain())));
 }
 
 #[test]
