@@ -43,5 +43,6 @@ mod sdk;
 mod stages;
 mod subscribers;
 mod tables;
+mod tickets;
 mod topics;
 mod usual;

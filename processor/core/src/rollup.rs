@@ -73,6 +73,9 @@ enum Why {
     Due,
 }
 
+/// How often values that time moves are published, microseconds.
+const MINUTE: Time = 60_000_000;
+
 /// Room for this many rows to look at is kept from instant to instant.
 const TOUCHED: usize = 100_000;
 
@@ -481,8 +484,12 @@ impl Rollup {
         lacking.map(|(key, _)| self.wanted(*key)).collect()
     }
 
-    /// Notes the rows of windows that were open at the previous clock, of lines whose value changes as time passes.
+    /// Notes the rows of windows that were open at the previous clock, of lines whose value changes as time passes: once a
+    /// minute, for with each tick they would be published each second. Windows begin and end at minutes.
     fn age(&mut self) {
+        if !self.passes_minute() {
+            return;
+        }
         let aging = std::mem::take(&mut self.aging);
         if aging.is_empty() {
             return;
@@ -494,6 +501,11 @@ impl Rollup {
                 self.touched.extend(open.iter().map(|window| moved(number, window.opens, *line)));
             }
         }
+    }
+
+    /// Whether a minute begins with this instant.
+    fn passes_minute(&self) -> bool {
+        self.previous.div_euclid(MINUTE) != self.clock.div_euclid(MINUTE)
     }
 
     /// Notes the rows of open windows whose levels are valued at a rate that began to hold since the previous clock.

@@ -54,6 +54,7 @@ fn is_level(metric: &str) -> bool {
             | "pipeline_value"
             | "weighted_pipeline_value"
             | "response_time_waiting"
+            | "response_time_oldest_waiting"
             | "health_score_accounts"
             | "health_score"
             | "account_value"

@@ -11,7 +11,7 @@ use crate::money::trait_groups;
 use crate::row::{Answer, By, Group, Row};
 use crate::values::Kept;
 use crate::{Micros, NOW};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Something that stands for a time.
 #[derive(Clone, Debug)]
@@ -127,12 +127,15 @@ impl<'a> Levels<'a> {
 
     /// The rows of the oldest that waits.
     pub fn oldest(&self, windows: &[Window], clock: Micros, seen: &Seen<'a>, rows: &mut Vec<Row>) {
+        let mut began: HashMap<Group<'a>, Micros> = HashMap::new();
         for (name, spans) in &self.ages {
-            ages(name.1, spans, windows, clock, rows);
+            let first = ages(name.1, spans, windows, clock, rows);
+            began.insert(name.1, first);
         }
-        let with: HashSet<Group<'a>> = self.ages.keys().map(|name| name.1).collect();
+        // Before that a group has rows from its first event on, of any type.
         for &window in windows {
-            for (group, sure) in seen.groups(window).filter(|(group, _)| !with.contains(group)) {
+            let waits = |group: &Group<'a>| began.get(group).is_some_and(|first| *first < window.end);
+            for (group, sure) in seen.groups(window).filter(|(group, _)| !waits(group)) {
                 rows.push(Row::aggregate(OLDEST.1, window, group, None, Answer::Whole(0)).optional_if(!sure));
             }
         }
@@ -180,20 +183,22 @@ fn level_at(steps: &[(Micros, i128)], instant: Micros) -> i128 {
     before.checked_sub(1).map_or(0, |last| steps[last].1)
 }
 
-/// How long the oldest has stood, at the end of each window: forward in time, with what stands by age.
+/// How long the oldest has stood, at the end of each window from the first span on: forward in time, with what stands by
+/// age. Returns when the first of them begins.
 fn ages(
     group: Group<'_>,
     spans: &[(Micros, Option<Micros>, Micros)],
     windows: &[Window],
     clock: Micros,
     rows: &mut Vec<Row>,
-) {
+) -> Micros {
     let mut ordered: Vec<Window> = windows.to_vec();
     ordered.sort_by_key(|window| end_of(*window, clock));
     // (when, begins, since)
     let mut changes: Vec<(Micros, bool, Micros)> = spans.iter().map(|span| (span.0, true, span.2)).collect();
     changes.extend(spans.iter().filter_map(|span| Some((span.1?, false, span.2))));
     changes.sort_unstable();
+    let first = changes[0].0;
     let (mut next, mut standing) = (0, BTreeMap::<Micros, i64>::new());
     for window in ordered {
         let end = end_of(window, clock);
@@ -205,8 +210,7 @@ fn ages(
             }
             next += 1;
         }
-        let first = changes[0].0;
-        if first >= window.end && group.0 != By::Nothing {
+        if first >= window.end {
             continue;
         }
         let now = if end == NOW { clock } else { end };
@@ -215,4 +219,5 @@ fn ages(
         row.unit = "seconds";
         rows.push(row);
     }
+    first
 }

@@ -21,10 +21,10 @@ fn the_built_in_catalog_shares_columns() {
         let is_it = |other: &&Bundle| other.hash == bundle.hash;
         assert_eq!(plan.bundles.iter().filter(is_it).count(), 1, "two bundles of the same columns");
     }
-    // All sums and counts by region, whatever the metric, have three bundles: with money, without, and by bucket.
+    // All sums and counts by region, whatever the metric, have four bundles: with money, without, by bucket, and by opening.
     let region = plan.traits.iter().position(|name| name == "region").map(Dim::Trait).unwrap();
     let by_region = |bundle: &&Bundle| bundle.dims == [region.clone()] && bundle.slicing == Slicing::Hours;
-    assert_eq!(plan.bundles.iter().filter(by_region).count(), 3);
+    assert_eq!(plan.bundles.iter().filter(by_region).count(), 4);
     let fill = |name: &str| plan.metrics.iter().find(|metric| metric.name == name).unwrap().fill();
     assert_eq!([fill("orders"), fill("customers"), fill("customer_churn_rate")], ["zero", "carry", "null"]);
 }

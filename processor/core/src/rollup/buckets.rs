@@ -2,6 +2,9 @@
 //!
 //! A series of the log has its bucket as the last of its values. Here all buckets of a series are together; what the rollup
 //! keeps under the series itself is the sum over them, which says where anything stands.
+//!
+//! Invariant: a bucket is held only where something stands in a slice of it. Exact buckets are many, one a ticket for each set
+//! of dimensions: one that begins and ends within one slice is not held.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +52,8 @@ impl Buckets {
     pub(super) fn add(&mut self) {
         for ((series, bucket), slices) in std::mem::take(&mut self.new) {
             let slices: Vec<(Time, Box<[i128]>)> = slices.into_iter().collect();
-            let table = self.of.entry(series).or_default().entry(bucket).or_default();
+            let tables = self.of.entry(series).or_default();
+            let table = tables.entry(bucket).or_default();
             table.add(&slices);
 
             let (last, row) = slices.last().expect("a bucket is noted with a slice");
@@ -62,6 +66,9 @@ impl Buckets {
                 } else {
                     standing.remove(&bucket)
                 };
+            }
+            if table.is_zero() {
+                tables.remove(&bucket);
             }
         }
     }
@@ -88,5 +95,26 @@ impl Buckets {
         let counts: Vec<(Bucket, i128)> =
             self.of.get(&series)?.iter().map(|(bucket, table)| (*bucket, table.sum(column, from, to))).collect();
         nearest_rank(&counts, percent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_held_as_long_as_something_stands_in_a_slice() {
+        let mut buckets = Buckets::default();
+        let mut add = |changes: &[(Bucket, Time, i128)]| {
+            changes.iter().for_each(|(bucket, slice, count)| buckets.note(0, *bucket, *slice, &[*count]));
+            buckets.add();
+            let held: Vec<Bucket> = buckets.of[&0].keys().copied().collect();
+            (held, [10, 20, 30].map(|to| buckets.extreme(0, 0, (Time::MIN, to), false)))
+        };
+        // One that ends in its slice, and one that stands into the next.
+        assert_eq!(add(&[(1, 5, 1), (2, 5, 1)]), (vec![1, 2], [Some(1); 3]));
+        assert_eq!(add(&[(1, 5, -1), (2, 15, -1)]), (vec![2], [Some(2), None, None]));
+        // The end of the first was a day later.
+        assert_eq!(add(&[(1, 5, 1), (1, 15, -1)]), (vec![1, 2], [Some(1), None, None]));
     }
 }

@@ -146,6 +146,7 @@ impl Rollup {
         }
         let kind = self.windows.number(Kind::Day);
         let previous = Some(self.previous).filter(|previous| *previous != Time::MIN);
+        let ages_now = self.passes_minute();
         let opened = previous.and_then(|previous| {
             self.windows.opened(Kind::Day, previous, self.clock).first().map(|window| window.opens)
         });
@@ -153,7 +154,7 @@ impl Rollup {
             let goal = &mut self.goals.list[number];
             let first = goal.settings.keys().next().map_or(Time::MAX, |(set, ..)| *set);
             let ages = goal.settings.values().any(|setting| setting.terms.as_ref().is_some_and(|terms| terms.ages));
-            let from = [goal.moved.take(), opened, previous.filter(|_| ages)].into_iter().flatten().min();
+            let from = [goal.moved.take(), opened, previous.filter(|_| ages && ages_now)].into_iter().flatten().min();
             let Some(from) = from.map(|from| from.max(first)).filter(|from| *from <= self.clock) else { continue };
 
             for opens in self.windows.since(kind, from, self.clock) {

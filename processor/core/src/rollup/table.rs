@@ -78,6 +78,11 @@ impl Table {
         &self.starts
     }
 
+    /// Whether nothing stands in any slice.
+    pub(super) fn is_zero(&self) -> bool {
+        self.sums.iter().all(|sum| *sum == 0)
+    }
+
     /// Whether there is a slice in `[from, to)`.
     pub(super) fn holds(&self, from: Time, to: Time) -> bool {
         self.place(from) < self.place(to)

@@ -404,7 +404,8 @@ fn the_oldest_that_waits_grows_older_with_the_clock() {
     ticket(&mut scene, "2024-01-01T10:00:00Z", "2024-01-01T10:00:00Z", 1);
     ticket(&mut scene, "2024-01-01T11:00:00Z", "2024-01-01T11:00:00Z", 1);
     scene.tick("2024-01-01T12:00:00Z");
-    scene.tick("2024-01-01T12:00:01Z");
+    // Once a minute.
+    scene.tick("2024-01-01T12:00:59Z").tick("2024-01-01T12:01:00Z").tick("2024-01-01T12:01:30Z");
     scene.tick("2024-01-02T00:00:10Z");
     // The older one is answered, so that the younger one is the oldest.
     ticket(&mut scene, "2024-01-02T01:00:00Z", "2024-01-01T10:00:00Z", -1);
@@ -415,8 +416,10 @@ fn the_oldest_that_waits_grows_older_with_the_clock() {
     scene.check(expect![[r#"
         at 2024-01-01T12:00:00Z
           oldest 2024-01-01  Some(7200.0) None
-        at 2024-01-01T12:00:01Z
-          oldest 2024-01-01  Some(7201.0) None
+        at 2024-01-01T12:00:59Z
+        at 2024-01-01T12:01:00Z
+          oldest 2024-01-01  Some(7260.0) None
+        at 2024-01-01T12:01:30Z
         at 2024-01-02T00:00:10Z
           oldest 2024-01-01  Some(50400.0) None
           oldest 2024-01-02  Some(50410.0) None
