@@ -99,6 +99,12 @@ fn refuses_with_the_reason() {
             "data.dimensions.plan: is 5, expected \"5\" (a string, in quotes)",
         ),
         (
+            "goal.set",
+            r#"{"goal":"g","metric":"health_score","target":80,"dimensions":{"account":"acme"}}"#,
+            "data.dimensions.account: is there, but a goal is on a metric of the whole business; leave it out, and name \
+             such a metric",
+        ),
+        (
             "payment.refunded",
             r#"{"order":"1","invoice":"2","amount":1,"currency":"EUR"}"#,
             "data.invoice: is there beside data.order, expected one of them",

@@ -18,7 +18,7 @@ pub(super) fn check(kind: &Type, data: &Data<'_>) -> Result<(), Rejection> {
         "subscription.changed" => subscription(data),
         "survey.answered" => survey(data),
         "cost.recorded" => ordered(data, "period_from", "period_to"),
-        "goal.set" => window(data.str("window")),
+        "goal.set" => goal(data),
         "fx.rate_set" if data.str("base") == data.str("quote") => {
             Err(Rejection::new("data.quote", "is the same as data.base, expected another currency"))
         }
@@ -43,6 +43,15 @@ fn ordered(data: &Data<'_>, from: &'static str, to: &'static str) -> Result<(), 
         return Err(Rejection::new(format!("data.{to}"), format!("is {end}, expected later than {from} ({start})")));
     }
     Ok(())
+}
+
+/// A goal is on a metric of the whole business: what each account shows is known to its own partition alone.
+fn goal(data: &Data<'_>) -> Result<(), Rejection> {
+    if matches!(data.get("dimensions"), Some(Value::Pairs(pairs)) if pairs.iter().any(|(name, _)| name == "account")) {
+        let problem = "is there, but a goal is on a metric of the whole business; leave it out, and name such a metric";
+        return Err(Rejection::new("data.dimensions.account", problem));
+    }
+    window(data.str("window"))
 }
 
 /// The kinds of windows that a goal can have.

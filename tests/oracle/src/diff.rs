@@ -1,7 +1,7 @@
 //! The engine's rows against the oracle's.
 //!
 //! Equal means: num and den as integers (decimals of seconds and points: both may be given in millionths), value as the same double (bit for bit; the text is parsed by the standard
-//! library, which rounds correctly; a quantile within one in a hundred; how long the oldest has waited in a window that is not
+//! library, which rounds correctly; a quantile within one in a hundred, and a goal on one within what that makes; how long the oldest has waited in a window that is not
 //! over, up to a minute less: it is published once a minute), reason, since, final. Rows that the oracle has not are right if they say what
 //! `query` fills in: levels carried, ratios null, sums and counts 0. Rows that the oracle marks optional may be absent,
 //! equal, or filled. `unit`, `revision`, `corrected` and `definition` are not compared.
@@ -10,7 +10,7 @@ use crate::calendar::{Kind, Window};
 use crate::decimal::{self, Fraction};
 use crate::report::Truth;
 use crate::row::{Answer, By, NO_DENOMINATOR, PAST_KEEP, Row, Series, stamp};
-use crate::{Error, Micros, settings};
+use crate::{Error, Micros, rational, settings};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
@@ -92,6 +92,9 @@ impl Said {
         let wanted = Self::of(row);
         let value = match (self.value, wanted.value, &row.answer) {
             (Some(said), Some(exact), Answer::Quantile(..)) => (said - exact).abs() <= QUANTILE_ERROR * exact.abs(),
+            (Some(said), _, Answer::Between(low, high)) => {
+                (rational::nearest(low.0, low.1)..=rational::nearest(high.0, high.1)).contains(&said)
+            }
             (Some(said), Some(exact), _) if row.metric == OLDEST && !row.is_final => {
                 said == exact || said > 0.0 && (0.0..60.0).contains(&(exact - said))
             }

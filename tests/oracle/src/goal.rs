@@ -11,11 +11,10 @@
 use crate::base::Seen;
 use crate::calendar::{self, Kind, Window};
 use crate::decimal::{self, Fraction};
-use crate::health::{self, Bound};
 use crate::known::{Known, Over};
 use crate::read::Event;
 use crate::row::{Answer, By, NO_DENOMINATOR, Row};
-use crate::{Error, Micros, account, local, rational};
+use crate::{Error, Micros, local, rational};
 use std::collections::{BTreeMap, HashMap};
 
 /// Why there is no progress.
@@ -36,7 +35,6 @@ struct Goal<'a> {
     due: Micros,
     kind: Kind,
     group: (By, &'a str),
-    account: Option<&'a str>,
     currency: Option<&'a str>,
 }
 
@@ -56,25 +54,21 @@ fn is_level(metric: &str) -> bool {
             | "response_time_waiting"
             | "response_time_oldest_waiting"
             | "health_score_accounts"
-            | "health_score"
-            | "account_value"
-            | "silence"
     )
+}
+
+/// Metrics of which the engine's value may be off by one in a hundred.
+fn is_quantile(metric: &str) -> bool {
+    metric.ends_with("_p50") || metric.ends_with("_p90")
 }
 
 fn goal<'a>(event: &'a Event, known: &Known<'_>) -> Option<Goal<'a>> {
     let kind = event.text("window").unwrap_or("1q");
     let kind = Kind::ALL.into_iter().find(|found| found.name() == kind)?;
     let mut group = (By::Nothing, "");
-    let mut account = None;
     let dimensions = event.data.get("dimensions").and_then(serde_json::Value::as_object);
     for (name, value) in dimensions.into_iter().flatten() {
-        let value = value.as_str().unwrap_or_default();
-        match (By::ALL.into_iter().find(|by| by.name() == name), name.as_str()) {
-            (Some(by), _) => group = (by, value),
-            (None, "account") => account = Some(value),
-            (None, _) => return None,
-        }
+        group = (By::ALL.into_iter().find(|by| by.name() == name)?, value.as_str().unwrap_or_default());
     }
     let own = calendar::windows(kind, known.settings, event.time, event.time).ok()?;
     let own_end = own.last().map(|window| window.end);
@@ -87,7 +81,6 @@ fn goal<'a>(event: &'a Event, known: &Known<'_>) -> Option<Goal<'a>> {
         due: event.text("due").and_then(|text| local::end(text, &known.settings.zone)).or(own_end)?,
         kind,
         group,
-        account,
         currency: event.text("currency").filter(|currency| !currency.is_empty()),
     })
 }
@@ -100,7 +93,7 @@ pub struct Goals<'k> {
     /// Rows of a window up to an instant, worked out once for all goals of a day.
     rows: HashMap<(Window, Micros), Vec<Row>>,
     /// What a goal's value was when it was set.
-    baselines: HashMap<(&'k str, Micros), Option<Fraction>>,
+    baselines: HashMap<(&'k str, Micros), Option<Range>>,
 }
 
 impl<'k> Goals<'k> {
@@ -137,14 +130,18 @@ impl<'k> Goals<'k> {
             false => self.of_value(goal, target, day)?,
         };
         let lead = match (&progress, &expected) {
-            (Ok(progress), Ok(expected)) => Ok(minus(*progress, *expected)),
+            (Ok((low, high)), Ok((expected, _))) => Ok((minus(*low, *expected), minus(*high, *expected))),
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
         let state = state(goal, value.ok_or(progress.err().unwrap_or(NO_DENOMINATOR)), target, lead, day);
         let shares =
             [("goal_progress", progress), ("goal_expected", expected), ("goal_lead", lead), ("goal_state", state)];
         for (metric, share) in shares {
-            let answer = share.map_or_else(Answer::Null, |share| Answer::Compound(share.0, share.1));
+            let answer = match share {
+                Ok((low, high)) if low == high => Answer::Compound(low.0, low.1),
+                Ok((low, high)) => Answer::Between(low, high),
+                Err(reason) => Answer::Null(reason),
+            };
             rows.push(Row::aggregate(metric, day, (By::Goal, goal.name), None, answer));
         }
         Ok(())
@@ -154,8 +151,8 @@ impl<'k> Goals<'k> {
         let Some(window) = self.last_window(goal)? else {
             return Ok((None, Err(NO_DENOMINATOR), Err(NO_DENOMINATOR)));
         };
-        let value = self.value(goal, window, day.end.min(window.end)).unwrap_or((0, 1));
-        let progress = divide(value, target).ok_or(NO_DENOMINATOR);
+        let value = self.value(goal, window, day.end.min(window.end)).unwrap_or(exactly((0, 1)));
+        let progress = divide(value.0, target).map(exactly).ok_or(NO_DENOMINATOR);
         Ok((Some(value), progress, self.passed((window.start, window.end), day)))
     }
 
@@ -176,14 +173,12 @@ impl<'k> Goals<'k> {
         let progress = match (baseline, value) {
             (None, _) => Err(NO_BASELINE),
             (_, None) => Err(NO_DENOMINATOR),
-            (Some(baseline), Some(value)) => {
-                divide(minus(value, baseline), minus(target, baseline)).ok_or(TARGET_IS_BASELINE)
-            }
+            (Some(baseline), Some(value)) => progress(baseline, value, target),
         };
         Ok((value, progress, expected))
     }
 
-    fn baseline(&mut self, goal: &Goal<'k>) -> Result<Option<Fraction>, Error> {
+    fn baseline(&mut self, goal: &Goal<'k>) -> Result<Option<Range>, Error> {
         let set = self.midnight(goal.set);
         let baseline = match is_level(goal.metric) {
             true => self.level(goal, set)?,
@@ -213,7 +208,7 @@ impl<'k> Goals<'k> {
             all += 1;
             passed += i128::from(end < day.end);
         }
-        divide((passed, 1), (all, 1)).ok_or(NO_DENOMINATOR)
+        divide((passed, 1), (all, 1)).map(exactly).ok_or(NO_DENOMINATOR)
     }
 
     /// The last window of the goal's kind that ends at or before it is due.
@@ -228,37 +223,14 @@ impl<'k> Goals<'k> {
         Ok(calendar::windows(goal.kind, self.known.settings, instant, instant)?.into_iter().next_back())
     }
 
-    fn level(&mut self, goal: &Goal<'k>, at: Micros) -> Result<Option<Fraction>, Error> {
-        if goal.account.is_some() {
-            return Ok(self.of_account(goal, at));
-        }
+    fn level(&mut self, goal: &Goal<'k>, at: Micros) -> Result<Option<Range>, Error> {
         let day = calendar::windows(Kind::Day, self.known.settings, at - 1, at - 1)?.into_iter().next_back();
-        Ok(day.and_then(|day| self.value(goal, day, at)).or(Some((0, 1))))
-    }
-
-    /// What an account shows at an instant.
-    fn of_account(&self, goal: &Goal<'_>, at: Micros) -> Option<Fraction> {
-        let account =
-            self.known.accounts.iter().find(|account| !account.guest && Some(account.name) == goal.account)?;
-        let zone = &self.known.settings.zone;
-        match goal.metric {
-            "health_score" => {
-                let state = Bound::Before(crate::history::due(at));
-                let score = health::Inputs::of(account, zone).score(state, local::day(at - 1, zone))?;
-                Some((score.tenths, 10))
-            }
-            "silence" => {
-                let steps = account::steps(account, at - 1);
-                let before = steps.partition_point(|step| step.0 < at);
-                Some((before.checked_sub(1).map_or(0, |last| i128::from(steps[last].1)), 1))
-            }
-            _ => Some((account::value_at(account, goal.currency.unwrap_or_default(), at, &self.known.native), 1)),
-        }
+        Ok(day.and_then(|day| self.value(goal, day, at)).or(Some(exactly((0, 1)))))
     }
 
     /// The value of a window up to an instant: of what is dated before it all that is known now, as of any window. An answer
     /// that a later one replaced is in none.
-    fn value(&mut self, goal: &Goal<'k>, window: Window, at: Micros) -> Option<Fraction> {
+    fn value(&mut self, goal: &Goal<'k>, window: Window, at: Micros) -> Option<Range> {
         let window = Window { end: window.end.min(at), ..window };
         if window.start >= window.end {
             return None;
@@ -274,26 +246,61 @@ impl<'k> Goals<'k> {
             let group = row.group.as_ref().map_or((By::Nothing, ""), |(by, value)| (*by, value.as_str()));
             row.metric == goal.metric && group == goal.group && row.currency.as_deref() == goal.currency
         };
-        rows.iter().find(of_goal)?.answer.exact()
+        let value = rows.iter().find(of_goal)?.answer.exact()?;
+        let part = |part| rational::reduce(value.0 * part, value.1 * 100);
+        Some(if is_quantile(goal.metric) { (part(99), part(101)) } else { exactly(value) })
     }
 }
 
+/// What a value may be, from the least to the greatest.
+type Range = (Fraction, Fraction);
+
 /// A share, or why there is none.
-type Share = Result<Fraction, &'static str>;
+type Share = Result<Range, &'static str>;
 
 /// Value, progress, and what is expected.
-type Found = (Option<Fraction>, Share, Share);
+type Found = (Option<Range>, Share, Share);
+
+fn exactly(value: Fraction) -> Range {
+    (value, value)
+}
+
+/// The least and the greatest.
+fn range(values: impl Iterator<Item = Fraction>) -> Option<Range> {
+    let mut sorted: Vec<Fraction> = values.collect();
+    sorted.sort_by(|a, b| minus(*a, *b).0.cmp(&0));
+    Some((*sorted.first()?, *sorted.last()?))
+}
+
+/// How much of the way from the baseline to the target is gone. It is greatest and least at the ends of both ranges, as
+/// long as the target is not among what the baseline may be.
+fn progress(baseline: Range, value: Range, target: Fraction) -> Share {
+    let way = |baseline| minus(target, baseline).0;
+    if baseline.0 != baseline.1 && way(baseline.0) >= 0 && way(baseline.1) <= 0 {
+        return Ok(((-i128::from(u32::MAX), 1), (i128::from(u32::MAX), 1)));
+    }
+    let ends = [(baseline.0, value.0), (baseline.0, value.1), (baseline.1, value.0), (baseline.1, value.1)];
+    let shares = ends.into_iter().filter_map(|(from, to)| divide(minus(to, from), minus(target, from)));
+    range(shares).ok_or(TARGET_IS_BASELINE)
+}
 
 /// Met 2, on track 1, behind 0, missed -1.
-fn state(goal: &Goal<'_>, value: Share, target: Fraction, lead: Share, day: Window) -> Share {
-    let beyond = minus(value?, target).0;
-    let met = if goal.down { beyond <= 0 } else { beyond >= 0 };
-    let state = match (met, goal.due < day.end) {
-        (true, _) => 2,
-        (false, true) => -1,
-        (false, false) => i128::from(lead?.0 >= 0),
+fn state(goal: &Goal<'_>, value: Result<Range, &'static str>, target: Fraction, lead: Share, day: Window) -> Share {
+    let value = value?;
+    let of = |value: Fraction, lead: Option<Fraction>| {
+        let beyond = minus(value, target).0;
+        let met = if goal.down { beyond <= 0 } else { beyond >= 0 };
+        match (met, goal.due < day.end) {
+            (true, _) => Some(2),
+            (false, true) => Some(-1),
+            (false, false) => Some(i128::from(lead?.0 >= 0)),
+        }
     };
-    Ok((state, 1))
+    let leads = [lead.ok().map(|lead| lead.0), lead.ok().map(|lead| lead.1)];
+    let ends = [value.0, value.1].into_iter().flat_map(|value| leads.map(|lead| of(value, lead)));
+    let states: Option<Vec<i128>> = ends.collect();
+    let states = states.ok_or_else(|| lead.err().unwrap_or(NO_DENOMINATOR))?;
+    range(states.into_iter().map(|state| (state, 1))).ok_or(NO_DENOMINATOR)
 }
 
 fn minus(a: Fraction, b: Fraction) -> Fraction {
@@ -302,4 +309,20 @@ fn minus(a: Fraction, b: Fraction) -> Fraction {
 
 fn divide(a: Fraction, b: Fraction) -> Option<Fraction> {
     (b.0 != 0).then(|| rational::reduce(a.0 * b.1, a.1 * b.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_lies_between_the_ends_of_what_baseline_and_value_may_be() {
+        let about = |value: i128| ((value * 99, 100), (value * 101, 100));
+        // From 400 to 200, now at 300: half of the way.
+        assert_eq!(progress(exactly((400, 1)), exactly((300, 1)), (200, 1)), Ok(exactly((1, 2))));
+        assert_eq!(progress(about(400), about(300), (200, 1)), Ok(((93, 196), (107, 204))));
+        assert_eq!(progress(exactly((400, 1)), about(300), (400, 1)), Err(TARGET_IS_BASELINE));
+        let (least, greatest) = progress(about(400), about(300), (401, 1)).unwrap();
+        assert!(least.0 < 0 && greatest.0 > 0, "the way may be nothing");
+    }
 }

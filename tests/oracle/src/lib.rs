@@ -133,7 +133,7 @@
 //! - The value of a sum is that of the goal's own window. That of a ratio, mean or quantile is the value of the window of
 //!   the goal's kind in which the day lies, up to the goal's own; the baseline that of the window in which it was set.
 //! - The whole local days between setting and `due` are those that begin at or after the one and end at or before the
-//!   other. `dimensions` has at most one dimension, or `account`. The target of money is in minor units.
+//!   other. `dimensions` has at most one dimension. The target of money is in minor units.
 
 pub mod account;
 pub mod base;

@@ -1,6 +1,7 @@
 //! A row of the answer, and how it is printed.
 
 use crate::calendar::{Kind, Window};
+use crate::decimal::Fraction;
 use crate::{Error, Micros, rational};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -94,6 +95,8 @@ pub enum Answer {
     Compound(i128, i128),
     /// A quantile, as an exact rational; the engine's may be off by one in a hundred.
     Quantile(i128, i128),
+    /// What is made of quantiles: the engine's is between these, both included.
+    Between(Fraction, Fraction),
     /// Null, and why.
     Null(&'static str),
 }
@@ -116,6 +119,7 @@ impl Answer {
             Self::Ratio(num, den) | Self::Compound(num, den) | Self::Quantile(num, den) => {
                 Some(rational::nearest(num, den))
             }
+            Self::Between(..) => self.exact().map(|(num, den)| rational::nearest(num, den)),
         }
     }
 
@@ -127,6 +131,8 @@ impl Answer {
             Self::Ratio(num, den) | Self::Compound(num, den) | Self::Quantile(num, den) => {
                 Some(rational::reduce(num, den))
             }
+            // The middle.
+            Self::Between(low, high) => Some(rational::reduce(low.0 * high.1 + high.0 * low.1, 2 * low.1 * high.1)),
         }
     }
 

@@ -239,11 +239,14 @@ impl Maker<'_> {
             "customer_lifetime_value",
             "customer_churn_rate",
             "engagement_rate",
+            "response_time_p50",
+            "lead_response_time_p90",
         ]);
         let money =
             metric.ends_with("_retention") || matches!(metric, "net_revenue" | "new_mrr" | "customer_lifetime_value");
+        let target = self.random.signed(100) * if metric.contains("response_time") { 3_600 } else { 1 };
         let mut data = json!({"goal": format!("g{}", self.random.below(3)), "metric": metric,
-            "target": self.random.signed(100), "window": self.random.word(&["1mo", "1q"]), "due": self.date(time + 60 * DAY, 40)?});
+            "target": target, "window": self.random.word(&["1mo", "1q"]), "due": self.date(time + 60 * DAY, 40)?});
         if money {
             data["currency"] = json!("EUR");
         } else if self.random.chance(30) && metric != "win_rate" {

@@ -1,6 +1,6 @@
 //! The numbers of a goal on a day: how much of the way is gone, and how much of the time.
 
-use super::terms::{BY_ACCOUNT, Of, Sort, Terms};
+use super::terms::{Of, Sort, Terms};
 use crate::{
     calendar::{Kind, Time, Window},
     rational::Rational,
@@ -48,10 +48,7 @@ impl Rollup {
     pub(super) fn shares(&mut self, terms: &Terms, day: &Window) -> Shares {
         let of = match terms.of {
             Ok(of) => of,
-            Err(reason) => {
-                let expected = if reason == BY_ACCOUNT { self.passed(terms, day) } else { Err(reason) };
-                return Shares { value: None, progress: Err(reason), expected };
-            }
+            Err(reason) => return Shares { value: None, progress: Err(reason), expected: Err(reason) },
         };
         let own = self.last_window(terms);
         if of.sort == Sort::Sum {

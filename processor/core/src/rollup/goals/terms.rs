@@ -146,5 +146,5 @@ const NO_METRIC: &str = "no such metric";
 const NO_WINDOW: &str = "no such window of the metric";
 const NO_DIMENSION: &str = "no such dimensions of the metric";
 const NO_CURRENCY: &str = "a goal on money needs its currency";
-/// The values of accounts are not known here, so that such a goal shows its time alone.
-pub(super) const BY_ACCOUNT: &str = "a metric of each account has no progress";
+/// The values of accounts are not known here.
+const BY_ACCOUNT: &str = "a goal is on a metric of the whole business, not of each account";
