@@ -180,11 +180,9 @@ fn standing(published: &Sequences) -> BTreeMap<(String, Option<Time>), String> {
     for (name, rows) in series {
         let carries = Fill::of(name.split(' ').next().unwrap()) == Fill::Carry;
         let mut before = None;
-        // Of a currency that was taken back rows of 0 remain, whatever they are divided by.
-        let of_money = !name.ends_with(' ');
         for (end, said) in rows {
             let none = |text: &Option<String>| text.as_deref().is_none_or(|text| text == "0");
-            let empty = said.0.is_none_or(|value| value == 0.0) && none(&said.1) && (of_money || none(&said.2));
+            let empty = said.0.is_none_or(|value| value == 0.0) && none(&said.1) && none(&said.2);
             let now = (!empty || said.4.is_some()).then(|| (said.0, said.3.clone(), said.4));
             let differs = if carries { now != before } else { !empty };
             if differs {

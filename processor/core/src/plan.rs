@@ -265,8 +265,9 @@ pub struct View {
     pub by: Vec<String>,
     /// For each kind of window, in the metric's order: a reading for each measure.
     pub readings: Vec<Vec<Reading>>,
-    /// The bundle whose first slice is the group's first event, and from where on every window has a
-    /// row; for metrics that have one for every window.
+    /// The bundle whose first slice is the group's first event, or its first in the currency: no window before it has a row.
+    /// For metrics that have one for every window since, and for money beside what has no currency: where something of that
+    /// happened, there is no row in a currency that is not there yet or was taken back.
     pub presence: Option<usize>,
     /// A bundle that knows the currencies of a group, for money.
     pub money: Option<usize>,
@@ -738,8 +739,12 @@ impl Builder {
             // A group is there from its first event on; one that only facts tell apart, from the first of these on.
             let of_facts = set.dims.iter().any(|dim| matches!(dim, Dim::Of(_)));
             let first = if of_facts { facts_of(measures, |_| true) } else { vec![Trigger::Event] };
-            let presence =
-                written.every_window.then(|| money.unwrap_or_else(|| self.counted(&set.dims, &first, false)));
+            let mut bundles = readings.iter().flatten().map(|reading| reading.bundle);
+            let beside_money = bundles.any(|bundle| !self.plan.bundles[bundle].money);
+            let presence = match written.every_window {
+                true => Some(money.unwrap_or_else(|| self.counted(&set.dims, &first, false))),
+                false => money.filter(|_| beside_money),
+            };
             metric.views.push(View { by: set.names, readings, presence, money });
         }
         Ok(())

@@ -579,19 +579,17 @@ impl Rollup {
         for (number, kind) in self.windows.kinds().filter(|(_, kind)| *kind != Kind::ToDate) {
             let opened = self.windows.opened(kind, previous, self.clock);
             let Some(last) = opened.last().copied() else { continue };
-            let Rollup { lines, tables, places, live, touched, .. } = self;
+            let Rollup { plan, lines, tables, places, live, touched, .. } = self;
+            let every = |line: u32| plan.metrics[lines.list[line as usize].metric].every_window;
             for window in &opened {
                 for line in live.of(number) {
-                    if lines.list[*line as usize].presence.is_some()
-                        || holds(lines, tables, places, number, *line, window.start, window.end)
-                    {
+                    if every(*line) || holds(lines, tables, places, number, *line, window.start, window.end) {
                         touched.push(moved(number, window.opens, *line));
                     }
                 }
             }
             live.retain(number, |line| {
-                lines.list[line as usize].presence.is_some()
-                    || holds(lines, tables, places, number, line, last.start, Time::MAX)
+                every(line) || holds(lines, tables, places, number, line, last.start, Time::MAX)
             });
         }
     }
@@ -627,8 +625,10 @@ impl Rollup {
             row.or_else(|| stored.map(|_| Published::new(None, "no denominator")))?
         } else {
             self.numbers(key, window, numbers);
-            if stored.is_none() && !self.exists(key, window, numbers) {
-                return None;
+            if !self.exists(key, window, numbers) {
+                stored?;
+                // What it showed was taken back: it says what a query says of a window without a row.
+                clear(self.readings(key).1, numbers);
             }
             let metric = &self.plan.metrics[self.line(key.line).metric];
             evaluate(metric, &self.plan, numbers, self.clock.min(window.end))
@@ -665,16 +665,15 @@ impl Rollup {
         window.end.saturating_add(self.plan.metrics[metric].grace(&self.plan.settings))
     }
 
-    /// Whether a row that is not stored yet belongs into the results.
+    /// Whether a row belongs into the results: a history without what was taken back has the same.
     fn exists(&self, key: Key, window: &Window, numbers: &[Option<i128>]) -> bool {
         let stands = |(reading, number): (&Reading, &Option<i128>)| match reading.read {
             Read::Quantile(_) | Read::Extreme { .. } => number.is_some(),
             Read::Window | Read::Unrated | Read::Start | Read::End => *number != Some(0),
         };
-        match self.line(key.line).presence {
-            None => self.readings(key).1.iter().zip(numbers).any(stands),
-            Some(series) => self.begins(self.line(key.line).metric, series).is_some_and(|at| at < window.end),
-        }
+        let Line { metric, presence, .. } = *self.line(key.line);
+        let begun = presence.is_none_or(|series| self.begins(metric, series).is_some_and(|at| at < window.end));
+        begun && (self.plan.metrics[metric].every_window || self.readings(key).1.iter().zip(numbers).any(stands))
     }
 
     /// The place of a row's kind of window among those of its metric, and where its measures are.
@@ -827,6 +826,12 @@ fn holds(
     let place = place.expect("a line is live in the kinds of window of its metric only");
     let mut series = lines.sources(line, place).iter();
     series.any(|series| tables.get(*series as usize).is_some_and(|table| table.holds(from, to)))
+}
+
+/// Makes measures those of a window in which nothing happened.
+fn clear(readings: &[Reading], numbers: &mut [Option<i128>]) {
+    numbers.fill(Some(0));
+    readings.iter().zip(numbers).filter(|(reading, _)| reading.read.may_lack()).for_each(|(_, number)| *number = None);
 }
 
 /// Notes that all rows of a line from `from` on are to be looked at.

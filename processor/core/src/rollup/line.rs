@@ -26,7 +26,7 @@ pub struct Line {
     pub group: Box<[Box<str>]>,
     /// The series of each measure, for each [`Shape`] of the view.
     sources: Box<[Box<[u32]>]>,
-    /// The series whose first slice is that of the group.
+    /// The series whose first slice is that of the group: no window before it has a row.
     pub(super) presence: Option<u32>,
     /// Whether storage may hold rows of it that are not held in memory.
     pub(super) stored: bool,

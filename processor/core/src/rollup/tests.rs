@@ -382,6 +382,44 @@ fn a_quantile_is_that_of_all_in_the_window_and_of_nothing_is_null() {
     "#]]);
 }
 
+const BESIDE_MONEY: &str = "
+meaningful: [order]
+metrics:
+  - {name: each, title: E, description: D, unit: money, windows: [1d], measures: {s: {sum: order, of: net}, c: {level: customer}}, value: s / c}
+  - {name: every, title: E, description: D, unit: money, every_window: true, windows: [1d], measures: {s: {sum: order, of: net}, c: {level: customer}}, value: s / c}
+";
+
+/// Customers are of no currency: they make no rows in one that is not there yet, or was taken back.
+#[test]
+fn a_currency_has_rows_from_its_first_amount_on_as_long_as_that_stands() {
+    let mut scene = Scene::of(BESIDE_MONEY);
+    scene.add("2024-01-01T10:00:00Z", 0, 0, 1).tick("2024-01-01T12:00:00Z");
+    scene.add("2024-01-02T10:00:00Z", 1, 500, 0).tick("2024-01-02T12:00:00Z");
+    scene.tick("2024-01-03T01:00:00Z");
+    scene.add("2024-01-02T10:00:00Z", -1, -500, 0).tick("2024-01-03T02:00:00Z");
+    scene.tick("2024-01-04T01:00:00Z");
+    scene.add("2024-01-04T10:00:00Z", 1, 300, 0).tick("2024-01-04T12:00:00Z");
+    scene.check(expect![[r#"
+        at 2024-01-01T12:00:00Z
+        at 2024-01-02T12:00:00Z
+          each 2024-01-02 EUR Some(500.0) Some((500, 1))
+          every 2024-01-02 EUR Some(500.0) Some((500, 1))
+        at 2024-01-03T01:00:00Z
+          each 2024-01-02 EUR Some(500.0) Some((500, 1)) final
+          every 2024-01-02 EUR Some(500.0) Some((500, 1)) final
+          every 2024-01-03 EUR Some(0.0) Some((0, 1))
+        at 2024-01-03T02:00:00Z
+          each 2024-01-02 EUR None Some((0, 0)) final correctedno denominator
+          every 2024-01-02 EUR None Some((0, 0)) final correctedno denominator
+          every 2024-01-03 EUR None Some((0, 0))no denominator
+        at 2024-01-04T01:00:00Z
+          every 2024-01-03 EUR None Some((0, 0)) finalno denominator
+        at 2024-01-04T12:00:00Z
+          each 2024-01-04 EUR Some(300.0) Some((300, 1))
+          every 2024-01-04 EUR Some(300.0) Some((300, 1))
+    "#]]);
+}
+
 const EXTREMES: &str = "
 meaningful: [order]
 metrics:
