@@ -219,12 +219,13 @@ impl Accounts {
         match outcome {
             Outcome::Applied { late, waits, measured, found } => {
                 counters.found(found);
-                *match (measured, waits) {
+                let count = match (measured, waits) {
                     (false, _) => &mut counters.not_measured,
                     (true, true) => &mut counters.waiting,
                     (true, false) if late => &mut counters.late,
                     (true, false) => &mut counters.on_time,
-                } += 1;
+                };
+                *count = count.wrapping_add(1);
             }
             Outcome::Duplicate => counters.duplicate += 1,
             Outcome::Ahead | Outcome::NeedsJournal => {}
@@ -268,7 +269,7 @@ impl Accounts {
         let bytes = self.journals.read(slot, &key, state)?;
         let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
         let journal = journals::events(&bytes).ok_or_else(damaged)?;
-        self.counters.waiting -= self.engine.waiting(&journal);
+        self.counters.waiting = self.counters.waiting.wrapping_sub(self.engine.waiting(&journal).all());
         let withdrawn = self.engine.give_away(slot, journal);
         self.moved.hand_over(key, journals::records(&bytes), &withdrawn);
         Ok(())

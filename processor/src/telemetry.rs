@@ -39,9 +39,11 @@ pub(crate) fn events(partition: u32, counts: &Counters, before: &Counters) {
     for ((outcome, now), (_, then)) in counts.by_outcome().into_iter().zip(before.by_outcome()) {
         if outcome == "waiting" {
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
-            gauge!(WAITING, "partition" => partition.to_string()).set(now as f64);
+            gauge!(WAITING, "partition" => partition.to_string()).set(now.cast_signed() as f64);
         } else {
-            counter!(EVENTS, "outcome" => outcome).increment(now - then);
+            // What counted and waits again is not taken back: a counter never falls.
+            let more = now.wrapping_sub(then).cast_signed().max(0);
+            counter!(EVENTS, "outcome" => outcome).increment(more.unsigned_abs());
         }
     }
 }

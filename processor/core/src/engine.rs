@@ -55,13 +55,26 @@ pub enum Outcome {
     NeedsJournal,
 }
 
-/// Measured events that waited for another one, which came: they count from now on.
+/// Measured events that waited for another one, which came, or that wait for it: by what they count as when it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
     /// Those that were not late when they came.
     pub on_time: u64,
     /// Those dated over a minute before they came.
     pub late: u64,
+}
+
+impl Found {
+    fn count(&mut self, event: &Event<'_>) {
+        // As of its own arrival: then the clock was just before the time at which it was recorded.
+        let late = event.recorded_at.saturating_sub(event.time) > LATE;
+        *(if late { &mut self.late } else { &mut self.on_time }) += 1;
+    }
+
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.on_time + self.late
+    }
 }
 
 /// What one account shows after an instant.
@@ -161,11 +174,8 @@ impl Engine {
     fn found(&self, event: &Event<'_>, journal: &[Event<'_>]) -> Found {
         let mut found = Found::default();
         let is_it = |known: &&Event<'_>| known.need().is_some_and(|need| need.is(event)) && known.waits(journal);
-        for known in journal.iter().filter(is_it).filter(|known| self.tools.measures(known)) {
-            // As of its own arrival: then the clock was just before the time at which it was recorded.
-            let late = known.recorded_at.saturating_sub(known.time) > LATE;
-            *(if late { &mut found.late } else { &mut found.on_time }) += 1;
-        }
+        let measured = journal.iter().filter(is_it).filter(|known| self.tools.measures(known));
+        measured.for_each(|known| found.count(known));
         found
     }
 

@@ -3,8 +3,9 @@
 //! ```text
 //!     accepted = on time + late + duplicate + conflict + quarantined + waiting + not measured
 //! ```
-//! An event that waits counts as on time or late once what it names has come; every other outcome stays. It does not know
-//! what a door refused.
+//! An event that waits counts as on time or late once what it names has come, and waits again where merged accounts are
+//! taken apart; every other outcome stays. An event that one task counted may wait in another, so the count of one task
+//! alone may be below zero, and wraps; the sum over all tasks does not. It does not know what a door refused.
 
 use std::{
     collections::BTreeMap,
@@ -68,9 +69,16 @@ impl Counters {
 
     /// Some wait no more.
     pub(super) fn found(&mut self, found: Found) {
-        self.on_time += found.on_time;
-        self.late += found.late;
-        self.waiting -= found.on_time + found.late;
+        self.on_time = self.on_time.wrapping_add(found.on_time);
+        self.late = self.late.wrapping_add(found.late);
+        self.waiting = self.waiting.wrapping_sub(found.all());
+    }
+
+    /// Some that counted wait again.
+    pub(super) fn lost(&mut self, lost: Found) {
+        self.on_time = self.on_time.wrapping_sub(lost.on_time);
+        self.late = self.late.wrapping_sub(lost.late);
+        self.waiting = self.waiting.wrapping_add(lost.all());
     }
 }
 
@@ -145,6 +153,30 @@ impl Shared {
         for ((outcome, (_, now)), (_, before)) in self.outcomes.iter().zip(now.by_outcome()).zip(before.by_outcome()) {
             // Those that wait become fewer; a difference below zero wraps, and so does the sum, back to what it is.
             outcome.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_task_counted_may_be_found_and_wait_again_in_another() {
+        let (one, found) = (Counters { on_time: 2, waiting: 1, ..Counters::default() }, Found { on_time: 1, late: 0 });
+        let mut other = Counters::default();
+        let shared = Shared::default();
+        shared.add(&one, &Counters::default());
+        for _ in 0..3 {
+            let before = other;
+            other.found(found);
+            shared.add(&other, &before);
+            assert_eq!(shared.counters(), Counters { on_time: 3, ..Counters::default() });
+
+            let before = other;
+            other.lost(found);
+            shared.add(&other, &before);
+            assert_eq!(shared.counters(), one);
         }
     }
 }

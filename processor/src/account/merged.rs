@@ -203,7 +203,8 @@ impl Merged {
         let slot = self.slot(&key, state)?;
         let damaged = || state.damaged(format!("account {key:?} does not decode"));
         let events = parse(&own).ok_or_else(damaged)?;
-        self.accounts.counters.waiting += self.accounts.engine.waiting(&events);
+        let waiting = self.accounts.engine.waiting(&events).all();
+        self.accounts.counters.waiting = self.accounts.counters.waiting.wrapping_add(waiting);
         if others.is_empty() {
             // Its partition has shown what it knew before this instant, and nothing of what came since.
             let clock = self.accounts.engine.clock();
@@ -314,16 +315,8 @@ impl Merged {
         let (waited, waits) = (engine.waiting(&old), engine.waiting(&new));
         engine.exchange(slot, old, new);
         // What waited in one journal may have been found in another, or the other way round.
-        let counters = &mut self.accounts.counters;
-        if waits >= waited {
-            let more = (waits - waited).min(counters.on_time);
-            counters.on_time -= more;
-            counters.waiting += more;
-        } else {
-            let fewer = (waited - waits).min(counters.waiting);
-            counters.waiting -= fewer;
-            counters.on_time += fewer;
-        }
+        self.accounts.counters.found(waited);
+        self.accounts.counters.lost(waits);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! Invariants: slices get the difference between the two journals; an account that is given away or taken over shows what
 //! it showed before, so that only what the new engine changes is published. It does not know which accounts are merged.
 
-use super::{Engine, prints};
+use super::{Engine, Found, prints};
 use crate::{event::Event, hot::Slot, shown::Withdrawn};
 
 impl Engine {
@@ -50,9 +50,12 @@ impl Engine {
         open.days.clear();
     }
 
-    /// Number of measured events of a journal that wait for another one.
-    pub fn waiting(&self, journal: &[Event<'_>]) -> u64 {
-        journal.iter().filter(|event| self.tools.measures(event) && event.waits(journal)).count() as u64
+    /// Measured events of a journal that wait for another one, by what they count as once that has come.
+    pub fn waiting(&self, journal: &[Event<'_>]) -> Found {
+        let mut waiting = Found::default();
+        let waits = |event: &&Event<'_>| self.tools.measures(event) && event.waits(journal);
+        journal.iter().filter(waits).for_each(|event| waiting.count(event));
+        waiting
     }
 
     /// Whether a metric reads this event, and whether it is late as of the clock.
