@@ -100,7 +100,7 @@ pub(super) fn write(answer: &Answer<'_>, out: &mut dyn Write) -> anyhow::Result<
         merged: answer.merged,
         at: rfc3339(answer.at),
         standing: stands(answer.score, &answer.standing),
-        projection: answer.coming.iter().map(coming).collect(),
+        projection: answer.coming.iter().map(|of| coming(answer.score, of)).collect(),
         change,
     };
     serde_json::to_writer(&mut *out, &object)?;
@@ -124,8 +124,9 @@ fn stands<'a>(score: &'a Score, standing: &'a Standing) -> Stands<'a> {
     }
 }
 
-fn coming(of: &Projected) -> Coming<'_> {
-    let moved = of.moved.iter().map(|(name, points)| (name.as_str(), points.map(exact))).collect();
+fn coming<'a>(score: &'a Score, of: &Projected) -> Coming<'a> {
+    let name = |place: usize| score.components[place].name.as_str();
+    let moved = of.moved.iter().map(|(place, points)| (name(*place), points.map(exact))).collect();
     Coming { at: rfc3339(of.at), tenths: of.tenths, reason: of.reason, moved }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn write(answer: &Answer<'_>, labels: &Labels, out: &mut dyn Write) -
     if let Some((since, explanation)) = &answer.change {
         change(answer, labels, (*since, explanation), out)?;
     }
-    projection(&answer.coming, labels, out)
+    projection(answer, labels, out)
 }
 
 fn score_of(answer: &Answer<'_>) -> String {
@@ -171,21 +171,21 @@ fn totals(answer: &Answer<'_>, parts: &[Part], out: &mut dyn Write) -> Result<()
     Ok(write!(out, "{}", table::draw(&header, rows, Terminal::of_stdout()))?)
 }
 
-fn projection(coming: &[Projected], labels: &Labels, out: &mut dyn Write) -> Result<()> {
-    if coming.is_empty() {
+fn projection(answer: &Answer<'_>, labels: &Labels, out: &mut dyn Write) -> Result<()> {
+    if answer.coming.is_empty() {
         return Ok(writeln!(out, "\n If nothing happens, it will not change in the next 90 days.")?);
     }
     writeln!(out, "\n If nothing happens, in the next 90 days:")?;
     let row = |of: &Projected| {
-        let moved = of.moved.iter().map(|(name, points)| match points {
-            Some(points) => format!("{name} {}", number(*points)),
-            None => format!("{name} has no input any more"),
+        let moved = of.moved.iter().map(|(place, points)| match (&answer.score.components[*place].name, points) {
+            (name, Some(points)) => format!("{name} {}", number(*points)),
+            (name, None) => format!("{name} has no input any more"),
         });
         let why = if of.reason.is_empty() { moved.collect::<Vec<_>>().join(", ") } else { of.reason.to_owned() };
         vec![labels.moment(of.at, true), of.tenths.map_or_else(|| "none".to_owned(), tenth), why]
     };
     let header = [("when", Side::Name), ("score", Side::Right), ("because of", Side::Left)];
-    Ok(write!(out, "{}", table::draw(&header, coming.iter().map(row).collect(), Terminal::of_stdout()))?)
+    Ok(write!(out, "{}", table::draw(&header, answer.coming.iter().map(row).collect(), Terminal::of_stdout()))?)
 }
 
 /// Tenths as points.

@@ -77,6 +77,11 @@ pub trait Lifecycle: Debug + Clone + Default + PartialEq {
         None
     }
 
+    /// When time will bring about an activity, or make or end a customer. What else is due only adds to metrics.
+    fn stirs(&self) -> Option<Time> {
+        self.due()
+    }
+
     /// Does what is due at `due`.
     fn fire(&mut self, due: Time, out: &mut Out<'_, '_>) {
         let _ = (due, out);
@@ -154,7 +159,12 @@ macro_rules! lifecycles {
                 [$(self.$name.due()),*].into_iter().flatten().min()
             }
 
-            /// The same, of what comes before the events of its instant.
+            /// When time will bring about an activity, or make or end a customer.
+            pub fn stirs(&self) -> Option<Time> {
+                [$(self.$name.stirs()),*].into_iter().flatten().min()
+            }
+
+            /// When time will bring about what comes before the events of its instant.
             pub fn due_before_events(&self) -> Option<Time> {
                 [$(if <$state>::BEFORE_EVENTS { self.$name.due() } else { None }),*].into_iter().flatten().min()
             }

@@ -25,8 +25,9 @@ pub struct Projected {
     pub tenths: Option<i64>,
     /// Why there is none then; empty where there is one.
     pub reason: &'static str,
-    /// The components that will have moved since the change before, each with its points.
-    pub moved: Vec<(String, Option<Rational>)>,
+    /// The components that will have moved since the change before, by their place among those of the score, each with its
+    /// points.
+    pub moved: Vec<(usize, Option<Rational>)>,
 }
 
 impl Projected {
@@ -43,8 +44,7 @@ pub fn project(mut context: Context<'_>, account: &Account, clock: Time) -> Vec<
     let today = context.calendar.day(clock);
     let end = context.calendar.midnight(today.saturating_add(DAYS + 1)) - 1;
 
-    let due = account.sections.due().into_iter().chain(account.sections.due_before_events()).min();
-    if account.customer.is_one() && due.is_none_or(|due| due > end) {
+    if account.customer.is_one() && account.sections.stirs().is_none_or(|at| at > end) {
         return aging(&mut context, score, account, (today, end));
     }
 
@@ -56,15 +56,15 @@ pub fn project(mut context: Context<'_>, account: &Account, clock: Time) -> Vec<
     for change in changes.iter().filter(|change| change.which == Which::Score) {
         let points: Vec<Option<Rational>> =
             change.rated.iter().flat_map(|rated| rated.shares.iter().map(|share| share.points)).collect();
-        let moved = moved(score, &before, &points);
+        let moved = moved(&before, &points);
         coming.push(Projected { at: change.now.since, tenths: change.now.value, reason: change.reason(), moved });
         before = points;
     }
     coming
 }
 
-/// The same for a customer of which no lifecycle has anything due: only days pass, so that its state stays as it is, and
-/// no copy of it has to be folded. Nearly every projection is one of these.
+/// The same for a customer whom no lifecycle stirs: only days pass, so that what a score sees stays as it is, and
+/// no copy of the account has to be folded. Nearly every projection is one of these.
 fn aging(context: &mut Context<'_>, score: &Score, account: &Account, (today, end): (Day, Time)) -> Vec<Projected> {
     let lost = account.customer.due(context.plan.settings.silent_after, account.sections.subscription.claim());
     let lost = lost.filter(|lost| *lost <= end);
@@ -79,7 +79,7 @@ fn aging(context: &mut Context<'_>, score: &Score, account: &Account, (today, en
             return false;
         }
         if now != tenths {
-            let moved = moved(score, &before, points);
+            let moved = moved(&before, points);
             coming.push(Projected { at, tenths: now, reason: score::reason(now.is_some(), true), moved });
             tenths = now;
             before.clear();
@@ -94,8 +94,7 @@ fn aging(context: &mut Context<'_>, score: &Score, account: &Account, (today, en
 }
 
 /// The components whose points are others than before; none where there is no score.
-fn moved(score: &Score, before: &[Option<Rational>], now: &[Option<Rational>]) -> Vec<(String, Option<Rational>)> {
+fn moved(before: &[Option<Rational>], now: &[Option<Rational>]) -> Vec<(usize, Option<Rational>)> {
     let old = |place: usize| before.get(place).copied().flatten();
-    let moved = now.iter().enumerate().filter(|(place, points)| old(*place) != **points);
-    moved.map(|(place, points)| (score.components[place].name.clone(), *points)).collect()
+    now.iter().copied().enumerate().filter(|(place, points)| old(*place) != *points).collect()
 }

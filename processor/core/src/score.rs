@@ -334,26 +334,37 @@ fn weigh(components: &[Component], mut shares: Vec<Share>) -> Option<Rated> {
 
     // Each part in tenths, over one denominator.
     let den = having().try_fold(weights, |den, (_, points)| den.checked_mul(points.den()))?;
-    let part = |(of, share): (&Component, &Share)| {
-        let Some(points) = share.points else { return Some(0) };
+    let part = |of: &Component, points: Rational| {
         // Points are mostly whole.
         let over = if den == weights { 1 } else { den / weights / points.den() };
         (10 * i128::from(of.weight)).checked_mul(points.num())?.checked_mul(over)
     };
-    let parts: Vec<i128> = components.iter().zip(&shares).map(part).collect::<Option<_>>()?;
-    let narrow = |tenths: i128| i64::try_from(tenths).ok();
-    let tenths = narrow(Rational::new(parts.iter().sum(), den)?.round())?;
+    let sum = having().try_fold(0, |sum: i128, (of, points)| sum.checked_add(part(of, points)?))?;
+    let tenths = i64::try_from(Rational::new(sum, den)?.round()).ok()?;
 
-    for (share, part) in shares.iter_mut().zip(&parts) {
-        share.tenths = narrow(part.div_euclid(den))?;
+    // Whole tenths, and what is left of each.
+    let (mut left, mut rests) = (tenths, Vec::with_capacity(shares.len()));
+    for (place, (of, share)) in components.iter().zip(&mut shares).enumerate() {
+        if let Some(points) = share.points {
+            let (whole, rest) = divide(part(of, points)?, den);
+            share.tenths = i64::try_from(whole).ok()?;
+            left -= share.tenths;
+            rests.push((std::cmp::Reverse(rest), place));
+        }
     }
-    let left = tenths - shares.iter().map(|share| share.tenths).sum::<i64>();
-    let mut order: Vec<usize> = (0..parts.len()).filter(|at| shares[*at].points.is_some()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(parts[*at].rem_euclid(den)));
-    for at in order.into_iter().take(usize::try_from(left).unwrap_or(0)) {
-        shares[at].tenths += 1;
+    rests.sort_unstable();
+    for (_, place) in rests.into_iter().take(usize::try_from(left).unwrap_or(0)) {
+        shares[place].tenths += 1;
     }
     Some(Rated { tenths, shares })
+}
+
+/// Quotient and remainder of numbers that are not negative; those that fit 64 bits are divided in a fraction of the time.
+fn divide(num: i128, den: i128) -> (i128, i128) {
+    match (u64::try_from(num), u64::try_from(den)) {
+        (Ok(num), Ok(den)) => ((num / den).into(), (num % den).into()),
+        _ => (num.div_euclid(den), num.rem_euclid(den)),
+    }
 }
 
 #[cfg(test)]

@@ -82,21 +82,22 @@ impl Values<'_> {
             since_us: value.since,
             causes: value.cause.into_iter().map(reference).collect(),
             contributions: value.contributions.iter().map(contribution).collect(),
-            projection: value.projection.iter().map(projection).collect(),
+            projection: value.projection.iter().map(|coming| self.projection(coming)).collect(),
             ..v1::Snapshot::default()
         }
     }
-}
 
-fn projection(coming: &Projected) -> v1::Projection {
-    let moved = |(name, points): &(String, Option<Rational>)| v1::Moved {
-        name: name.clone(),
-        points: points.map(Rational::to_f64),
-    };
-    v1::Projection {
-        at_us: coming.at,
-        value: coming.value(),
-        reason: coming.reason.to_owned(),
-        moved: coming.moved.iter().map(moved).collect(),
+    fn projection(&self, coming: &Projected) -> v1::Projection {
+        let components = self.plan.score.as_ref().map_or(&[][..], |score| &score.components);
+        let moved = |(place, points): &(usize, Option<Rational>)| v1::Moved {
+            name: components[*place].name.clone(),
+            points: points.map(Rational::to_f64),
+        };
+        v1::Projection {
+            at_us: coming.at,
+            value: coming.value(),
+            reason: coming.reason.to_owned(),
+            moved: coming.moved.iter().map(moved).collect(),
+        }
     }
 }

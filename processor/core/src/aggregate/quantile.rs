@@ -31,19 +31,23 @@ pub fn middle(bucket: Bucket) -> i64 {
     if bucket < 0 { -middle } else { middle }
 }
 
-/// The value of nearest rank: that of the first bucket up to which at least `percent` percent of all are.
+/// The least rank that at least `percent` percent of `all` values have.
+pub fn nearest_rank(all: i128, percent: u8) -> i128 {
+    let hundredths = all * i128::from(percent);
+    hundredths.div_euclid(100) + i128::from(hundredths.rem_euclid(100) > 0)
+}
+
+/// The first bucket up to which at least `rank` values are, and their rank among its own; `None` where there are fewer.
 ///
-/// `counts` ascend by bucket. `None` where there are none.
-pub fn nearest_rank(counts: &[(Bucket, i128)], percent: u8) -> Option<i64> {
-    let all: i128 = counts.iter().map(|(_, count)| count).sum();
-    let rank =
-        (all * i128::from(percent)).div_euclid(100) + i128::from((all * i128::from(percent)).rem_euclid(100) > 0);
-    let mut passed = 0;
-    let mut upto = counts.iter().filter(|(_, count)| *count != 0).skip_while(|(_, count)| {
-        passed += count;
-        passed < rank
-    });
-    upto.next().map(|(bucket, _)| middle(*bucket))
+/// `counts` ascend by bucket.
+pub fn of_rank(counts: impl IntoIterator<Item = (Bucket, i128)>, mut rank: i128) -> Option<(Bucket, i128)> {
+    for (bucket, count) in counts {
+        if count != 0 && rank <= count {
+            return Some((bucket, rank));
+        }
+        rank -= count;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -53,14 +57,16 @@ mod tests {
 
     #[test]
     fn the_rank_is_the_nearest() {
-        let of = |values: &[i64]| -> Vec<(Bucket, i128)> { values.iter().map(|value| (bucket(*value), 1)).collect() };
-        let values = of(&[3, 5, 7, 11]);
-        assert_eq!(
-            [1, 25, 26, 50, 75, 76, 100].map(|percent| nearest_rank(&values, percent)),
-            [3, 3, 5, 5, 7, 11, 11].map(Some)
-        );
-        assert_eq!(nearest_rank(&[], 50), None);
-        assert_eq!(nearest_rank(&[(1, 0), (2, 1)], 50), Some(2), "an empty bucket is none");
+        let values = [3, 5, 7, 11].map(|value| (bucket(value), 1));
+        let of = |percent: u8| of_rank(values, nearest_rank(4, percent)).map(|(bucket, _)| middle(bucket));
+        assert_eq!([1, 25, 26, 50, 75, 76, 100].map(of), [3, 3, 5, 5, 7, 11, 11].map(Some));
+    }
+
+    #[test]
+    fn an_empty_bucket_is_none() {
+        assert_eq!(of_rank([], 0), None);
+        assert_eq!(of_rank([(1, 0), (2, 1)], 1), Some((2, 1)));
+        assert_eq!(of_rank([(1, 2), (2, 0), (3, 4)], 5), Some((3, 3)), "two of five are before it");
     }
 
     proptest! {

@@ -157,8 +157,12 @@ impl Lifecycle for Subscriptions {
     }
 
     fn due(&self) -> Option<Time> {
-        let coming = self.list.iter().filter_map(|subscription| subscription.coming.as_ref().map(|(at, _)| *at));
-        coming.chain(self.list.iter().filter_map(|subscription| subscription.terms.due())).min()
+        self.stirs().into_iter().chain(self.list.iter().filter_map(|subscription| subscription.terms.due())).min()
+    }
+
+    /// The end of a term is counted and changes nothing else: what is paid goes on until an event says so.
+    fn stirs(&self) -> Option<Time> {
+        self.list.iter().filter_map(|subscription| subscription.coming.as_ref().map(|(at, _)| *at)).min()
     }
 
     fn fire(&mut self, due: Time, out: &mut Out<'_, '_>) {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::Table;
 use crate::{
-    aggregate::quantile::{Bucket, nearest_rank},
+    aggregate::quantile::{Bucket, middle, nearest_rank, of_rank},
     calendar::Time,
     map::Map,
     plan::Plan,
@@ -19,10 +19,44 @@ use crate::{
 /// Changes of a bucket of a series, slice by slice.
 type Slices = BTreeMap<Time, Box<[i128]>>;
 
+/// So many neighbouring buckets are a group: a quarter of a power of two.
+const GROUP: Bucket = 32;
+
+/// The buckets of a series, and the sums of groups of them: what is looked for is found among the groups first.
+#[derive(Debug, Default)]
+struct Grouped {
+    groups: BTreeMap<Bucket, Table>,
+    buckets: BTreeMap<Bucket, Table>,
+}
+
+impl Grouped {
+    /// Adds to a bucket; answers its slices.
+    fn add(&mut self, bucket: Bucket, slices: &[(Time, Box<[i128]>)]) -> &Table {
+        self.groups.entry(bucket.div_euclid(GROUP)).or_default().add(slices);
+        let table = self.buckets.entry(bucket).or_default();
+        table.add(slices);
+        table
+    }
+
+    /// Forgets a bucket, and its group, where nothing stands in any slice.
+    fn tidy(&mut self, bucket: Bucket) {
+        for (tables, place) in [(&mut self.groups, bucket.div_euclid(GROUP)), (&mut self.buckets, bucket)] {
+            if tables.get(&place).is_some_and(Table::is_zero) {
+                tables.remove(&place);
+            }
+        }
+    }
+
+    /// The buckets of a group.
+    fn of(&self, group: Bucket) -> impl DoubleEndedIterator<Item = (&Bucket, &Table)> {
+        self.buckets.range(group * GROUP..(group + 1) * GROUP)
+    }
+}
+
 /// The buckets of all series.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
-    of: Map<u32, BTreeMap<Bucket, Table>>,
+    of: Map<u32, Grouped>,
     /// By series and column, the buckets in which anything stands after all slices.
     standing: Map<(u32, usize), BTreeSet<Bucket>>,
     /// The latest slice of each series.
@@ -52,9 +86,8 @@ impl Buckets {
     pub(super) fn add(&mut self) {
         for ((series, bucket), slices) in std::mem::take(&mut self.new) {
             let slices: Vec<(Time, Box<[i128]>)> = slices.into_iter().collect();
-            let tables = self.of.entry(series).or_default();
-            let table = tables.entry(bucket).or_default();
-            table.add(&slices);
+            let of = self.of.entry(series).or_default();
+            let table = of.add(bucket, &slices);
 
             let (last, row) = slices.last().expect("a bucket is noted with a slice");
             let latest = self.latest.entry(series).or_insert(*last);
@@ -67,9 +100,7 @@ impl Buckets {
                     standing.remove(&bucket)
                 };
             }
-            if table.is_zero() {
-                tables.remove(&bucket);
-            }
+            of.tidy(bucket);
         }
     }
 
@@ -85,16 +116,27 @@ impl Buckets {
             let standing = self.standing.get(&(series, column))?;
             return if greatest { standing.last() } else { standing.first() }.copied();
         }
-        let mut held = self.of.get(&series)?.iter().filter(|(_, table)| table.sum(column, from, to) > 0);
-        let found = if greatest { held.next_back() } else { held.next() };
+        let of = self.of.get(&series)?;
+        let held = |(_, table): &(&Bucket, &Table)| table.sum(column, from, to) > 0;
+        let found = if greatest {
+            let mut groups = of.groups.iter().rev().filter(held);
+            groups.find_map(|(group, _)| of.of(*group).rev().find(held))
+        } else {
+            let mut groups = of.groups.iter().filter(held);
+            groups.find_map(|(group, _)| of.of(*group).find(held))
+        };
         found.map(|(bucket, _)| *bucket)
     }
 
     /// The value up to which `percent` percent of all in `[from, to)` are; `None` where there are none.
     pub(super) fn quantile(&self, series: u32, column: usize, from: Time, to: Time, percent: u8) -> Option<i64> {
-        let counts: Vec<(Bucket, i128)> =
-            self.of.get(&series)?.iter().map(|(bucket, table)| (*bucket, table.sum(column, from, to))).collect();
-        nearest_rank(&counts, percent)
+        let of = self.of.get(&series)?;
+        let count = |(bucket, table): (&Bucket, &Table)| (*bucket, table.sum(column, from, to));
+        let groups: Vec<(Bucket, i128)> = of.groups.iter().map(count).collect();
+        let all = groups.iter().map(|(_, count)| count).sum();
+        let (group, rank) = of_rank(groups, nearest_rank(all, percent))?;
+        let (bucket, _) = of_rank(of.of(group).map(count), rank)?;
+        Some(middle(bucket))
     }
 }
 
@@ -108,7 +150,7 @@ mod tests {
         let mut add = |changes: &[(Bucket, Time, i128)]| {
             changes.iter().for_each(|(bucket, slice, count)| buckets.note(0, *bucket, *slice, &[*count]));
             buckets.add();
-            let held: Vec<Bucket> = buckets.of[&0].keys().copied().collect();
+            let held: Vec<Bucket> = buckets.of[&0].buckets.keys().copied().collect();
             (held, [10, 20, 30].map(|to| buckets.extreme(0, 0, (Time::MIN, to), false)))
         };
         // One that ends in its slice, and one that stands into the next.

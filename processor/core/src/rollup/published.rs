@@ -106,12 +106,15 @@ pub fn evaluate(metric: &Metric, plan: &Plan, numbers: &[Option<i128>], now: Tim
         Value::Number(number) => Some(number),
         _ => None,
     };
-    let value = metric.value.as_ref().and_then(number);
     let ratio = metric.ratio.as_ref().and_then(|(num, den)| {
         // Fractions in either side (a decimal factor) are brought to whole numbers.
         let (num, den) = (number(num)?, number(den)?);
         Some((num.num().checked_mul(den.den())?, den.num().checked_mul(num.den())?))
     });
+    let value = match ratio {
+        Some((num, den)) => Rational::new(num, den),
+        None => metric.value.as_ref().and_then(number),
+    };
     let reason = match value {
         Some(_) => String::new(),
         None => metric
