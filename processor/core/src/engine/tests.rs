@@ -609,6 +609,42 @@ fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
     })
 }
 
+/// Scores by day, with the time of their cause.
+type Scores = BTreeMap<Time, (Option<f64>, Option<Time>)>;
+
+/// What the last of these events projects, and what comes about if nothing follows it.
+fn projected_and_after(events: &[Event<'static>]) -> (Scores, Scores) {
+    let now = events[events.len() - 1].time + 1;
+    let mut ticks = vec![Time::MIN; events.len()];
+    ticks[events.len() - 1] = now;
+    // Ninety local days after that of the clock.
+    let end = (now / DAY + 91) * DAY - 1;
+    let (.., published, coming) = run(events, &ticks, end);
+    let score = plan().score.as_ref().unwrap().metric;
+    let of_score = |time| (score, String::new(), time);
+    let after = published.range(of_score(Time::MIN)..=of_score(Time::MAX));
+    let after = after.map(|((.., day), value)| (*day, *value));
+    let after = after.filter(|(_, (_, since))| since.is_some_and(|since| since > now)).collect();
+    let by_day = |of: &Projected| {
+        let value = of.tenths.map(|tenths| tenths as f64 / 10.0);
+        (of.at / DAY * DAY, (value, Some(of.at)))
+    };
+    (coming.get(&now).into_iter().flatten().map(by_day).collect(), after)
+}
+
+#[test]
+fn a_subscription_to_come_is_part_of_what_is_projected() {
+    let order = event(10 * DAY, 1, None, Said::order("1", 900, 0, "EUR", &[]));
+    let none = |scores: &Scores| scores.values().filter(|(value, _)| value.is_none()).count();
+    let (projected, after) = projected_and_after(&[order.clone()]);
+    assert_eq!((none(&projected), &projected), (1, &after), "ninety days after its order it is no customer");
+
+    let term = (date(50), date(415));
+    let subscription = event(11 * DAY, 2, None, subscribed("s", "active", "#500", "EUR", "", term));
+    let (projected, after) = projected_and_after(&[order, subscription]);
+    assert_eq!((none(&projected), &projected), (0, &after), "its subscription begins before that");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -636,24 +672,8 @@ proptest! {
     #[test]
     fn what_is_projected_comes_about(mut events in events()) {
         events.sort_by(|a, b| a.order().cmp(&b.order()));
-        let now = events[events.len() - 1].time + 1;
-        let mut ticks = vec![Time::MIN; events.len()];
-        ticks[events.len() - 1] = now;
-        // Ninety local days after that of the clock.
-        let end = (now / DAY + 91) * DAY - 1;
-        let (.., published, coming) = run(&events, &ticks, end);
-        let score = plan().score.as_ref().unwrap().metric;
-        let of_score = |time| (score, String::new(), time);
-        let after = published.range(of_score(Time::MIN)..=of_score(Time::MAX));
-        let after = after.map(|((.., day), value)| (*day, *value));
-        let after: BTreeMap<Time, (Option<f64>, Option<Time>)> =
-            after.filter(|(_, (_, since))| since.is_some_and(|since| since > now)).collect();
-        let projected = coming.get(&now).into_iter().flatten();
-        let by_day = |of: &Projected| {
-            let value = of.tenths.map(|tenths| tenths as f64 / 10.0);
-            (of.at / DAY * DAY, (value, Some(of.at)))
-        };
-        prop_assert_eq!(projected.map(by_day).collect::<BTreeMap<_, _>>(), after);
+        let (projected, after) = projected_and_after(&events);
+        prop_assert_eq!(projected, after);
     }
 
     #[test]
