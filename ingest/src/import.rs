@@ -11,9 +11,12 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Read, Write},
+    io::{BufRead, BufWriter, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use eventlog::{Committed, GroupOffsets, Log};
@@ -25,18 +28,22 @@ use crate::{
     Error, Rejection, Result,
     door::{self, Door},
     event::{self, Context},
-    json,
+    files, json,
     lines::{self, Line},
-    mapping::{Layout, Mapping},
+    mapping::Mapping,
     near::UnknownTypes,
-    number, render_rfc3339,
+    number,
+    records::{Found, Records},
+    render_rfc3339,
     sort::{Item, Merge, Order, Sorter},
     telemetry,
     ticks::Grid,
 };
 
 /// Changes when the same file would give other records: then no old position fits.
-const ALGORITHM: u32 = 3;
+const ALGORITHM: u32 = 4;
+/// Lines between two looks at what was asked meanwhile.
+const LOOK: u64 = 1_024;
 /// Types counted by name in a summary; more are counted together.
 const TYPES_MAX: usize = 1_000;
 
@@ -203,24 +210,16 @@ pub fn check(options: &Options) -> Result<()> {
 
 /// The same; hands out the mapping that it read.
 fn checked(options: &Options) -> Result<Option<Mapping>> {
-    options.files.iter().try_for_each(|path| holds_lines(path, options.mapping.is_none()))?;
     let load = |path: &PathBuf| Mapping::load(path, &options.zone, options.unknown_types);
     let mapping = options.mapping.as_ref().map(load).transpose()?;
+    options.files.iter().try_for_each(|path| holds_lines(path, mapping.as_ref()))?;
     let Some(until) = options.until_us.filter(|until| *until > options.now_us) else { return Ok(mapping) };
     let problem = format!("is {}, expected not after now ({})", render_rfc3339(until), render_rfc3339(options.now_us));
     Err(Error::Option { option: "--until", problem })
 }
 
-/// What a file is that begins so, and what to do with it.
-const NOT_LINES: [(&[u8], &str, &str); 5] = [
-    (b"\x1f\x8b", "gzip", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "Zstandard", UNPACK),
-    (b"PK\x03\x04", "a ZIP archive", UNPACK),
-    (b"\xff\xfe", "UTF-16", RECODE),
-    (b"\xfe\xff", "UTF-16", RECODE),
-];
-const UNPACK: &str = "unpack it first";
-const RECODE: &str = "make it UTF-8 first: iconv -f UTF-16 -t UTF-8";
+/// How a ZIP archive begins.
+const ZIP: &[u8] = b"PK\x03\x04";
 
 const DELIMITED: &str = "delimited text, such as CSV, and no JSON";
 const UNMAPPED: &str =
@@ -234,22 +233,22 @@ fn is_delimited(begin: &[u8]) -> bool {
 }
 
 /// One look instead of a rejection for each line.
-fn holds_lines(path: &Path, events: bool) -> Result<()> {
+fn holds_lines(path: &Path, mapping: Option<&Mapping>) -> Result<()> {
     let fail = |e| Error::file(path, e);
     let not_lines = |what, cure| Err(Error::NotLines { path: path.display().to_string(), what, cure });
-    let file = File::open(path).map_err(fail)?;
-    let kind = file.metadata().map_err(fail)?.file_type();
+    let kind = std::fs::metadata(path).map_err(fail)?.file_type();
     if !kind.is_file() && !kind.is_dir() {
         return not_lines("not a regular file", "an import reads it twice: write it to one first");
     }
     let mut begin = Vec::new();
-    file.take(4_096).read_to_end(&mut begin).map_err(fail)?;
-    let known = NOT_LINES.iter().find(|(magic, ..)| begin.starts_with(magic)).map(|(_, what, cure)| (*what, *cure));
-    let text = begin.strip_prefix(json::BOM).unwrap_or(&begin);
-    let array = events && text.trim_ascii_start().starts_with(b"[");
+    let text = files::open(path, mapping.and_then(Mapping::encoding), &Arc::default())?;
+    text.take(4_096).read_to_end(&mut begin).map_err(fail)?;
+    let zip = begin.starts_with(ZIP).then_some(("a ZIP archive", "unpack it first"));
+    let events = mapping.is_none();
+    let array = events && begin.trim_ascii_start().starts_with(b"[");
     let array = array.then_some(("a JSON array", "an event a line is expected: jq -c '.[]'"));
-    let delimited = (events && is_delimited(text)).then_some((DELIMITED, UNMAPPED));
-    match known.or(array).or(delimited) {
+    let delimited = (events && is_delimited(&begin)).then_some((DELIMITED, UNMAPPED));
+    match zip.or(array).or(delimited) {
         Some((what, cure)) => not_lines(what, cure),
         None => Ok(()),
     }
@@ -309,9 +308,13 @@ struct Reading<'a> {
     context: Context,
     rejects: Option<Rejects>,
     summary: Summary,
-    bytes: u64,
+    /// Bytes taken from the files.
+    bytes: Arc<AtomicU64>,
     total: u64,
 }
+
+/// What rows are sorted by: their time, or first by their identity, as equal rows are numbered.
+type Sorters<'s> = (&'s mut Sorter, &'s mut Sorter);
 
 impl<'a> Reading<'a> {
     fn new(options: &'a Options, now_us: i64) -> Result<Self> {
@@ -336,7 +339,7 @@ impl<'a> Reading<'a> {
             tenant: String::new(),
         };
         let rejects = options.rejects.as_ref().map(open).transpose()?;
-        Ok(Self { options, context, rejects, summary: Summary::default(), bytes: 0, total })
+        Ok(Self { options, context, rejects, summary: Summary::default(), bytes: Arc::default(), total })
     }
 
     /// All rows in their final order; `None` when told to stop.
@@ -351,8 +354,11 @@ impl<'a> Reading<'a> {
         let mut starts = Vec::new();
         for path in &self.options.files {
             starts.push(self.summary.read);
-            let mut file = Source { path, number: 0, layout: None, header: Vec::new() };
-            if !self.file(&mut file, mapping, (&mut plain, &mut joined), progress, stop)? {
+            let read = match mapping {
+                None => self.events(path, &mut plain, progress, stop)?,
+                Some(mapping) => self.mapped(path, mapping, (&mut plain, &mut joined), progress, stop)?,
+            };
+            if !read {
                 return Ok(None);
             }
         }
@@ -365,79 +371,94 @@ impl<'a> Reading<'a> {
         plain.finish().map(Some)
     }
 
-    fn file<'m>(
+    /// Reads a file of an event a line; false when told to stop.
+    fn events(
         &mut self,
-        file: &mut Source<'_, 'm>,
-        mapping: Option<&'m Mapping>,
-        sorters: (&mut Sorter, &mut Sorter),
+        path: &Path,
+        sorter: &mut Sorter,
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let path = file.path;
         let fail = |e| Error::file(path, e);
-        let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(fail)?);
-        if reader.fill_buf().map_err(fail)?.starts_with(json::BOM) {
-            reader.consume(json::BOM.len());
-        }
-        file.layout = mapping.filter(|mapping| !mapping.header()).map(|mapping| mapping.bind(None)).transpose()?;
-        let mut buffer = Vec::new();
+        let mut reader = files::open(path, None, &self.bytes)?;
+        let (mut buffer, mut number) = (Vec::new(), 0);
         loop {
             let found = lines::next(&mut reader, &mut buffer, event::LINE_MAX).map_err(fail)?;
-            if found == Line::End {
-                return Ok(true);
-            }
-            file.number += 1;
-            self.bytes += u64::try_from(buffer.len()).unwrap_or(0);
-            if found == Line::Long {
-                let reason = Rejection::line(format!("longer than {} bytes", event::LINE_MAX));
-                self.reject(file, &buffer, reason)?;
-                self.bytes += match &mut self.rejects {
-                    Some(rejects) => lines::rest(&mut reader, &mut rejects.out),
-                    None => lines::rest(&mut reader, &mut std::io::sink()),
+            number += 1;
+            let at = Place { path, line: number, header: &[] };
+            match found {
+                Line::End => return Ok(true),
+                Line::Long => self.reject_long(at, &buffer, &mut reader)?,
+                Line::Whole => {
+                    let line = lines::trimmed(&buffer);
+                    if !line.trim_ascii().is_empty() {
+                        match event::parse(line, &self.context) {
+                            Ok(event) => self.take(&event, sorter)?,
+                            Err(reason) => self.reject(at, &buffer, reason)?,
+                        }
+                    }
                 }
-                .map_err(fail)?;
-                continue;
             }
-            self.line(file, mapping, &buffer, (&mut *sorters.0, &mut *sorters.1))?;
-            if file.number.is_multiple_of(1_024) {
-                progress(Progress::Reading { done: self.bytes, total: self.total });
-                if stop.load(Ordering::Relaxed) {
-                    return Ok(false);
-                }
+            if number.is_multiple_of(LOOK) && !self.goes_on(progress, stop) {
+                return Ok(false);
             }
         }
     }
 
-    fn line<'m>(
+    /// Reads a file of rows; false when told to stop.
+    fn mapped(
         &mut self,
-        file: &mut Source<'_, 'm>,
-        mapping: Option<&'m Mapping>,
-        buffer: &[u8],
-        (plain, joined): (&mut Sorter, &mut Sorter),
-    ) -> Result<()> {
-        let line = lines::trimmed(buffer);
-        if line.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        if let Some(mapping) = mapping.filter(|_| file.layout.is_none()) {
-            file.layout = Some(mapping.bind(Some(&String::from_utf8_lossy(line)))?);
-            file.header = line.to_vec();
-            return Ok(());
-        }
-        match parse(line, file.layout.as_ref(), &self.context) {
-            Err(reason) => self.reject(file, buffer, reason),
-            Ok((event, is_joined)) => {
-                self.count(&event);
-                let item = Item {
-                    time_us: event.time_us,
-                    source: event.source.as_str().into(),
-                    id: event.id.as_str().into(),
-                    sequence: self.summary.read,
-                    payload: event.encode_to_vec(),
-                };
-                if is_joined { joined.push(item) } else { plain.push(item) }
+        path: &Path,
+        mapping: &Mapping,
+        (plain, joined): Sorters<'_>,
+        progress: &mut dyn FnMut(Progress),
+        stop: &AtomicBool,
+    ) -> Result<bool> {
+        let fail = |e| Error::file(path, e);
+        let mut reader = files::open(path, mapping.encoding(), &self.bytes)?;
+        let mut records = Records::open(&mut reader, mapping.delimiter(), mapping.skip()).map_err(fail)?;
+        let mut header = records.before().to_vec();
+        let mut layout = mapping.bind_listed()?;
+        let mut rows: u64 = 0;
+        loop {
+            let found = records.next(&mut reader).map_err(fail)?;
+            let at = Place { path, line: records.line(), header: &header };
+            match (found, &layout) {
+                (Found::End, _) => return Ok(true),
+                (Found::Long, _) => self.reject_long(at, records.verbatim(), &mut reader)?,
+                (Found::Wrong(reason), None) => return Err(mapping.of_header(&reason)),
+                (Found::Row, None) => {
+                    layout = Some(mapping.bind(&mut records)?);
+                    header.extend_from_slice(records.verbatim());
+                }
+                (Found::Wrong(reason), Some(_)) => self.reject(at, records.verbatim(), reason)?,
+                (Found::Row, Some(layout)) => match layout.event(records.row(), &self.context) {
+                    Ok((event, is_joined)) => self.take(&event, if is_joined { &mut *joined } else { &mut *plain })?,
+                    Err(reason) => self.reject(at, records.verbatim(), reason)?,
+                },
+            }
+            rows += 1;
+            if rows.is_multiple_of(LOOK) && !self.goes_on(progress, stop) {
+                return Ok(false);
             }
         }
+    }
+
+    /// Says how far it is; false when told to stop.
+    fn goes_on(&self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> bool {
+        progress(Progress::Reading { done: self.bytes.load(Ordering::Relaxed), total: self.total });
+        !stop.load(Ordering::Relaxed)
+    }
+
+    fn take(&mut self, event: &Event, sorter: &mut Sorter) -> Result<()> {
+        self.count(event);
+        sorter.push(Item {
+            time_us: event.time_us,
+            source: event.source.as_str().into(),
+            id: event.id.as_str().into(),
+            sequence: self.summary.read,
+            payload: event.encode_to_vec(),
+        })
     }
 
     fn count(&mut self, event: &Event) {
@@ -456,28 +477,38 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn reject(&mut self, file: &Source<'_, '_>, buffer: &[u8], reason: Rejection) -> Result<()> {
+    /// Refuses a line of which `begin` is the first part; the rest is copied to the rejects.
+    fn reject_long(&mut self, at: Place<'_>, begin: &[u8], reader: &mut impl BufRead) -> Result<()> {
+        self.reject(at, begin, Rejection::line(format!("longer than {} bytes", event::LINE_MAX)))?;
+        let copied = match &mut self.rejects {
+            Some(rejects) => lines::rest(reader, &mut rejects.out),
+            None => lines::rest(reader, &mut std::io::sink()),
+        };
+        copied.map_err(|e| Error::file(at.path, e))
+    }
+
+    fn reject(&mut self, at: Place<'_>, verbatim: &[u8], reason: Rejection) -> Result<()> {
         self.summary.read += 1;
         self.summary.rejected += 1;
         telemetry::rejected(1);
         if let Some(rejects) = &mut self.rejects {
-            rejects.take(&file.header, buffer).map_err(|e| Error::file(&rejects.path, e))?;
+            rejects.take(at.header, verbatim).map_err(|e| Error::file(&rejects.path, e))?;
         }
         if self.summary.first_rejected.len() < FIRST_REJECTED {
-            let file_name = file.path.display().to_string();
-            self.summary.first_rejected.push(Rejected { file: file_name, line: file.number, reason });
+            let file = at.path.display().to_string();
+            self.summary.first_rejected.push(Rejected { file, line: at.line, reason });
         }
         Ok(())
     }
 }
 
-/// The file being read.
-struct Source<'f, 'm> {
-    path: &'f Path,
-    number: u64,
-    layout: Option<Layout<'m>>,
-    /// Its first line, where that names the columns.
-    header: Vec<u8>,
+/// Where a line stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a Path,
+    line: u64,
+    /// What comes before the rows of the file, its header included.
+    header: &'a [u8],
 }
 
 /// The file of rejected lines.
@@ -489,27 +520,23 @@ struct Rejects {
 }
 
 impl Rejects {
-    /// Writes a line as it is, and the header of its file before the first one.
+    /// Writes a line as it is, and what comes before the rows of its file before the first one.
     fn take(&mut self, header: &[u8], line: &[u8]) -> std::io::Result<()> {
         if !header.is_empty() && self.header.as_deref() != Some(header) {
-            self.out.write_all(header)?;
-            self.out.write_all(b"\n")?;
+            // What is written is UTF-8, whatever the encoding that the mapping names.
+            self.out.write_all(json::BOM)?;
+            self.line(header)?;
             self.header = Some(header.to_vec());
         }
-        self.out.write_all(line)?;
-        // The last line of a file may lack its end; the next file's lines begin a new one.
-        if !line.ends_with(b"\n") && line.len() <= event::LINE_MAX {
-            self.out.write_all(b"\n")?;
-        }
-        Ok(())
+        self.line(line)
     }
-}
 
-fn parse(line: &[u8], layout: Option<&Layout<'_>>, context: &Context) -> Result<(Event, bool), Rejection> {
-    let Some(layout) = layout else { return Ok((event::parse(line, context)?, false)) };
-    let text = std::str::from_utf8(line)
-        .map_err(|e| Rejection::line(format!("not UTF-8 at byte {}; save the file as UTF-8", e.valid_up_to() + 1)))?;
-    layout.event(text, context)
+    /// The last line of a file may lack its end; the next file's lines begin a new one.
+    fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.out.write_all(line)?;
+        let ends = line.ends_with(b"\n") || line.len() > event::LINE_MAX;
+        if ends { Ok(()) } else { self.out.write_all(b"\n") }
+    }
 }
 
 /// The second half: rows and ticks to the log.

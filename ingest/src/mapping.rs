@@ -5,11 +5,13 @@
 //!
 //! ```yaml
 //! name: shop                   # default source of the events
+//! encoding: windows-1252       # default: UTF-8, or what the byte order mark says
+//! skip: 3                      # lines before the header
 //! delimiter: ","               # a character, or whitespace
 //! header: true                 # or false, with columns: [a, b, c]
 //! type: order.completed
 //! account: customer
-//! id: number                   # default: all columns joined by U+001F, then #2, #3, ...
+//! id: number                   # default: all columns joined by U+001F (or their hash), then #2, #3, ...
 //! time: {column: day, format: "%d.%m.%Y", zone: Europe/Berlin}
 //! currency: EUR
 //! constants: {channel: web}
@@ -20,6 +22,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
+use encoding_rs::Encoding;
 use jiff::{civil, fmt::strtime, tz::TimeZone};
 use proto::{
     v1::Event,
@@ -28,17 +31,18 @@ use proto::{
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_saphyr::Spanned;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     Error, Rejection, Result,
     cloudevents::{self, Envelope},
     currency,
     decimal::{self, Decimal},
-    delimited::{self, Delimiter},
     event::{self, Context},
     given::{Fields, Given},
     json,
     near::UnknownTypes,
+    records::{Delimiter, Records, Row},
     validate,
 };
 
@@ -50,7 +54,13 @@ mod format;
 struct Document {
     name: Spanned<String>,
     #[serde(default)]
+    encoding: Option<Spanned<String>>,
+    #[serde(default)]
+    skip: u16,
+    #[serde(default)]
     delimiter: Option<Spanned<String>>,
+    #[serde(default)]
+    ragged: bool,
     #[serde(default = "yes")]
     header: bool,
     #[serde(default)]
@@ -114,7 +124,8 @@ fn yes() -> bool {
 pub struct Mapping {
     path: String,
     document: Document,
-    delimiter: Delimiter,
+    delimiter: Option<Delimiter>,
+    encoding: Option<&'static Encoding>,
     zone: TimeZone,
     constants: Vec<(String, Box<RawValue>)>,
     /// The field that is the event's id where no column is mapped to it.
@@ -151,7 +162,8 @@ impl Mapping {
     pub fn parse(path: &str, text: &str, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let fail = |problem: String| Error::Mapping { path: path.to_owned(), problem };
         let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(unreadable(&e)))?;
-        let delimiter = delimiter(document.delimiter.as_ref()).map_err(fail)?;
+        let delimiter = document.delimiter.as_ref().map(delimiter).transpose().map_err(fail)?;
+        let encoding = document.encoding.as_ref().map(encoding).transpose().map_err(fail)?;
         let zone = match &document.time.zone {
             None => zone.clone(),
             Some(name) => {
@@ -162,7 +174,7 @@ impl Mapping {
         let constants = document.constants.iter().map(|(name, value)| Ok((name.clone(), to_raw_value(value)?)));
         let constants = constants.collect::<Result<_, serde_json::Error>>().map_err(|e| fail(e.to_string()))?;
         let filled = filled(&document);
-        Ok(Self { path: path.to_owned(), document, delimiter, zone, constants, filled })
+        Ok(Self { path: path.to_owned(), document, delimiter, encoding, zone, constants, filled })
     }
 
     /// Source of the events that it makes.
@@ -170,26 +182,57 @@ impl Mapping {
         self.document.source.as_ref().map_or(&self.document.name.value, |source| &source.value)
     }
 
-    /// Whether the first line of a file names the columns.
-    pub(crate) fn header(&self) -> bool {
-        self.document.header
+    /// What separates the cells of a row, if it says so.
+    pub(crate) fn delimiter(&self) -> Option<Delimiter> {
+        self.delimiter
     }
 
-    /// Binds to the columns: those of the header, or the ones listed.
-    pub(crate) fn bind(&self, header: Option<&str>) -> Result<Layout<'_>> {
+    /// The encoding of files that have no byte order mark.
+    pub(crate) fn encoding(&self) -> Option<&'static Encoding> {
+        self.encoding
+    }
+
+    /// Number of lines before the header, or before the first row where there is none.
+    pub(crate) fn skip(&self) -> u64 {
+        self.document.skip.into()
+    }
+
+    /// Binds to the columns that it lists; `None` where the header of a file names them.
+    pub(crate) fn bind_listed(&self) -> Result<Option<Layout<'_>>> {
+        let listed = self.document.columns.as_ref().filter(|_| !self.document.header);
+        listed.map(|columns| self.bind_to(columns.clone(), None)).transpose()
+    }
+
+    /// Binds to the columns of a header.
+    pub(crate) fn bind(&self, header: &mut Records) -> Result<Layout<'_>> {
+        let delimiter = header.delimiter();
+        self.bind_to(header.row().cells().map(|cell| cell.trim().to_owned()).collect(), Some(delimiter))
+    }
+
+    /// Why a file has no header.
+    pub(crate) fn of_header(&self, reason: &Rejection) -> Error {
+        Error::Mapping { path: self.path.clone(), problem: format!("header: {reason}") }
+    }
+
+    fn bind_to(&self, columns: Vec<String>, delimiter: Option<Delimiter>) -> Result<Layout<'_>> {
         let fail = |problem: String| Error::Mapping { path: self.path.clone(), problem };
-        let columns: Vec<String> = match header {
-            None => self.document.columns.clone().unwrap_or_default(),
-            Some(line) => {
-                let fields = delimited::split(line, self.delimiter).map_err(|e| fail(format!("header: {e}")))?;
-                fields.into_iter().map(|field| field.trim().to_owned()).collect()
-            }
-        };
         let find = |name: &Spanned<String>| {
-            columns.iter().position(|column| *column == name.value).ok_or_else(|| {
-                let known = columns.join(", ") + &other_delimiter(&columns, self.delimiter);
+            let mut places = (0..columns.len()).filter(|place| columns[*place] == name.value);
+            let first = places.next().ok_or_else(|| {
+                let other = delimiter.map_or_else(String::new, |delimiter| other_delimiter(&columns, delimiter));
+                let known = columns.join(", ") + &other;
                 fail(format!("{}: no column {}, there are {known}", at(name), name.value))
-            })
+            })?;
+            match places.next() {
+                Some(again) => Err(fail(format!(
+                    "{}: column {} is there twice, the {}. and the {}.; expected a name of its own for each",
+                    at(name),
+                    name.value,
+                    first + 1,
+                    again + 1
+                ))),
+                None => Ok(first),
+            }
         };
         let document = &self.document;
         let cells = document.data.iter().map(|(name, cell)| Ok((name.as_str(), find(&cell.column)?, cell.r#as)));
@@ -243,8 +286,17 @@ fn other_delimiter(columns: &[String], delimiter: Delimiter) -> String {
     })
 }
 
-fn delimiter(text: Option<&Spanned<String>>) -> Result<Delimiter, String> {
-    let Some(text) = text else { return Ok(Delimiter::Char(',')) };
+fn encoding(label: &Spanned<String>) -> Result<&'static Encoding, String> {
+    Encoding::for_label(label.value.as_bytes()).ok_or_else(|| {
+        let name = &label.value;
+        format!(
+            "{}: encoding {name} is not known, expected a label such as windows-1252, iso-8859-15 or utf-16le",
+            at(label)
+        )
+    })
+}
+
+fn delimiter(text: &Spanned<String>) -> Result<Delimiter, String> {
     let mut chars = text.value.chars();
     match (text.value.as_str(), chars.next(), chars.next()) {
         ("whitespace", ..) => Ok(Delimiter::Whitespace),
@@ -302,18 +354,25 @@ fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
 
 impl Layout<'_> {
     /// Makes the event of a row. The flag says that its id is the joined columns, so that equal rows need numbers.
-    pub(crate) fn event(&self, line: &str, context: &Context) -> Result<(Event, bool), Rejection> {
-        let columns = delimited::split(line, self.mapping.delimiter)?;
-        if columns.len() != self.columns.len() {
-            return Err(Rejection::line(format!("has {} fields, expected {}", columns.len(), self.columns.len())));
+    pub(crate) fn event(&self, row: &mut Row, context: &Context) -> Result<(Event, bool), Rejection> {
+        row.trim(self.columns.len());
+        if self.mapping.document.ragged {
+            row.fill(self.columns.len());
+        }
+        let row = &*row;
+        if row.len() != self.columns.len() {
+            let lacks = row.len() < self.columns.len();
+            let cure = if lacks { " (ragged: true in the mapping lets the last ones be left out)" } else { "" };
+            let problem = format!("number of cells is {}, expected {}{cure}", row.len(), self.columns.len());
+            return Err(Rejection::line(problem));
         }
         let id = match self.id {
-            Some(at) => Cow::Borrowed(columns[at].trim()),
-            None => Cow::Owned(columns.join("\u{1f}")),
+            Some(at) => Cow::Borrowed(row.cell(at).trim()),
+            None => Cow::Owned(joined(row)),
         };
-        let time_us = self.time(columns[self.time].trim())?;
-        let (fields, custom) = self.fields(&columns, &id)?;
-        let account = self.account.map(|at| columns[at].trim()).filter(|account| !account.is_empty());
+        let time_us = self.time(row.cell(self.time).trim())?;
+        let (fields, custom) = self.fields(row, &id)?;
+        let account = self.account.map(|at| row.cell(at).trim()).filter(|account| !account.is_empty());
         let envelope = Envelope {
             id: cloudevents::name(Cow::Borrowed(&*id), "id")?,
             source: Some(Cow::Borrowed(self.mapping.source())),
@@ -326,14 +385,14 @@ impl Layout<'_> {
     }
 
     /// The fields of `data`, and those of `data.custom`.
-    fn fields<'r>(&'r self, columns: &'r [Cow<'_, str>], id: &'r str) -> Result<(Fields<'r>, Fields<'r>), Rejection> {
+    fn fields<'r>(&'r self, row: &'r Row, id: &'r str) -> Result<(Fields<'r>, Fields<'r>), Rejection> {
         let (mut fields, mut custom) = (Fields::with_capacity(8), Fields::new());
         let mut put = |name: &'r str, value: Given<'r>| match name.strip_prefix("custom.") {
             Some(name) => custom.push((name.into(), value)),
             None => fields.push((name.into(), value)),
         };
         for (name, at, kind) in &self.cells {
-            if let Some(value) = self.cell(&columns[*at], *kind, *at, columns)? {
+            if let Some(value) = self.cell(row, *at, *kind)? {
                 put(name, value);
             }
         }
@@ -348,14 +407,8 @@ impl Layout<'_> {
     }
 
     /// The value of a cell; an empty one is absent.
-    fn cell<'r>(
-        &self,
-        text: &'r str,
-        kind: As,
-        at: usize,
-        columns: &[Cow<'_, str>],
-    ) -> Result<Option<Given<'r>>, Rejection> {
-        let text = text.trim();
+    fn cell<'r>(&self, row: &'r Row, at: usize, kind: As) -> Result<Option<Given<'r>>, Rejection> {
+        let text = row.cell(at).trim();
         if text.is_empty() {
             return Ok(None);
         }
@@ -384,7 +437,7 @@ impl Layout<'_> {
             As::Major => {
                 let code = self.currency.map_or_else(
                     || self.mapping.document.currency.as_ref().map_or("", |code| code.value.as_str()),
-                    |at| columns[at].trim(),
+                    |at| row.cell(at).trim(),
                 );
                 let places = currency::places(code);
                 let value = plain(text).and_then(|d| d.shifted(places));
@@ -411,6 +464,13 @@ impl Layout<'_> {
         let zoned = local.and_then(|local| local.to_zoned(self.mapping.zone.clone())).map_err(|_| wrong(format))?;
         i64::try_from(zoned.timestamp().as_nanosecond().div_euclid(1_000)).map_err(|_| wrong(format))
     }
+}
+
+/// The id of a row that names none: its cells, or their hash where they are no id: too long, or with line breaks.
+fn joined(row: &Row) -> String {
+    let cells: Vec<&str> = row.cells().collect();
+    let joined = cells.join("\u{1f}");
+    if validate::id_problem(&joined).is_some() { format!("{:032x}", xxh3_128(joined.as_bytes())) } else { joined }
 }
 
 /// What a time is without a format.

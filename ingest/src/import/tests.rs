@@ -181,11 +181,13 @@ fn maps_numbers_and_rejects() {
         reasons,
         [
             format!("{file}:6: column total: is 11.775, expected an amount with at most 2 decimal places"),
-            format!("{file}:7: has 1 fields, expected 4"),
+            format!(
+                "{file}:7: number of cells is 1, expected 4 (ragged: true in the mapping lets the last ones be left out)"
+            ),
         ]
     );
     let rejects = std::fs::read_to_string(folder.path().join("rejects.csv")).expect("rejects");
-    assert_eq!(rejects, "customer,day,n,total\nal,2026-01-02,2,11.775\r\nx\r\n");
+    assert_eq!(rejects, "\u{feff}customer,day,n,total\r\nal,2026-01-02,2,11.775\r\nx\r\n");
     let rows: Vec<_> = log
         .events()
         .into_iter()
@@ -211,6 +213,118 @@ fn maps_numbers_and_rejects() {
     );
 }
 
+/// Binds a mapping to a header.
+fn bind(mapping: &Mapping, header: &str) -> std::result::Result<(), String> {
+    let mut reader = header.as_bytes();
+    let mut records = Records::open(&mut reader, mapping.delimiter(), 0).expect("read");
+    records.next(&mut reader).expect("read");
+    mapping.bind(&mut records).map(drop).map_err(|error| error.to_string())
+}
+
+/// A mapping of orders in EUR with these keys before the rest.
+fn orders(keys: &str) -> String {
+    format!(
+        "name: shop\n{keys}type: order.completed\naccount: customer\ntime: {{column: day, format: \"%d.%m.%Y\"}}\n\
+         currency: EUR\ndata:\n  gross: {{column: total, as: major}}\n  custom.note: {{column: note}}\n"
+    )
+}
+
+/// What a file comes to with a mapping: accounts and amounts in their order, and the first reason of a refusal.
+fn read(bytes: &[u8], keys: &str) -> (Vec<String>, Option<String>) {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut options = options(folder.path(), "orders.csv", bytes);
+    let mapping = folder.path().join("orders.yaml");
+    std::fs::write(&mapping, orders(keys)).expect("mapping");
+    options.mapping = Some(mapping);
+    let log = Memory::new(1);
+    let summary = match quiet(&options, &log) {
+        Ok(summary) => summary,
+        Err(error) => return (Vec::new(), error.to_string().split_once(": ").map(|(_, reason)| reason.to_owned())),
+    };
+    let row = |event: Event| {
+        let Some(event::Data::OrderCompleted(order)) = event.data else { panic!("no order") };
+        format!("{} {}", event.subject, order.gross)
+    };
+    let first = summary.first_rejected.first();
+    (log.events().into_iter().map(row).collect(), first.map(|first| format!("{} {}", first.line, first.reason)))
+}
+
+#[test]
+fn files_as_people_have_them() {
+    let ok = |rows: &[&str]| (rows.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>(), None);
+    let two = ok(&["al 1000", "bo 2000"]);
+    let rows = "al;05.01.2024;10.00;x\nbo;06.01.2024;20.00;y\n";
+    let header = "customer;day;total;note\n";
+
+    // A line break in a quoted cell is part of it, and of no id.
+    let quoted = rows.replace(";x", ";\"2nd floor\r\nMain St 1; left\"");
+    assert_eq!(read(format!("{header}{quoted}").as_bytes(), "delimiter: \";\"\n"), two);
+    // Lines before the header.
+    assert_eq!(read(format!("sep=;\r\n{header}{rows}").as_bytes(), ""), two);
+    let titled = format!("Orders;;;\n\nas of 7 January\n{header}{rows}");
+    assert_eq!(read(titled.as_bytes(), "skip: 3\ndelimiter: \";\"\n"), two);
+    // Rows that end with the delimiter, and rows that lack their last cells.
+    let ending = rows.replace('\n', ";\n");
+    assert_eq!(read(format!("{header}{ending}").as_bytes(), "delimiter: \";\"\n"), two);
+    let short = rows.replace(";x", "");
+    let lacks = "2 number of cells is 3, expected 4 (ragged: true in the mapping lets the last ones be left out)";
+    let found = read(format!("{header}{short}").as_bytes(), "delimiter: \";\"\n");
+    assert_eq!(found, (vec!["bo 2000".to_owned()], Some(lacks.to_owned())));
+    assert_eq!(read(format!("{header}{short}").as_bytes(), "ragged: true\ndelimiter: \";\"\n"), two);
+    // Encodings, named or marked, and packed files.
+    let text = format!("{header}{}", rows.replace("al", "b\u{e9}a"));
+    let (latin, wide) = (text.replace('\u{e9}', "?"), text.encode_utf16().flat_map(u16::to_le_bytes));
+    let latin: Vec<u8> = latin.bytes().map(|byte| if byte == b'?' { 0xe9 } else { byte }).collect();
+    let accented = ok(&["b\u{e9}a 1000", "bo 2000"]);
+    let semicolon = "delimiter: \";\"\n";
+    assert_eq!(read(&latin, &format!("encoding: windows-1252\n{semicolon}")), accented);
+    let (_, reason) = read(&latin, semicolon);
+    let expected = "2 not UTF-8 at byte 2; name its encoding in the mapping, such as encoding: windows-1252";
+    assert_eq!(reason.as_deref(), Some(expected));
+    assert_eq!(read(&b"\xff\xfe".iter().copied().chain(wide).collect::<Vec<_>>(), semicolon), accented);
+    assert_eq!(read(&zstd::encode_all(text.as_bytes(), 0).expect("packed"), semicolon), accented);
+}
+
+#[test]
+fn what_a_mapping_says_of_its_file_is_checked() {
+    let parse = |keys: &str| Mapping::parse("m.yaml", &orders(keys), &TimeZone::UTC, UnknownTypes::default());
+    assert_eq!(
+        parse("encoding: latin\n").expect_err("unknown").to_string(),
+        "mapping m.yaml: line 2, column 11: encoding latin is not known, expected a label such as windows-1252, \
+         iso-8859-15 or utf-16le"
+    );
+    let mapping = parse("").expect("mapping");
+    assert_eq!(
+        bind(&mapping, "customer,day,total,note,total").expect_err("twice"),
+        "mapping m.yaml: line 7, column 19: column total is there twice, the 3. and the 5.; expected a name of its own \
+         for each"
+    );
+    assert_eq!(bind(&mapping, "customer,other,day,total,note,other"), Ok(()), "columns that it does not name");
+}
+
+/// What was refused is mended and imported again with the same mapping, whatever came before the header.
+#[test]
+fn rejects_import_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let bytes =
+        b"Orders;;;\nsep;x\ncustomer;day;total;note\nb\xe9a;05.01.2024;10,00;\"two\nlines\"\nbo;06.01.2024;20.00;y\n";
+    let mut options = options(folder.path(), "orders.csv", bytes);
+    let mapping = folder.path().join("orders.yaml");
+    std::fs::write(&mapping, orders("encoding: windows-1252\nskip: 2\ndelimiter: \";\"\n")).expect("mapping");
+    let rejects = folder.path().join("rejects.csv");
+    (options.mapping, options.rejects) = (Some(mapping), Some(rejects.clone()));
+    let log = Memory::new(1);
+    let summary = quiet(&options, &log).expect("import");
+    assert_eq!((summary.accepted, summary.rejected, summary.first_rejected[0].line), (1, 1, 4));
+
+    let mended = std::fs::read_to_string(&rejects).expect("rejects").replace("10,00", "10.00");
+    std::fs::write(&rejects, mended).expect("mended");
+    let again = Options { files: vec![rejects], rejects: None, ..options };
+    let summary = quiet(&again, &log).expect("import");
+    assert_eq!((summary.accepted, summary.rejected), (1, 0));
+    assert_eq!(log.events().iter().map(|event| event.subject.as_str()).collect::<Vec<_>>(), ["bo", "b\u{e9}a"]);
+}
+
 #[test]
 fn mapping_errors_name_the_place() {
     let load = |text: &str| {
@@ -223,8 +337,8 @@ fn mapping_errors_name_the_place() {
     );
     assert_eq!(
         load(&format!("{base}colour: red\n")),
-        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, delimiter, header, columns, type, \
-         account, id, source, time, currency, constants, data"
+        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, encoding, skip, delimiter, ragged, header, \
+         columns, type, account, id, source, time, currency, constants, data"
     );
     assert_eq!(load(&base.replace("b}", "b")), "mapping m.yaml: line 5, column 7: unclosed bracket '{'");
     assert_eq!(
@@ -239,13 +353,13 @@ fn mapping_errors_name_the_place() {
     let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC, UnknownTypes::default())
         .expect("mapping");
     assert_eq!(
-        mapping.bind(None).expect_err("no column").to_string(),
+        mapping.bind_listed().expect_err("no column").to_string(),
         "mapping m.yaml: line 6, column 10: no column c, there are a, b"
     );
     let text = "name: m\ntype: order.completed\naccount: a\ntime: {column: b}\n";
     let mapping = Mapping::parse("m.yaml", text, &TimeZone::UTC, UnknownTypes::default()).expect("mapping");
     assert_eq!(
-        mapping.bind(Some("a;b")).expect_err("another delimiter").to_string(),
+        bind(&mapping, "a;b").expect_err("another delimiter"),
         "mapping m.yaml: line 3, column 10: no column a, there are a;b; is the delimiter another one than \",\"? Write \
          delimiter: \";\""
     );
