@@ -4,6 +4,8 @@
 
 use std::{cmp::Ordering, fmt};
 
+use serde::Deserialize;
+
 /// `digits / 10^scale`, without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decimal {
@@ -12,6 +14,18 @@ pub(crate) struct Decimal {
 }
 
 const MAX: i128 = 1_000_000_000_000_000_000;
+
+/// How a number with more decimal places than there may be is rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Round {
+    /// To the nearest, a half to the even neighbour.
+    HalfEven,
+    /// To the nearest, a half away from zero.
+    HalfUp,
+    /// Towards zero.
+    Down,
+}
 
 impl Decimal {
     pub(crate) const fn whole(value: i64) -> Self {
@@ -77,6 +91,25 @@ impl Decimal {
     pub(crate) fn shifted(self, places: u32) -> Option<i64> {
         let up = places.checked_sub(self.scale)?;
         i64::try_from(self.digits.checked_mul(10_i128.checked_pow(up)?)?).ok()
+    }
+}
+
+impl Decimal {
+    /// `self * 10^places`, rounded.
+    pub(crate) fn rounded(self, places: u32, how: Round) -> Option<i64> {
+        self.times(10_i128.checked_pow(places)?, how)
+    }
+
+    /// `self * factor`, rounded.
+    pub(crate) fn times(self, factor: i128, how: Round) -> Option<i64> {
+        let (product, over) = (self.digits.checked_mul(factor)?, 10_i128.checked_pow(self.scale)?);
+        let (whole, rest) = (product / over, (product % over).abs());
+        let away = match (how, (2 * rest).cmp(&over)) {
+            (Round::Down, _) | (_, Ordering::Less) => false,
+            (_, Ordering::Greater) | (Round::HalfUp, Ordering::Equal) => true,
+            (Round::HalfEven, Ordering::Equal) => whole % 2 != 0,
+        };
+        i64::try_from(whole + if away { product.signum() } else { 0 }).ok()
     }
 }
 
@@ -148,6 +181,24 @@ mod tests {
         }
         assert!(Decimal::parse("9.5") > Decimal::parse("9"));
         assert!(Decimal::parse("-1") < Decimal::parse("0.5"));
+    }
+
+    #[test]
+    fn rounds_as_it_is_asked_to() {
+        for (text, even, up, down) in [
+            ("2.345", 234, 235, 234),
+            ("2.355", 236, 236, 235),
+            ("-2.345", -234, -235, -234),
+            ("-0.006", -1, -1, 0),
+            ("2.3", 230, 230, 230),
+        ] {
+            let of = |how| Decimal::parse(text).and_then(|number| number.rounded(2, how));
+            assert_eq!(
+                [Round::HalfEven, Round::HalfUp, Round::Down].map(of),
+                [Some(even), Some(up), Some(down)],
+                "{text}"
+            );
+        }
     }
 
     #[test]

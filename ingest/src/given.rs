@@ -21,6 +21,8 @@ pub(crate) enum Given<'a> {
     /// As JSON writes it.
     Number(Cow<'a, str>),
     Flag(bool),
+    /// Fields, each with a key of its own.
+    Object(Fields<'a>),
 }
 
 /// The fields of `data` as they came, in their order.
@@ -38,6 +40,7 @@ impl<'a> Given<'a> {
             Given::Text(_) => Shape::String,
             Given::Number(_) => Shape::Number,
             Given::Flag(_) => Shape::Flag,
+            Given::Object(_) => Shape::Object,
         }
     }
 
@@ -52,6 +55,16 @@ impl<'a> Given<'a> {
             }
             Given::Number(text) => Cow::Borrowed(text),
             Given::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Given::Object(fields) => {
+                let mut out = String::from("{");
+                for (at, (key, value)) in fields.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    json::push_string(key, &mut out);
+                    out.push(':');
+                    out.push_str(&value.written());
+                }
+                Cow::Owned(out + "}")
+            }
         }
     }
 
@@ -82,6 +95,7 @@ impl<'a> Given<'a> {
             Given::Json(raw) if json::shape(raw) == Shape::Object => {
                 json::object(raw.get(), path).map(fields).map(Some)
             }
+            Given::Object(fields) => Ok(Some(fields.clone())),
             _ => Ok(None),
         }
     }

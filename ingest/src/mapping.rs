@@ -13,6 +13,8 @@
 //! account: customer
 //! id: number                   # default: all columns joined by U+001F (or their hash), then #2, #3, ...
 //! time: {column: day, format: "%d.%m.%Y", zone: Europe/Berlin}
+//! numbers: {decimal: ","}      # 1.234,56
+//! nulls: [NULL, "-"]           # cells that say nothing
 //! currency: EUR
 //! constants: {channel: web}
 //! data:
@@ -23,10 +25,10 @@
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use encoding_rs::Encoding;
-use jiff::{civil, fmt::strtime, tz::TimeZone};
+use jiff::tz::TimeZone;
 use proto::{
     v1::Event,
-    vocabulary::{self, Fill},
+    vocabulary::{self, Fill, Kind},
 };
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -36,8 +38,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     Error, Rejection, Result,
     cloudevents::{self, Envelope},
-    currency,
-    decimal::{self, Decimal},
+    currency, decimal,
     event::{self, Context},
     given::{Fields, Given},
     json,
@@ -47,6 +48,10 @@ use crate::{
 };
 
 mod format;
+mod number;
+mod time;
+
+use number::Numbers;
 
 /// The file, as written.
 #[derive(Debug, Deserialize)]
@@ -72,7 +77,11 @@ struct Document {
     id: Option<Spanned<String>>,
     #[serde(default)]
     source: Option<Spanned<String>>,
-    time: Time,
+    time: time::Time,
+    #[serde(default)]
+    numbers: Numbers,
+    #[serde(default)]
+    nulls: Vec<String>,
     #[serde(default)]
     currency: Option<Spanned<String>>,
     #[serde(default)]
@@ -83,21 +92,13 @@ struct Document {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Time {
-    column: Spanned<String>,
-    /// As `strptime`; RFC 3339 when absent.
-    #[serde(default)]
-    format: Option<Spanned<String>>,
-    #[serde(default)]
-    zone: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Cell {
     column: Spanned<String>,
     #[serde(default)]
     r#as: As,
+    /// What to put in the place of a text; one that is not listed stays.
+    #[serde(default)]
+    table: BTreeMap<String, String>,
 }
 
 /// How the text of a cell is read.
@@ -126,7 +127,7 @@ pub struct Mapping {
     document: Document,
     delimiter: Option<Delimiter>,
     encoding: Option<&'static Encoding>,
-    zone: TimeZone,
+    time: time::Reader,
     constants: Vec<(String, Box<RawValue>)>,
     /// The field that is the event's id where no column is mapped to it.
     filled: Option<&'static str>,
@@ -140,9 +141,9 @@ pub(crate) struct Layout<'a> {
     columns: Vec<String>,
     account: Option<usize>,
     id: Option<usize>,
-    time: usize,
-    currency: Option<usize>,
-    cells: Vec<(&'a str, usize, As)>,
+    time: time::Places,
+    currency: Option<(usize, &'a Cell)>,
+    cells: Vec<(&'a str, usize, &'a Cell)>,
 }
 
 impl Mapping {
@@ -164,17 +165,13 @@ impl Mapping {
         let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(unreadable(&e)))?;
         let delimiter = document.delimiter.as_ref().map(delimiter).transpose().map_err(fail)?;
         let encoding = document.encoding.as_ref().map(encoding).transpose().map_err(fail)?;
-        let zone = match &document.time.zone {
-            None => zone.clone(),
-            Some(name) => {
-                TimeZone::get(&name.value).map_err(|e| fail(format!("{}: zone {}: {e}", at(name), name.value)))?
-            }
-        };
+        let time = document.time.reader(zone).map_err(fail)?;
+        document.numbers.check().map_err(fail)?;
         check(&document, unknown).map_err(fail)?;
         let constants = document.constants.iter().map(|(name, value)| Ok((name.clone(), to_raw_value(value)?)));
         let constants = constants.collect::<Result<_, serde_json::Error>>().map_err(|e| fail(e.to_string()))?;
         let filled = filled(&document);
-        Ok(Self { path: path.to_owned(), document, delimiter, encoding, zone, constants, filled })
+        Ok(Self { path: path.to_owned(), document, delimiter, encoding, time, constants, filled })
     }
 
     /// Source of the events that it makes.
@@ -235,13 +232,17 @@ impl Mapping {
             }
         };
         let document = &self.document;
-        let cells = document.data.iter().map(|(name, cell)| Ok((name.as_str(), find(&cell.column)?, cell.r#as)));
+        let cells = document.data.iter().map(|(name, cell)| Ok((name.as_str(), find(&cell.column)?, cell)));
         Ok(Layout {
             mapping: self,
             account: document.account.as_ref().map(find).transpose()?,
             id: document.id.as_ref().map(find).transpose()?,
-            time: find(&document.time.column)?,
-            currency: document.data.get("currency").map(|cell| find(&cell.column)).transpose()?,
+            time: document.time.places(find)?,
+            currency: document
+                .data
+                .get("currency")
+                .map(|cell| Ok::<_, Error>((find(&cell.column)?, cell)))
+                .transpose()?,
             cells: cells.collect::<Result<_>>()?,
             columns,
         })
@@ -309,9 +310,6 @@ fn delimiter(text: &Spanned<String>) -> Result<Delimiter, String> {
 fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
     let kind = &document.r#type;
     unknown.check(&kind.value).map_err(|rejection| format!("{}: {rejection}", at(kind)))?;
-    if let Some(format) = &document.time.format {
-        format::check(&format.value).map_err(|problem| format!("{}: time format {problem}", at(format)))?;
-    }
     for name in [Some(&document.name), document.source.as_ref()].into_iter().flatten() {
         if let Some(problem) = validate::id_problem(&name.value) {
             return Err(format!("{}: {problem}", at(name)));
@@ -344,7 +342,9 @@ fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
     }
     let Some(kind) = vocabulary::find(&document.r#type.value) else { return Ok(()) };
     for name in document.data.keys().chain(document.constants.keys()) {
-        if !name.starts_with("custom.") && kind.field(name).is_none() {
+        let (field, key) = name.split_once('.').map_or((name.as_str(), false), |(field, _)| (field, true));
+        let known = kind.field(field).is_some_and(|field| matches!(field.kind, Kind::Traits | Kind::Texts) || !key);
+        if !name.starts_with("custom.") && !known {
             let names = validate::names(kind.fields);
             return Err(format!("data.{name}: is no field of {}, expected {names} or custom.NAME", kind.name));
         }
@@ -367,12 +367,12 @@ impl Layout<'_> {
             return Err(Rejection::line(problem));
         }
         let id = match self.id {
-            Some(at) => Cow::Borrowed(row.cell(at).trim()),
+            Some(at) => Cow::Borrowed(self.text(row, at)),
             None => Cow::Owned(joined(row)),
         };
-        let time_us = self.time(row.cell(self.time).trim())?;
+        let time_us = self.mapping.time.read(&self.time, &self.columns, row)?;
         let (fields, custom) = self.fields(row, &id)?;
-        let account = self.account.map(|at| row.cell(at).trim()).filter(|account| !account.is_empty());
+        let account = self.account.map(|at| self.text(row, at)).filter(|account| !account.is_empty());
         let envelope = Envelope {
             id: cloudevents::name(Cow::Borrowed(&*id), "id")?,
             source: Some(Cow::Borrowed(self.mapping.source())),
@@ -387,12 +387,19 @@ impl Layout<'_> {
     /// The fields of `data`, and those of `data.custom`.
     fn fields<'r>(&'r self, row: &'r Row, id: &'r str) -> Result<(Fields<'r>, Fields<'r>), Rejection> {
         let (mut fields, mut custom) = (Fields::with_capacity(8), Fields::new());
-        let mut put = |name: &'r str, value: Given<'r>| match name.strip_prefix("custom.") {
-            Some(name) => custom.push((name.into(), value)),
+        let mut put = |name: &'r str, value: Given<'r>| match name.split_once('.') {
+            Some(("custom", name)) => custom.push((name.into(), value)),
+            Some((object, name)) => {
+                let known = fields.iter_mut().find(|(known, _)| known == object);
+                match known {
+                    Some((_, Given::Object(fields))) => fields.push((name.into(), value)),
+                    _ => fields.push((object.into(), Given::Object(vec![(name.into(), value)]))),
+                }
+            }
             None => fields.push((name.into(), value)),
         };
-        for (name, at, kind) in &self.cells {
-            if let Some(value) = self.cell(row, *at, *kind)? {
+        for (name, at, cell) in &self.cells {
+            if let Some(value) = self.cell(row, *at, cell, *name == "currency")? {
                 put(name, value);
             }
         }
@@ -406,28 +413,63 @@ impl Layout<'_> {
         Ok((fields, custom))
     }
 
-    /// The value of a cell; an empty one is absent.
-    fn cell<'r>(&self, row: &'r Row, at: usize, kind: As) -> Result<Option<Given<'r>>, Rejection> {
+    /// The text of a cell; empty where it says nothing.
+    fn text<'r>(&self, row: &'r Row, at: usize) -> &'r str {
         let text = row.cell(at).trim();
+        if self.mapping.document.nulls.iter().any(|null| null == text) { "" } else { text }
+    }
+
+    /// The same, or what the table of the field has for it.
+    fn looked_up<'r>(&'r self, row: &'r Row, at: usize, cell: &'r Cell) -> &'r str {
+        let text = self.text(row, at);
+        cell.table.get(text).map_or(text, |value| value.as_str())
+    }
+
+    /// The ISO 4217 code of the amounts of a row, in capital letters.
+    fn code<'r>(&'r self, row: &'r Row) -> Cow<'r, str> {
+        let fixed = || self.mapping.document.currency.as_ref().map_or("", |code| code.value.as_str());
+        let text = self.currency.map_or_else(fixed, |(at, cell)| self.looked_up(row, at, cell));
+        if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            Cow::Owned(text.to_ascii_uppercase())
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    /// The value of a cell; an empty one is absent.
+    fn cell<'r>(
+        &'r self,
+        row: &'r Row,
+        at: usize,
+        cell: &'r Cell,
+        is_currency: bool,
+    ) -> Result<Option<Given<'r>>, Rejection> {
+        let text = self.looked_up(row, at, cell);
         if text.is_empty() {
             return Ok(None);
         }
+        let numbers = self.mapping.document.numbers;
         let wrong = |expected: &str| {
-            let point = decimal::of_comma(text).map(|number| format!("{number} (with a decimal point)"));
-            let expected = point.unwrap_or_else(|| expected.to_owned());
+            let point = decimal::of_comma(text);
+            let cure = point
+                .map(|number| format!("{number} with a decimal point, or in the mapping numbers: {{decimal: \",\"}}"));
+            let expected = cure.unwrap_or_else(|| expected.to_owned());
             Rejection::line(format!("column {}: is {}, expected {expected}", self.columns[at], json::excerpt(text)))
         };
         let whole = |value: i64| Given::Number(Cow::Owned(value.to_string()));
-        Ok(Some(match kind {
+        let in_places = |places: u32| {
+            let number = numbers.read(text)?;
+            numbers.round.map_or_else(|| number.shifted(places), |how| number.rounded(places, how))
+        };
+        Ok(Some(match cell.r#as {
+            As::Text if is_currency => Given::Text(self.code(row)),
             As::Text => Given::Text(Cow::Borrowed(text)),
-            As::Integer | As::Minor => {
-                let value = plain(text).and_then(Decimal::integer);
-                whole(value.ok_or_else(|| wrong("a whole number"))?)
-            }
+            As::Integer | As::Minor => whole(in_places(0).ok_or_else(|| wrong("a whole number"))?),
             As::Number => {
-                plain(text).ok_or_else(|| wrong("a number of at most 18 digits"))?;
-                serde_json::from_str::<&RawValue>(text).map_err(|_| wrong("a number"))?;
-                Given::Number(Cow::Borrowed(text))
+                let number = numbers.read(text).ok_or_else(|| wrong("a number of at most 18 digits"))?;
+                // As it is written, where that is JSON: what is imported again is the same.
+                let is_json = numbers.are_plain() && serde_json::from_str::<&RawValue>(text).is_ok();
+                Given::Number(if is_json { Cow::Borrowed(text) } else { Cow::Owned(number.to_string()) })
             }
             As::Flag => match text.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "1" => Given::Flag(true),
@@ -435,34 +477,11 @@ impl Layout<'_> {
                 _ => return Err(wrong("true or false")),
             },
             As::Major => {
-                let code = self.currency.map_or_else(
-                    || self.mapping.document.currency.as_ref().map_or("", |code| code.value.as_str()),
-                    |at| row.cell(at).trim(),
-                );
-                let places = currency::places(code);
-                let value = plain(text).and_then(|d| d.shifted(places));
-                whole(value.ok_or_else(|| wrong(&format!("an amount with at most {places} decimal places")))?)
+                let places = currency::places(&self.code(row));
+                let expected = || format!("an amount with at most {places} decimal places");
+                whole(in_places(places).ok_or_else(|| wrong(&expected()))?)
             }
         }))
-    }
-
-    fn time(&self, text: &str) -> Result<i64, Rejection> {
-        let wrong = |expected: &str| {
-            let column = &self.columns[self.time];
-            Rejection::new("time", format!("column {column}: is {}, expected {expected}", json::excerpt(text)))
-        };
-        let Some(format) = &self.mapping.document.time.format else {
-            return crate::parse_rfc3339(text).ok_or_else(|| wrong(RFC_3339));
-        };
-        let format = format.value.as_str();
-        let parsed = strtime::parse(format, text).map_err(|_| wrong(format))?;
-        // A time with an offset or a zone is an instant; one without is local; a bare date is local midnight.
-        if let Ok(instant) = parsed.to_timestamp() {
-            return i64::try_from(instant.as_nanosecond().div_euclid(1_000)).map_err(|_| wrong(format));
-        }
-        let local = parsed.to_datetime().or_else(|_| parsed.to_date().map(civil::DateTime::from));
-        let zoned = local.and_then(|local| local.to_zoned(self.mapping.zone.clone())).map_err(|_| wrong(format))?;
-        i64::try_from(zoned.timestamp().as_nanosecond().div_euclid(1_000)).map_err(|_| wrong(format))
     }
 }
 
@@ -471,17 +490,4 @@ fn joined(row: &Row) -> String {
     let cells: Vec<&str> = row.cells().collect();
     let joined = cells.join("\u{1f}");
     if validate::id_problem(&joined).is_some() { format!("{:032x}", xxh3_128(joined.as_bytes())) } else { joined }
-}
-
-/// What a time is without a format.
-const RFC_3339: &str =
-    "RFC 3339 like 2026-01-31T09:30:00Z, or a format in the mapping: time: {column: ..., format: \"%d.%m.%Y\"}";
-
-/// A number as files write it: a leading plus and `.5` are fine there.
-fn plain(text: &str) -> Option<Decimal> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    match text.strip_prefix('-').map_or(("", text), |rest| ("-", rest)) {
-        (sign, rest) if rest.starts_with('.') => Decimal::parse(&format!("{sign}0{rest}")),
-        _ => Decimal::parse(text),
-    }
 }

@@ -21,6 +21,7 @@ mod docs;
 mod door;
 mod explain;
 mod fence;
+mod files;
 mod first_build;
 mod fleet;
 mod generated;

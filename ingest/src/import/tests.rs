@@ -285,6 +285,108 @@ fn files_as_people_have_them() {
     assert_eq!(read(&zstd::encode_all(text.as_bytes(), 0).expect("packed"), semicolon), accented);
 }
 
+/// The events of a file of comma-separated rows, as `vitals events` prints them; and the first reason of a refusal.
+fn events(rows: &str, mapping: &str) -> (Vec<String>, Option<String>) {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut options = options(folder.path(), "rows.csv", rows.as_bytes());
+    let path = folder.path().join("rows.yaml");
+    std::fs::write(&path, mapping).expect("mapping");
+    options.mapping = Some(path);
+    let log = Memory::new(1);
+    let summary = quiet(&options, &log).expect("import");
+    let print = |event: &Event| {
+        let printed = crate::cloudevents::render(event, None);
+        let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+        format!("{} {} {}", printed["account"], printed["time"], printed["data"]).replace('"', "")
+    };
+    let reason = summary.first_rejected.first().map(|first| format!("{} {}", first.line, first.reason));
+    (log.events().iter().map(print).collect(), reason)
+}
+
+#[test]
+fn numbers_times_and_nulls_as_files_write_them() {
+    let head = "name: shop\ntype: order.completed\naccount: customer\nid: order\n";
+    let date = "time: {column: date, format: \"%Y-%m-%d\"}\n";
+    let gross = "currency: EUR\ndata: {gross: {column: amount, as: major}}\n";
+    let of = |rows: &str, keys: &str| events(rows, &format!("{head}{keys}"));
+
+    let german = "order;date;customer;amount\nA1;2024-01-05;c1;1.234,56 \u{20ac}\nA2;2024-01-06;c2;20,00\n";
+    let (found, _) = of(german, &format!("delimiter: \";\"\nnumbers: {{decimal: \",\"}}\n{date}{gross}"));
+    let order = |order: &str, account: &str, time: &str, gross: i64| {
+        format!("{account} {time} {{currency:EUR,discount:0,gross:{gross},order:{order}}}")
+    };
+    let days = ["2024-01-05T00:00:00Z", "2024-01-06T00:00:00Z"];
+    assert_eq!(found, [order("A1", "c1", days[0], 123_456), order("A2", "c2", days[1], 2_000)]);
+    let lines = "order,date,customer,amount\nA1,2024-01-05,c1,2.345\nA2,2024-01-06,c2,2.355\n";
+    let (found, _) = of(lines, &format!("numbers: {{round: half_even}}\n{date}{gross}"));
+    assert_eq!(found, [order("A1", "c1", days[0], 234), order("A2", "c2", days[1], 236)]);
+
+    // Cells that say nothing: an amount that is missing, and nobody.
+    let nulls = "order,date,customer,amount\nA1,2024-01-05,c1,NULL\nA2,2024-01-06,NaN,3.00\nA3,2024-01-06,c3,-1\n";
+    let (found, reason) = of(nulls, &format!("nulls: [NULL, NaN, \"-\"]\n{date}{gross}"));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("null 2024-01-06"), "{found:?}");
+    assert_eq!(reason.as_deref(), Some("2 data.gross: is missing"));
+
+    // Times.
+    let one = |rows: &str, time: &str| of(rows, &format!("time: {time}\n{gross}"));
+    let at = |found: (Vec<String>, Option<String>)| match found {
+        (events, None) => events[0].split(' ').nth(1).expect("time").to_owned(),
+        (_, Some(reason)) => reason,
+    };
+    let row = |time: &str| format!("order,date,hour,zone,customer,amount\nA1,{time},c1,1\n");
+    for (cells, time, expected) in [
+        ("1704449400123,,", "{column: date, format: unix_ms}", "2024-01-05T10:10:00.123Z"),
+        ("1704449400,,", "{column: date, format: unix}", "2024-01-05T10:10:00Z"),
+        ("1704449400.5,,", "{column: date, format: unix}", "2024-01-05T10:10:00.5Z"),
+        ("45296.4236111111,,", "{column: date, format: excel}", "2024-01-05T10:10:00Z"),
+        (
+            "2024-01-05,23:30,",
+            "{columns: [date, hour], format: \"%Y-%m-%d %H:%M\", zone: America/New_York}",
+            "2024-01-06T04:30:00Z",
+        ),
+        (
+            "2024-01-05,23:30,Asia/Tokyo",
+            "{columns: [date, hour], format: \"%Y-%m-%d %H:%M\", zone_column: zone}",
+            "2024-01-05T14:30:00Z",
+        ),
+        ("05.01.2024,,", "{column: date, formats: [\"%Y-%m-%d\", \"%d.%m.%Y\"]}", days[0]),
+        (
+            "5/1/24,,",
+            "{column: date, formats: [\"%Y-%m-%d\", \"%d.%m.%Y\"]}",
+            "2 time: column date: is 5/1/24, expected %Y-%m-%d or %d.%m.%Y",
+        ),
+        (
+            "2024-01-05,23:30,PST",
+            "{columns: [date, hour], format: \"%Y-%m-%d %H:%M\", zone_column: zone}",
+            "2 time: column zone: is PST, expected a zone such as Europe/Berlin",
+        ),
+        ("soon,1,", "{columns: [date, hour], format: unix}", "2 time: columns date, hour: is soon 1, expected unix"),
+    ] {
+        assert_eq!(at(one(&row(cells), time)), expected, "{time}");
+    }
+}
+
+#[test]
+fn currencies_and_traits_come_from_columns() {
+    let stripe = "id,day,amount,currency,customer\np1,2024-01-31,20.00,usd,c1\np2,2024-01-31,500,\u{a5},c1\n";
+    let mapping = "name: stripe\ntype: order.completed\naccount: customer\nid: id\n\
+                   time: {column: day, format: \"%Y-%m-%d\"}\ndata:\n  \
+                   currency: {column: currency, table: {\u{a5}: jpy}}\n  gross: {column: amount, as: major}\n";
+    let (found, reason) = events(stripe, mapping);
+    let order = |id: &str, currency: &str, gross: i64| {
+        format!("c1 2024-01-31T00:00:00Z {{currency:{currency},discount:0,gross:{gross},order:{id}}}")
+    };
+    assert_eq!((found, reason), (vec![order("p1", "USD", 2_000), order("p2", "JPY", 500)], None));
+
+    let crm = "customer,day,plan,region\nc1,2024-01-01,pro,\nc2,2024-01-01,free,EU\n";
+    let mapping = "name: crm\ntype: account.updated\naccount: customer\ntime: {column: day, format: \"%Y-%m-%d\"}\n\
+                   data:\n  traits.plan: {column: plan}\n  traits.region: {column: region}\n";
+    let traits = |account: &str, traits: &str| format!("{account} 2024-01-01T00:00:00Z {{traits:{{{traits}}}}}");
+    let (found, _) = events(crm, mapping);
+    assert_eq!(found, [traits("c1", "plan:pro"), traits("c2", "plan:free,region:EU")]);
+}
+
 #[test]
 fn what_a_mapping_says_of_its_file_is_checked() {
     let parse = |keys: &str| Mapping::parse("m.yaml", &orders(keys), &TimeZone::UTC, UnknownTypes::default());
@@ -338,7 +440,7 @@ fn mapping_errors_name_the_place() {
     assert_eq!(
         load(&format!("{base}colour: red\n")),
         "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, encoding, skip, delimiter, ragged, header, \
-         columns, type, account, id, source, time, currency, constants, data"
+         columns, type, account, id, source, time, numbers, nulls, currency, constants, data"
     );
     assert_eq!(load(&base.replace("b}", "b")), "mapping m.yaml: line 5, column 7: unclosed bracket '{'");
     assert_eq!(
