@@ -81,7 +81,8 @@ struct Document {
     #[serde(default)]
     numbers: Numbers,
     #[serde(default)]
-    nulls: Vec<String>,
+    /// YAML reads a bare `NULL` as none.
+    nulls: Vec<Option<String>>,
     #[serde(default)]
     currency: Option<Spanned<String>>,
     #[serde(default)]
@@ -416,7 +417,11 @@ impl Layout<'_> {
     /// The text of a cell; empty where it says nothing.
     fn text<'r>(&self, row: &'r Row, at: usize) -> &'r str {
         let text = row.cell(at).trim();
-        if self.mapping.document.nulls.iter().any(|null| null == text) { "" } else { text }
+        let is_it = |null: &Option<String>| match null {
+            Some(word) => word == text,
+            None => text.eq_ignore_ascii_case("null") || text == "~",
+        };
+        if self.mapping.document.nulls.iter().any(is_it) { "" } else { text }
     }
 
     /// The same, or what the table of the field has for it.

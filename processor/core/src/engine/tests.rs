@@ -636,7 +636,7 @@ fn projected_and_after(events: &[Event<'static>]) -> (Scores, Scores) {
 fn a_subscription_to_come_is_part_of_what_is_projected() {
     let order = event(10 * DAY, 1, None, Said::order("1", 900, 0, "EUR", &[]));
     let none = |scores: &Scores| scores.values().filter(|(value, _)| value.is_none()).count();
-    let (projected, after) = projected_and_after(&[order.clone()]);
+    let (projected, after) = projected_and_after(std::slice::from_ref(&order));
     assert_eq!((none(&projected), &projected), (1, &after), "ninety days after its order it is no customer");
 
     let term = (date(50), date(415));
