@@ -324,7 +324,12 @@ impl<'a> Reading<'a> {
                 return Err(Error::Option { option: "--rejects", problem });
             }
             let file = File::create(path).map_err(|e| Error::file(path, e))?;
-            Ok(Rejects { path: path.clone(), out: BufWriter::new(file), header: None })
+            let mut out = BufWriter::new(file);
+            if options.mapping.is_some() {
+                // Whatever the encoding that the mapping names, this is UTF-8.
+                out.write_all(json::BOM).map_err(|e| Error::file(path, e))?;
+            }
+            Ok(Rejects { path: path.clone(), out, header: None })
         };
         let mut total = 0;
         for path in &options.files {
@@ -383,6 +388,7 @@ impl<'a> Reading<'a> {
         let mut reader = files::open(path, None, &self.bytes)?;
         let (mut buffer, mut number) = (Vec::new(), 0);
         loop {
+            buffer.clear();
             let found = lines::next(&mut reader, &mut buffer, event::LINE_MAX).map_err(fail)?;
             number += 1;
             let at = Place { path, line: number, header: &[] };
@@ -523,8 +529,6 @@ impl Rejects {
     /// Writes a line as it is, and what comes before the rows of its file before the first one.
     fn take(&mut self, header: &[u8], line: &[u8]) -> std::io::Result<()> {
         if !header.is_empty() && self.header.as_deref() != Some(header) {
-            // What is written is UTF-8, whatever the encoding that the mapping names.
-            self.out.write_all(json::BOM)?;
             self.line(header)?;
             self.header = Some(header.to_vec());
         }

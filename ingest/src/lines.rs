@@ -12,15 +12,16 @@ pub(crate) enum Line {
     Long,
 }
 
-/// Reads the next line into `buffer`.
-pub(crate) fn next(reader: &mut impl BufRead, buffer: &mut Vec<u8>, bytes_max: usize) -> Result<Line> {
-    buffer.clear();
+/// Reads the next line to the end of `buffer`.
+pub(crate) fn next(reader: &mut (impl BufRead + ?Sized), buffer: &mut Vec<u8>, bytes_max: usize) -> Result<Line> {
+    let before = buffer.len();
     let limit = u64::try_from(bytes_max + 2).unwrap_or(u64::MAX);
     reader.take(limit).read_until(b'\n', buffer)?;
-    Ok(match buffer.last() {
+    let line = &buffer[before..];
+    Ok(match line.last() {
         None => Line::End,
         Some(b'\n') => Line::Whole,
-        Some(_) if buffer.len() < bytes_max + 2 => Line::Whole,
+        Some(_) if line.len() < bytes_max + 2 => Line::Whole,
         Some(_) => Line::Long,
     })
 }
@@ -58,8 +59,9 @@ mod tests {
         let (mut buffer, mut out) = (Vec::new(), Vec::new());
         assert_eq!(next(&mut reader, &mut buffer, 4).expect("read"), Line::Whole);
         assert_eq!(trimmed(&buffer), b"abc");
+        buffer.clear();
         assert_eq!(next(&mut reader, &mut buffer, 4).expect("read"), Line::Long);
-        out.extend_from_slice(&buffer);
+        out.append(&mut buffer);
         rest(&mut reader, &mut out).expect("read");
         assert_eq!(out, b"0123456789\n");
         assert_eq!(next(&mut reader, &mut buffer, 4).expect("read"), Line::Whole);

@@ -80,8 +80,8 @@ struct Document {
     time: time::Time,
     #[serde(default)]
     numbers: Numbers,
-    #[serde(default)]
     /// YAML reads a bare `NULL` as none.
+    #[serde(default)]
     nulls: Vec<Option<String>>,
     #[serde(default)]
     currency: Option<Spanned<String>>,

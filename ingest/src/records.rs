@@ -5,8 +5,10 @@
 //! columns mean.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     io::{BufRead, Result},
+    str::Utf8Error,
 };
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
@@ -88,6 +90,54 @@ impl Row {
     }
 }
 
+/// Room for the cells of a row while it is parsed.
+struct Cells {
+    text: Vec<u8>,
+    /// Bytes of `text` that are used.
+    length: usize,
+    ends: Vec<usize>,
+    /// Number of cells.
+    count: usize,
+}
+
+impl Cells {
+    /// Room for so many bytes, in the memory of a row before it.
+    fn reuse(row: Row, bytes: usize) -> Self {
+        let (mut text, mut ends) = (row.text.into_bytes(), row.ends);
+        text.resize(bytes.max(64), 0);
+        ends.resize(ends.capacity().max(64), 0);
+        Self { text, length: 0, ends, count: 0 }
+    }
+
+    /// Whether a row ends with these bytes.
+    fn feed(&mut self, parser: &mut Reader, mut bytes: &[u8]) -> bool {
+        // No bytes would be the end of the file to the parser.
+        while !bytes.is_empty() {
+            let (result, read, written, ended) =
+                parser.read_record(bytes, &mut self.text[self.length..], &mut self.ends[self.count..]);
+            bytes = &bytes[read..];
+            self.length += written;
+            self.count += ended;
+            match result {
+                ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record | ReadRecordResult::End => return true,
+            }
+        }
+        false
+    }
+
+    fn row(mut self) -> std::result::Result<Row, Utf8Error> {
+        self.text.truncate(self.length);
+        self.ends.truncate(self.count);
+        match String::from_utf8(self.text) {
+            Ok(text) => Ok(Row { text, ends: self.ends }),
+            Err(error) => Err(error.utf8_error()),
+        }
+    }
+}
+
 /// The delimiter that a line such as `sep=;` names, as spreadsheets write it for each other.
 fn separator(line: &[u8]) -> Option<Delimiter> {
     let text = std::str::from_utf8(lines::trimmed(line)).ok()?;
@@ -121,7 +171,7 @@ impl Records {
     /// delimiter where none is given.
     pub(crate) fn open(reader: &mut dyn BufRead, delimiter: Option<Delimiter>, skip: u64) -> Result<Self> {
         let mut first = Vec::new();
-        lines::next(&mut &mut *reader, &mut first, event::LINE_MAX)?;
+        lines::next(reader, &mut first, event::LINE_MAX)?;
         let said = separator(&first);
         let mut records = Self::new(delimiter.or(said).unwrap_or(Delimiter::Char(',')));
         records.again.extend((!first.is_empty()).then_some(first));
@@ -186,18 +236,13 @@ impl Records {
     }
 
     /// Appends the next line to those of the row.
-    fn more(&mut self, mut reader: &mut dyn BufRead) -> Result<Line> {
+    fn more(&mut self, reader: &mut dyn BufRead) -> Result<Line> {
         let found = match self.again.pop_front() {
             Some(line) => {
                 self.verbatim.extend(line);
                 Line::Whole
             }
-            None => {
-                let mut line = Vec::new();
-                let found = lines::next(&mut reader, &mut line, event::LINE_MAX)?;
-                self.verbatim.append(&mut line);
-                found
-            }
+            None => lines::next(reader, &mut self.verbatim, event::LINE_MAX)?,
         };
         self.used += u64::from(found != Line::End);
         Ok(found)
@@ -217,7 +262,8 @@ impl Records {
     }
 
     fn words(&mut self) -> Found {
-        self.row = Row::default();
+        self.row.text.clear();
+        self.row.ends.clear();
         match std::str::from_utf8(&self.verbatim) {
             Ok(text) => text.split_ascii_whitespace().for_each(|word| self.row.push(word)),
             Err(error) => return Found::Wrong(not_utf8(error)),
@@ -227,77 +273,35 @@ impl Records {
 
     /// The row that begins with the line just read.
     fn record(&mut self, reader: &mut dyn BufRead) -> Result<Found> {
-        let (mut cells, mut length, mut ends, mut count) = (vec![0; self.verbatim.len()], 0, vec![0; 64], 0);
+        let mut cells = Cells::reuse(std::mem::take(&mut self.row), self.verbatim.len());
         self.parser.reset();
         let mut fed = 0;
         loop {
-            let line = self.line_from(fed);
+            let line = lines::trimmed(&self.verbatim[fed..]);
+            // The parser takes a delimiter of one byte, and one kind of line end.
+            let line = match self.delimiter {
+                Delimiter::Char(one) if !one.is_ascii() => Cow::Owned(replaced(line, one)),
+                _ => Cow::Borrowed(line),
+            };
             fed = self.verbatim.len();
-            if self.feed(&line, &mut cells, &mut length, &mut ends, &mut count) {
+            cells.feed(&mut self.parser, &line);
+            if cells.feed(&mut self.parser, b"\n") {
                 break;
             }
             // A quote is open: the row goes on with the next line.
             let too_long = self.breaks.len() + 1 >= LINES_MAX || self.verbatim.len() > event::LINE_MAX;
             self.breaks.push(fed);
             if too_long || self.more(reader)? != Line::Whole {
-                return Ok(self.unclosed(count + 1));
+                return Ok(self.unclosed(cells.count + 1));
             }
         }
-        cells.truncate(length);
-        ends.truncate(count);
-        Ok(match String::from_utf8(cells) {
-            Ok(text) => {
-                self.row = self.restored(Row { text, ends });
+        Ok(match cells.row() {
+            Ok(row) => {
+                self.row = self.restored(row);
                 Found::Row
             }
-            Err(error) => {
-                let of_row = std::str::from_utf8(&self.verbatim).err();
-                Found::Wrong(not_utf8(of_row.unwrap_or(error.utf8_error())))
-            }
+            Err(error) => Found::Wrong(not_utf8(std::str::from_utf8(&self.verbatim).err().unwrap_or(error))),
         })
-    }
-
-    /// The bytes from `at` on as the parser takes them: with one kind of line end, and a delimiter of one byte.
-    fn line_from(&self, at: usize) -> Vec<u8> {
-        let line = &self.verbatim[at..];
-        let (text, end) = match line.strip_suffix(b"\n") {
-            Some(text) => (text, true),
-            None => (line, false),
-        };
-        let text = if end { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
-        let mut line = match self.delimiter {
-            Delimiter::Char(one) if !one.is_ascii() => {
-                let separator = char::from(SEPARATOR).to_string();
-                String::from_utf8_lossy(text).replace(one, &separator).into_bytes()
-            }
-            _ => text.to_vec(),
-        };
-        line.push(b'\n');
-        line
-    }
-
-    /// Whether a row ends with this line.
-    fn feed(
-        &mut self,
-        mut line: &[u8],
-        cells: &mut Vec<u8>,
-        length: &mut usize,
-        ends: &mut Vec<usize>,
-        count: &mut usize,
-    ) -> bool {
-        loop {
-            let (result, read, written, ended) =
-                self.parser.read_record(line, &mut cells[*length..], &mut ends[*count..]);
-            line = &line[read..];
-            *length += written;
-            *count += ended;
-            match result {
-                ReadRecordResult::OutputFull => cells.resize(cells.len() * 2 + 64, 0),
-                ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
-                ReadRecordResult::InputEmpty => return false,
-                ReadRecordResult::Record | ReadRecordResult::End => return true,
-            }
-        }
     }
 
     /// The delimiter back in cells that hold it.
@@ -328,7 +332,12 @@ impl Records {
     }
 }
 
-fn not_utf8(error: std::str::Utf8Error) -> Rejection {
+/// A line with another delimiter.
+fn replaced(line: &[u8], delimiter: char) -> Vec<u8> {
+    String::from_utf8_lossy(line).replace(delimiter, char::from(SEPARATOR).encode_utf8(&mut [0; 4])).into_bytes()
+}
+
+fn not_utf8(error: Utf8Error) -> Rejection {
     let at = error.valid_up_to() + 1;
     Rejection::line(format!("not UTF-8 at byte {at}; name its encoding in the mapping, such as encoding: windows-1252"))
 }
