@@ -1,7 +1,7 @@
 //! The engine alone: events per CPU second, what its parts cost, and the bytes of an account.
 //!
 //!     cargo bench --workspace --bench engine -- [--events N] [--runs N] [--accounts N] [--loads-only] [--load N]
-//!         [--company N [--in-order] [--metrics N]]
+//!         [--catalog FILE] [--company N [--in-order] [--metrics N]]
 //!
 //! Events are prepared; ticks come every 50,000 records and at midnights, timers ring. `--company N` measures the
 //! simulated company of N accounts alone, whose events come late, twice, corrected and retracted, too: what asks for the
@@ -52,7 +52,7 @@ fn main() {
     }
     println!("engine alone, {events} events over 90 days, median of {runs}\n");
     println!("| load | k events / CPU s | us / event |\n| --- | ---: | ---: |");
-    let all = Arc::new(Plan::built_in(&Settings::default()).unwrap());
+    let all = common::plan();
     for (name, spread) in common::loads() {
         let mut totals: Vec<f64> = Vec::new();
         for _ in 0..runs {

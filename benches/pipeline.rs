@@ -1,6 +1,6 @@
 //! The embedded pipeline, from append to committed metric topics: journal, fsync, all dimensions.
 //!
-//!     cargo bench --workspace --bench pipeline -- [--events N] [--runs N] [--loads-only] [--load N]
+//!     cargo bench --workspace --bench pipeline -- [--events N] [--runs N] [--loads-only] [--load N] [--catalog FILE]
 //!
 //! First whole: all tasks as in a node (accounts of four partitions, rollup, alerts), each on its
 //! thread, over a log in a temporary directory; CPU time of the whole process, the preparation of
@@ -33,7 +33,7 @@ use processor::{
     rollup::Rollups,
     topics,
 };
-use processor_core::{calendar::DAY, catalog::Per, plan::Plan, settings::Settings};
+use processor_core::{calendar::DAY, catalog::Per, plan::Plan};
 use proto::v1;
 use sink::alert::task::Alerts;
 use task::{Fold, Host, Partitions, State, Status, Worker, state::Memory};
@@ -77,7 +77,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let log: Arc<dyn Log> =
             Embedded::open(folder.path().join("log"), eventlog::embedded::Config::default()).unwrap();
-        let plan = Arc::new(Plan::built_in(&Settings::default()).unwrap());
+        let plan = common::plan();
         topics::create(log.as_ref(), &plan, PARTITIONS).unwrap();
         Place { folder, log, plan, memory: Memory::new(256 << 20, 256 << 20) }
     }

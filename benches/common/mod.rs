@@ -6,10 +6,14 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use processor_core::calendar::{DAY, Time};
+use processor_core::{
+    calendar::{DAY, Time},
+    catalog::Catalog,
+    plan::Plan,
+    settings::Settings,
+};
 use proto::v1;
 
 /// 2026-01-01T00:00:00Z.
@@ -229,6 +233,17 @@ pub(crate) fn option(name: &str, default: usize) -> usize {
 pub(crate) fn text(name: &str) -> String {
     let wanted = format!("--{name}");
     std::env::args().skip_while(|argument| *argument != wanted).nth(1).unwrap_or_default()
+}
+
+/// The plan of the catalog of `--catalog FILE`, else of the built-in one.
+pub(crate) fn plan() -> Arc<Plan> {
+    let file = text("catalog");
+    let settings = Settings::default();
+    let plan = match file.as_str() {
+        "" => Plan::built_in(&settings),
+        file => Plan::lower(&Catalog::parse(&std::fs::read_to_string(file).unwrap()).unwrap(), &settings),
+    };
+    Arc::new(plan.unwrap())
 }
 
 /// Whether `--name` is given.

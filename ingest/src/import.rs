@@ -191,7 +191,7 @@ pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress),
         ..door::Config::default()
     };
     let door = Door::open(log, config, grid)?;
-    let mut reading = Reading::new(options, position.now_us)?;
+    let mut reading = Reading::new(options, mapping.as_ref(), position.now_us)?;
     let Some(rows) = reading.rows(mapping.as_ref(), progress, stop)? else {
         return Ok(Summary { stopped: true, ..reading.summary });
     };
@@ -317,7 +317,7 @@ struct Reading<'a> {
 type Sorters<'s> = (&'s mut Sorter, &'s mut Sorter);
 
 impl<'a> Reading<'a> {
-    fn new(options: &'a Options, now_us: i64) -> Result<Self> {
+    fn new(options: &'a Options, mapping: Option<&Mapping>, now_us: i64) -> Result<Self> {
         let open = |path: &PathBuf| {
             if options.files.contains(path) {
                 let problem = "is one of the files to import, expected another one".to_owned();
@@ -325,8 +325,8 @@ impl<'a> Reading<'a> {
             }
             let file = File::create(path).map_err(|e| Error::file(path, e))?;
             let mut out = BufWriter::new(file);
-            if options.mapping.is_some() {
-                // Whatever the encoding that the mapping names, this is UTF-8.
+            if mapping.is_some_and(|mapping| mapping.encoding().is_some()) {
+                // What is written is UTF-8, and says so against the mapping.
                 out.write_all(json::BOM).map_err(|e| Error::file(path, e))?;
             }
             Ok(Rejects { path: path.clone(), out, header: None })
