@@ -208,6 +208,7 @@ impl Fold<'_> {
         let mut out = Out { context: &mut self.context, traits, totals, day_sums, active: &mut active };
         step(sections, &mut out);
         sections.share(&out);
+        sections.settle();
         active
     }
 

@@ -121,6 +121,8 @@ macro_rules! lifecycles {
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct Sections {
             $(#[doc = concat!("State of the lifecycle `", stringify!($name), "`.")] pub $name: $state,)*
+            /// Which of them have state, by [`bit`]: most accounts have few, and those of the others are not looked at.
+            held: u32,
         }
 
         const LISTS: &[&[&FactType]] = &[OF_ACCOUNTS, $(<$state>::FACTS),*];
@@ -154,19 +156,43 @@ macro_rules! lifecycles {
                 })*
             }
 
+            fn holds(&self, tag: u8) -> bool {
+                self.held & bit(tag) != 0
+            }
+
+            /// Notes which lifecycles have state, after a step of any.
+            pub fn settle(&mut self) {
+                self.held = 0;
+                $(if self.$name != <$state>::default() {
+                    self.held |= bit(<$state>::TAG);
+                })*
+            }
+
             /// When time will bring something about, if nothing happens.
             pub fn due(&self) -> Option<Time> {
-                [$(self.$name.due()),*].into_iter().flatten().min()
+                let mut due = None;
+                $(if self.holds(<$state>::TAG) {
+                    due = earlier(due, self.$name.due());
+                })*
+                due
             }
 
             /// When time will bring about an activity, or make or end a customer.
             pub fn stirs(&self) -> Option<Time> {
-                [$(self.$name.stirs()),*].into_iter().flatten().min()
+                let mut stirs = None;
+                $(if self.holds(<$state>::TAG) {
+                    stirs = earlier(stirs, self.$name.stirs());
+                })*
+                stirs
             }
 
             /// When time will bring about what comes before the events of its instant.
             pub fn due_before_events(&self) -> Option<Time> {
-                [$(if <$state>::BEFORE_EVENTS { self.$name.due() } else { None }),*].into_iter().flatten().min()
+                let mut due = None;
+                $(if <$state>::BEFORE_EVENTS && self.holds(<$state>::TAG) {
+                    due = earlier(due, self.$name.due());
+                })*
+                due
             }
 
             /// Does what is due at `due`: what comes before the events of that instant, or the rest.
@@ -183,7 +209,10 @@ macro_rules! lifecycles {
 
             /// Forgets what was over long before the latest event.
             pub fn prune(&mut self, latest: Time) {
-                $(self.$name.prune(latest.saturating_sub(<$state>::KEPT));)*
+                $(if self.holds(<$state>::TAG) {
+                    self.$name.prune(latest.saturating_sub(<$state>::KEPT));
+                })*
+                self.settle();
             }
 
             /// Tells what was sold what subscriptions have just brought about.
@@ -195,17 +224,20 @@ macro_rules! lifecycles {
 
             /// Whether no lifecycle has any state.
             pub fn is_empty(&self) -> bool {
-                $(self.$name == <$state>::default())&&*
+                self.held == 0
             }
 
             /// Becomes empty.
             pub fn clear(&mut self) {
-                $(self.$name = <$state>::default();)*
+                $(if self.holds(<$state>::TAG) {
+                    self.$name = <$state>::default();
+                })*
+                self.held = 0;
             }
 
             /// Appends the sections of the lifecycles that have state; `mark` gets the name of each and where it ends.
             pub fn encode(&self, out: &mut Writer<'_>, mark: &mut impl FnMut(&'static str, usize)) {
-                $(if self.$name != <$state>::default() {
+                $(if self.holds(<$state>::TAG) {
                     out.section(<$state>::TAG, |out| self.$name.encode(out));
                     mark(stringify!($name), out.length());
                 })*
@@ -214,6 +246,8 @@ macro_rules! lifecycles {
 
             /// Reads the sections; `None` if the bytes are damaged or of a lifecycle that is not known.
             pub fn decode(&mut self, from: &mut Decoder<'_, '_>) -> Option<()> {
+                // Whatever damaged bytes leave is cleared.
+                self.held = u32::MAX;
                 while !from.ends()? {
                     from.section(|tag, from| {
                         match tag {
@@ -223,10 +257,22 @@ macro_rules! lifecycles {
                         Some(())
                     })?;
                 }
+                self.settle();
                 Some(())
             }
         }
     };
+}
+
+/// The place of a lifecycle among those that have state.
+const fn bit(tag: u8) -> u32 {
+    assert!(tag.is_ascii_lowercase(), "a tag is a small letter");
+    1 << (tag - b'a')
+}
+
+/// The earlier of two times.
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    one.into_iter().chain(other).min()
 }
 
 lifecycles! {
