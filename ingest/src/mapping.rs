@@ -234,17 +234,14 @@ impl Mapping {
         };
         let document = &self.document;
         let cells = document.data.iter().map(|(name, cell)| Ok((name.as_str(), find(&cell.column)?, cell)));
+        let cells: Vec<(&str, usize, &Cell)> = cells.collect::<Result<_>>()?;
         Ok(Layout {
             mapping: self,
             account: document.account.as_ref().map(find).transpose()?,
             id: document.id.as_ref().map(find).transpose()?,
             time: document.time.places(find)?,
-            currency: document
-                .data
-                .get("currency")
-                .map(|cell| Ok::<_, Error>((find(&cell.column)?, cell)))
-                .transpose()?,
-            cells: cells.collect::<Result<_>>()?,
+            currency: cells.iter().find(|(name, ..)| *name == "currency").map(|(_, at, cell)| (*at, *cell)),
+            cells,
             columns,
         })
     }

@@ -27,7 +27,7 @@ pub(crate) enum Delimiter {
     Whitespace,
 }
 
-/// A row may go on over this many lines.
+/// Most lines that a row may span.
 const LINES_MAX: usize = 1_000;
 
 /// Stands for a delimiter that is no single byte.
@@ -288,7 +288,7 @@ impl Records {
             if cells.feed(&mut self.parser, b"\n") {
                 break;
             }
-            // A quote is open: the row goes on with the next line.
+            // The quote is still open, so the row continues on the next line.
             let too_long = self.breaks.len() + 1 >= LINES_MAX || self.verbatim.len() > event::LINE_MAX;
             self.breaks.push(fed);
             if too_long || self.more(reader)? != Line::Whole {

@@ -7,8 +7,12 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     if !is_rfc3339(text.as_bytes()) {
         return None;
     }
-    let timestamp: Timestamp = text.parse().ok()?;
-    i64::try_from(timestamp.as_nanosecond().div_euclid(1_000)).ok()
+    micros(text.parse().ok()?)
+}
+
+/// Microseconds since the Unix epoch, rounded down.
+pub(crate) fn micros(instant: Timestamp) -> Option<i64> {
+    i64::try_from(instant.as_nanosecond().div_euclid(1_000)).ok()
 }
 
 /// Writes a time in UTC, with as many fraction digits as it needs.

@@ -16,6 +16,7 @@ use crate::{
     decimal::{Decimal, Round},
     json,
     records::Row,
+    time::micros,
 };
 
 /// As the mapping says it.
@@ -144,15 +145,15 @@ impl Format {
     fn read(&self, text: &str, zone: &TimeZone) -> Option<i64> {
         let pattern = match self {
             Format::Unix(micros) => return Decimal::parse(text)?.times(*micros, Round::HalfEven),
-            Format::Excel => return micros(serial(text)?, zone),
+            Format::Excel => return in_zone(serial(text)?, zone),
             Format::Pattern(pattern) => pattern,
         };
         let parsed = strtime::parse(pattern, text).ok()?;
         if let Ok(instant) = parsed.to_timestamp() {
-            return i64::try_from(instant.as_nanosecond().div_euclid(1_000)).ok();
+            return micros(instant);
         }
         let local = parsed.to_datetime().or_else(|_| parsed.to_date().map(civil::DateTime::from)).ok()?;
-        micros(local, zone)
+        in_zone(local, zone)
     }
 }
 
@@ -162,9 +163,8 @@ fn serial(text: &str) -> Option<civil::DateTime> {
     civil::date(1899, 12, 30).at(0, 0, 0, 0).checked_add(Span::new().try_milliseconds(millis).ok()?).ok()
 }
 
-fn micros(local: civil::DateTime, zone: &TimeZone) -> Option<i64> {
-    let zoned = local.to_zoned(zone.clone()).ok()?;
-    i64::try_from(zoned.timestamp().as_nanosecond().div_euclid(1_000)).ok()
+fn in_zone(local: civil::DateTime, zone: &TimeZone) -> Option<i64> {
+    micros(local.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
 /// What a time is without a format.

@@ -211,8 +211,10 @@ macro_rules! lifecycles {
             pub fn prune(&mut self, latest: Time) {
                 $(if self.holds(<$state>::TAG) {
                     self.$name.prune(latest.saturating_sub(<$state>::KEPT));
+                    if self.$name == <$state>::default() {
+                        self.held &= !bit(<$state>::TAG);
+                    }
                 })*
-                self.settle();
             }
 
             /// Tells what was sold what subscriptions have just brought about.
