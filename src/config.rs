@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) kafka: crate::kafka::Settings,
     /// The live door.
     pub(crate) ingest: Ingest,
+    /// Imports of files.
+    import: Import,
     /// Processors of a fleet.
     pub(crate) processor: Processor,
     /// Checkpoints of states.
@@ -145,6 +147,19 @@ impl Default for Ingest {
     }
 }
 
+/// `[import]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Import {
+    rejected_max: String,
+}
+
+impl Default for Import {
+    fn default() -> Self {
+        Import { rejected_max: "1%".to_owned() }
+    }
+}
+
 impl Default for Numbers {
     fn default() -> Self {
         Numbers {
@@ -195,6 +210,7 @@ impl Config {
         config.http()?;
         config.live(TimeZone::UTC)?;
         config.checkpoints()?;
+        config.rejected_max()?;
         config.telemetry_listen()?;
         crate::kafka::settings(&config)?;
         if !(1..=256).contains(&config.log.partitions) {
@@ -267,6 +283,11 @@ impl Config {
         })
     }
 
+    /// The share of lines that an import may reject and succeed.
+    pub(crate) fn rejected_max(&self) -> anyhow::Result<Share> {
+        self.import.rejected_max.parse().map_err(|problem| anyhow::anyhow!("[import] rejected_max: {problem}"))
+    }
+
     /// Where checkpoints go (nowhere by default), how often, and which are kept.
     pub(crate) fn checkpoints(&self) -> anyhow::Result<Option<(String, Duration, Retention)>> {
         let set = &self.checkpoints;
@@ -319,6 +340,37 @@ impl Config {
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let plan = Catalog::parse(&text).and_then(|catalog| Plan::lower(&catalog, &settings));
         plan.map_err(|error| diagnostic::of_catalog(path, &text, &error))
+    }
+}
+
+/// A share of a whole, written like `1%`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Share {
+    text: String,
+    percent: Rational,
+}
+
+impl Share {
+    /// Whether a part of a whole is more than this share of it.
+    pub(crate) fn is_exceeded(&self, part: u64, whole: u64) -> bool {
+        i128::from(part) * 100 * self.percent.den() > self.percent.num() * i128::from(whole)
+    }
+}
+
+impl std::str::FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').map(str::trim_end).and_then(Rational::parse);
+        let percent = number.filter(|percent| (0..=100 * percent.den()).contains(&percent.num()));
+        let share = percent.map(|percent| Self { text: text.to_owned(), percent });
+        share.ok_or_else(|| format!("is {text:?}, expected a share such as \"1%\", from 0% to 100%"))
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -424,6 +476,8 @@ mod tests {
                 "[settings]\nunknown_types = \"deny\"",
                 "[settings] unknown_types: is \"deny\", expected refuse-near, allow or refuse",
             ),
+            ("[import]\nrejected_max = \"1\"", "[import] rejected_max: is \"1\", expected a share such as \"1%\""),
+            ("[import]\nrejected_max = \"101%\"", "[import] rejected_max: is \"101%\", expected a share"),
             ("[ingest]\nqueue = 0", "[ingest] queue: is 0, expected at least 1"),
             ("[checkpoints]\nstandby = true", "[checkpoints] standby: is true, but store is empty"),
             ("[settings]\ntimezone = \"UTC\"", "unknown field `timezone`"),

@@ -11,7 +11,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufRead, BufWriter, Read, Write},
+    io::{BufRead, Read},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -28,7 +28,7 @@ use crate::{
     Error, Rejection, Result,
     door::{self, Door},
     event::{self, Context},
-    files, json,
+    files,
     lines::{self, Line},
     mapping::Mapping,
     near::UnknownTypes,
@@ -40,15 +40,18 @@ use crate::{
     ticks::Grid,
 };
 
+mod reasons;
+mod rejects;
+
+pub use reasons::{KINDS_MAX, Reason, Reasons};
+use rejects::Rejects;
+
 /// Changes when the same file would give other records: then no old position fits.
 const ALGORITHM: u32 = 4;
 /// Lines between two looks at what was asked meanwhile.
 const LOOK: u64 = 1_024;
 /// Types counted by name in a summary; more are counted together.
 const TYPES_MAX: usize = 1_000;
-
-/// Rejected lines that a summary names.
-pub const FIRST_REJECTED: usize = 20;
 
 /// What to import, and how.
 #[derive(Debug, Clone)]
@@ -60,7 +63,7 @@ pub struct Options {
     /// [`Order::Time`], or [`Order::File`] to keep theirs.
     pub order: Order,
     /// Where rejected lines go verbatim, with the header of their file, so that they can be imported again once they are
-    /// mended. An existing file is overwritten.
+    /// mended; the reasons go beside it, to a file with `.reasons.tsv` added to the name. Existing files are overwritten.
     pub rejects: Option<PathBuf>,
     /// Tick on to this time; not after `now_us`.
     pub until_us: Option<i64>,
@@ -168,8 +171,8 @@ pub struct Summary {
     pub times_us: Option<(i64, i64)>,
     /// The log's clock at the end.
     pub clock_us: Option<i64>,
-    /// The first lines refused, at most [`FIRST_REJECTED`].
-    pub first_rejected: Vec<Rejected>,
+    /// Why lines were refused.
+    pub reasons: Reasons,
     /// It was told to stop; import again to go on.
     pub stopped: bool,
 }
@@ -318,19 +321,6 @@ type Sorters<'s> = (&'s mut Sorter, &'s mut Sorter);
 
 impl<'a> Reading<'a> {
     fn new(options: &'a Options, mapping: Option<&Mapping>, now_us: i64) -> Result<Self> {
-        let open = |path: &PathBuf| {
-            if options.files.contains(path) {
-                let problem = "is one of the files to import, expected another one".to_owned();
-                return Err(Error::Option { option: "--rejects", problem });
-            }
-            let file = File::create(path).map_err(|e| Error::file(path, e))?;
-            let mut out = BufWriter::new(file);
-            if mapping.is_some_and(|mapping| mapping.encoding().is_some()) {
-                // What is written is UTF-8, and says so against the mapping.
-                out.write_all(json::BOM).map_err(|e| Error::file(path, e))?;
-            }
-            Ok(Rejects { path: path.clone(), out, header: None })
-        };
         let mut total = 0;
         for path in &options.files {
             total += std::fs::metadata(path).map_err(|e| Error::file(path, e))?.len();
@@ -343,6 +333,8 @@ impl<'a> Reading<'a> {
             source: options.source.clone(),
             tenant: String::new(),
         };
+        let marked = mapping.is_some_and(|mapping| mapping.encoding().is_some());
+        let open = |path: &PathBuf| Rejects::create(path, options, marked);
         let rejects = options.rejects.as_ref().map(open).transpose()?;
         Ok(Self { options, context, rejects, summary: Summary::default(), bytes: Arc::default(), total })
     }
@@ -367,8 +359,8 @@ impl<'a> Reading<'a> {
                 return Ok(None);
             }
         }
-        if let Some(mut rejects) = self.rejects.take() {
-            rejects.out.flush().map_err(|e| Error::file(&rejects.path, e))?;
+        if let Some(rejects) = self.rejects.take() {
+            rejects.close()?;
         }
         if !joined.is_empty() {
             number::number(joined.finish()?, &starts, &mut plain)?;
@@ -486,11 +478,10 @@ impl<'a> Reading<'a> {
     /// Refuses a line of which `begin` is the first part; the rest is copied to the rejects.
     fn reject_long(&mut self, at: Place<'_>, begin: &[u8], reader: &mut impl BufRead) -> Result<()> {
         self.reject(at, begin, Rejection::line(format!("longer than {} bytes", event::LINE_MAX)))?;
-        let copied = match &mut self.rejects {
-            Some(rejects) => lines::rest(reader, &mut rejects.out),
-            None => lines::rest(reader, &mut std::io::sink()),
-        };
-        copied.map_err(|e| Error::file(at.path, e))
+        match &mut self.rejects {
+            Some(rejects) => rejects.rest(at.path, reader),
+            None => lines::rest(reader, &mut std::io::sink()).map_err(|e| Error::file(at.path, e)),
+        }
     }
 
     fn reject(&mut self, at: Place<'_>, verbatim: &[u8], reason: Rejection) -> Result<()> {
@@ -498,12 +489,10 @@ impl<'a> Reading<'a> {
         self.summary.rejected += 1;
         telemetry::rejected(1);
         if let Some(rejects) = &mut self.rejects {
-            rejects.take(at.header, verbatim).map_err(|e| Error::file(&rejects.path, e))?;
+            rejects.take(at, verbatim, &reason)?;
         }
-        if self.summary.first_rejected.len() < FIRST_REJECTED {
-            let file = at.path.display().to_string();
-            self.summary.first_rejected.push(Rejected { file, line: at.line, reason });
-        }
+        let rejected = |reason| Rejected { file: at.path.display().to_string(), line: at.line, reason };
+        self.summary.reasons.add(reason, rejected);
         Ok(())
     }
 }
@@ -515,32 +504,6 @@ struct Place<'a> {
     line: u64,
     /// What comes before the rows of the file, its header included.
     header: &'a [u8],
-}
-
-/// The file of rejected lines.
-struct Rejects {
-    path: PathBuf,
-    out: BufWriter<File>,
-    /// The header that was written last.
-    header: Option<Vec<u8>>,
-}
-
-impl Rejects {
-    /// Writes a line as it is, and what comes before the rows of its file before the first one.
-    fn take(&mut self, header: &[u8], line: &[u8]) -> std::io::Result<()> {
-        if !header.is_empty() && self.header.as_deref() != Some(header) {
-            self.line(header)?;
-            self.header = Some(header.to_vec());
-        }
-        self.line(line)
-    }
-
-    /// The last line of a file may lack its end; the next file's lines begin a new one.
-    fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.out.write_all(line)?;
-        let ends = line.ends_with(b"\n") || line.len() > event::LINE_MAX;
-        if ends { Ok(()) } else { self.out.write_all(b"\n") }
-    }
 }
 
 /// The second half: rows and ticks to the log.

@@ -35,6 +35,13 @@ impl Run {
         self
     }
 
+    /// The same, if it imported something and failed because of the lines that it rejected.
+    #[track_caller]
+    pub(crate) fn rejects(self) -> Self {
+        self.fails(1, &[" were rejected, more than ", "; the others are imported."]);
+        self
+    }
+
     /// Fails unless it ended like this, with all these texts on standard error.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, texts: &[&str]) {

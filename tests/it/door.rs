@@ -329,10 +329,17 @@ fn rejected_rows_are_imported_again_with_the_mapping_mended() {
     let rows = "order,date,customer,amount\nA1,2024-01-05,c1,1.00\nA2,05.01.2024,c1,2.00\n";
     let rejects = data.file("rejects.csv", "");
     let flags = ["--rejects", rejects.to_str().unwrap()];
-    let run = import(&data, rows, &mapping("order.completed", "%Y-%m-%d"), &flags).done();
+    let run = import(&data, rows, &mapping("order.completed", "%Y-%m-%d"), &flags).rejects();
     run.says(&["2 lines: 1 accepted, 1 rejected", "orders.csv:3: time: column date: is 05.01.2024, expected %Y-%m-%d"]);
     let kept = fs::read_to_string(&rejects).unwrap();
     assert_eq!(kept, "order,date,customer,amount\nA2,05.01.2024,c1,2.00\n");
+    let reasons = fs::read_to_string(format!("{}.reasons.tsv", rejects.display())).unwrap();
+    let file = rejects.with_file_name("orders.csv");
+    let reason = "time: column date: is 05.01.2024, expected %Y-%m-%d";
+    assert!(
+        reasons.starts_with(&format!("line\tfile\tline of file\treason\n2\t{}\t3\t{reason}", file.display())),
+        "{reasons}"
+    );
     import(&data, &kept, &mapping("order.completed", "%d.%m.%Y"), &[]).done().says(&["1 line: 1 accepted, 0 rejected"]);
     assert_eq!(values(&data, "net_revenue", "1d"), [("2024-01-05T00:00:00Z".to_owned(), 300.0)]);
 }
@@ -361,7 +368,7 @@ fn the_outcomes_of_an_import_add_up() {
     ];
     let data = Data::new();
     let file = data.file("events.ndjson", lines(&all));
-    let run = data.import(&file, &["--until", "2024-06-01"]).done();
+    let run = data.import(&file, &["--until", "2024-06-01"]).rejects();
     run.says(&[
         "9 lines: 8 accepted, 1 rejected\n",
         "1 page.viewed (not measured: no metric reads the type page.viewed)\n",

@@ -17,7 +17,7 @@ fn a_guest_buys_and_is_nobody() {
     let file = data.file("events.ndjson", GUESTS);
     let rejects = data.file("rejects.ndjson", "");
     let flags = ["--until", "2024-05-01T00:00:00Z", "--rejects", rejects.to_str().unwrap()];
-    let run = data.import(&file, &flags).done();
+    let run = data.import(&file, &flags).rejects();
     run.says(&["7 lines: 6 accepted, 1 rejected", "account: is missing (payment.refunded needs it)"]);
     let value = |metric: &str| {
         let answer = data.run(["query", metric, "--window", "1y", "--format", "csv"]).done().out;

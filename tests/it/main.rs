@@ -37,6 +37,7 @@ mod merges;
 mod messages;
 mod network;
 mod oracle;
+mod outcomes;
 mod partitions;
 mod rebuild;
 mod reporting;

@@ -42,12 +42,12 @@ fn refused(line: impl AsRef<[u8]>, reason: &str) {
     lines.extend(&bytes);
     let file = data.file("events.ndjson", lines);
     let rejects = data.file("rejects.ndjson", "");
-    let run = data.import(&file, &["--rejects", rejects.to_str().unwrap()]).done();
+    let run = data.import(&file, &["--rejects", rejects.to_str().unwrap()]).rejects();
     run.says(&[
         "2 lines: 1 accepted, 1 rejected",
         "1 counted (1 on time, 0 late), 0 duplicate, 0 conflict, 0 quarantined",
     ]);
-    run.says(&[&format!("rejected:\n  {}:2: {reason}", file.display())]);
+    run.says(&[&format!("rejected:\n             1 {}:2: {reason}", file.display())]);
     assert!(!run.err.contains(reason), "said twice: {}", run.err);
     assert_eq!(fs::read(rejects).unwrap(), bytes, "the line is kept as it was");
 }

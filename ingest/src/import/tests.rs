@@ -174,7 +174,7 @@ fn maps_numbers_and_rejects() {
     options.rejects = Some(folder.path().join("rejects.csv"));
     let log = Memory::new(1);
     let summary = run(&options, &log, &mut |_| {}, &AtomicBool::new(false)).expect("import");
-    let reasons: Vec<String> = summary.first_rejected.iter().map(ToString::to_string).collect();
+    let reasons: Vec<String> = summary.reasons.by_count().iter().map(|reason| reason.first.to_string()).collect();
     assert_eq!((summary.read, summary.accepted, summary.rejected, summary.appended), (7, 5, 2, 5));
     let file = folder.path().join("shop.csv").display().to_string();
     assert_eq!(
@@ -245,7 +245,7 @@ fn read(bytes: &[u8], keys: &str) -> (Vec<String>, Option<String>) {
         let Some(event::Data::OrderCompleted(order)) = event.data else { panic!("no order") };
         format!("{} {}", event.subject, order.gross)
     };
-    let first = summary.first_rejected.first();
+    let first = summary.reasons.by_count().first().map(|reason| reason.first.clone());
     (log.events().into_iter().map(row).collect(), first.map(|first| format!("{} {}", first.line, first.reason)))
 }
 
@@ -299,7 +299,12 @@ fn events(rows: &str, mapping: &str) -> (Vec<String>, Option<String>) {
         let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
         format!("{} {} {}", printed["account"], printed["time"], printed["data"]).replace('"', "")
     };
-    let reason = summary.first_rejected.first().map(|first| format!("{} {}", first.line, first.reason));
+    let reason = summary
+        .reasons
+        .by_count()
+        .first()
+        .map(|reason| &reason.first)
+        .map(|first| format!("{} {}", first.line, first.reason));
     (log.events().iter().map(print).collect(), reason)
 }
 
@@ -416,7 +421,7 @@ fn rejects_import_again() {
     (options.mapping, options.rejects) = (Some(mapping), Some(rejects.clone()));
     let log = Memory::new(1);
     let summary = quiet(&options, &log).expect("import");
-    assert_eq!((summary.accepted, summary.rejected, summary.first_rejected[0].line), (1, 1, 4));
+    assert_eq!((summary.accepted, summary.rejected, summary.reasons.by_count()[0].first.line), (1, 1, 4));
 
     let kept = std::fs::read_to_string(&rejects).expect("rejects");
     assert!(kept.starts_with("\u{feff}Orders;;;\nsep;x\ncustomer;day;total;note\nb\u{e9}a;"), "{kept}");
