@@ -73,6 +73,24 @@ pub(crate) const EVENTS: &str = "Examples:
   vitals events --data company
   vitals events --order recorded --ticks --data cdnow";
 
+pub(crate) const OUTCOMES: &str = "Examples:
+  vitals outcomes --data company
+  vitals outcomes --json --brokers localhost:9092 --data fleet
+
+It reads the whole log, sorted by account on disk: about 3 seconds a million events. It may run beside another process.";
+
+pub(crate) const CONFLICTS: &str = "Examples:
+  vitals conflicts --data company
+  vitals conflicts --json --brokers localhost:9092 --data fleet
+
+It reads the whole log, as `vitals outcomes` does.";
+
+pub(crate) const WAITING: &str = "Examples:
+  vitals waiting --data company
+  vitals waiting --json --brokers localhost:9092 --data fleet
+
+It reads the whole log, as `vitals outcomes` does.";
+
 pub(crate) const QUARANTINE: &str = "Examples:
   vitals quarantine --data company
   vitals quarantine --json --brokers localhost:9092 --data fleet

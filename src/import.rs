@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     Usage,
-    config::{self, Config},
+    config::{self, Config, Share},
     node::{Node, Part},
     shutdown,
     site::Site,
@@ -46,9 +46,12 @@ pub(crate) struct Args {
     /// Append by (time, source, id), or as in the files
     #[arg(long, value_enum, default_value_t = By::Time)]
     pub(crate) order: By,
-    /// Write rejected lines here, verbatim
+    /// Write rejected lines here, verbatim, and the reasons to FILE.reasons.tsv
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+    /// Fail if more of the lines than this share are rejected [default: 1%, or of the configuration]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) rejected_max: Option<Share>,
     /// Let time go on to then (RFC 3339, a date, or now), so that windows close and silences are noticed
     #[arg(long, value_name = "T")]
     pub(crate) until: Option<String>,
@@ -119,6 +122,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     let mut options = args.options(path, &plan.settings.zone).map_err(Usage)?;
     options.floor_us = config.history_floor().map_err(Usage)?;
     options.unknown_types = config.unknown_types().map_err(Usage)?;
+    let rejected_max = args.rejected_max.clone().map_or_else(|| config.rejected_max(), Ok).map_err(Usage)?;
     // Before a data directory is made.
     ingest::import::check(&options)?;
     let site = match crate::kafka::settings(config).map_err(Usage)? {
@@ -134,21 +138,23 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         let summary = run(&options, &site.log, &stop)?;
         write!(out, "{}", summary::lines(&summary, &measured))?;
         writeln!(out, "the processors of the fleet count them: vitals_events_total at their /metrics")?;
-        return any(args, &summary);
+        return verdict(args, &rejected_max, &summary);
     }
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
-    let before = node.counters();
+    let (before, found_before) = (node.counters(), node.findings());
     let imported = run(&options, &site.log, &stop);
     if imported.is_ok() {
         node.drain(&stop)?;
     }
     let (after, frozen, conflicts, others) = (node.counters(), node.frozen(), node.conflicts(), node.others());
+    let found = node.findings();
     node.stop()?;
     let summary = imported?;
     let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
     write!(out, "{}", summary::lines(&summary, &measured))?;
     write!(out, "{}", summary::outcomes(&summary, &before, &after))?;
     write!(out, "{}", summary::conflicts(&conflicts))?;
+    write!(out, "{}", summary::findings(&found_before, &found))?;
     if frozen > 0 {
         writeln!(
             out,
@@ -167,21 +173,43 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
     }
-    any(args, &summary)
+    verdict(args, &rejected_max, &summary)
 }
 
-/// A file of which no line is an event is most likely another file, or the mapping of another one.
-fn any(args: &Args, summary: &Summary) -> anyhow::Result<()> {
-    if summary.read == 0 || summary.accepted > 0 || summary.stopped {
+/// Fails where more lines were rejected than may be: most likely it is another file, or the mapping of another one.
+fn verdict(args: &Args, max: &Share, summary: &Summary) -> anyhow::Result<()> {
+    let Summary { read, accepted, rejected, .. } = *summary;
+    if summary.stopped || !max.is_exceeded(rejected, read) {
         return Ok(());
     }
-    if args.mapping.is_some() {
-        bail!("no row became an event: mend the mapping or the file by the reasons above (docs/mappings.md)");
+    if accepted > 0 {
+        let tenths = rejected * 1_000 / read;
+        bail!(
+            "{rejected} of {read} lines ({}.{} %) were rejected, more than {max} (--rejected-max, or [import] \
+             rejected_max); the others are imported. Mend {} by the reasons above and import it",
+            tenths / 10,
+            tenths % 10,
+            args.rejects.as_ref().map_or_else(
+                || "the file (--rejects FILE keeps the rejected lines)".to_owned(),
+                |path| path.display().to_string()
+            )
+        );
     }
-    bail!(
-        "no line became an event: a line has to be a CloudEvent in JSON (docs/events.md), or a row of which --mapping \
-         FILE says how it becomes one (docs/mappings.md)"
-    );
+    let Some(mapping) = &args.mapping else {
+        bail!(
+            "no line became an event: a line has to be a CloudEvent in JSON (docs/events.md), or a row of which --mapping \
+             FILE says how it becomes one (docs/mappings.md)"
+        );
+    };
+    if let Some(only) = summary.reasons.only().filter(|only| only.count > 1) {
+        bail!(
+            "no row became an event, all {read} for the same reason, most likely a mistake of the mapping: mend {} \
+             (docs/mappings.md): {}",
+            mapping.display(),
+            only.first.reason
+        );
+    }
+    bail!("no row became an event: mend the mapping or the file by the reasons above (docs/mappings.md)")
 }
 
 /// Imports into an open log that has the topic of events; returns when all is durable there, or at the

@@ -6,6 +6,7 @@ mod agree;
 mod alerts;
 mod checkpoints;
 mod config;
+mod conflicts;
 mod demo;
 mod describe;
 mod diagnostic;
@@ -19,6 +20,7 @@ mod kafka;
 mod lag;
 mod metrics;
 mod node;
+mod outcomes;
 mod output;
 mod quarantine;
 mod query;
@@ -30,6 +32,7 @@ mod site;
 mod tail;
 mod telemetry;
 mod topics;
+mod waiting;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -102,6 +105,15 @@ enum Command {
     /// The log as CloudEvents JSON, one event a line.
     #[command(after_help = help::EVENTS)]
     Events(OnLog<events::Args>),
+    /// How every event in the log ended: the counts add up.
+    #[command(after_help = help::OUTCOMES)]
+    Outcomes(OnLog<outcomes::Args>),
+    /// Events whose id was known with other content, and orders opened twice: both contents side by side.
+    #[command(after_help = help::CONFLICTS)]
+    Conflicts(OnLog<conflicts::Args>),
+    /// Events that wait for the order, invoice or event that they name.
+    #[command(after_help = help::WAITING)]
+    Waiting(OnLog<waiting::Args>),
     /// Events that were dated ahead of their arrival, and therefore not applied.
     #[command(after_help = help::QUARANTINE)]
     Quarantine(OnLog<quarantine::Args>),
@@ -161,6 +173,9 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
         Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Quarantine(on) => quarantine::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Outcomes(on) => outcomes::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Conflicts(on) => conflicts::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Waiting(on) => waiting::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Topics(on) => topics::run(&on.args, &of(&on.brokers)?, out),
         Command::Demo(on) => {
             let place = demo::Where { path: cli.data.as_deref(), file };

@@ -324,6 +324,11 @@ impl<'a> Node<'a> {
         self.counters.conflicts()
     }
 
+    /// What was found since this node began and changes no outcome.
+    pub(crate) fn findings(&self) -> account::Findings {
+        self.counters.findings()
+    }
+
     /// Changes to rows past their keep so far.
     pub(crate) fn frozen(&self) -> u64 {
         self.counters.frozen()

@@ -107,12 +107,6 @@ fn json((partition, offset): Place, event: &Event, out: &mut dyn Write) -> anyho
 
 fn table(events: &BTreeMap<Place, Event>, zone: &TimeZone, out: &mut dyn Write) -> anyhow::Result<()> {
     let row = |event: &Event| {
-        let account = match event.subject_kind() {
-            SubjectKind::Account => event.subject.clone(),
-            SubjectKind::Lead => format!("lead {}", event.subject),
-            SubjectKind::Tenant => String::new(),
-            SubjectKind::Guest => format!("order {}", event.subject),
-        };
         vec![
             local(event.time_us, zone),
             local(event.recorded_at_us, zone),
@@ -120,14 +114,24 @@ fn table(events: &BTreeMap<Place, Event>, zone: &TimeZone, out: &mut dyn Write) 
             event.source.clone(),
             event.id.clone(),
             event.r#type.clone(),
-            account,
+            whose(event),
         ]
     };
     output::table(&HEADER, events.values().map(row), out)
 }
 
+/// Whose event it is: the account, or what it is about instead.
+pub(crate) fn whose(event: &Event) -> String {
+    match event.subject_kind() {
+        SubjectKind::Account => event.subject.clone(),
+        SubjectKind::Lead => format!("lead {}", event.subject),
+        SubjectKind::Tenant => String::new(),
+        SubjectKind::Guest => format!("order {}", event.subject),
+    }
+}
+
 /// A time in the tenant's zone, to the second.
-fn local(at_us: i64, zone: &TimeZone) -> String {
+pub(crate) fn local(at_us: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_microsecond(at_us).map(|at| at.to_zoned(zone.clone()));
     at.map_or_else(|_| format!("{at_us} us"), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -14,6 +14,7 @@ use processor_core::{
     engine::{Engine, Outcome},
     event::Event,
     hot::Slot,
+    lifecycle::journal,
     plan::Plan,
     vocabulary::identity_linked,
 };
@@ -33,7 +34,8 @@ mod slices;
 mod timers;
 mod values;
 
-pub use counters::{Conflict, Counters, Shared};
+pub use counters::{Conflict, Counters, Findings, Shared};
+pub(crate) use journals::same;
 use journals::{IDS, JOURNAL, Journals};
 pub use merged::Merged;
 use moved::{MOVED, Moved};
@@ -238,7 +240,18 @@ impl Accounts {
         let bytes = self.journals.read(slot, key, state)?;
         let damaged = || state.damaged(format!("the journal of {key:?} does not decode"));
         let journal = journals::events(&bytes).ok_or_else(damaged)?;
-        Ok(self.engine.apply(slot, event, Some(journal)))
+        let opening = journal::opens(event).map(|order| (order, journal.clone()));
+        let outcome = self.engine.apply(slot, event, Some(journal));
+        if let (Outcome::Applied { .. }, Some((order, mut all))) = (outcome, opening) {
+            all.push(event.clone());
+            all.sort_by(|one, other| one.order().cmp(&other.order()));
+            let is_it = |at: usize| all[at].id == event.id;
+            if journal::opened_again(&all).into_iter().any(|(again, holder)| is_it(again) || is_it(holder)) {
+                let key = self.engine.hot().key(slot);
+                self.shared.opened_again(order, key.splitn(3, wire::SEPARATOR).last().unwrap_or(key));
+            }
+        }
+        Ok(outcome)
     }
 
     /// An event whose id is known: the same again, or other content, of which the first holds.
@@ -246,6 +259,9 @@ impl Accounts {
         let key = self.engine.hot().key(slot);
         let bytes = self.journals.read(slot, key, state)?;
         let value = stored.record.value.as_deref().unwrap_or_default();
+        if journals::records(&bytes).filter_map(wire::event).any(|known| known.retracts() == Some(event.id)) {
+            self.shared.retracted();
+        }
         if journals::has_same(&bytes, event.id, value) {
             self.counters.duplicate += 1;
             return Ok(());

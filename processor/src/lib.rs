@@ -7,6 +7,7 @@
 pub mod account;
 pub mod convert;
 pub mod explain;
+pub mod outcomes;
 mod pending;
 pub mod rollup;
 pub mod telemetry;

@@ -8,11 +8,11 @@
 use std::fmt::Write as _;
 
 use ingest::{
-    import::Summary,
+    import::{Reasons, Summary},
     outcome::{Measured, unread},
     render_rfc3339,
 };
-use processor::account::{Conflict, Counters};
+use processor::account::{Conflict, Counters, Findings};
 
 use crate::output::number::plain_count_of;
 
@@ -27,17 +27,7 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
         let note = if measured.reads(kind) { String::new() } else { format!(" (not measured: {})", unread(kind)) };
         let _ = writeln!(out, "  {count:>12} {kind}{note}");
     }
-    if !summary.first_rejected.is_empty() {
-        let more = if summary.rejected > u64::try_from(summary.first_rejected.len()).unwrap_or(0) {
-            ", the first of them (--rejects FILE keeps all)"
-        } else {
-            ""
-        };
-        let _ = writeln!(out, "rejected{more}:");
-        for rejected in &summary.first_rejected {
-            let _ = writeln!(out, "  {rejected}");
-        }
-    }
+    out.push_str(&reasons(&summary.reasons));
     if let Some((first, last)) = summary.times_us {
         let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
     }
@@ -52,6 +42,22 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
     out.push('\n');
     if summary.stopped {
         out.push_str("stopped before the end; the same command goes on from here\n");
+    }
+    out
+}
+
+/// Why lines were rejected, most frequent first: how many for the same reason, and the first of them.
+fn reasons(reasons: &Reasons) -> String {
+    let kinds = reasons.by_count();
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let mut out = "rejected:\n".to_owned();
+    for reason in kinds {
+        let _ = writeln!(out, "  {:>12} {}", reason.count, reason.first);
+    }
+    if let Some(others) = reasons.others() {
+        let _ = writeln!(out, "  {:>12} for other reasons, the first {}", others.count, others.first);
     }
     out
 }
@@ -80,6 +86,29 @@ pub(super) fn outcomes(summary: &Summary, before: &Counters, after: &Counters) -
     }
     if after.quarantined > before.quarantined {
         out.push_str("`vitals quarantine` lists what is quarantined\n");
+    }
+    out
+}
+
+/// What was found in the events and changes no outcome.
+pub(super) fn findings(before: &Findings, after: &Findings) -> String {
+    let mut out = String::new();
+    let opened_again = after.opened_again - before.opened_again;
+    if let (1.., Some((order, account))) = (opened_again, &after.first_opened_again) {
+        let events = plain_count_of(opened_again, "event");
+        let _ = writeln!(
+            out,
+            "{events} of those counted open an order that another event opens with other content, such as order {order} of \
+             {account}: only the earlier one is in a metric; `vitals conflicts` shows both"
+        );
+    }
+    let retracted = after.retracted - before.retracted;
+    if retracted > 0 {
+        let events = plain_count_of(retracted, "event");
+        let _ = writeln!(
+            out,
+            "{events} had been retracted, which holds for ever: they count nowhere. --replace brings them back under new ids"
+        );
     }
     out
 }

@@ -101,3 +101,109 @@ fn rejected_lines_of_json_are_imported_again() {
     data.import(&data.file("mended.ndjson", mended), &[]).done().says(&["1 line: 1 accepted, 0 rejected"]);
     assert_eq!(years(&data, "net_revenue"), [350.0]);
 }
+
+/// An order of a source.
+fn order(id: &str, source: &str, account: &str, order: &str, gross: i64, day: &str) -> Value {
+    let data = json!({"order": order, "gross": gross, "currency": "USD"});
+    let time = format!("2024-01-{day}T00:00:00Z");
+    json!({"id": id, "type": "order.completed", "time": time, "account": account, "source": source, "data": data})
+}
+
+/// A refund of an order.
+fn refund(id: &str, account: &str, order: &str) -> Value {
+    let data = json!({"order": order, "amount": 10, "currency": "USD"});
+    let time = "2024-01-09T00:00:00Z";
+    json!({"id": id, "type": "payment.refunded", "time": time, "account": account, "source": "web", "data": data})
+}
+
+/// Events, one a line.
+fn lines(events: &[Value]) -> String {
+    events.iter().map(|event| format!("{event}\n")).collect()
+}
+
+/// What `vitals outcomes --json` says.
+fn outcomes(data: &Data) -> Value {
+    serde_json::from_str(&data.run(["outcomes", "--json"]).done().out).unwrap()
+}
+
+#[test]
+fn every_event_in_the_log_has_one_outcome_that_is_counted_and_listed() {
+    let late = json!({"id": "l", "type": "order.completed", "time": "2023-12-01T00:00:00Z", "account": "b", "source": "web",
+        "data": {"order": "o9", "gross": 1, "currency": "USD"}});
+    let all = [
+        order("o1", "web", "a", "o1", 1_000, "05"),
+        order("o1", "web", "a", "o1", 9_000, "05"),
+        order("z9", "erp", "a", "o1", 5_000, "04"),
+        order("o1", "web2", "b", "o1", 100, "06"),
+        order("o1", "web2", "b", "o1", 100, "06"),
+        refund("r1", "a", "o1"),
+        refund("r2", "a", "o7"),
+        json!({"id": "p", "type": "page.viewed", "time": "2024-01-07T00:00:00Z", "account": "a"}),
+        late,
+    ];
+    let data = Data::new();
+    let run = data.import(&data.file("events.ndjson", lines(&all)), &["--order", "file"]).done();
+    run.says(&[
+        "1 late), 1 duplicate, 1 conflict, 0 quarantined, 1 waiting, 1 not measured",
+        "1 event of those counted open an order that another event opens with other content, such as order o1 of a: ",
+    ]);
+    let found = outcomes(&data);
+    let expected = json!({"events": 9, "counted": 5, "on_time": 4, "late": 1, "duplicate": 1, "conflict": 1,
+        "quarantined": 0, "waiting": 1, "not_measured": 1, "orders_opened_again": 1});
+    assert_eq!(found, expected);
+    data.run(["outcomes"]).done().says(&["counted", "4 on time, 1 late", "in the log", "page.viewed"]);
+
+    let conflicts = data.run(["conflicts"]).done();
+    conflicts.says(&[
+        "conflict: source web id o1 of a\n",
+        "data.gross",
+        "1000",
+        "9000",
+        "order o1 of a is opened by two events with other content\n",
+        "1 in conflict, 1 that open an order again\n",
+    ]);
+    let listed = data.run(["conflicts", "--json"]).done().out;
+    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!((&listed[0]["status"], &listed[0]["fields"]), (&json!("conflict"), &json!(["data.gross"])));
+    let gross = |pair: &Value| [&pair["holds"], &pair["other"]].map(|event| event["data"]["gross"].as_i64().unwrap());
+    assert_eq!(gross(&listed[0]), [1_000, 9_000]);
+    assert_eq!((&listed[1]["status"], gross(&listed[1])), (&json!("order opened again"), [5_000, 1_000]));
+
+    data.run(["waiting"]).done().says(&["r2", "payment.refunded", "order o7", "1 waiting\n"]);
+    let waits: Value = serde_json::from_str(&data.run(["waiting", "--json"]).done().out).unwrap();
+    assert_eq!((&waits["waits_for"], &waits["event"]["id"]), (&json!({"order": "o7"}), &json!("r2")));
+
+    // What waited is counted once its order is there, and nothing changes that a rebuild does not change.
+    data.import(&data.file("later.ndjson", lines(&[order("o7", "web", "a", "o7", 70, "08")])), &[]).done();
+    let found = outcomes(&data);
+    assert_eq!([&found["events"], &found["counted"], &found["waiting"]], [&json!(10), &json!(7), &json!(0)]);
+    assert_eq!(data.run(["waiting"]).done().out, "nothing waits\n");
+    data.run(["rebuild"]).done();
+    assert_eq!(outcomes(&data), found);
+}
+
+#[test]
+fn outcomes_of_a_company_are_those_that_its_import_counted() {
+    let data = Data::new();
+    let file = data.file("events.ndjson", "");
+    let out = file.to_str().unwrap();
+    let flags = ["simulate", "--accounts", "60", "--from", "2024-01-01", "--to", "2024-07-01", "--out", out];
+    let messy = ["--shuffle-days", "20", "--duplicates", "5%", "--repairs", "3%"];
+    data.run(flags.into_iter().chain(messy)).done();
+    let run = data.import(&file, &["--order", "file"]).done();
+    let found = outcomes(&data);
+    let says = format!(
+        "accepted: {} counted ({} on time, {} late), {} duplicate, {} conflict, {} quarantined, {} waiting, {} not measured",
+        found["counted"],
+        found["on_time"],
+        found["late"],
+        found["duplicate"],
+        found["conflict"],
+        found["quarantined"],
+        found["waiting"],
+        found["not_measured"],
+    );
+    run.says(&[&says]);
+    assert!(found["late"].as_u64() > Some(0) && found["duplicate"].as_u64() > Some(0), "{found}");
+}

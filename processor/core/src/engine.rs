@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// An event dated this long before the clock is late.
-const LATE: Time = 60 * SECOND;
+pub const LATE: Time = 60 * SECOND;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -95,12 +95,24 @@ pub struct Conflict {
     pub offset: u64,
 }
 
+/// What was found since this process began and changes no outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Openings of an order that another event opens with other content: the later one is in no metric.
+    pub opened_again: u64,
+    /// The first order that was opened again, and its account.
+    pub first_opened_again: Option<(String, String)>,
+    /// Events that came again after they had been retracted, which holds.
+    pub retracted: u64,
+}
+
 /// The counters of all partitions, as of the last record, for whoever wants to look.
 #[derive(Debug, Default)]
 pub struct Shared {
     outcomes: [AtomicU64; OUTCOMES],
     frozen: AtomicU64,
     conflicts: Mutex<Vec<Conflict>>,
+    findings: Mutex<Findings>,
     /// By dimension.
     others: Mutex<BTreeMap<String, u64>>,
 }
@@ -121,6 +133,21 @@ impl Shared {
         let mut conflicts = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         conflicts.sort();
         conflicts
+    }
+
+    /// What was found since this process began.
+    pub fn findings(&self) -> Findings {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn opened_again(&self, order: &str, account: &str) {
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.opened_again += 1;
+        findings.first_opened_again.get_or_insert_with(|| (order.to_owned(), account.to_owned()));
+    }
+
+    pub(super) fn retracted(&self) {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).retracted += 1;
     }
 
     pub(super) fn conflict(&self, conflict: Conflict) {

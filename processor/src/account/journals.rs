@@ -140,7 +140,7 @@ pub(super) fn has_same(journal: &[u8], id: EventId<'_>, record: &[u8]) -> bool {
 }
 
 /// Whether two records of one event have the same content.
-pub(super) fn same(known: &[u8], new: &[u8]) -> bool {
+pub(crate) fn same(known: &[u8], new: &[u8]) -> bool {
     let Some((known, new)) = content(known).zip(content(new)) else { return false };
     let arrival = known.time_is_arrival || new.time_is_arrival;
     let plain = |event: &v1::Event| v1::Event {

@@ -102,8 +102,34 @@ pub fn links<'a>(events: &'a [Event<'a>]) -> Vec<((Time, &'a str, &'a str), &'a 
     holds.map(|(event, _)| (event.order(), event.data.text(linked::FROM), event.data.text(linked::TO))).collect()
 }
 
-/// Which events are neither withdrawn nor replaced.
-fn standing(events: &[Event<'_>]) -> Vec<bool> {
+/// Openings of an order that an earlier event opens with other content, and which therefore count nowhere: places of this one
+/// and of the one that counts. `events` are sorted.
+pub fn opened_again(events: &[Event<'_>]) -> Vec<(usize, usize)> {
+    let standing = standing(events);
+    let mut orders: Map<&str, usize> = Map::default();
+    let mut again = Vec::new();
+    for (index, event) in events.iter().enumerate().filter(|(index, _)| standing[*index]) {
+        let Some(order) = order::completed(event) else { continue };
+        let first = *orders.entry(order).or_insert(index);
+        if first != index && events[first].data != event.data {
+            again.push((index, first));
+        }
+    }
+    again
+}
+
+/// The order that an event opens.
+pub fn opens<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    order::completed(event)
+}
+
+/// The invoice that an event is about.
+pub fn bills<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    billing(event).map(|(invoice, _)| invoice)
+}
+
+/// Which events are neither withdrawn nor replaced; `events` are sorted.
+pub fn standing(events: &[Event<'_>]) -> Vec<bool> {
     if !events.iter().any(Event::mends) {
         return vec![true; events.len()];
     }

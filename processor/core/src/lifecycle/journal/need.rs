@@ -30,7 +30,7 @@ impl Need<'_> {
 
 impl Event<'_> {
     /// What it does nothing without. A correction is none: without the event that it replaces it is one like any other.
-    pub(crate) fn need(&self) -> Option<Need<'_>> {
+    pub fn need(&self) -> Option<Need<'_>> {
         if self.number == payment_refunded::NUMBER {
             return match Refund::of(self) {
                 Refund { order: "", invoice: "", .. } => None,
