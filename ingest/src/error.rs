@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use crate::event;
+
 /// What to do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -109,6 +111,10 @@ impl Rejection {
 
     pub(crate) fn line(problem: impl Into<String>) -> Self {
         Self::new("", problem)
+    }
+
+    pub(crate) fn too_long() -> Self {
+        Self::line(format!("longer than {} bytes", event::LINE_MAX))
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Context {
 /// The field, what it is and what is expected.
 pub fn parse(line: &[u8], context: &Context) -> Result<Event, Rejection> {
     if line.len() > LINE_MAX {
-        return Err(Rejection::line(format!("longer than {LINE_MAX} bytes")));
+        return Err(Rejection::too_long());
     }
     let envelope = cloudevents::envelope(json::text(line)?)?;
     let known = vocabulary::find(&envelope.kind);

@@ -1,4 +1,4 @@
-//! A file as text: unpacked and decoded to UTF-8 as it is read, in bounded memory.
+//! The texts of a file: unpacked and decoded to UTF-8 as it is read, in bounded memory.
 //!
 //! gzip and Zstandard are known by their first bytes, and UTF-16 and UTF-8 by their byte order mark, which holds against an
 //! encoding that is named. Text without a mark and without a named encoding is handed out as it is: who reads it says where
@@ -17,7 +17,7 @@ use std::{
 use encoding_rs::Encoding;
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-use crate::{Error, Result, json};
+use crate::{Error, Result, json, records::Dialect};
 
 const BUFFER: usize = 1 << 18;
 
@@ -25,24 +25,50 @@ const BUFFER: usize = 1 << 18;
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTANDARD: &[u8] = b"\x28\xb5\x2f\xfd";
 
-/// Opens a file; `read` counts the bytes that were taken from it.
-pub(crate) fn open(
-    path: &Path,
-    encoding: Option<&'static Encoding>,
-    read: &Arc<AtomicU64>,
-) -> Result<Box<dyn BufRead>> {
-    let fail = |e| Error::file(path, e);
-    let file = Counted { file: File::open(path).map_err(fail)?, read: read.clone() };
-    let mut packed = BufReader::with_capacity(BUFFER, file);
-    let magic = packed.fill_buf().map_err(fail)?;
-    let mut bytes: Box<dyn Read> = match magic {
+/// A text to read.
+pub(crate) struct Text {
+    /// Its name, for messages.
+    pub(crate) name: String,
+    /// UTF-8, where it has a byte order mark or its encoding is named.
+    pub(crate) reader: Box<dyn BufRead>,
+}
+
+/// The texts of one file, one after another.
+pub(crate) struct Texts {
+    whole: Option<Text>,
+}
+
+impl Texts {
+    /// Opens a file; `read` counts the bytes that are taken from it.
+    pub(crate) fn open(path: &Path, dialect: &Dialect, read: &Arc<AtomicU64>) -> Result<Self> {
+        let fail = |e| Error::file(path, e);
+        let file = Counted { file: File::open(path).map_err(fail)?, read: read.clone() };
+        let reader = decoded(unpacked(file).map_err(fail)?, dialect.encoding).map_err(fail)?;
+        Ok(Self { whole: Some(Text { name: path.display().to_string(), reader }) })
+    }
+
+    /// The next text.
+    pub(crate) fn next(&mut self) -> Result<Option<Text>> {
+        Ok(self.whole.take())
+    }
+}
+
+/// Bytes without the packing that their first bytes show.
+fn unpacked(bytes: impl Read + 'static) -> std::io::Result<Box<dyn Read>> {
+    let mut packed = BufReader::with_capacity(BUFFER, bytes);
+    let magic = packed.fill_buf()?;
+    Ok(match magic {
         _ if magic.starts_with(GZIP) => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        _ if magic.starts_with(ZSTANDARD) => Box::new(zstd::stream::read::Decoder::with_buffer(packed).map_err(fail)?),
+        _ if magic.starts_with(ZSTANDARD) => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
         _ => Box::new(packed),
-    };
+    })
+}
+
+/// Bytes as UTF-8.
+fn decoded(mut bytes: Box<dyn Read>, encoding: Option<&'static Encoding>) -> std::io::Result<Box<dyn BufRead>> {
     let mut begin = Vec::new();
     let marked = u64::try_from(json::BOM.len()).unwrap_or(0);
-    bytes.by_ref().take(marked).read_to_end(&mut begin).map_err(fail)?;
+    bytes.by_ref().take(marked).read_to_end(&mut begin)?;
     if begin == json::BOM {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, bytes)));
     }
@@ -76,7 +102,10 @@ mod tests {
         let path = folder.path().join("file");
         std::fs::write(&path, bytes).unwrap();
         let (read, mut text) = (Arc::default(), Vec::new());
-        open(&path, encoding, &read).unwrap().read_to_end(&mut text).unwrap();
+        let dialect = Dialect { encoding, ..Dialect::default() };
+        let mut texts = Texts::open(&path, &dialect, &read).unwrap();
+        texts.next().unwrap().unwrap().reader.read_to_end(&mut text).unwrap();
+        assert!(texts.next().unwrap().is_none());
         assert_eq!(read.load(Ordering::Relaxed), bytes.len() as u64);
         text
     }

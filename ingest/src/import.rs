@@ -9,9 +9,10 @@
 //! The final commit deletes the position: a finished file starts over.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::File,
-    io::{BufRead, Read},
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -28,12 +29,12 @@ use crate::{
     Error, Rejection, Result,
     door::{self, Door},
     event::{self, Context},
-    files,
+    files::{Text, Texts},
     lines::{self, Line},
     mapping::Mapping,
     near::UnknownTypes,
     number,
-    records::{Found, Records},
+    records::{Dialect, FOOTER, Found, Records},
     render_rfc3339,
     sort::{Item, Merge, Order, Sorter},
     telemetry,
@@ -151,12 +152,14 @@ pub enum Progress {
 /// What an import did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Lines that are not blank, headers left out. `read = accepted + rejected`.
+    /// Lines that are not blank, without the header. `read = accepted + rejected + left out`.
     pub read: u64,
     /// Lines that became events.
     pub accepted: u64,
     /// Lines refused.
     pub rejected: u64,
+    /// Lines that are no data, by what they are.
+    pub left_out: BTreeMap<String, u64>,
     /// Accepted events by type.
     pub types: BTreeMap<String, u64>,
     /// Rows that an interrupted run had appended already.
@@ -235,6 +238,11 @@ fn is_delimited(begin: &[u8]) -> bool {
     !lines().any(|line| line.contains(&b'{')) && lines().any(columns)
 }
 
+/// How the files are written; those of events need no mapping.
+fn dialect(mapping: Option<&Mapping>) -> Cow<'_, Dialect> {
+    mapping.map_or_else(Cow::default, |mapping| Cow::Borrowed(mapping.dialect()))
+}
+
 /// One look instead of a rejection for each line.
 fn holds_lines(path: &Path, mapping: Option<&Mapping>) -> Result<()> {
     let fail = |e| Error::file(path, e);
@@ -244,8 +252,10 @@ fn holds_lines(path: &Path, mapping: Option<&Mapping>) -> Result<()> {
         return not_lines("not a regular file", "an import reads it twice: write it to one first");
     }
     let mut begin = Vec::new();
-    let text = files::open(path, mapping.and_then(Mapping::encoding), &Arc::default())?;
-    text.take(4_096).read_to_end(&mut begin).map_err(fail)?;
+    let mut texts = Texts::open(path, &dialect(mapping), &Arc::default())?;
+    if let Some(text) = texts.next()? {
+        text.reader.take(4_096).read_to_end(&mut begin).map_err(fail)?;
+    }
     let zip = begin.starts_with(ZIP).then_some(("a ZIP archive", "unpack it first"));
     let events = mapping.is_none();
     let array = events && begin.trim_ascii_start().starts_with(b"[");
@@ -310,6 +320,9 @@ struct Reading<'a> {
     options: &'a Options,
     context: Context,
     rejects: Option<Rejects>,
+    nowhere: std::io::Sink,
+    /// The rows of the last footer, as they were.
+    footer: Vec<Vec<u8>>,
     summary: Summary,
     /// Bytes taken from the files.
     bytes: Arc<AtomicU64>,
@@ -333,10 +346,19 @@ impl<'a> Reading<'a> {
             source: options.source.clone(),
             tenant: String::new(),
         };
-        let marked = mapping.is_some_and(|mapping| mapping.encoding().is_some());
+        let marked = mapping.is_some_and(|mapping| mapping.dialect().encoding.is_some());
         let open = |path: &PathBuf| Rejects::create(path, options, marked);
         let rejects = options.rejects.as_ref().map(open).transpose()?;
-        Ok(Self { options, context, rejects, summary: Summary::default(), bytes: Arc::default(), total })
+        Ok(Self {
+            options,
+            context,
+            rejects,
+            nowhere: std::io::sink(),
+            footer: Vec::new(),
+            summary: Summary::default(),
+            bytes: Arc::default(),
+            total,
+        })
     }
 
     /// All rows in their final order; `None` when told to stop.
@@ -350,17 +372,20 @@ impl<'a> Reading<'a> {
         let (mut plain, mut joined) = (sorter(self.options.order), sorter(Order::Identity));
         let mut starts = Vec::new();
         for path in &self.options.files {
-            starts.push(self.summary.read);
-            let read = match mapping {
-                None => self.events(path, &mut plain, progress, stop)?,
-                Some(mapping) => self.mapped(path, mapping, (&mut plain, &mut joined), progress, stop)?,
-            };
-            if !read {
-                return Ok(None);
+            let mut texts = Texts::open(path, &dialect(mapping), &self.bytes)?;
+            while let Some(text) = texts.next()? {
+                starts.push(self.summary.read);
+                let read = match mapping {
+                    None => self.events(text, &mut plain, progress, stop)?,
+                    Some(mapping) => self.mapped(text, mapping, (&mut plain, &mut joined), progress, stop)?,
+                };
+                if !read {
+                    return Ok(None);
+                }
             }
         }
         if let Some(rejects) = self.rejects.take() {
-            rejects.close()?;
+            rejects.close(&self.footer)?;
         }
         if !joined.is_empty() {
             number::number(joined.finish()?, &starts, &mut plain)?;
@@ -368,25 +393,28 @@ impl<'a> Reading<'a> {
         plain.finish().map(Some)
     }
 
-    /// Reads a file of an event a line; false when told to stop.
+    /// Reads a text of an event a line; false when told to stop.
     fn events(
         &mut self,
-        path: &Path,
+        text: Text,
         sorter: &mut Sorter,
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let fail = |e| Error::file(path, e);
-        let mut reader = files::open(path, None, &self.bytes)?;
+        let Text { name, mut reader } = text;
+        let fail = |e| Error::file(Path::new(&name), e);
         let (mut buffer, mut number) = (Vec::new(), 0);
         loop {
             buffer.clear();
             let found = lines::next(&mut reader, &mut buffer, event::LINE_MAX).map_err(fail)?;
             number += 1;
-            let at = Place { path, line: number, header: &[] };
+            let at = Place { text: &name, line: number, header: &[] };
             match found {
                 Line::End => return Ok(true),
-                Line::Long => self.reject_long(at, &buffer, &mut reader)?,
+                Line::Long => {
+                    self.reject(at, &buffer, Rejection::too_long())?;
+                    lines::rest(&mut reader, self.rejects_out()).map_err(fail)?;
+                }
                 Line::Whole => {
                     let line = lines::trimmed(&buffer);
                     if !line.trim_ascii().is_empty() {
@@ -403,27 +431,41 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads a file of rows; false when told to stop.
+    /// Reads a text of rows; false when told to stop.
     fn mapped(
         &mut self,
-        path: &Path,
+        text: Text,
         mapping: &Mapping,
         (plain, joined): Sorters<'_>,
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let fail = |e| Error::file(path, e);
-        let mut reader = files::open(path, mapping.encoding(), &self.bytes)?;
-        let mut records = Records::open(&mut reader, mapping.delimiter(), mapping.skip()).map_err(fail)?;
+        let Text { name, reader } = text;
+        let fail = |e| Error::file(Path::new(&name), e);
+        let mut records = Records::open(reader, mapping.dialect()).map_err(fail)?;
         let mut header = records.before().to_vec();
         let mut layout = mapping.bind_listed()?;
-        let mut rows: u64 = 0;
+        let (mut rows, mut footer): (u64, _) = (0, Vec::new());
         loop {
-            let found = records.next(&mut reader).map_err(fail)?;
-            let at = Place { path, line: records.line(), header: &header };
+            let found = records.next().map_err(fail)?;
+            let at = Place { text: &name, line: records.line(), header: &header };
             match (found, &layout) {
-                (Found::End, _) => return Ok(true),
-                (Found::Long, _) => self.reject_long(at, records.verbatim(), &mut reader)?,
+                (Found::End, _) => {
+                    if footer.len() == mapping.dialect().footer {
+                        self.footer = footer;
+                    }
+                    return Ok(true);
+                }
+                (Found::LeftOut(name), _) => {
+                    self.leave_out(name);
+                    if name == FOOTER {
+                        footer.push(records.verbatim().to_vec());
+                    }
+                }
+                (Found::Long, _) => {
+                    self.reject(at, records.verbatim(), Rejection::too_long())?;
+                    records.rest(self.rejects_out()).map_err(fail)?;
+                }
                 (Found::Wrong(reason), None) => return Err(mapping.of_header(&reason)),
                 (Found::Row, None) => {
                     layout = Some(mapping.bind(&mut records)?);
@@ -475,12 +517,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Refuses a line of which `begin` is the first part; the rest is copied to the rejects.
-    fn reject_long(&mut self, at: Place<'_>, begin: &[u8], reader: &mut impl BufRead) -> Result<()> {
-        self.reject(at, begin, Rejection::line(format!("longer than {} bytes", event::LINE_MAX)))?;
+    /// A row that is no data; nothing else is done with it.
+    fn leave_out(&mut self, name: &str) {
+        self.summary.read += 1;
+        *self.summary.left_out.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// Where what is left of a rejected line goes.
+    fn rejects_out(&mut self) -> &mut dyn Write {
         match &mut self.rejects {
-            Some(rejects) => rejects.rest(at.path, reader),
-            None => lines::rest(reader, &mut std::io::sink()).map_err(|e| Error::file(at.path, e)),
+            Some(rejects) => rejects.rest(),
+            None => &mut self.nowhere,
         }
     }
 
@@ -491,7 +538,7 @@ impl<'a> Reading<'a> {
         if let Some(rejects) = &mut self.rejects {
             rejects.take(at, verbatim, &reason)?;
         }
-        let rejected = |reason| Rejected { file: at.path.display().to_string(), line: at.line, reason };
+        let rejected = |reason| Rejected { file: at.text.to_owned(), line: at.line, reason };
         self.summary.reasons.add(reason, rejected);
         Ok(())
     }
@@ -500,9 +547,10 @@ impl<'a> Reading<'a> {
 /// Where a line stands.
 #[derive(Clone, Copy)]
 struct Place<'a> {
-    path: &'a Path,
+    /// The name of the text.
+    text: &'a str,
     line: u64,
-    /// What comes before the rows of the file, its header included.
+    /// What comes before the rows of the text, its header included.
     header: &'a [u8],
 }
 

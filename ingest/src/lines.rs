@@ -27,7 +27,7 @@ pub(crate) fn next(reader: &mut (impl BufRead + ?Sized), buffer: &mut Vec<u8>, b
 }
 
 /// Copies what is left of a long line, its end included.
-pub(crate) fn rest(reader: &mut impl BufRead, out: &mut impl Write) -> Result<()> {
+pub(crate) fn rest(reader: &mut (impl BufRead + ?Sized), out: &mut (impl Write + ?Sized)) -> Result<()> {
     loop {
         let chunk = reader.fill_buf()?;
         if chunk.is_empty() {

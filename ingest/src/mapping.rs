@@ -7,7 +7,8 @@
 //! name: shop                   # default source of the events
 //! encoding: windows-1252       # default: UTF-8, or what the byte order mark says
 //! skip: 3                      # lines before the header
-//! delimiter: ","               # a character, or whitespace
+//! footer: 1                    # rows at the end that are none
+//! delimiter: ","               # a character, or whitespace; or widths: [10, 8, 12] of columns without one
 //! header: true                 # or false, with columns: [a, b, c]
 //! type: order.completed
 //! account: customer
@@ -24,7 +25,6 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
-use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
 use proto::{
     v1::Event,
@@ -43,10 +43,11 @@ use crate::{
     given::{Fields, Given},
     json,
     near::UnknownTypes,
-    records::{Delimiter, Records, Row},
+    records::{Delimiter, Dialect, Records, Row},
     validate,
 };
 
+mod dialect;
 mod format;
 mod number;
 mod time;
@@ -63,7 +64,11 @@ struct Document {
     #[serde(default)]
     skip: u16,
     #[serde(default)]
+    footer: u16,
+    #[serde(default)]
     delimiter: Option<Spanned<String>>,
+    #[serde(default)]
+    widths: Option<Vec<Spanned<u32>>>,
     #[serde(default)]
     ragged: bool,
     #[serde(default = "yes")]
@@ -126,8 +131,7 @@ fn yes() -> bool {
 pub struct Mapping {
     path: String,
     document: Document,
-    delimiter: Option<Delimiter>,
-    encoding: Option<&'static Encoding>,
+    dialect: Dialect,
     time: time::Reader,
     constants: Vec<(String, Box<RawValue>)>,
     /// The field that is the event's id where no column is mapped to it.
@@ -164,15 +168,14 @@ impl Mapping {
     pub fn parse(path: &str, text: &str, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let fail = |problem: String| Error::Mapping { path: path.to_owned(), problem };
         let document: Document = serde_saphyr::from_str(text).map_err(|e| fail(unreadable(&e)))?;
-        let delimiter = document.delimiter.as_ref().map(delimiter).transpose().map_err(fail)?;
-        let encoding = document.encoding.as_ref().map(encoding).transpose().map_err(fail)?;
+        let dialect = dialect::read(&document).map_err(fail)?;
         let time = document.time.reader(zone).map_err(fail)?;
         document.numbers.check().map_err(fail)?;
         check(&document, unknown).map_err(fail)?;
         let constants = document.constants.iter().map(|(name, value)| Ok((name.clone(), to_raw_value(value)?)));
         let constants = constants.collect::<Result<_, serde_json::Error>>().map_err(|e| fail(e.to_string()))?;
         let filled = filled(&document);
-        Ok(Self { path: path.to_owned(), document, delimiter, encoding, time, constants, filled })
+        Ok(Self { path: path.to_owned(), document, dialect, time, constants, filled })
     }
 
     /// Source of the events that it makes.
@@ -180,19 +183,9 @@ impl Mapping {
         self.document.source.as_ref().map_or(&self.document.name.value, |source| &source.value)
     }
 
-    /// What separates the cells of a row, if it says so.
-    pub(crate) fn delimiter(&self) -> Option<Delimiter> {
-        self.delimiter
-    }
-
-    /// The encoding of files that have no byte order mark.
-    pub(crate) fn encoding(&self) -> Option<&'static Encoding> {
-        self.encoding
-    }
-
-    /// Number of lines before the header, or before the first row where there is none.
-    pub(crate) fn skip(&self) -> u64 {
-        self.document.skip.into()
+    /// How its files are written.
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.dialect
     }
 
     /// Binds to the columns that it lists; `None` where the header of a file names them.
@@ -201,10 +194,10 @@ impl Mapping {
         listed.map(|columns| self.bind_to(columns.clone(), None)).transpose()
     }
 
-    /// Binds to the columns of a header.
+    /// Binds to the columns of a header, which is the row just read.
     pub(crate) fn bind(&self, header: &mut Records) -> Result<Layout<'_>> {
-        let delimiter = header.delimiter();
-        self.bind_to(header.row().cells().map(|cell| cell.trim().to_owned()).collect(), Some(delimiter))
+        let columns = header.header().cells().map(|cell| cell.trim().to_owned()).collect();
+        self.bind_to(columns, Some(header.delimiter()))
     }
 
     /// Why a file has no header.
@@ -212,7 +205,7 @@ impl Mapping {
         Error::Mapping { path: self.path.clone(), problem: format!("header: {reason}") }
     }
 
-    fn bind_to(&self, columns: Vec<String>, delimiter: Option<Delimiter>) -> Result<Layout<'_>> {
+    fn bind_to(&self, columns: Vec<String>, delimiter: Option<&Delimiter>) -> Result<Layout<'_>> {
         let fail = |problem: String| Error::Mapping { path: self.path.clone(), problem };
         let find = |name: &Spanned<String>| {
             let mut places = (0..columns.len()).filter(|place| columns[*place] == name.value);
@@ -254,7 +247,7 @@ fn filled(document: &Document) -> Option<&'static str> {
     (!given).then_some(field.name)
 }
 
-fn at(name: &Spanned<String>) -> String {
+fn at<T>(name: &Spanned<T>) -> String {
     place(name.referenced.line(), name.referenced.column())
 }
 
@@ -276,33 +269,13 @@ fn unreadable(error: &serde_saphyr::Error) -> String {
 }
 
 /// What to write if the only column is a line that another delimiter would divide.
-fn other_delimiter(columns: &[String], delimiter: Delimiter) -> String {
+fn other_delimiter(columns: &[String], delimiter: &Delimiter) -> String {
     let (Delimiter::Char(given), [only]) = (delimiter, columns) else { return String::new() };
     let other = [(',', "\",\""), (';', "\";\""), ('\t', "tab"), ('|', "\"|\"")];
-    let other = other.into_iter().find(|(other, _)| *other != given && only.contains(*other));
+    let other = other.into_iter().find(|(other, _)| other != given && only.contains(*other));
     other.map_or_else(String::new, |(_, name)| {
         format!("; is the delimiter another one than {:?}? Write delimiter: {name}", given.to_string())
     })
-}
-
-fn encoding(label: &Spanned<String>) -> Result<&'static Encoding, String> {
-    Encoding::for_label(label.value.as_bytes()).ok_or_else(|| {
-        let name = &label.value;
-        format!(
-            "{}: encoding {name} is not known, expected a label such as windows-1252, iso-8859-15 or utf-16le",
-            at(label)
-        )
-    })
-}
-
-fn delimiter(text: &Spanned<String>) -> Result<Delimiter, String> {
-    let mut chars = text.value.chars();
-    match (text.value.as_str(), chars.next(), chars.next()) {
-        ("whitespace", ..) => Ok(Delimiter::Whitespace),
-        ("tab", ..) => Ok(Delimiter::Char('\t')),
-        (_, Some(one), None) if one != '"' => Ok(Delimiter::Char(one)),
-        _ => Err(format!("{}: delimiter is {:?}, expected one character, tab or whitespace", at(text), text.value)),
-    }
 }
 
 fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
@@ -318,6 +291,7 @@ fn check(document: &Document, unknown: UnknownTypes) -> Result<(), String> {
         (false, None) => {
             return Err("columns: is missing, expected the names in order since header is false".to_owned());
         }
+        (false, Some(columns)) => dialect::check(document, columns)?,
         _ => {}
     }
     if let Some(code) = document.currency.as_ref().filter(|code| !currency::is_code(&code.value)) {

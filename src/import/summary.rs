@@ -1,7 +1,7 @@
 //! What an import did, for people: every line is counted once, in the words that doors, telemetry and lists use.
 //!
 //! ```text
-//!     read = accepted + rejected
+//!     read = accepted + rejected + left out
 //!     accepted = counted (on time, late) + duplicate + conflict + quarantined + waiting + not measured
 //! ```
 
@@ -22,7 +22,13 @@ const CONFLICTS_SHOWN: usize = 3;
 /// What became of the lines, as far as the door knows.
 pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
     let read = plain_count_of(summary.read, "line");
-    let mut out = format!("{read}: {} accepted, {} rejected\n", summary.accepted, summary.rejected);
+    let mut out = format!("{read}: {} accepted, {} rejected", summary.accepted, summary.rejected);
+    let left_out: u64 = summary.left_out.values().sum();
+    if left_out > 0 {
+        let names: Vec<String> = summary.left_out.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let _ = write!(out, ", {left_out} left out ({})", names.join(", "));
+    }
+    out.push('\n');
     for (kind, count) in &summary.types {
         let note = if measured.reads(kind) { String::new() } else { format!(" (not measured: {})", unread(kind)) };
         let _ = writeln!(out, "  {count:>12} {kind}{note}");

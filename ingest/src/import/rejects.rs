@@ -8,12 +8,12 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufWriter, Write},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use super::{Options, Place};
-use crate::{Error, Rejection, Result, event, json, lines};
+use crate::{Error, Rejection, Result, event, json};
 
 /// Added to the name of the file of lines.
 const SUFFIX: &str = ".reasons.tsv";
@@ -61,18 +61,21 @@ impl Rejects {
         self.out.line(line)?;
         let (path, why) = &mut self.reasons;
         let plain = |text: String| text.replace(['\t', '\n', '\r'], " ");
-        let (file, reason) = (plain(at.path.display().to_string()), plain(reason.to_string()));
+        let (file, reason) = (plain(at.text.to_owned()), plain(reason.to_string()));
         writeln!(why, "{number}\t{file}\t{}\t{reason}", at.line).map_err(|e| Error::file(path, e))
     }
 
-    /// Copies the rest of a line that was too long.
-    pub(super) fn rest(&mut self, from: &Path, reader: &mut impl BufRead) -> Result<()> {
+    /// Where the rest of a line that was too long is copied.
+    pub(super) fn rest(&mut self) -> &mut dyn Write {
         self.out.lines += 1;
-        lines::rest(reader, &mut self.out.file).map_err(|e| Error::file(from, e))
+        &mut self.out.file
     }
 
-    /// Writes what is still in memory.
-    pub(super) fn close(mut self) -> Result<()> {
+    /// Writes what is still in memory, after the footer that the mapping leaves out where there are lines before it.
+    pub(super) fn close(mut self, footer: &[Vec<u8>]) -> Result<()> {
+        if self.out.lines > 0 {
+            footer.iter().try_for_each(|row| self.out.line(row))?;
+        }
         self.out.file.flush().map_err(|e| Error::file(&self.out.path, e))?;
         let (path, mut why) = self.reasons;
         why.flush().map_err(|e| Error::file(&path, e))

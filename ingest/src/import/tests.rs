@@ -215,9 +215,8 @@ fn maps_numbers_and_rejects() {
 
 /// Binds a mapping to a header.
 fn bind(mapping: &Mapping, header: &str) -> std::result::Result<(), String> {
-    let mut reader = header.as_bytes();
-    let mut records = Records::open(&mut reader, mapping.delimiter(), 0).expect("read");
-    records.next(&mut reader).expect("read");
+    let mut records = Records::open(header.as_bytes(), mapping.dialect()).expect("read");
+    records.next().expect("read");
     mapping.bind(&mut records).map(drop).map_err(|error| error.to_string())
 }
 
@@ -413,15 +412,17 @@ fn what_a_mapping_says_of_its_file_is_checked() {
 fn rejects_import_again() {
     let folder = tempfile::tempdir().expect("folder");
     let bytes =
-        b"Orders;;;\nsep;x\ncustomer;day;total;note\nb\xe9a;05.01.2024;10,00;\"two\nlines\"\nbo;06.01.2024;20.00;y\n";
+        b"Orders;;;\nsep;x\ncustomer;day;total;note\nb\xe9a;05.01.2024;10,00;\"two\nlines\"\nbo;06.01.2024;20.00;y\nTotal;;30;";
     let mut options = options(folder.path(), "orders.csv", bytes);
     let mapping = folder.path().join("orders.yaml");
-    std::fs::write(&mapping, orders("encoding: windows-1252\nskip: 2\ndelimiter: \";\"\n")).expect("mapping");
+    std::fs::write(&mapping, orders("encoding: windows-1252\nskip: 2\nfooter: 1\ndelimiter: \";\"\n"))
+        .expect("mapping");
     let rejects = folder.path().join("rejects.csv");
     (options.mapping, options.rejects) = (Some(mapping), Some(rejects.clone()));
     let log = Memory::new(1);
     let summary = quiet(&options, &log).expect("import");
     assert_eq!((summary.accepted, summary.rejected, summary.reasons.by_count()[0].first.line), (1, 1, 4));
+    assert_eq!((summary.read, summary.left_out), (3, [("footer".to_owned(), 1)].into()));
 
     let kept = std::fs::read_to_string(&rejects).expect("rejects");
     assert!(kept.starts_with("\u{feff}Orders;;;\nsep;x\ncustomer;day;total;note\nb\u{e9}a;"), "{kept}");
@@ -445,7 +446,8 @@ fn mapping_errors_name_the_place() {
     );
     assert_eq!(
         load(&format!("{base}colour: red\n")),
-        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, encoding, skip, delimiter, ragged, header, \
+        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, encoding, skip, footer, delimiter, widths, \
+         ragged, header, \
          columns, type, account, id, source, time, numbers, nulls, currency, constants, data"
     );
     assert_eq!(load(&base.replace("b}", "b")), "mapping m.yaml: line 5, column 7: unclosed bracket '{'");
