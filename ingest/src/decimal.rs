@@ -4,6 +4,7 @@
 
 use std::{cmp::Ordering, fmt};
 
+use expr::rational::Rational;
 use serde::Deserialize;
 
 /// `digits / 10^scale`, without trailing zeros.
@@ -95,6 +96,11 @@ impl Decimal {
 }
 
 impl Decimal {
+    /// The same as a quotient.
+    pub(crate) fn rational(self) -> Option<Rational> {
+        Rational::new(self.digits, 10_i128.checked_pow(self.scale)?)
+    }
+
     /// `self * 10^places`, rounded.
     pub(crate) fn rounded(self, places: u32, how: Round) -> Option<i64> {
         self.times(10_i128.checked_pow(places)?, how)

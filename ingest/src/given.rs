@@ -23,6 +23,7 @@ pub(crate) enum Given<'a> {
     Flag(bool),
     /// Fields, each with a key of its own.
     Object(Fields<'a>),
+    List(Vec<Given<'a>>),
 }
 
 /// The fields of `data` as they came, in their order.
@@ -41,6 +42,7 @@ impl<'a> Given<'a> {
             Given::Number(_) => Shape::Number,
             Given::Flag(_) => Shape::Flag,
             Given::Object(_) => Shape::Object,
+            Given::List(_) => Shape::List,
         }
     }
 
@@ -64,6 +66,10 @@ impl<'a> Given<'a> {
                     out.push_str(&value.written());
                 }
                 Cow::Owned(out + "}")
+            }
+            Given::List(items) => {
+                let items: Vec<Cow<'_, str>> = items.iter().map(Given::written).collect();
+                Cow::Owned(format!("[{}]", items.join(",")))
             }
         }
     }
@@ -106,6 +112,7 @@ impl<'a> Given<'a> {
             Given::Json(raw) if json::shape(raw) == Shape::List => {
                 Ok(Some(json::list(raw.get(), path)?.into_iter().map(Given::Json).collect()))
             }
+            Given::List(items) => Ok(Some(items.clone())),
             _ => Ok(None),
         }
     }

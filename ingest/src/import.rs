@@ -31,24 +31,27 @@ use crate::{
     event::{self, Context},
     files::{Text, Texts},
     lines::{self, Line},
-    mapping::Mapping,
+    mapping::{Fate, Identity, Layout, Made, Mapping},
     near::UnknownTypes,
     number,
-    records::{Dialect, FOOTER, Found, Records},
+    object::{self, Objects},
+    records::{Delimiter, Dialect, FOOTER, Found, Records},
     render_rfc3339,
     sort::{Item, Merge, Order, Sorter},
     telemetry,
     ticks::Grid,
 };
 
+mod group;
 mod reasons;
 mod rejects;
 
+use group::Group;
 pub use reasons::{KINDS_MAX, Reason, Reasons};
 use rejects::Rejects;
 
 /// Changes when the same file would give other records: then no old position fits.
-const ALGORITHM: u32 = 4;
+const ALGORITHM: u32 = 5;
 /// Lines between two looks at what was asked meanwhile.
 const LOOK: u64 = 1_024;
 /// Types counted by name in a summary; more are counted together.
@@ -154,14 +157,18 @@ pub enum Progress {
 pub struct Summary {
     /// Lines that are not blank, without the header. `read = accepted + rejected + left out`.
     pub read: u64,
-    /// Lines that became events.
+    /// Lines that became events, or parts of them.
     pub accepted: u64,
     /// Lines refused.
     pub rejected: u64,
-    /// Lines that are no data, by what they are.
+    /// Lines that become no event, by name: those that are no data, and those that a mapping leaves out.
     pub left_out: BTreeMap<String, u64>,
-    /// Accepted events by type.
+    /// Events that they became.
+    pub events: u64,
+    /// Events by type.
     pub types: BTreeMap<String, u64>,
+    /// Events left out since they say what the one before of the same account said.
+    pub unchanged: u64,
     /// Rows that an interrupted run had appended already.
     pub resumed: u64,
     /// Rows appended by this run.
@@ -329,8 +336,15 @@ struct Reading<'a> {
     total: u64,
 }
 
-/// What rows are sorted by: their time, or first by their identity, as equal rows are numbered.
-type Sorters<'s> = (&'s mut Sorter, &'s mut Sorter);
+/// Where events go by what has to be done with them.
+struct Sorters {
+    /// To the log.
+    plain: Sorter,
+    /// Equal ones are numbered.
+    joined: Sorter,
+    /// Those that say nothing new are left out.
+    changes: Sorter,
+}
 
 impl<'a> Reading<'a> {
     fn new(options: &'a Options, mapping: Option<&Mapping>, now_us: i64) -> Result<Self> {
@@ -369,15 +383,17 @@ impl<'a> Reading<'a> {
         stop: &AtomicBool,
     ) -> Result<Option<Merge>> {
         let sorter = |order| Sorter::new(order, &self.options.folder, self.options.memory_max);
-        let (mut plain, mut joined) = (sorter(self.options.order), sorter(Order::Identity));
+        let [plain, joined, changes] = [self.options.order, Order::Identity, Order::History].map(sorter);
+        let mut sorters = Sorters { plain, joined, changes };
         let mut starts = Vec::new();
         for path in &self.options.files {
             let mut texts = Texts::open(path, &dialect(mapping), &self.bytes)?;
             while let Some(text) = texts.next()? {
                 starts.push(self.summary.read);
                 let read = match mapping {
-                    None => self.events(text, &mut plain, progress, stop)?,
-                    Some(mapping) => self.mapped(text, mapping, (&mut plain, &mut joined), progress, stop)?,
+                    None => self.events(text, &mut sorters.plain, progress, stop)?,
+                    Some(mapping) if mapping.is_json() => self.objects(text, mapping, &mut sorters, progress, stop)?,
+                    Some(mapping) => self.mapped(text, mapping, &mut sorters, progress, stop)?,
                 };
                 if !read {
                     return Ok(None);
@@ -387,10 +403,33 @@ impl<'a> Reading<'a> {
         if let Some(rejects) = self.rejects.take() {
             rejects.close(&self.footer)?;
         }
+        let Sorters { mut plain, joined, changes } = sorters;
         if !joined.is_empty() {
             number::number(joined.finish()?, &starts, &mut plain)?;
         }
+        if !changes.is_empty() {
+            self.changes(changes.finish()?, &mut plain)?;
+        }
         plain.finish().map(Some)
+    }
+
+    /// Keeps the events that say other things than the one before of the same rule and account.
+    fn changes(&mut self, events: Merge, plain: &mut Sorter) -> Result<()> {
+        let mut last: Option<(Box<str>, Event)> = None;
+        for item in events {
+            let item = item?;
+            let event = Event::decode(item.payload.as_slice()).map_err(|_| Error::Run("event"))?;
+            let says_it = |(of, last): &(Box<str>, Event)| {
+                *of == item.id && last.data == event.data && last.custom == event.custom
+            };
+            if last.as_ref().is_some_and(says_it) {
+                self.summary.unchanged += 1;
+                continue;
+            }
+            self.push(&event, item.sequence, plain)?;
+            last = Some((item.id, event));
+        }
+        Ok(())
     }
 
     /// Reads a text of an event a line; false when told to stop.
@@ -436,7 +475,7 @@ impl<'a> Reading<'a> {
         &mut self,
         text: Text,
         mapping: &Mapping,
-        (plain, joined): Sorters<'_>,
+        sorters: &mut Sorters,
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
@@ -445,17 +484,13 @@ impl<'a> Reading<'a> {
         let mut records = Records::open(reader, mapping.dialect()).map_err(fail)?;
         let mut header = records.before().to_vec();
         let mut layout = mapping.bind_listed()?;
-        let (mut rows, mut footer): (u64, _) = (0, Vec::new());
+        let mut groups = mapping.groups().then(|| self.groups());
+        let (mut rows, mut made, mut footer): (u64, _, _) = (0, Vec::new(), Vec::new());
         loop {
             let found = records.next().map_err(fail)?;
             let at = Place { text: &name, line: records.line(), header: &header };
             match (found, &layout) {
-                (Found::End, _) => {
-                    if footer.len() == mapping.dialect().footer {
-                        self.footer = footer;
-                    }
-                    return Ok(true);
-                }
+                (Found::End, _) => break,
                 (Found::LeftOut(name), _) => {
                     self.leave_out(name);
                     if name == FOOTER {
@@ -472,9 +507,16 @@ impl<'a> Reading<'a> {
                     header.extend_from_slice(records.verbatim());
                 }
                 (Found::Wrong(reason), Some(_)) => self.reject(at, records.verbatim(), reason)?,
-                (Found::Row, Some(layout)) => match layout.event(records.row(), &self.context) {
-                    Ok((event, is_joined)) => self.take(&event, if is_joined { &mut *joined } else { &mut *plain })?,
-                    Err(reason) => self.reject(at, records.verbatim(), reason)?,
+                (Found::Row, Some(layout)) => match &mut groups {
+                    Some(groups) => self.gather(at, layout, &mut records, groups)?,
+                    None => {
+                        let row = records.row();
+                        let fate = layout.fit(row).and_then(|()| match layout.leaves_out(row)? {
+                            Some(name) => Ok(Fate::LeftOut(name)),
+                            None => layout.row(row, &self.context, &mut made),
+                        });
+                        self.end(at, records.verbatim(), fate, &mut made, sorters)?;
+                    }
                 },
             }
             rows += 1;
@@ -482,6 +524,192 @@ impl<'a> Reading<'a> {
                 return Ok(false);
             }
         }
+        if footer.len() == mapping.dialect().footer {
+            self.footer = footer;
+        }
+        match (groups, &layout) {
+            (Some(groups), Some(layout)) => {
+                let file = Place { text: &name, line: 0, header: &header };
+                self.gathered(file, layout, records.delimiter(), groups, sorters, stop)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Reads a text of JSON objects; false when told to stop.
+    fn objects(
+        &mut self,
+        text: Text,
+        mapping: &Mapping,
+        sorters: &mut Sorters,
+        progress: &mut dyn FnMut(Progress),
+        stop: &AtomicBool,
+    ) -> Result<bool> {
+        let Text { name, mut reader } = text;
+        let (mut objects, mut made) = (Objects::default(), Vec::new());
+        let mut count: u64 = 0;
+        loop {
+            let found = objects.next(&mut reader).map_err(|e| Error::file(Path::new(&name), e))?;
+            let at = Place { text: &name, line: objects.line(), header: &[] };
+            match found {
+                object::Found::End => return Ok(true),
+                object::Found::Wrong(reason) => self.reject(at, objects.verbatim(), reason)?,
+                object::Found::Object => {
+                    let records = object::raw(objects.verbatim()).and_then(|document| mapping.records(document));
+                    match records {
+                        Err(reason) => self.reject(at, objects.verbatim(), reason)?,
+                        Ok(records) => {
+                            for record in records {
+                                let fate = mapping.object(record, &self.context, &mut made);
+                                self.end(at, record.get().as_bytes(), fate, &mut made, sorters)?;
+                            }
+                        }
+                    }
+                }
+            }
+            count += 1;
+            if count.is_multiple_of(LOOK) && !self.goes_on(progress, stop) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Where the rows of groups are gathered.
+    fn groups(&self) -> Sorter {
+        Sorter::new(Order::Identity, &self.options.folder, self.options.memory_max)
+    }
+
+    /// Keeps a row until all of its group are there.
+    fn gather(
+        &mut self,
+        at: Place<'_>,
+        layout: &Layout<'_>,
+        records: &mut Records<'_>,
+        groups: &mut Sorter,
+    ) -> Result<()> {
+        let row = records.row();
+        let group = layout.fit(row).and_then(|()| match layout.leaves_out(row)? {
+            Some(name) => Ok(Err(name)),
+            None => layout.group(row).map(Ok),
+        });
+        match group {
+            Ok(Ok(id)) => {
+                self.summary.read += 1;
+                let payload = [&at.line.to_le_bytes(), records.verbatim()].concat();
+                groups.push(Item { time_us: 0, source: "".into(), id: id.into(), sequence: self.summary.read, payload })
+            }
+            Ok(Err(name)) => {
+                self.leave_out(name);
+                Ok(())
+            }
+            Err(reason) => self.reject(at, records.verbatim(), reason),
+        }
+    }
+
+    /// Maps the rows of each group; false when told to stop.
+    fn gathered(
+        &mut self,
+        file: Place<'_>,
+        layout: &Layout<'_>,
+        delimiter: &Delimiter,
+        groups: Sorter,
+        sorters: &mut Sorters,
+        stop: &AtomicBool,
+    ) -> Result<bool> {
+        let mut group = Group::default();
+        let mut made = Vec::new();
+        for item in groups.finish()?.map(Some).chain([None]) {
+            let item = item.transpose()?;
+            let same = item.as_ref().is_some_and(|item| item.id == group.id);
+            if !same && !group.rows.is_empty() {
+                self.grouped(file, layout, &group, &mut made, sorters)?;
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(false);
+                }
+            }
+            let Some(item) = item else { break };
+            if !same {
+                group = Group { id: item.id.clone(), ..Group::default() };
+            }
+            group.take(item, layout, delimiter)?;
+        }
+        Ok(true)
+    }
+
+    fn grouped(
+        &mut self,
+        file: Place<'_>,
+        layout: &Layout<'_>,
+        group: &Group,
+        made: &mut Vec<Made>,
+        sorters: &mut Sorters,
+    ) -> Result<()> {
+        let count = u64::try_from(group.lines.len()).unwrap_or(u64::MAX);
+        let fate = match group.is_full() {
+            true => Err(Rejection::line(format!("more than {} rows are of its group", group::ROWS_MAX))),
+            false => layout.rows(&group.id, &group.rows, &self.context, made),
+        };
+        match fate {
+            Ok(Fate::Mapped) => {
+                self.summary.accepted += count;
+                self.take_made(made, group.last, sorters)
+            }
+            Ok(Fate::LeftOut(name)) => {
+                *self.summary.left_out.entry(name.to_owned()).or_default() += count;
+                Ok(())
+            }
+            Err(reason) => {
+                // Each row was counted as read when it was gathered.
+                self.summary.read -= count;
+                let first = group.lines.first().map_or(0, |(line, _)| *line);
+                for (place, (line, verbatim)) in group.lines.iter().enumerate() {
+                    let rest = || Rejection::line(format!("its group is refused with line {first}"));
+                    let reason = if place == 0 { reason.clone() } else { rest() };
+                    self.reject(Place { line: *line, ..file }, verbatim, reason)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts a record and takes what it became.
+    fn end(
+        &mut self,
+        at: Place<'_>,
+        verbatim: &[u8],
+        fate: Result<Fate<'_>, Rejection>,
+        made: &mut Vec<Made>,
+        sorters: &mut Sorters,
+    ) -> Result<()> {
+        match fate {
+            Ok(Fate::Mapped) => {
+                self.summary.read += 1;
+                self.summary.accepted += 1;
+                self.take_made(made, self.summary.read, sorters)
+            }
+            Ok(Fate::LeftOut(name)) => {
+                self.leave_out(name);
+                Ok(())
+            }
+            Err(reason) => self.reject(at, verbatim, reason),
+        }
+    }
+
+    fn take_made(&mut self, made: &mut Vec<Made>, sequence: u64, sorters: &mut Sorters) -> Result<()> {
+        for Made { event, identity, changes_of } in made.drain(..) {
+            match (changes_of, identity) {
+                (Some(rule), _) => sorters.changes.push(Item {
+                    time_us: event.time_us,
+                    source: rule.into(),
+                    id: event.subject.as_str().into(),
+                    sequence,
+                    payload: event.encode_to_vec(),
+                })?,
+                (None, Identity::Joined) => self.push(&event, sequence, &mut sorters.joined)?,
+                (None, Identity::Given) => self.push(&event, sequence, &mut sorters.plain)?,
+            }
+        }
+        Ok(())
     }
 
     /// Says how far it is; false when told to stop.
@@ -491,20 +719,25 @@ impl<'a> Reading<'a> {
     }
 
     fn take(&mut self, event: &Event, sorter: &mut Sorter) -> Result<()> {
+        self.summary.read += 1;
+        self.summary.accepted += 1;
+        self.push(event, self.summary.read, sorter)
+    }
+
+    fn push(&mut self, event: &Event, sequence: u64, sorter: &mut Sorter) -> Result<()> {
         self.count(event);
         sorter.push(Item {
             time_us: event.time_us,
             source: event.source.as_str().into(),
             id: event.id.as_str().into(),
-            sequence: self.summary.read,
+            sequence,
             payload: event.encode_to_vec(),
         })
     }
 
     fn count(&mut self, event: &Event) {
         let summary = &mut self.summary;
-        summary.read += 1;
-        summary.accepted += 1;
+        summary.events += 1;
         let time = event.time_us;
         summary.times_us = Some(summary.times_us.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
         match summary.types.get_mut(&event.r#type) {
@@ -626,7 +859,7 @@ impl Appending<'_> {
         let offsets = vec![(self.options.topic.as_str().into(), 0, position)];
         self.door.commit(vec![GroupOffsets { group: self.group.clone(), offsets }])?;
         self.summary.commits += 1;
-        progress(Progress::Appending { done: self.position.done, total: self.summary.accepted });
+        progress(Progress::Appending { done: self.position.done, total: self.summary.events });
         Ok(())
     }
 

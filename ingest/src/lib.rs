@@ -26,6 +26,7 @@ pub mod live;
 pub mod mapping;
 pub mod near;
 mod number;
+mod object;
 pub mod outcome;
 pub mod partition;
 mod records;

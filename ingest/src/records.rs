@@ -153,5 +153,11 @@ impl<'r> Records<'r> {
     }
 }
 
+/// A row again from its bytes; none where they are no row.
+pub(crate) fn read_again(delimiter: &Delimiter, verbatim: &[u8]) -> Option<Row> {
+    let mut raw = Raw::new(Box::new(verbatim), delimiter.clone());
+    matches!(raw.next(), Ok(Found::Row)).then_some(raw.read.row)
+}
+
 #[cfg(test)]
 mod tests;

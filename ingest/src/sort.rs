@@ -37,6 +37,8 @@ pub enum Order {
     File,
     /// (source, id): equal rows beside each other.
     Identity,
+    /// (source, id, time): what is about one thing, in the order in which it happened.
+    History,
 }
 
 impl Order {
@@ -47,6 +49,7 @@ impl Order {
             Self::Time => a.time_us.cmp(&b.time_us).then_with(identity),
             Self::File => Ordering::Equal,
             Self::Identity => identity(),
+            Self::History => identity().then(a.time_us.cmp(&b.time_us)),
         };
         first.then(a.sequence.cmp(&b.sequence))
     }

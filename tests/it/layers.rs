@@ -14,12 +14,13 @@ use serde::Deserialize;
 /// Of our crates, those that a crate may depend on; and who must not appear below it at all.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("proto", &[], &["tokio", "rdkafka", "rocksdb"]),
+    ("expr", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("eventlog", &["proto"], &[]),
     ("store", &["proto"], &["rocksdb"]),
     ("task", &["proto", "eventlog"], &[]),
-    ("ingest", &["proto", "eventlog", "store"], &[]),
-    ("processor-core", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
-    ("processor", &["proto", "eventlog", "task", "processor-core"], &[]),
+    ("ingest", &["proto", "expr", "eventlog", "store"], &[]),
+    ("processor-core", &["expr"], &["tokio", "rdkafka", "rocksdb", "prost"]),
+    ("processor", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
     ("sink", &["proto", "eventlog", "task", "store"], &[]),
     ("simulator", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("oracle", &[], &["rocksdb", "prost"]),

@@ -166,6 +166,8 @@ fn mapping(folder: &Path) -> PathBuf {
 const SHOP: &str = "customer,day,n,total\r\nbo,2026-01-03,1,2.50\r\nal,2026-01-02,2,11.77\r\n\r\nal,2026-01-02,2,11.77\r\n\
                     al,2026-01-02,2,11.775\r\nx\r\n\"al\",2026-01-05,2,3\r\nal,2026-01-02,2,11.77";
 
+mod rules;
+
 #[test]
 fn maps_numbers_and_rejects() {
     let folder = tempfile::tempdir().expect("folder");
@@ -364,7 +366,11 @@ fn numbers_times_and_nulls_as_files_write_them() {
             "{columns: [date, hour], format: \"%Y-%m-%d %H:%M\", zone_column: zone}",
             "2 time: column zone: is PST, expected a zone such as Europe/Berlin",
         ),
-        ("soon,1,", "{columns: [date, hour], format: unix}", "2 time: columns date, hour: is soon 1, expected unix"),
+        (
+            "soon,1,",
+            "{columns: [date, hour], format: unix}",
+            "2 time: column date, column hour: is soon 1, expected unix",
+        ),
     ] {
         assert_eq!(at(one(&row(cells), time)), expected, "{time}");
     }
@@ -446,27 +452,32 @@ fn mapping_errors_name_the_place() {
     );
     assert_eq!(
         load(&format!("{base}colour: red\n")),
-        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, encoding, skip, footer, delimiter, widths, \
-         ragged, header, \
-         columns, type, account, id, source, time, numbers, nulls, currency, constants, data"
+        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, source, format, encoding, skip, footer, delimiter, widths, \
+         ragged, header, columns, numbers, nulls, tables, records, leave_out, group, events, type, when, each, account, id, \
+         time, currency, constants, data, lines, changes"
     );
     assert_eq!(load(&base.replace("b}", "b")), "mapping m.yaml: line 5, column 7: unclosed bracket '{'");
     assert_eq!(
         load(&format!("{base}currency: euro\n")),
-        "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217)"
+        "mapping m.yaml: line 6, column 11: currency is euro, expected three capital letters (ISO 4217), or {column: NAME}"
     );
-    for twice in ["constants: {order: x}\ndata: {order: {column: a}}\n", "constants: {currency: EUR}\ncurrency: EUR\n"]
-    {
+    for twice in [
+        "constants: {order: x}\ndata: {order: {column: a}, gross: a}\n",
+        "constants: {currency: EUR, gross: 1}\ncurrency: EUR\n",
+    ] {
         let found = load(&format!("{base}{twice}"));
         assert!(found.ends_with(": is there in data or as currency, too, expected one of them"), "{found}");
     }
+    let needs = load(&base.replace("time:", "account: a\ntime:"));
+    assert_eq!(needs, "mapping m.yaml: line 4, column 7: order.completed needs data.gross, which nothing is mapped to");
+    let base = format!("{base}constants: {{gross: 1, currency: EUR}}\n");
     let mapping = Mapping::parse("m.yaml", &format!("{base}account: c\n"), &TimeZone::UTC, UnknownTypes::default())
         .expect("mapping");
     assert_eq!(
         mapping.bind_listed().expect_err("no column").to_string(),
-        "mapping m.yaml: line 6, column 10: no column c, there are a, b"
+        "mapping m.yaml: line 7, column 10: no column c, there are a, b"
     );
-    let text = "name: m\ntype: order.completed\naccount: a\ntime: {column: b}\n";
+    let text = "name: m\ntype: usage.recorded\naccount: a\ntime: {column: b}\n";
     let mapping = Mapping::parse("m.yaml", text, &TimeZone::UTC, UnknownTypes::default()).expect("mapping");
     assert_eq!(
         bind(&mapping, "a;b").expect_err("another delimiter"),

@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 
 use crate::records::{Delimiter, Dialect};
 
-use super::{Document, at};
+use super::{at, document::Document};
 
 /// Characters of one cell of fixed width.
 const WIDTH_MAX: u32 = 1 << 20;

@@ -10,12 +10,11 @@ use jiff::{Span, civil, fmt::strtime, tz::TimeZone};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{at, format};
+use super::{at, format, names::FieldId, value::Value, view::View};
 use crate::{
     Rejection,
     decimal::{Decimal, Round},
     json,
-    records::Row,
     time::micros,
 };
 
@@ -24,10 +23,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Time {
     #[serde(default)]
-    column: Option<Spanned<String>>,
+    pub(super) column: Option<Spanned<String>>,
     /// Read as one text, with blanks between: a date and a time of day.
     #[serde(default)]
-    columns: Vec<Spanned<String>>,
+    pub(super) columns: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) item: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) cel: Option<Spanned<String>>,
     /// As `strptime`, or one of [`NAMED`]; RFC 3339 when absent.
     #[serde(default)]
     format: Option<Spanned<String>>,
@@ -38,7 +41,7 @@ pub(super) struct Time {
     zone: Option<Spanned<String>>,
     /// The column of the zone of each row.
     #[serde(default)]
-    zone_column: Option<Spanned<String>>,
+    pub(super) zone_column: Option<Spanned<String>>,
 }
 
 /// Formats that are no pattern.
@@ -61,22 +64,23 @@ enum Format {
 /// How times are read.
 #[derive(Debug)]
 pub(super) struct Reader {
+    from: Vec<Value>,
     formats: Vec<Format>,
     zone: TimeZone,
-}
-
-/// Which columns have them.
-#[derive(Debug)]
-pub(super) struct Places {
-    columns: Vec<usize>,
-    zone: Option<usize>,
+    zone_field: Option<FieldId>,
 }
 
 impl Time {
-    /// Checks it; `zone` is the one of times that name none.
-    pub(super) fn reader(&self, zone: &TimeZone) -> Result<Reader, String> {
-        if self.column.is_some() != self.columns.is_empty() {
-            return Err("time: expected column, or columns".to_owned());
+    /// Checks it. `from` are the values that are read together, `zone` is the zone of times that name none.
+    pub(super) fn reader(
+        &self,
+        from: Vec<Value>,
+        zone_field: Option<FieldId>,
+        zone: &TimeZone,
+    ) -> Result<Reader, String> {
+        let ways = [self.column.is_some(), self.item.is_some(), self.cel.is_some(), !self.columns.is_empty()];
+        if ways.into_iter().filter(|is_there| *is_there).count() != 1 {
+            return Err("time: expected one of column, columns, item and cel".to_owned());
         }
         if self.format.is_some() && !self.formats.is_empty() {
             return Err("time: format is there beside formats, expected one of them".to_owned());
@@ -93,42 +97,31 @@ impl Time {
             Ok(Format::Pattern(written.value.clone()))
         };
         let formats = self.format.iter().chain(&self.formats).map(read).collect::<Result<_, String>>()?;
-        Ok(Reader { formats, zone })
-    }
-
-    /// Finds its columns.
-    pub(super) fn places<E>(&self, find: impl Fn(&Spanned<String>) -> Result<usize, E>) -> Result<Places, E> {
-        Ok(Places {
-            columns: self.column.iter().chain(&self.columns).map(&find).collect::<Result<_, E>>()?,
-            zone: self.zone_column.as_ref().map(find).transpose()?,
-        })
+        Ok(Reader { from, formats, zone, zone_field })
     }
 }
 
 impl Reader {
-    /// The instant of a row in microseconds. Without a text there is none.
-    pub(super) fn read(&self, places: &Places, names: &[String], row: &Row) -> Result<i64, Rejection> {
-        let cells: Vec<&str> = places.columns.iter().map(|at| row.cell(*at).trim()).collect();
-        let text = cells.join(" ");
+    /// The instant of a record in microseconds. Without a text there is none.
+    pub(super) fn read(&self, view: &View<'_>) -> Result<i64, Rejection> {
+        let texts = self.from.iter().map(|from| from.text(view)).collect::<Result<Vec<_>, _>>()?;
+        let text = match texts.as_slice() {
+            [one] => Cow::Borrowed(one.as_ref()),
+            several => Cow::Owned(several.join(" ")),
+        };
         let text = text.trim();
         let wrong = |expected: &str| {
-            let columns: Vec<&str> = places.columns.iter().map(|at| names[*at].as_str()).collect();
-            let column = if columns.len() == 1 { "column" } else { "columns" };
-            let problem = format!("{column} {}: is {}, expected {expected}", columns.join(", "), json::excerpt(text));
+            let named: Vec<String> = self.from.iter().map(|from| from.from.describe(view)).collect();
+            let found = if text.is_empty() { "empty".to_owned() } else { json::excerpt(text) };
+            let problem = format!("{}: is {found}, expected {expected}", named.join(", "));
             Rejection::new("time", problem)
         };
         if self.formats.is_empty() {
             return crate::parse_rfc3339(text).ok_or_else(|| wrong(RFC_3339));
         }
-        let zone = match places.zone.map(|at| (at, row.cell(at).trim())).filter(|(_, name)| !name.is_empty()) {
-            None => Cow::Borrowed(&self.zone),
-            Some((at, name)) => Cow::Owned(TimeZone::get(name).map_err(|_| {
-                let problem =
-                    format!("column {}: is {}, expected a zone such as Europe/Berlin", names[at], json::excerpt(name));
-                Rejection::new("time", problem)
-            })?),
-        };
-        let read = self.formats.iter().find_map(|format| format.read(text, &zone));
+        let of_record = self.zone_field.map(|field| view.zone(field)).transpose()?.flatten();
+        let zone = of_record.as_ref().unwrap_or(&self.zone);
+        let read = self.formats.iter().find_map(|format| format.read(text, zone));
         read.ok_or_else(|| wrong(&self.expected()))
     }
 

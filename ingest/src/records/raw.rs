@@ -80,7 +80,8 @@ impl<'r> Raw<'r> {
         Ok(raw)
     }
 
-    fn new(reader: Box<dyn BufRead + 'r>, delimiter: Delimiter) -> Self {
+    /// Begins with the first row.
+    pub(super) fn new(reader: Box<dyn BufRead + 'r>, delimiter: Delimiter) -> Self {
         let byte = match delimiter {
             Delimiter::Char(one) => u8::try_from(one).ok().filter(u8::is_ascii).unwrap_or(SEPARATOR),
             Delimiter::Whitespace | Delimiter::Widths(_) => b' ',

@@ -3,13 +3,15 @@
 //! Invariants: what is lowered here cannot fail to evaluate. A field whose type is known only when it is read is cast to
 //! the type of what it meets, so 12, 12.0 and "12" are one value; `==` never sees a null.
 
+use std::borrow::Cow;
+
 use cel::{
     common::ast::{CallExpr, Expr as Cel, IdedExpr, LiteralValue, SourceInfo, operators},
     parser::Parser,
 };
 
 use super::{Expr, Node, Op, Problem, Scope, Type};
-use crate::{expr::Value, rational::Rational};
+use crate::{Value, rational::Rational};
 
 /// Parses, checks and lowers `source`.
 pub(super) fn lower(source: &str, scope: &mut dyn Scope) -> Result<Expr, Problem> {
@@ -57,6 +59,7 @@ impl Lowering<'_> {
         match &from.expr {
             Cel::Literal(literal) => self.literal(from, literal),
             Cel::Ident(_) | Cel::Select(_) => self.variable(from),
+            Cel::Call(call) if call.func_name == operators::INDEX => self.variable(from),
             Cel::Call(call) => self.call(from, call),
             _ => self.fail(from, "only fields, literals, operators and `in [..]` are supported here"),
         }
@@ -78,27 +81,42 @@ impl Lowering<'_> {
         })
     }
 
+    /// `a.b`, `a["b"]`, and `a[0]` for the first item of a list.
     fn variable(&mut self, from: &IdedExpr) -> Lowered {
-        let (mut path, mut test, mut at) = (Vec::new(), false, from);
+        let (mut path, mut test, mut at) = (Vec::<Cow<'_, str>>::new(), false, from);
         loop {
             match &at.expr {
                 Cel::Ident(name) => {
-                    path.push(name.as_str());
+                    path.push(Cow::Borrowed(name.as_str()));
                     break;
                 }
                 Cel::Select(select) => {
                     test |= select.test;
-                    path.push(select.field.as_str());
+                    path.push(Cow::Borrowed(select.field.as_str()));
                     at = &select.operand;
+                }
+                Cel::Call(call) if call.func_name == operators::INDEX && call.args.len() == 2 => {
+                    path.push(self.name(&call.args[1])?);
+                    at = &call.args[0];
                 }
                 _ => return self.fail(at, "a field name is expected before the dot"),
             }
         }
         path.reverse();
+        let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
         match self.scope.resolve(&path) {
             Ok((slot, _)) if test => Ok((Node::Call(Op::Present, Box::new([Node::Variable(slot)])), Type::Flag)),
             Ok((slot, kind)) => Ok((Node::Variable(slot), kind)),
             Err(message) => self.fail(at, message),
+        }
+    }
+
+    /// What brackets name: a field, or an item by its place.
+    fn name<'e>(&self, from: &'e IdedExpr) -> Result<Cow<'e, str>, Problem> {
+        match &from.expr {
+            Cel::Literal(LiteralValue::String(name)) => Ok(Cow::Borrowed(name.inner())),
+            Cel::Literal(LiteralValue::Int(place)) => Ok(Cow::Owned(place.inner().to_string())),
+            _ => self.fail(from, "a name in quotes is expected in the brackets"),
         }
     }
 
@@ -110,10 +128,16 @@ impl Lowering<'_> {
             return self.fail(from, format!("`{}` is not supported here", call.func_name));
         };
         let operands: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
+        self.arity(from, call, op, operands.len())?;
+        let found = operands.iter().map(|operand| self.node(operand)).collect::<Result<Vec<_>, _>>()?;
+        if op == Op::Add && is_text(&found) {
+            let sides = found.into_iter().map(|(node, kind)| node.cast(kind, Type::Text));
+            return Ok((Node::Call(Op::Join, sides.collect()), Type::Text));
+        }
         let mut typed = Vec::with_capacity(operands.len());
-        for (index, operand) in operands.iter().enumerate() {
+        for (index, (operand, found)) in operands.iter().zip(found).enumerate() {
             let wanted = if op == Op::If && index > 0 { Type::Any } else { wanted };
-            typed.push(self.operand(operand, wanted)?);
+            typed.push(self.fitted(operand, found, wanted)?);
         }
         self.alike(from, if op == Op::If { &typed[1..] } else { &typed })?;
 
@@ -125,6 +149,9 @@ impl Lowering<'_> {
             return self.fail(operands[1], "this is always 0, and nothing is divided by 0");
         }
         let kind = match op {
+            Op::Default if kinds.contains(&Type::Any) => Type::Any,
+            Op::Default => kinds[0],
+            Op::AsNumber | Op::AsText => return Ok((converted(op, typed), kind)),
             Op::If if kinds[1..].contains(&Type::Any) => Type::Any,
             Op::If => kinds[1],
             Op::Add | Op::Sub | Op::Mul | Op::Neg if kinds.contains(&Type::Money) => Type::Money,
@@ -134,9 +161,23 @@ impl Lowering<'_> {
         Ok((node(call.func_name.as_str(), op, typed), kind))
     }
 
+    /// Refuses a function with too few or too many values; the parser counts those of operators.
+    fn arity(&self, from: &IdedExpr, call: &CallExpr, op: Op, found: usize) -> Result<(), Problem> {
+        let expected = match op {
+            Op::Upper | Op::Lower | Op::Trim | Op::Nfc | Op::AsNumber | Op::AsText => 1,
+            Op::StartsWith | Op::EndsWith | Op::Contains | Op::Before | Op::After | Op::Default => 2,
+            Op::Replace => 3,
+            _ => return Ok(()),
+        };
+        if found == expected {
+            return Ok(());
+        }
+        let values = if expected == 1 { "value" } else { "values" };
+        self.fail(from, format!("`{}` takes {expected} {values}, not {found}", call.func_name))
+    }
+
     /// An operand, as the type that its place asks for.
-    fn operand(&mut self, from: &IdedExpr, wanted: Type) -> Lowered {
-        let (node, found) = self.node(from)?;
+    fn fitted(&self, from: &IdedExpr, (node, found): (Node, Type), wanted: Type) -> Lowered {
         if !found.fits(wanted) {
             return self.fail(from, format!("this is {}, {} is expected", found.name(), wanted.name()));
         }
@@ -185,6 +226,17 @@ fn zero(node: &Node) -> bool {
     let mut slots = Vec::new();
     node.slots(&mut slots);
     slots.is_empty() && node.eval(&Nothing) == Value::Number(Rational::ZERO)
+}
+
+/// Whether these operands of `+` are joined: one is text, and none is known to be anything else.
+fn is_text(sides: &[(Node, Type)]) -> bool {
+    sides.iter().any(|(_, kind)| *kind == Type::Text)
+        && sides.iter().all(|(_, kind)| matches!(kind, Type::Text | Type::Any))
+}
+
+/// The only operand, read as a number or as text.
+fn converted(op: Op, operands: Vec<(Node, Type)>) -> Node {
+    Node::Call(op, operands.into_iter().map(|(node, _)| node).collect())
 }
 
 fn node(name: &str, op: Op, operands: Vec<(Node, Type)>) -> Node {
@@ -241,6 +293,16 @@ fn signature(name: &str) -> Option<(Op, Type, Type)> {
         "startsWith" => (Op::StartsWith, Text, Flag),
         "endsWith" => (Op::EndsWith, Text, Flag),
         "contains" => (Op::Contains, Text, Flag),
+        "text" => (Op::AsText, Any, Text),
+        "number" => (Op::AsNumber, Any, Number),
+        "upper" => (Op::Upper, Text, Text),
+        "lower" => (Op::Lower, Text, Text),
+        "trim" => (Op::Trim, Text, Text),
+        "nfc" => (Op::Nfc, Text, Text),
+        "replace" => (Op::Replace, Text, Text),
+        "before" => (Op::Before, Text, Text),
+        "after" => (Op::After, Text, Text),
+        "default" => (Op::Default, Any, Any),
         _ => return None,
     })
 }

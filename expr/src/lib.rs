@@ -15,15 +15,24 @@
 //! | `x` as a condition: of `&&`, `\|\|`, `? :`, the whole filter | false |
 //! | `!x` | true |
 //! | `x + a`, `-x` | null |
+//! | `default(x, a)` | `a`, and where `x` is an empty text, too |
+//! | `upper(x)`, `lower`, `trim`, `nfc`, `replace`, `before`, `after` | null |
+//!
+//! Text and text are joined by `+`; `text(x)` and `number(x)` read one as the other. `before(x, "-")` is what precedes the
+//! first `-`, or all of `x` without one; `after(x, "-")` is what follows it, or nothing. Functions may be written as
+//! methods: `x.trim()`.
 //!
 //! A field of [`Type::Any`] is read as the type of what it meets: as a number beside a number, as true or false where
 //! a condition is expected, as text beside text. What does not read so is null.
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use crate::rational::Rational;
+use unicode_normalization::UnicodeNormalization as _;
+
+use rational::Rational;
 
 mod lower;
+pub mod rational;
 
 /// The static type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +97,11 @@ pub trait Scope {
 pub trait Values {
     /// The value of variable `slot`.
     fn get(&self, slot: usize) -> Value<'_>;
+
+    /// The number that a text means; null where it is none.
+    fn number(&self, text: &str) -> Option<Rational> {
+        Rational::parse(text)
+    }
 }
 
 /// What is wrong with an expression, and where: `at` counts characters from its start.
@@ -125,6 +139,18 @@ enum Op {
     AsNumber,
     AsText,
     AsFlag,
+    /// One text after the other.
+    Join,
+    Upper,
+    Lower,
+    Trim,
+    /// Unicode's canonical composition.
+    Nfc,
+    Replace,
+    Before,
+    After,
+    /// The first unless it is blank, else the second.
+    Default,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -335,22 +361,32 @@ fn call<'a>(op: Op, parts: &'a [Node], values: &'a dyn Values) -> Value<'a> {
         Op::Or => Value::Flag(first == Value::Flag(true) || parts[1].eval(values) == Value::Flag(true)),
         Op::If => parts[if first == Value::Flag(true) { 1 } else { 2 }].eval(values),
         Op::Present => Value::Flag(first != Value::Null),
-        Op::Blank => Value::Flag(first == Value::Null || first == Value::Text(Cow::Borrowed(""))),
+        Op::Blank => Value::Flag(is_blank(&first)),
         Op::Not => Value::Flag(first != Value::Flag(true)),
         Op::Neg => number(match first {
             Value::Number(a) => a.neg(),
             _ => None,
         }),
-        Op::AsNumber | Op::AsText | Op::AsFlag => first.read_as(op),
+        Op::AsNumber => match first {
+            Value::Text(text) => number(values.number(&text)),
+            first => first.read_as(op),
+        },
+        Op::AsText | Op::AsFlag => first.read_as(op),
+        Op::Default if is_blank(&first) => parts[1].eval(values),
+        Op::Default => first,
+        Op::Upper | Op::Lower | Op::Trim | Op::Nfc => changed(op, first),
+        Op::Replace => match (first, parts[1].eval(values), parts[2].eval(values)) {
+            (Value::Text(text), Value::Text(from), Value::Text(to)) => Value::Text(text.replace(&*from, &to).into()),
+            _ => Value::Null,
+        },
         _ => binary(op, &first, &parts[1].eval(values)),
     }
 }
 
 impl<'a> Value<'a> {
-    /// The value as number, text or flag; null where it does not read so.
+    /// The value as number, text or flag; null where it does not read so. Who gives the values reads a text as a number.
     fn read_as(self, op: Op) -> Value<'a> {
         match (op, self) {
-            (Op::AsNumber, Value::Text(text)) => number(Rational::parse(&text)),
             (Op::AsText, Value::Number(number)) => {
                 number.decimal().map_or(Value::Null, |text| Value::Text(Cow::Owned(text)))
             }
@@ -364,6 +400,21 @@ impl<'a> Value<'a> {
             (_, value) => value,
         }
     }
+}
+
+fn is_blank(value: &Value<'_>) -> bool {
+    matches!(value, Value::Null) || matches!(value, Value::Text(text) if text.is_empty())
+}
+
+/// A text in another form; null of anything else.
+fn changed(op: Op, value: Value<'_>) -> Value<'_> {
+    let Value::Text(text) = value else { return Value::Null };
+    Value::Text(match op {
+        Op::Upper => text.to_uppercase().into(),
+        Op::Lower => text.to_lowercase().into(),
+        Op::Trim => text.trim().to_owned().into(),
+        _ => text.nfc().collect::<String>().into(),
+    })
 }
 
 fn number<'a>(value: Option<Rational>) -> Value<'a> {
@@ -381,6 +432,14 @@ fn binary<'a>(op: Op, left: &Value<'_>, right: &Value<'_>) -> Value<'a> {
         (Op::StartsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.starts_with(b.as_ref())),
         (Op::EndsWith, Value::Text(a), Value::Text(b)) => Value::Flag(a.ends_with(b.as_ref())),
         (Op::Contains, Value::Text(a), Value::Text(b)) => Value::Flag(a.contains(b.as_ref())),
+        (Op::Join, Value::Text(a), Value::Text(b)) => Value::Text(format!("{a}{b}").into()),
+        (Op::Before, Value::Text(a), Value::Text(b)) => {
+            let end = a.find(b.as_ref()).unwrap_or(a.len());
+            Value::Text(a[..end].to_owned().into())
+        }
+        (Op::After, Value::Text(a), Value::Text(b)) => {
+            Value::Text(a.split_once(b.as_ref()).map_or("", |(_, after)| after).to_owned().into())
+        }
         (Op::Less, a, b) => Value::Flag(order(a, b) == Some(Ordering::Less)),
         (Op::LessEqual, a, b) => Value::Flag(matches!(order(a, b), Some(Ordering::Less | Ordering::Equal))),
         (Op::Greater, a, b) => Value::Flag(order(a, b) == Some(Ordering::Greater)),
@@ -559,6 +618,19 @@ mod tests {
             ("b == 0 ? 1 : 2", "1/1"),
             ("-a + 1", "-6/1"),
             ("data.kind.startsWith(\"n\")", "Flag(true)"),
+            ("data[\"kind\"] + \"-\" + text(a)", "Text(\"nps-7\")"),
+            ("data.custom.x + \"-\"", "Null"),
+            ("\"-\" + default(data.custom.x, \"none\")", "Text(\"-none\")"),
+            ("default(data.kind, \"none\").upper()", "Text(\"NPS\")"),
+            ("default(data.custom.x, 3) + 1", "4/1"),
+            ("lower(\" ÄB \").trim()", "Text(\"äb\")"),
+            ("nfc(\"a\\u0308\") == \"\\u00e4\"", "Flag(true)"),
+            ("replace(data.kind, \"p\", \"--\")", "Text(\"n--s\")"),
+            ("before(data.kind, \"p\") + after(data.kind, \"p\")", "Text(\"ns\")"),
+            ("before(data.kind, \"x\") + after(data.kind, \"x\")", "Text(\"nps\")"),
+            ("number(\"1.5\") * 2", "3/1"),
+            ("number(data.kind)", "Null"),
+            ("text(1.50)", "Text(\"1.5\")"),
         ] {
             assert_eq!(eval(source), expected, "{source}");
         }
@@ -569,6 +641,11 @@ mod tests {
         for (source, expected) in [
             ("a + data.kind", "4: this is text, a number is expected"),
             ("a + nope", "4: there is no `nope`"),
+            ("\"a\" + a", "0: this is text, a number is expected"),
+            ("upper(a)", "6: this is a number, text is expected"),
+            ("trim(data.kind, a)", "4: `trim` takes 1 value, not 2"),
+            ("size(a)", "4: `size` is not supported here"),
+            ("data[a]", "5: a name in quotes is expected in the brackets"),
             ("data.kind == 3", "10: the left side is text, the right side a number; both have to be of one type"),
             ("a / (1 - 1)", "7: this is always 0, and nothing is divided by 0"),
             ("a / 0", "4: this is always 0, and nothing is divided by 0"),
