@@ -1,8 +1,8 @@
 //! What an import did, for people: every line is counted once, in the words that doors, telemetry and lists use.
 //!
 //! ```text
-//!     read = accepted + rejected + left out
-//!     accepted = counted (on time, late) + duplicate + conflict + quarantined + waiting + not measured
+//!     lines = accepted + rejected + left out
+//!     events of what was accepted = counted (on time, late) + duplicate + conflict + quarantined + waiting + not measured
 //! ```
 
 use std::fmt::Write as _;
@@ -32,6 +32,13 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
     for (kind, count) in &summary.types {
         let note = if measured.reads(kind) { String::new() } else { format!(" (not measured: {})", unread(kind)) };
         let _ = writeln!(out, "  {count:>12} {kind}{note}");
+    }
+    if summary.unchanged > 0 {
+        let _ = writeln!(
+            out,
+            "  {:>12} say what the one before of the same account said, and are left out",
+            summary.unchanged
+        );
     }
     out.push_str(&reasons(&summary.reasons));
     if let Some((first, last)) = summary.times_us {
@@ -74,8 +81,9 @@ pub(super) fn outcomes(summary: &Summary, before: &Counters, after: &Counters) -
     let change = |now: u64, then: u64| i128::from(now) - i128::from(then);
     let events = change(after.accepted(), before.accepted());
     let (on_time, late) = (change(after.on_time, before.on_time), change(after.late, before.late));
-    let mut out = match events == i128::from(summary.accepted) {
-        true => "accepted: ".to_owned(),
+    let mut out = match events == i128::from(summary.events) {
+        true if summary.events == summary.accepted => "accepted: ".to_owned(),
+        true => format!("{events} events of them: "),
         false => format!("processed {events}: "),
     };
     let _ = write!(out, "{} counted ({on_time} on time, {late} late)", on_time + late);
