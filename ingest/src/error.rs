@@ -81,10 +81,15 @@ pub enum Error {
 impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
-        use std::io::ErrorKind::{IsADirectory, NotFound};
+        use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotFound, UnexpectedEof};
         match self {
             Self::Mapping { .. } | Self::Option { .. } | Self::NotLines { .. } => Kind::Reject,
-            Self::File { source, .. } if matches!(source.kind(), NotFound | IsADirectory) => Kind::Reject,
+            // What is no text, or damaged: the last three.
+            Self::File { source, .. }
+                if matches!(source.kind(), NotFound | IsADirectory | InvalidData | InvalidInput | UnexpectedEof) =>
+            {
+                Kind::Reject
+            }
             Self::Log(error) if error.kind() == eventlog::Kind::Retry => Kind::Retry,
             _ => Kind::Fatal,
         }

@@ -1,13 +1,14 @@
 //! The texts of a file: unpacked and decoded to UTF-8 as it is read, in bounded memory.
 //!
-//! gzip and Zstandard are known by their first bytes, and UTF-16 and UTF-8 by their byte order mark, which holds against an
-//! encoding that is named. Text without a mark and without a named encoding is handed out as it is: who reads it says where
+//! gzip, Zstandard, ZIP and workbooks are known by their first bytes: an archive has a text for each member, a workbook has
+//! one sheet as its text. UTF-16 and UTF-8 are known by their byte order mark, which holds against an encoding that is named.
+//! Text without a mark and without a named encoding is handed out as it is: who reads it says where
 //! it is no UTF-8. It does not know what lines mean.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Cursor, Read},
-    path::Path,
+    io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,11 +20,22 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::{Error, Result, json, records::Dialect};
 
+mod archive;
+mod piped;
+mod sheet;
+
+use archive::{Member, Members, wrong};
+use piped::Piped;
+
 const BUFFER: usize = 1 << 18;
 
 /// Magic bytes of what is unpacked.
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTANDARD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// An archive with members, and one without.
+const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+/// Workbooks of the old kind, and those with a password.
+const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// A text to read.
 pub(crate) struct Text {
@@ -31,25 +43,87 @@ pub(crate) struct Text {
     pub(crate) name: String,
     /// UTF-8, where it has a byte order mark or its encoding is named.
     pub(crate) reader: Box<dyn BufRead>,
+    /// Whether it was a sheet, of which people count rows, not lines.
+    pub(crate) is_sheet: bool,
 }
 
 /// The texts of one file, one after another.
 pub(crate) struct Texts {
-    whole: Option<Text>,
+    path: PathBuf,
+    encoding: Option<&'static Encoding>,
+    read: Arc<AtomicU64>,
+    rest: Rest,
+}
+
+/// What is still to be read.
+enum Rest {
+    /// The file, which has one text.
+    Whole(Option<Box<dyn Read>>),
+    /// A sheet.
+    Sheet(Option<Piped>),
+    /// Members of an archive.
+    Members(std::vec::IntoIter<Member>),
 }
 
 impl Texts {
     /// Opens a file; `read` counts the bytes that are taken from it.
     pub(crate) fn open(path: &Path, dialect: &Dialect, read: &Arc<AtomicU64>) -> Result<Self> {
-        let fail = |e| Error::file(path, e);
-        let file = Counted { file: File::open(path).map_err(fail)?, read: read.clone() };
-        let reader = decoded(unpacked(file).map_err(fail)?, dialect.encoding).map_err(fail)?;
-        Ok(Self { whole: Some(Text { name: path.display().to_string(), reader }) })
+        let rest = Self::rest(path, dialect, read).map_err(|e| Error::file(path, e))?;
+        Ok(Self { path: path.to_owned(), encoding: dialect.encoding, read: read.clone(), rest })
+    }
+
+    fn rest(path: &Path, dialect: &Dialect, read: &Arc<AtomicU64>) -> std::io::Result<Rest> {
+        let mut file = Counted::open(path, read)?;
+        let mut begin = Vec::new();
+        file.by_ref().take(OLE.len() as u64).read_to_end(&mut begin)?;
+        if begin.starts_with(OLE) {
+            return Err(wrong(
+                "a workbook of the old kind (.xls) or with a password; save it as .xlsx without one, or as CSV"
+                    .to_owned(),
+            ));
+        }
+        if !ZIP.iter().any(|magic| begin.starts_with(magic)) {
+            return Ok(Rest::Whole(Some(Box::new(Cursor::new(begin).chain(file)))));
+        }
+        let members = Members::read(File::open(path)?)?;
+        match () {
+            () if members.has("xl/workbook.bin") => {
+                Err(wrong("a binary workbook (.xlsb); save it as .xlsx".to_owned()))
+            }
+            () if members.has("META-INF/manifest.xml") && members.has("content.xml") => {
+                Err(wrong("an OpenDocument file; save it as .xlsx or CSV".to_owned()))
+            }
+            () if members.has("[Content_Types].xml") => {
+                let (path, dialect) = (path.to_owned(), dialect.clone());
+                let sheet = Piped::new(move |out| sheet::write(&path, &dialect, out))?;
+                Ok(Rest::Sheet(Some(sheet)))
+            }
+            () => Ok(Rest::Members(members.chosen(dialect.member.as_deref())?.into_iter())),
+        }
     }
 
     /// The next text.
     pub(crate) fn next(&mut self) -> Result<Option<Text>> {
-        Ok(self.whole.take())
+        let whole = || self.path.display().to_string();
+        let (name, bytes) = match &mut self.rest {
+            Rest::Whole(bytes) => (whole(), bytes.take().map(Ok)),
+            Rest::Sheet(sheet) => {
+                let Some(sheet) = sheet.take() else { return Ok(None) };
+                let reader = Box::new(BufReader::with_capacity(BUFFER, sheet));
+                return Ok(Some(Text { name: whole(), reader, is_sheet: true }));
+            }
+            Rest::Members(members) => {
+                let Some(Member { at, name }) = members.next() else { return Ok(None) };
+                let (path, read) = (self.path.clone(), self.read.clone());
+                let unpack = move |out: &mut dyn Write| archive::unpack(&path, Counted::open(&path, &read)?, at, out);
+                let bytes = Piped::new(unpack).map(|piped| Box::new(piped) as Box<dyn Read>);
+                (format!("{}/{name}", whole()), Some(bytes))
+            }
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        let reader = bytes.and_then(|bytes| decoded(unpacked(bytes)?, self.encoding));
+        let reader = reader.map_err(|e| Error::file(Path::new(&name), e))?;
+        Ok(Some(Text { name, reader, is_sheet: false }))
     }
 }
 
@@ -83,6 +157,18 @@ struct Counted {
     read: Arc<AtomicU64>,
 }
 
+impl Counted {
+    fn open(path: &Path, read: &Arc<AtomicU64>) -> std::io::Result<Self> {
+        Ok(Self { file: File::open(path)?, read: read.clone() })
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let bytes = self.file.read(buffer)?;
@@ -92,42 +178,4 @@ impl Read for Counted {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    fn text(bytes: &[u8], encoding: Option<&'static Encoding>) -> Vec<u8> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        std::fs::write(&path, bytes).unwrap();
-        let (read, mut text) = (Arc::default(), Vec::new());
-        let dialect = Dialect { encoding, ..Dialect::default() };
-        let mut texts = Texts::open(&path, &dialect, &read).unwrap();
-        texts.next().unwrap().unwrap().reader.read_to_end(&mut text).unwrap();
-        assert!(texts.next().unwrap().is_none());
-        assert_eq!(read.load(Ordering::Relaxed), bytes.len() as u64);
-        text
-    }
-
-    #[test]
-    fn what_is_packed_is_unpacked() {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        gzip.write_all("é\n".as_bytes()).unwrap();
-        let gzip = gzip.finish().unwrap();
-        assert_eq!(text(&gzip, None), "é\n".as_bytes());
-        assert_eq!(text(&[gzip.clone(), gzip].concat(), None), "é\né\n".as_bytes(), "members follow each other");
-        assert_eq!(text(&zstd::encode_all("é\n".as_bytes(), 0).unwrap(), None), "é\n".as_bytes());
-    }
-
-    #[test]
-    fn a_byte_order_mark_holds_against_a_named_encoding() {
-        let latin = Encoding::for_label(b"windows-1252");
-        assert_eq!(text(b"caf\xe9 \x80", latin), "café €".as_bytes());
-        assert_eq!(text(b"\xff\xfeh\0\xe9\0", latin), "hé".as_bytes());
-        assert_eq!(text(b"\xfe\xff\0h\0\xe9", None), "hé".as_bytes());
-        assert_eq!(text("\u{feff}é".as_bytes(), latin), "é".as_bytes());
-        assert_eq!(text(b"caf\xe9", None), b"caf\xe9", "no UTF-8 is left as it is");
-        assert_eq!(text(b"h\0\xe9\0", Encoding::for_label(b"utf-16le")), "hé".as_bytes());
-    }
-}
+mod tests;

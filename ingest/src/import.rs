@@ -231,9 +231,6 @@ fn checked(options: &Options) -> Result<Option<Mapping>> {
     Err(Error::Option { option: "--until", problem })
 }
 
-/// How a ZIP archive begins.
-const ZIP: &[u8] = b"PK\x03\x04";
-
 const DELIMITED: &str = "delimited text, such as CSV, and no JSON";
 const UNMAPPED: &str =
     "give the mapping that says how its columns become events: --mapping FILE (docs/mappings.md has an example)";
@@ -263,12 +260,11 @@ fn holds_lines(path: &Path, mapping: Option<&Mapping>) -> Result<()> {
     if let Some(text) = texts.next()? {
         text.reader.take(4_096).read_to_end(&mut begin).map_err(fail)?;
     }
-    let zip = begin.starts_with(ZIP).then_some(("a ZIP archive", "unpack it first"));
     let events = mapping.is_none();
     let array = events && begin.trim_ascii_start().starts_with(b"[");
     let array = array.then_some(("a JSON array", "an event a line is expected: jq -c '.[]'"));
     let delimited = (events && is_delimited(&begin)).then_some((DELIMITED, UNMAPPED));
-    match zip.or(array).or(delimited) {
+    match array.or(delimited) {
         Some((what, cure)) => not_lines(what, cure),
         None => Ok(()),
     }
@@ -440,7 +436,7 @@ impl<'a> Reading<'a> {
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let Text { name, mut reader } = text;
+        let Text { name, mut reader, .. } = text;
         let fail = |e| Error::file(Path::new(&name), e);
         let (mut buffer, mut number) = (Vec::new(), 0);
         loop {
@@ -479,9 +475,12 @@ impl<'a> Reading<'a> {
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let Text { name, reader } = text;
+        let Text { name, reader, is_sheet } = text;
         let fail = |e| Error::file(Path::new(&name), e);
         let mut records = Records::open(reader, mapping.dialect()).map_err(fail)?;
+        if is_sheet {
+            records.count_rows();
+        }
         let mut header = records.before().to_vec();
         let mut layout = mapping.bind_listed()?;
         let mut groups = mapping.groups().then(|| self.groups());
@@ -545,7 +544,7 @@ impl<'a> Reading<'a> {
         progress: &mut dyn FnMut(Progress),
         stop: &AtomicBool,
     ) -> Result<bool> {
-        let Text { name, mut reader } = text;
+        let Text { name, mut reader, .. } = text;
         let (mut objects, mut made) = (Objects::default(), Vec::new());
         let mut count: u64 = 0;
         loop {

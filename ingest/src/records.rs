@@ -42,6 +42,10 @@ pub(crate) struct Dialect {
     pub(crate) skip: u64,
     /// Number of rows at the end that are none.
     pub(crate) footer: usize,
+    /// Which members of an archive are read; `*` and `?` stand for characters.
+    pub(crate) member: Option<String>,
+    /// Which sheet of a workbook is read; the first, if it is not said.
+    pub(crate) sheet: Option<String>,
 }
 
 /// What [`Records::next`] found.
@@ -81,6 +85,11 @@ impl<'r> Records<'r> {
     pub(crate) fn open(reader: impl BufRead + 'r, dialect: &Dialect) -> Result<Self> {
         let raw = Raw::open(Box::new(reader), dialect.delimiter.clone(), dialect.skip)?;
         Ok(Self { raw, read: Read::default(), footer: dialect.footer, ahead: VecDeque::new(), header: None })
+    }
+
+    /// Says from now on the number of a row, blank ones included, in the place of its line.
+    pub(crate) fn count_rows(&mut self) {
+        self.raw.counts_rows = true;
     }
 
     /// What separates cells.

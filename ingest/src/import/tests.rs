@@ -440,6 +440,32 @@ fn rejects_import_again() {
     assert_eq!(log.events().iter().map(|event| event.subject.as_str()).collect::<Vec<_>>(), ["bo", "b\u{e9}a"]);
 }
 
+/// What is refused of a workbook is CSV, and imports with the same mapping.
+#[test]
+fn rejects_of_a_workbook_import_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut options = options(folder.path(), "orders.xlsx", include_bytes!("../files/orders.xlsx"));
+    let mapping = folder.path().join("orders.yaml");
+    let keys = "name: shop\nsheet: Orders\nskip: 2\nfooter: 1\nnulls: [\"#N/A\"]\ntype: order.completed\naccount: Customer\n\
+        id: Number\ntime: {column: At, format: \"%Y-%m-%dT%H:%M:%S\", zone: UTC}\ncurrency: EUR\ndata:\n  \
+        gross: {column: Amount, as: major}\n  custom.paid: {column: Paid, as: flag}\n  custom.note: {column: Note}\n";
+    std::fs::write(&mapping, keys).expect("mapping");
+    let rejects = folder.path().join("rejects.csv");
+    (options.mapping, options.rejects) = (Some(mapping), Some(rejects.clone()));
+    let log = Memory::new(1);
+    let summary = quiet(&options, &log).expect("import");
+    assert_eq!((summary.accepted, summary.rejected), (1, 1));
+    let first = &summary.reasons.by_count()[0].first;
+    assert_eq!((first.line, first.file.ends_with("/orders.xlsx")), (6, true), "the row of the sheet: {first}");
+    let kept = std::fs::read_to_string(&rejects).expect("rejects");
+    assert!(kept.contains("A2,2024-01-06,2024-01-06,\"a, b\",0.3,false,#N/A\nTotal,"), "{kept}");
+    std::fs::write(&rejects, kept.replace("2024-01-06,2024-01-06,", "2024-01-06,2024-01-06T00:00:00,"))
+        .expect("mended");
+    let again = Options { files: vec![rejects], rejects: None, ..options };
+    assert_eq!(quiet(&again, &log).map(|summary| (summary.accepted, summary.rejected)).expect("import"), (1, 0));
+    assert_eq!(log.events().iter().map(|event| event.subject.as_str()).collect::<Vec<_>>(), ["acme", "a, b"]);
+}
+
 #[test]
 fn mapping_errors_name_the_place() {
     let load = |text: &str| {
@@ -452,7 +478,7 @@ fn mapping_errors_name_the_place() {
     );
     assert_eq!(
         load(&format!("{base}colour: red\n")),
-        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, source, format, encoding, skip, footer, delimiter, widths, \
+        "mapping m.yaml: line 6, column 1: unknown field `colour`; there are name, source, format, member, sheet, encoding, skip, footer, delimiter, widths, \
          ragged, header, columns, numbers, nulls, tables, records, leave_out, group, events, type, when, each, account, id, \
          time, currency, constants, data, lines, changes"
     );

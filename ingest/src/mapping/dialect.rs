@@ -19,6 +19,8 @@ pub(super) fn read(document: &Document) -> Result<Dialect, String> {
         encoding: document.encoding.as_ref().map(encoding).transpose()?,
         skip: document.skip.into(),
         footer: document.footer.into(),
+        member: document.member.clone(),
+        sheet: document.sheet.clone(),
     })
 }
 

@@ -23,6 +23,10 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) format: Format,
     #[serde(default)]
+    pub(super) member: Option<String>,
+    #[serde(default)]
+    pub(super) sheet: Option<String>,
+    #[serde(default)]
     pub(super) encoding: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) skip: u16,

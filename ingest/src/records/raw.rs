@@ -58,8 +58,9 @@ pub(super) struct Raw<'r> {
     breaks: Vec<usize>,
     /// Lines that were read and are not used yet.
     again: VecDeque<(Line, Vec<u8>)>,
-    /// Number of lines used.
+    /// Number of lines used, or of rows where those count.
     used: u64,
+    pub(super) counts_rows: bool,
 }
 
 impl<'r> Raw<'r> {
@@ -96,6 +97,7 @@ impl<'r> Raw<'r> {
             breaks: Vec::new(),
             again: VecDeque::new(),
             used: 0,
+            counts_rows: false,
         }
     }
 
@@ -130,7 +132,8 @@ impl<'r> Raw<'r> {
             }
             None => lines::next(&mut self.reader, &mut self.read.verbatim, event::LINE_MAX)?,
         };
-        self.used += u64::from(found != Line::End);
+        let is_row = self.breaks.is_empty();
+        self.used += u64::from(found != Line::End && (is_row || !self.counts_rows));
         Ok(found)
     }
 
