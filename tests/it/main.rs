@@ -10,6 +10,7 @@
 mod answers;
 mod calendar;
 mod cardinality;
+mod cases;
 mod cdnow;
 mod chaos;
 mod company;
@@ -21,6 +22,7 @@ mod docs;
 mod door;
 mod explain;
 mod fence;
+mod fetched;
 mod files;
 mod first_build;
 mod fleet;
