@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use ingest::near::UnknownTypes;
+use ingest::{mapping::ready::Mappings, near::UnknownTypes};
 use jiff::tz::TimeZone;
 use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
 use serde::Deserialize;
@@ -125,6 +125,7 @@ pub(crate) struct Ingest {
     connections_max: usize,
     header_timeout: String,
     body_timeout: String,
+    mappings: String,
 }
 
 impl Default for Ingest {
@@ -143,6 +144,7 @@ impl Default for Ingest {
             connections_max: 512,
             header_timeout: "10s".to_owned(),
             body_timeout: "30s".to_owned(),
+            mappings: String::new(),
         }
     }
 }
@@ -268,6 +270,12 @@ impl Config {
             },
             body_timeout: time("ingest", "body_timeout", &set.body_timeout)?,
         })
+    }
+
+    /// The mappings of what other systems post, in the tenant's zone.
+    pub(crate) fn mappings(&self, zone: &TimeZone) -> anyhow::Result<Mappings> {
+        let folder = Some(Path::new(&self.ingest.mappings)).filter(|folder| !folder.as_os_str().is_empty());
+        Ok(Mappings::load(folder, zone, self.unknown_types()?)?)
     }
 
     /// Settings of the live door, in the tenant's zone.

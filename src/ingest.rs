@@ -36,7 +36,7 @@ pub(crate) struct Args {
 }
 
 /// What there is, for who asks for something else.
-const PATHS: &str = "events go to POST /v1/events; GET /healthz, /readyz and /metrics say how the door is";
+const PATHS: &str = "events go to POST /v1/events, what a mapping reads to POST /v1/in/NAME; GET /healthz, /readyz and /metrics say how the door is";
 /// What to do when it is ready.
 const READY: &str = ": POST /v1/events takes CloudEvents in JSON";
 
@@ -48,6 +48,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     let plan = config.plan().map_err(Usage)?;
     let mut front = config.http().map_err(Usage)?;
     front.listen = args.listen.unwrap_or(front.listen);
+    let mappings = config.mappings(&plan.settings.zone).map_err(Usage)?;
     let mut door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
     let kafka = crate::kafka::settings(config).map_err(Usage)?;
     let listener = http::bind(front.listen)?;
@@ -69,7 +70,8 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
         Measured::new(move |kind| plan.measures(kind))
     };
     let port = Port { limits: &front.limits, paths: PATHS, ready: READY, recorder: recorder.clone() };
-    let router = http::router(front.clone(), handle, clock, measured).merge(telemetry::router(recorder, ready.clone()));
+    let router = http::router(front.clone(), mappings, handle, clock, measured)
+        .merge(telemetry::router(recorder, ready.clone()));
     let ended = || stop.load(Ordering::Relaxed) || node.failed() || door.is_finished();
     // It holds a handle of the door, which closes when all are gone.
     let served = front::serve(listener, router, port, move || ready().is_ok(), ended, out);

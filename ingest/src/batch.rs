@@ -12,6 +12,8 @@ use crate::{
     Rejection,
     event::{self, Context},
     json, lines,
+    mapping::{Fate, Made, Mapping},
+    object,
 };
 
 /// How events are written in a body.
@@ -45,8 +47,19 @@ impl Form {
 pub struct Item {
     /// Its id, where it could be read.
     pub id: Option<String>,
-    /// Why it is refused; none where it is the next of [`Batch::events`].
-    pub rejection: Option<Rejection>,
+    /// How it ended here.
+    pub end: End,
+}
+
+/// How one event of a body ends where it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It is the next of [`Batch::events`].
+    Taken,
+    /// The mapping leaves it out, under this name.
+    LeftOut(String),
+    /// It is refused.
+    Refused(Rejection),
 }
 
 /// The events of a body.
@@ -102,6 +115,19 @@ pub fn parse(form: Form, body: &[u8], context: &Context, events_max: usize) -> R
     }
 }
 
+/// Reads a body of JSON objects of another system and maps them to at most `events_max` events.
+///
+/// # Errors
+/// When nothing in it can be told apart.
+pub fn map(mapping: &Mapping, body: &[u8], context: &Context, events_max: usize) -> Result<Batch, Problem> {
+    let wrong = |rejection: Rejection| malformed(&format!("cannot be read: {rejection}"));
+    let document = object::raw(body).map_err(wrong)?;
+    let records = mapping.records(document).map_err(wrong)?;
+    let mut batch = Batch::default();
+    records.into_iter().try_for_each(|record| batch.map(mapping, record, context, events_max))?;
+    Ok(batch)
+}
+
 fn malformed(problem: &str) -> Problem {
     Problem::Malformed(format!("the body {problem}"))
 }
@@ -115,11 +141,39 @@ impl Batch {
             Ok(event) => {
                 let id = Some(event.id.clone());
                 self.events.push(event);
-                Item { id, rejection: None }
+                Item { id, end: End::Taken }
             }
-            Err(rejection) => Item { id: id(text), rejection: Some(rejection) },
+            Err(rejection) => Item { id: id(text), end: End::Refused(rejection) },
         };
         self.items.push(item);
+        Ok(())
+    }
+
+    /// Maps one record of a body; an item for each of its events.
+    fn map(
+        &mut self,
+        mapping: &Mapping,
+        record: &RawValue,
+        context: &Context,
+        events_max: usize,
+    ) -> Result<(), Problem> {
+        let mut made = Vec::new();
+        let end = match mapping.object(record, context, &mut made) {
+            Ok(Fate::Mapped) => None,
+            Ok(Fate::LeftOut(name)) => Some(End::LeftOut(name.to_owned())),
+            Err(rejection) => Some(End::Refused(rejection)),
+        };
+        if self.items.len() + made.len().max(1) > events_max {
+            return Err(Problem::TooMany(events_max));
+        }
+        if let Some(end) = end {
+            self.items.push(Item { id: id(record.get().as_bytes()), end });
+            return Ok(());
+        }
+        for Made { event, .. } in made {
+            self.items.push(Item { id: Some(event.id.clone()), end: End::Taken });
+            self.events.push(event);
+        }
         Ok(())
     }
 }
@@ -160,10 +214,10 @@ mod tests {
             Ok(batch) => batch,
             Err(problem) => return vec![format!("{problem:?}")],
         };
-        assert_eq!(batch.events.len(), batch.items.iter().filter(|item| item.rejection.is_none()).count());
-        let one = |item: Item| match item.rejection {
-            None => item.id.unwrap_or_default(),
-            Some(rejection) => format!("{}: {rejection}", item.id.unwrap_or_default()),
+        assert_eq!(batch.events.len(), batch.items.iter().filter(|item| item.end == End::Taken).count());
+        let one = |item: Item| match item.end {
+            End::Refused(rejection) => format!("{}: {rejection}", item.id.unwrap_or_default()),
+            _ => item.id.unwrap_or_default(),
         };
         batch.items.into_iter().map(one).collect()
     }

@@ -1,9 +1,9 @@
-//! `POST /v1/events`: a live door for HTTP.
+//! A live door for HTTP: `POST /v1/events` takes events, `POST /v1/in/NAME` what a mapping makes events of (`mapped`).
 //!
 //! ```text
 //!   200  {"accepted":1,"quarantined":0,"not_measured":0,"rejected":0,"results":[{"index":0,"id":"1","status":"accepted"}]}
 //!   207 some are rejected · 422 all are: the same lists, with the reason of each (`answer`)
-//!   400 not JSON · 405 not POST · 408 too slow · 413 too big · 415 other type or coding · 421 other host
+//!   400 not JSON · 404 no such mapping · 405 not POST · 408 too slow · 413 too big · 415 other type or coding · 421 other host
 //!   429 too many connections
 //!   503 nothing was accepted, or it is not known: send the same ids again after Retry-After seconds
 //! ```
@@ -17,6 +17,7 @@ mod answer;
 mod binary;
 mod body;
 mod budget;
+mod mapped;
 mod refusal;
 mod server;
 
@@ -46,6 +47,7 @@ use crate::{
     clock::Clock,
     event::Context,
     live::Handle,
+    mapping::ready::Mappings,
     near::UnknownTypes,
     outcome::{Kept, Measured},
     telemetry,
@@ -125,25 +127,39 @@ struct Front {
     door: Handle,
     clock: Arc<dyn Clock>,
     measured: Measured,
+    mappings: Mappings,
     budget: Budget,
 }
 
+/// What a request holds.
+#[derive(Debug, Clone)]
+enum Source {
+    /// CloudEvents.
+    Events,
+    /// JSON that a mapping makes events of.
+    Mapped { mapping: String, call: Option<&'static str> },
+}
+
 /// The routes of the door. Answers name the events of types that are not `measured`.
-pub fn router(config: Config, door: Handle, clock: Arc<dyn Clock>, measured: Measured) -> Router {
+pub fn router(config: Config, mappings: Mappings, door: Handle, clock: Arc<dyn Clock>, measured: Measured) -> Router {
     let budget = Budget::new(config.memory_bytes_max);
-    let front = Arc::new(Front { config, door, clock, measured, budget });
-    Router::new().route("/v1/events", post(accept)).with_state(front)
+    let front = Arc::new(Front { config, door, clock, measured, mappings, budget });
+    Router::new().route("/v1/events", post(accept)).merge(mapped::routes()).with_state(front)
 }
 
 async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
-    let started = Instant::now();
-    let response = front.take(request).await.unwrap_or_else(|refusal| refusal.into_response());
-    telemetry::request(response.status().as_u16(), started.elapsed());
-    response
+    front.answer(Source::Events, request).await
 }
 
 impl Front {
-    async fn take(self: &Arc<Self>, request: Request) -> Result<Response, Refusal> {
+    async fn answer(self: &Arc<Self>, source: Source, request: Request) -> Response {
+        let started = Instant::now();
+        let response = self.take(source, request).await.unwrap_or_else(|refusal| refusal.into_response());
+        telemetry::request(response.status().as_u16(), started.elapsed());
+        response
+    }
+
+    async fn take(self: &Arc<Self>, source: Source, request: Request) -> Result<Response, Refusal> {
         self.door.opened(OPEN_WAIT).await;
         if let Some(refusal) = self.door.refusal() {
             // Else who sends it after the headers finds a closed connection in the place of an answer.
@@ -152,7 +168,7 @@ impl Front {
             return Err(refusal.into());
         }
 
-        let form = Mode::of(request.headers())?;
+        let mode = Mode::of(source, request.headers())?;
         let coding = Coding::of(request.headers())?;
         let mut share = self.budget.share();
         let limit = self.config.body_bytes_max;
@@ -160,7 +176,7 @@ impl Front {
         let Ok(bytes) = tokio::time::timeout(self.config.body_timeout, read).await else {
             return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
         };
-        let (Batch { events, items }, _share) = self.parse(form, coding, bytes?, share).await?;
+        let (Batch { events, items }, _share) = self.parse(mode, coding, bytes?, share).await?;
 
         let kept: Vec<Kept> = events.iter().map(|event| Kept::new(event, &self.measured)).collect();
         let mut stamps = Vec::new();
@@ -183,10 +199,6 @@ impl Front {
         let parsed = tokio::task::spawn_blocking(move || {
             let config = &front.config;
             let body = coding.decode(bytes, config.body_bytes_max, &mut share)?;
-            let (form, body) = match mode {
-                Mode::Structured(form) => (form, body),
-                Mode::Binary(attributes) => (Form::Single, attributes.with(&body)?),
-            };
             let context = Context {
                 now_us: front.clock.now().wall_us,
                 until_us: i64::MAX,
@@ -195,7 +207,20 @@ impl Front {
                 tenant: String::new(),
                 unknown_types: config.unknown_types,
             };
-            Ok((batch::parse(form, &body, &context, config.events_max)?, share))
+            let batch = match mode {
+                Mode::Structured(form) => batch::parse(form, &body, &context, config.events_max),
+                Mode::Binary(attributes) => {
+                    batch::parse(Form::Single, &attributes.with(&body)?, &context, config.events_max)
+                }
+                Mode::Mapped { mapping, call } => {
+                    let mapping = front
+                        .mappings
+                        .get(&mapping)
+                        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("there is no mapping {mapping}")))?;
+                    batch::map(mapping, &mapped::with_type(&body, call), &context, config.events_max)
+                }
+            };
+            Ok((batch?, share))
         });
         parsed
             .await
@@ -209,11 +234,19 @@ enum Mode {
     Structured(Form),
     /// One, in its headers and its body.
     Binary(Attributes),
+    /// In JSON of another system.
+    Mapped { mapping: String, call: Option<&'static str> },
 }
 
 impl Mode {
-    /// What the headers say.
-    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// What the path and the headers say.
+    fn of(source: Source, headers: &HeaderMap) -> Result<Self, Refusal> {
+        if let Source::Mapped { mapping, call } = source {
+            return match form(headers)? {
+                Form::Either => Ok(Self::Mapped { mapping, call }),
+                _ => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json here")),
+            };
+        }
         match Attributes::of(headers)? {
             Some(attributes) => Ok(Self::Binary(attributes)),
             None => form(headers).map(Self::Structured),

@@ -50,6 +50,7 @@ mod document;
 mod format;
 mod names;
 mod number;
+pub mod ready;
 mod rule;
 mod time;
 mod value;

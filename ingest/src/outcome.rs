@@ -1,7 +1,7 @@
 //! How an event ends, as far as a door knows it when it answers.
 //!
 //! ```text
-//!     event -> rejected | quarantined (dated ahead) | not measured (no metric reads its type) | accepted
+//!     event -> rejected | left out (by a mapping) | quarantined (dated ahead) | not measured (no metric reads its type) | accepted
 //! ```
 //! Whether one that is accepted is counted, a duplicate, in conflict with an earlier one, or waiting is found later, by
 //! the engine. Invariant: the counts of a batch add up to its events.
@@ -57,6 +57,9 @@ pub enum Outcome {
     /// In the log; no metric reads its type.
     #[serde(rename = "not measured")]
     NotMeasured,
+    /// Left out by the mapping of its door.
+    #[serde(rename = "left out")]
+    LeftOut,
     /// Refused.
     #[serde(rename = "rejected")]
     Rejected,
@@ -71,8 +74,16 @@ pub struct Counts {
     pub quarantined: usize,
     /// See [`Outcome::NotMeasured`].
     pub not_measured: usize,
+    /// See [`Outcome::LeftOut`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: usize,
     /// See [`Outcome::Rejected`].
     pub rejected: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Counts {
@@ -82,6 +93,7 @@ impl Counts {
             Outcome::Accepted => &mut self.accepted,
             Outcome::Quarantined => &mut self.quarantined,
             Outcome::NotMeasured => &mut self.not_measured,
+            Outcome::LeftOut => &mut self.left_out,
             Outcome::Rejected => &mut self.rejected,
         } += 1;
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::refusal::{PROBLEM, Problem, Refusal};
 use crate::{
-    batch::Item,
+    batch::{End, Item},
     outcome::{Counts, Kept, Outcome},
     telemetry,
 };
@@ -42,10 +42,13 @@ pub(super) fn answer(items: &[Item], kept: &[Kept], stamps_us: &[i64], max_ahead
     let mut appended = kept.iter().zip(stamps_us);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let (status, reason) = match &item.rejection {
-            Some(rejection) => (Outcome::Rejected, Some(rejection.to_string())),
+        let (status, reason) = match &item.end {
+            End::Refused(rejection) => (Outcome::Rejected, Some(rejection.to_string())),
+            End::LeftOut(name) => (Outcome::LeftOut, Some(name.clone())),
             // Stamps come for every event that was handed in, in order.
-            None => appended.next().map_or((Outcome::Accepted, None), |(kept, at)| kept.outcome(*at, max_ahead_us)),
+            End::Taken => {
+                appended.next().map_or((Outcome::Accepted, None), |(kept, at)| kept.outcome(*at, max_ahead_us))
+            }
         };
         counts.add(status);
         results.push(Said { index, id: item.id.as_deref(), status, reason });

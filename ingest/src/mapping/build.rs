@@ -11,9 +11,9 @@ use serde_saphyr::Spanned;
 use super::{
     at,
     document::{As, Cell, Document, Entries, Event, Format, Gather, LeaveOut, Lines, Table},
-    names::{self, FieldId, Names, Path, Root},
+    names::{self, FieldId, List, Names, Root},
     rule::{self, Rule},
-    time::Time,
+    time::{self, Time},
     value::{Expression, From, Value},
 };
 use crate::{currency, near::UnknownTypes, validate};
@@ -71,7 +71,7 @@ impl Builder<'_> {
         let written = &event.r#type;
         self.unknown.check(&written.value).map_err(|rejection| format!("{}: {rejection}", at(written)))?;
         let known = vocabulary::find(&written.value);
-        let each = self.each(event.each.as_ref())?;
+        let each = self.each(event.each.as_ref(), false)?;
         let of_item = each.is_some();
 
         let currency = self.currency(&mut event, document, of_item)?;
@@ -88,7 +88,7 @@ impl Builder<'_> {
         let shares_id = is_listed && event.id.is_none();
         let id = self.inherited(event.id.as_ref(), document.id.as_ref(), of_item)?;
         let account = self.inherited(event.account.as_ref(), document.account.as_ref(), of_item)?;
-        let lines = event.lines.as_ref().map(|lines| self.lines(lines, &event, known)).transpose()?;
+        let lines = event.lines.as_ref().map(|lines| self.lines(lines, &event, known, of_item)).transpose()?;
         let filled = filled(&event);
         check_needs(&event, known, account.is_some(), currency.is_some(), lines.is_some(), filled)?;
 
@@ -136,12 +136,12 @@ impl Builder<'_> {
         self.names.add(Root::Row, &name.value, at(name), self.format)
     }
 
-    fn each(&self, each: Option<&Spanned<String>>) -> Result<Option<Path>> {
+    fn each(&self, each: Option<&Spanned<String>>, of_item: bool) -> Result<Option<List>> {
         match (each, self.format) {
             (Some(each), Format::Delimited) => {
                 Err(format!("{}: each is of lists in JSON (format: json); rows are gathered by group", at(each)))
             }
-            (each, _) => Ok(each.map(|each| Path::parse(&each.value))),
+            (each, _) => Ok(each.map(|each| List::parse(&each.value, of_item))),
         }
     }
 
@@ -185,6 +185,10 @@ impl Builder<'_> {
             (None, Some(Kind::Integer(..))) => Some(As::Integer),
             (None, Some(Kind::Number | Kind::NumberIn(..) | Kind::Positive)) => Some(As::Number),
             (None, Some(Kind::Flag)) => Some(As::Flag),
+            (Some(As::Time), Some(Kind::Date)) => {
+                value.is_day = true;
+                Some(As::Time)
+            }
             (None, Some(Kind::Id | Kind::Text | Kind::Long | Kind::OneOf(_) | Kind::Date | Kind::When)) => {
                 Some(As::Text)
             }
@@ -194,8 +198,10 @@ impl Builder<'_> {
     }
 
     fn value(&mut self, cell: &Spanned<Cell>, of_item: bool) -> Result<Value> {
-        let Cell { column, item, place: _, cel, r#as, table, default, gather } = &cell.value;
+        let Cell { column, item, place: _, cel, each, r#as, format, table, default, gather } = &cell.value;
         let place = place_of(cell);
+        let each = self.each(each.as_ref(), of_item)?;
+        let of_item = of_item || each.is_some();
         let from = match (column, item, cel) {
             (Some(name), None, None) => From::Field(self.names.add(Root::Row, name, place.clone(), self.format)),
             (None, Some(_), None) if !of_item => {
@@ -207,8 +213,11 @@ impl Builder<'_> {
             _ => return Err(format!("{place}: expected one of column, item and cel")),
         };
         let gather = gather.unwrap_or_default();
-        if gather != Gather::First && !self.groups {
-            return Err(format!("{place}: gather is of the rows of a group, expected group: [COLUMN] in the mapping"));
+        if gather != Gather::First && !self.groups && each.is_none() {
+            return Err(format!(
+                "{place}: gather is of the rows of a group, expected group: [COLUMN] in the mapping; or of a list in JSON, \
+                 expected each beside it"
+            ));
         }
         if gather == Gather::Sum && !matches!(r#as, Some(As::Integer | As::Major | As::Minor)) {
             return Err(format!(
@@ -216,7 +225,10 @@ impl Builder<'_> {
             ));
         }
         let table = table.as_ref().map(|table| self.table(table, &place)).transpose()?.unwrap_or_default();
-        Ok(Value { from, r#as: *r#as, table, default: default.clone(), gather })
+        let is_time = format.is_some() || *r#as == Some(As::Time);
+        let format = is_time.then(|| time::Formats::new(format, None, self.zone)).transpose()?;
+        let r#as = if is_time { Some(As::Time) } else { *r#as };
+        Ok(Value { from, each, is_day: false, r#as, format, table, default: default.clone(), gather })
     }
 
     fn table(&self, table: &Table, place: &str) -> Result<Vec<(String, Option<String>)>> {
@@ -253,31 +265,37 @@ impl Builder<'_> {
         }
     }
 
-    fn time(&mut self, time: &Time, of_item: bool) -> Result<super::time::Reader> {
+    fn time(&mut self, written: &Time, of_item: bool) -> Result<time::Reader> {
         let mut from = Vec::new();
-        for column in time.column.iter().chain(&time.columns) {
+        for column in written.column.iter().chain(&written.columns) {
             from.push(Value::new(From::Field(self.column(column))));
         }
-        if let Some(item) = &time.item {
+        if let Some(item) = &written.item {
             if !of_item {
                 return Err(format!("{}: there is no item here: what has `each` has one", at(item)));
             }
             from.push(Value::new(From::Field(self.names.add(Root::Item, &item.value, at(item), self.format))));
         }
-        if let Some(cel) = &time.cel {
+        if let Some(cel) = &written.cel {
             from.push(Value::new(From::Expression(Box::new(self.expression(cel, of_item)?))));
         }
-        let zone_field = time.zone_column.as_ref().map(|column| self.column(column));
-        time.reader(from, zone_field, self.zone)
+        let zone_field = written.zone_column.as_ref().map(|column| self.column(column));
+        written.reader(from, zone_field, self.zone)
     }
 
-    fn lines(&mut self, lines: &Lines, event: &Event, known: Option<&'static vocabulary::Type>) -> Result<rule::Lines> {
+    fn lines(
+        &mut self,
+        lines: &Lines,
+        event: &Event,
+        known: Option<&'static vocabulary::Type>,
+        of_item: bool,
+    ) -> Result<rule::Lines> {
         let has_lines = known.and_then(|known| known.field("lines")).is_some();
         if !has_lines {
             return Err(format!("lines: {} has none, expected order.completed", event.r#type.value));
         }
-        let each = self.each(lines.each.as_ref())?;
-        let of_item = each.is_some();
+        let each = self.each(lines.each.as_ref(), of_item)?;
+        let of_item = of_item || each.is_some();
         let cells = [
             ("product", lines.product.as_ref()),
             ("quantity", lines.quantity.as_ref()),

@@ -158,7 +158,9 @@ pub(super) struct Cell {
     /// Where the name of the column or item stands, if not where the value does.
     pub(super) place: Option<String>,
     pub(super) cel: Option<Spanned<String>>,
+    pub(super) each: Option<Spanned<String>>,
     pub(super) r#as: Option<As>,
+    pub(super) format: Option<Spanned<String>>,
     pub(super) table: Option<Table>,
     pub(super) default: Option<String>,
     pub(super) gather: Option<Gather>,
@@ -175,7 +177,11 @@ struct Written {
     #[serde(default)]
     cel: Option<Spanned<String>>,
     #[serde(default)]
+    each: Option<Spanned<String>>,
+    #[serde(default)]
     r#as: Option<As>,
+    #[serde(default)]
+    format: Option<Spanned<String>>,
     #[serde(default)]
     table: Option<Table>,
     #[serde(default)]
@@ -206,9 +212,11 @@ pub(super) enum As {
     Major,
     /// Money in minor units: `1177`.
     Minor,
+    /// An instant, or a day where the field is one.
+    Time,
 }
 
-/// Which of the rows of a group gives a value.
+/// Which of the rows of a group, or of the items of a list, gives a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Gather {
@@ -236,11 +244,11 @@ impl<'de> Deserialize<'de> for Cell {
                 self.visit_str(&name.to_string())
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Cell, A::Error> {
-                let Written { column, item, cel, r#as, table, default, gather } =
+                let Written { column, item, cel, each, r#as, format, table, default, gather } =
                     Written::deserialize(MapAccessDeserializer::new(map))?;
                 let place = column.as_ref().or(item.as_ref()).map(super::at);
                 let [column, item] = [column, item].map(|name| name.map(|name| name.value));
-                Ok(Cell { column, item, place, cel, r#as, table, default, gather })
+                Ok(Cell { column, item, place, cel, each, r#as, format, table, default, gather })
             }
         }
         deserializer.deserialize_any(Visit)

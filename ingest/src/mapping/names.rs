@@ -28,6 +28,23 @@ pub(super) enum Root {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path(Vec<String>);
 
+/// A list in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct List {
+    pub(super) root: Root,
+    pub(super) path: Path,
+}
+
+impl List {
+    /// Reads `line_items`; `item.parts` is a list of the item that is looked at.
+    pub(super) fn parse(text: &str, of_item: bool) -> Self {
+        match text.strip_prefix("item.").filter(|_| of_item) {
+            Some(rest) => Self { root: Root::Item, path: Path::parse(rest) },
+            None => Self { root: Root::Row, path: Path::parse(text) },
+        }
+    }
+}
+
 /// One field.
 #[derive(Debug)]
 pub(super) struct Name {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Identity,
-    names::Path,
+    names::List,
     time,
     value::{self, Expression, Value},
     view::View,
@@ -29,7 +29,7 @@ pub(super) struct Rule {
     pub(super) kind: String,
     pub(super) when: Option<Expression>,
     /// An event for each item of this list.
-    pub(super) each: Option<Path>,
+    pub(super) each: Option<List>,
     pub(super) account: Option<Value>,
     pub(super) id: Option<Value>,
     /// Whether the id is that of the record, which other rules share: then the rule's name follows it.
@@ -51,7 +51,7 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) when: Option<Expression>,
-    pub(super) each: Option<Path>,
+    pub(super) each: Option<List>,
     pub(super) fields: Vec<(&'static str, Value)>,
     /// Whether the order has no other `gross` than the sum of its lines.
     pub(super) are_gross: bool,
@@ -122,7 +122,7 @@ impl Rule {
             id: cloudevents::name(Cow::Borrowed(&*id), "id").map_err(|reason| self.placed(reason, view))?,
             source: Some(Cow::Borrowed(view.mapping().source())),
             kind: Cow::Borrowed(&self.kind),
-            time: Some(cloudevents::Time::Us(self.time.read(view)?)),
+            time: self.time.read(view)?.map(cloudevents::Time::Us),
             account: account.map(|account| cloudevents::name(account, "account")).transpose()?,
             ..Envelope::default()
         };
@@ -165,7 +165,9 @@ impl Rule {
             if let Some(gross) = sum {
                 data.put("gross", Given::Number(gross.to_string().into()));
             }
-            data.put("lines", Given::List(lines));
+            if !lines.is_empty() {
+                data.put("lines", Given::List(lines));
+            }
         }
         if self.has_currency && !code.is_empty() {
             data.put("currency", Given::Text(code));
@@ -209,7 +211,8 @@ impl Lines {
             }
             lines.push(Given::Object(line));
         }
-        Ok((lines, self.are_gross.then_some(sum)))
+        let gross = (self.are_gross && !lines.is_empty()).then_some(sum);
+        Ok((lines, gross))
     }
 }
 

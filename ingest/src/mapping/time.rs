@@ -42,6 +42,9 @@ pub(super) struct Time {
     /// The column of the zone of each row.
     #[serde(default)]
     pub(super) zone_column: Option<Spanned<String>>,
+    /// What has no time happened when it arrived.
+    #[serde(default)]
+    arrival: bool,
 }
 
 /// Formats that are no pattern.
@@ -61,13 +64,20 @@ enum Format {
     Pattern(String),
 }
 
-/// How times are read.
+/// How the text of a time is read.
+#[derive(Debug)]
+pub(super) struct Formats {
+    formats: Vec<Format>,
+    zone: TimeZone,
+}
+
+/// How the time of a record is read.
 #[derive(Debug)]
 pub(super) struct Reader {
     from: Vec<Value>,
-    formats: Vec<Format>,
-    zone: TimeZone,
+    formats: Formats,
     zone_field: Option<FieldId>,
+    arrival: bool,
 }
 
 impl Time {
@@ -85,7 +95,19 @@ impl Time {
         if self.format.is_some() && !self.formats.is_empty() {
             return Err("time: format is there beside formats, expected one of them".to_owned());
         }
-        let zone = match &self.zone {
+        let formats = Formats::new(self.format.iter().chain(&self.formats), self.zone.as_ref(), zone)?;
+        Ok(Reader { from, formats, zone_field, arrival: self.arrival })
+    }
+}
+
+impl Formats {
+    /// Checks formats; times that name no zone are in the one `named`, else in `zone`.
+    pub(super) fn new<'s>(
+        formats: impl IntoIterator<Item = &'s Spanned<String>>,
+        named: Option<&Spanned<String>>,
+        zone: &TimeZone,
+    ) -> Result<Self, String> {
+        let zone = match named {
             None => zone.clone(),
             Some(name) => TimeZone::get(&name.value).map_err(|e| format!("{}: zone {}: {e}", at(name), name.value))?,
         };
@@ -96,41 +118,54 @@ impl Time {
             format::check(&written.value).map_err(|problem| format!("{}: time format {problem}", at(written)))?;
             Ok(Format::Pattern(written.value.clone()))
         };
-        let formats = self.format.iter().chain(&self.formats).map(read).collect::<Result<_, String>>()?;
-        Ok(Reader { from, formats, zone, zone_field })
+        Ok(Self { formats: formats.into_iter().map(read).collect::<Result<_, String>>()?, zone })
+    }
+
+    /// The instant of a text in microseconds; `zone` replaces the default one.
+    pub(super) fn read(&self, text: &str, zone: Option<&TimeZone>) -> Option<i64> {
+        if self.formats.is_empty() {
+            return crate::parse_rfc3339(text);
+        }
+        self.formats.iter().find_map(|format| format.read(text, zone.unwrap_or(&self.zone)))
+    }
+
+    /// The local day of an instant.
+    pub(super) fn day(&self, at_us: i64) -> Option<civil::Date> {
+        Some(jiff::Timestamp::from_microsecond(at_us).ok()?.to_zoned(self.zone.clone()).date())
+    }
+
+    /// What is expected, for messages.
+    pub(super) fn expected(&self) -> String {
+        if self.formats.is_empty() {
+            return RFC_3339.to_owned();
+        }
+        let name = |format: &Format| match format {
+            Format::Pattern(pattern) => pattern.clone(),
+            named => NAMED.iter().find(|(_, known)| known == named).map_or("", |(name, _)| *name).to_owned(),
+        };
+        self.formats.iter().map(name).collect::<Vec<_>>().join(" or ")
     }
 }
 
 impl Reader {
-    /// The instant of a record in microseconds. Without a text there is none.
-    pub(super) fn read(&self, view: &View<'_>) -> Result<i64, Rejection> {
+    /// The instant of a record in microseconds; none where it is that of its arrival.
+    pub(super) fn read(&self, view: &View<'_>) -> Result<Option<i64>, Rejection> {
         let texts = self.from.iter().map(|from| from.text(view)).collect::<Result<Vec<_>, _>>()?;
         let text = match texts.as_slice() {
             [one] => Cow::Borrowed(one.as_ref()),
             several => Cow::Owned(several.join(" ")),
         };
         let text = text.trim();
-        let wrong = |expected: &str| {
-            let named: Vec<String> = self.from.iter().map(|from| from.from.describe(view)).collect();
-            let found = if text.is_empty() { "empty".to_owned() } else { json::excerpt(text) };
-            let problem = format!("{}: is {found}, expected {expected}", named.join(", "));
-            Rejection::new("time", problem)
-        };
-        if self.formats.is_empty() {
-            return crate::parse_rfc3339(text).ok_or_else(|| wrong(RFC_3339));
+        if text.is_empty() && self.arrival {
+            return Ok(None);
         }
         let of_record = self.zone_field.map(|field| view.zone(field)).transpose()?.flatten();
-        let zone = of_record.as_ref().unwrap_or(&self.zone);
-        let read = self.formats.iter().find_map(|format| format.read(text, zone));
-        read.ok_or_else(|| wrong(&self.expected()))
-    }
-
-    fn expected(&self) -> String {
-        let name = |format: &Format| match format {
-            Format::Pattern(pattern) => pattern.clone(),
-            named => NAMED.iter().find(|(_, known)| known == named).map_or("", |(name, _)| *name).to_owned(),
-        };
-        self.formats.iter().map(name).collect::<Vec<_>>().join(" or ")
+        self.formats.read(text, of_record.as_ref()).map(Some).ok_or_else(|| {
+            let named: Vec<String> = self.from.iter().map(|from| from.from.describe(view)).collect();
+            let found = if text.is_empty() { "empty".to_owned() } else { json::excerpt(text) };
+            let problem = format!("{}: is {found}, expected {}", named.join(", "), self.formats.expected());
+            Rejection::new("time", problem)
+        })
     }
 }
 

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{
     document::{As, Gather},
-    names::FieldId,
+    names::{FieldId, List},
+    time,
     view::View,
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     decimal::{self, Decimal, Round},
     given::Given,
     json::{self, Shape},
+    render_rfc3339,
 };
 
 /// Where a value comes from.
@@ -39,7 +41,13 @@ pub(super) struct Expression {
 #[derive(Debug)]
 pub(super) struct Value {
     pub(super) from: From,
+    /// The list in JSON whose items give it.
+    pub(super) each: Option<List>,
     pub(super) r#as: Option<As>,
+    /// How a time is read.
+    pub(super) format: Option<time::Formats>,
+    /// Whether a time is a day.
+    pub(super) is_day: bool,
     pub(super) table: Vec<(String, Option<String>)>,
     pub(super) default: Option<String>,
     pub(super) gather: Gather,
@@ -69,7 +77,16 @@ impl From {
 
 impl Value {
     pub(super) fn new(from: From) -> Self {
-        Self { from, r#as: None, table: Vec::new(), default: None, gather: Gather::First }
+        Self {
+            from,
+            each: None,
+            r#as: None,
+            format: None,
+            is_day: false,
+            table: Vec::new(),
+            default: None,
+            gather: Gather::First,
+        }
     }
 
     /// The text of a name, such as an account or an id; empty where there is none.
@@ -101,6 +118,7 @@ impl Value {
             Some(As::Text) => Some(Given::Text(self.text(view)?)),
             Some(As::Number) => Some(Given::Number(self.number(said, view)?)),
             Some(As::Flag) => Some(Given::Flag(self.flag(&said, view)?)),
+            Some(As::Time) => Some(Given::Text(self.time(&said, view)?.into())),
             Some(As::Integer | As::Minor | As::Major) => {
                 Some(Given::Number(self.whole(&said, view, code)?.to_string().into()))
             }
@@ -108,11 +126,30 @@ impl Value {
         Ok(given)
     }
 
-    /// The sum over the rows of a group.
+    /// The instant or day that a text means, as events write it.
+    fn time(&self, said: &Said<'_>, view: &View<'_>) -> Result<String, Rejection> {
+        let text = said.written();
+        let written = self.format.as_ref().and_then(|format| {
+            let at_us = format.read(&text, None)?;
+            if self.is_day { Some(format.day(at_us)?.to_string()) } else { Some(render_rfc3339(at_us)) }
+        });
+        let expected = || self.format.as_ref().map(time::Formats::expected).unwrap_or_default();
+        written.ok_or_else(|| self.wrong(view, &text, &expected()))
+    }
+
+    /// The rows of a group, or the items of the list, each alone.
+    fn parts<'v>(&self, view: &View<'v>) -> Result<Vec<View<'v>>, Rejection> {
+        match &self.each {
+            Some(list) => view.each_item(list),
+            None => Ok(view.each_row()),
+        }
+    }
+
+    /// The sum over the rows of a group, or the items of a list.
     fn sum<'v>(&'v self, view: &View<'v>, code: &str) -> Result<Option<Given<'v>>, Rejection> {
         let mut sum = None;
-        for row in view.each_row() {
-            let said = self.said(&row)?;
+        for row in self.parts(view)? {
+            let said = self.filled(self.alone(&row)?);
             if !matches!(said, Said::Nothing) {
                 let whole = self.whole(&said, &row, code)?;
                 let added = sum.unwrap_or(0_i64).checked_add(whole);
@@ -122,18 +159,32 @@ impl Value {
         Ok(sum.map(|sum| Given::Number(sum.to_string().into())))
     }
 
+    /// What a record says: of the rows of a group or the items of a list the first or last that say something.
     fn said<'v>(&'v self, view: &View<'v>) -> Result<Said<'v>, Rejection> {
+        // Of a group the first is what the view itself shows.
+        if self.each.is_none() && self.gather != Gather::Last {
+            return Ok(self.filled(self.alone(view)?));
+        }
+        let mut parts = self.parts(view)?;
+        if self.gather == Gather::Last {
+            parts.reverse();
+        }
+        for part in &parts {
+            let said = self.alone(part)?;
+            if !said.is_blank() {
+                return Ok(said);
+            }
+        }
+        Ok(self.filled(Said::Nothing))
+    }
+
+    fn alone<'v>(&'v self, view: &View<'v>) -> Result<Said<'v>, Rejection> {
         let said = match &self.from {
             From::Text(text) => Said::Text(Cow::Borrowed(text)),
             From::Expression(expression) => evaluated(expression, view)?,
-            From::Field(field) => {
-                // The last row of a group, or the record itself.
-                let rows = if self.gather == Gather::Last { view.each_row() } else { Vec::new() };
-                let last = rows.iter().rev().map(|row| of_field(*field, row)).find(|said| !said.is_blank());
-                last.unwrap_or_else(|| of_field(*field, view))
-            }
+            From::Field(field) => of_field(*field, view),
         };
-        Ok(self.filled(self.looked_up(said)))
+        Ok(self.looked_up(said))
     }
 
     /// What the table has in the place of a text.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{
     Mapping,
     document::Format,
-    names::{FieldId, Names, Root},
+    names::{FieldId, List, Names, Root},
 };
 use crate::{
     Rejection,
@@ -97,9 +97,10 @@ impl<'r> View<'r> {
     }
 
     /// The same record with each item of a list; none where there is no list.
-    pub(super) fn each_item(&self, list: &super::names::Path) -> Result<Vec<View<'r>>, Rejection> {
-        let Record::Object { object, .. } = self.record else { return Ok(Vec::new()) };
-        let found = list.find(object).filter(|found| json::shape(found) == Shape::List);
+    pub(super) fn each_item(&self, list: &List) -> Result<Vec<View<'r>>, Rejection> {
+        let Record::Object { object, item } = self.record else { return Ok(Vec::new()) };
+        let from = if list.root == Root::Item { item.unwrap_or(object) } else { object };
+        let found = list.path.find(from).filter(|found| json::shape(found) == Shape::List);
         let items = found.map(|found| json::list(found.get(), "")).transpose()?.unwrap_or_default();
         Ok(items.into_iter().map(|item| Self::new(self.mapping, Record::Object { object, item: Some(item) })).collect())
     }

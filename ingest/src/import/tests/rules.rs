@@ -271,7 +271,7 @@ fn mistakes_of_rules_are_told_when_the_mapping_is_read() {
         ),
         (
             format!("{SHOP}type: order.completed\ndata: {{gross: {{colum: g}}}}\n"),
-            "unknown field `colum`; there are column, item, cel, as, table, default, gather",
+            "unknown field `colum`; there are column, item, cel, each, as, format, table, default, gather",
         ),
         (
             format!(
