@@ -1,5 +1,5 @@
 //! The real SDKs of CloudEvents, Python's and JavaScript's, send to a live door in both modes: what they make of an event
-//! is what the door takes.
+//! is what the door takes. So do the libraries of Segment, with the address of the door in the place of Segment's.
 //!
 //! They are installed once, at pinned versions, below the target folder. Where that is not possible a test says so and is
 //! skipped, but fails in CI.
@@ -16,6 +16,32 @@ use crate::{data::Data, http::Door};
 
 const PYTHON: &str = "cloudevents==2.2.0";
 const JAVASCRIPT: &str = "cloudevents@10.0.0";
+const SEGMENT_PYTHON: &str = "segment-analytics-python==2.4.0";
+const SEGMENT_JAVASCRIPT: &str = "@segment/analytics-node@3.1.0";
+
+/// What an application calls; only the address is another one.
+const SEGMENT_PY: &str = r#"
+import sys
+import segment.analytics as analytics
+analytics.write_key, analytics.host, analytics.gzip = "key", sys.argv[1], True
+analytics.on_error = lambda error, items: sys.exit(f"{error} {items}")
+analytics.identify("py-user", {"plan": "pro", "email": "a@b.example"})
+analytics.track("py-user", "Order Completed", {"order_id": "py-1", "revenue": 12.5, "currency": "EUR"})
+analytics.track("py-user", "Signed Up")
+analytics.shutdown()
+print("sent")
+"#;
+
+/// The same in JavaScript.
+const SEGMENT_JS: &str = r#"
+const { Analytics } = require("@segment/analytics-node");
+const analytics = new Analytics({ writeKey: "key", host: process.argv[2] });
+analytics.on("error", (error) => { console.error(error); process.exit(1); });
+analytics.identify({ userId: "js-user", traits: { plan: "free" } });
+analytics.track({ userId: "js-user", event: "Order Completed", properties: { order_id: "js-1", revenue: 7, currency: "EUR" } });
+analytics.page({ userId: "js-user", name: "Home" });
+analytics.closeAndFlush().then(() => console.log("sent"));
+"#;
 
 /// Sends an order in each mode, with the headers that the SDK gives and no others; the account is one that headers cannot
 /// hold as it is.
@@ -90,16 +116,29 @@ fn logged(data: &Data) -> Vec<(String, String, i64)> {
     events
 }
 
-#[test]
-fn the_python_sdk_is_understood_in_both_modes() {
-    let pip = |folder: &Path| {
+/// Installs a package of Python into a folder.
+fn pip(package: &'static str) -> impl Fn(&Path) -> Command {
+    move |folder| {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
             .arg(folder)
-            .arg(PYTHON);
+            .arg(package);
         pip
-    };
-    let Some(folder) = sdk("python-cloudevents-2.2.0", pip) else { return };
+    }
+}
+
+/// Installs a package of Node.js below a folder.
+fn npm(package: &'static str) -> impl Fn(&Path) -> Command {
+    move |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).arg(package);
+        npm
+    }
+}
+
+#[test]
+fn the_python_sdk_is_understood_in_both_modes() {
+    let Some(folder) = sdk("python-cloudevents-2.2.0", pip(PYTHON)) else { return };
     let data = Data::new();
     let door = Door::open(&data);
     let script = data.file("send.py", SEND_PY);
@@ -115,12 +154,7 @@ fn the_python_sdk_is_understood_in_both_modes() {
 
 #[test]
 fn the_javascript_sdk_is_understood_in_both_modes() {
-    let npm = |folder: &Path| {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).arg(JAVASCRIPT);
-        npm
-    };
-    let Some(folder) = sdk("javascript-cloudevents-10.0.0", npm) else { return };
+    let Some(folder) = sdk("javascript-cloudevents-10.0.0", npm(JAVASCRIPT)) else { return };
     let data = Data::new();
     let door = Door::open(&data);
     let script = data.file("send.js", SEND_JS);
@@ -135,4 +169,39 @@ fn the_javascript_sdk_is_understood_in_both_modes() {
     assert!(door.stop().success());
     let expected = ["js 1", "js 2"].map(|id| (id.to_owned(), "js-account".to_owned(), 900));
     assert_eq!(logged(&data), expected);
+}
+
+#[test]
+fn the_libraries_of_segment_need_another_address_only() {
+    let python = sdk("python-segment-2.4.0", pip(SEGMENT_PYTHON));
+    let javascript = sdk("javascript-segment-3.1.0", npm(SEGMENT_JAVASCRIPT));
+    let (Some(python), Some(javascript)) = (python, javascript) else { return };
+    let data = Data::new();
+    let door = Door::open(&data);
+    let url = format!("http://{}", door.address);
+    let script = data.file("send.py", SEGMENT_PY);
+    assert_eq!(sends(Command::new("python3").arg(script).arg(&url).env("PYTHONPATH", &python)), "sent\n");
+    let script = data.file("send.js", SEGMENT_JS);
+    let modules = javascript.join("node_modules");
+    assert_eq!(sends(Command::new("node").arg(script).arg(&url).env("NODE_PATH", modules)), "sent\n");
+    assert!(door.stop().success());
+
+    let lines = data.run(["events"]).done().out;
+    let one = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        format!("{} {} {}", event["account"], event["type"], event["data"]).replace('"', "")
+    };
+    let mut events: Vec<String> = lines.lines().map(one).collect();
+    events.sort();
+    assert_eq!(
+        events,
+        [
+            "js-user account.updated {traits:{custom:{id:js-user},plan:free}}",
+            "js-user order.completed {currency:EUR,discount:0,gross:700,order:js-1}",
+            "js-user usage.recorded {count:1,name:page Home,user:js-user}",
+            "py-user account.updated {traits:{custom:{email:a@b.example,id:py-user},plan:pro}}",
+            "py-user order.completed {currency:EUR,discount:0,gross:1250,order:py-1}",
+            "py-user usage.recorded {count:1,name:Signed Up,user:py-user}",
+        ]
+    );
 }
