@@ -4,7 +4,13 @@
 
 pub(crate) const IMPORT: &str = "Examples:
   vitals import --mapping deploy/mappings/cdnow-master.yaml --data cdnow lifetimes/datasets/CDNOW_master.txt
-  vitals import events.ndjson --until now --rejects rejected.ndjson --data company";
+  vitals import events.ndjson --until now --rejects rejected.ndjson --data company
+  vitals import orders.csv --mapping orders.yaml --replace --data company
+  vitals import --undo 20260131-120000-1a2b3c --yes --data company
+
+With --replace the content of a file holds: where the log has an id with other content, a correction is sent. It reads the log
+twice, and sorts on disk what the file names; imported again it sends nothing. With --undo, each id that the import touched is
+as it would be without that import.";
 
 pub(crate) const INGEST: &str = "Examples:
   vitals ingest --data company
@@ -73,11 +79,15 @@ pub(crate) const EVENTS: &str = "Examples:
   vitals events --data company
   vitals events --order recorded --ticks --data cdnow";
 
+pub(crate) const IMPORTS: &str = "Examples:
+  vitals imports --data company
+  vitals imports --json --brokers localhost:9092 --data fleet";
+
 pub(crate) const OUTCOMES: &str = "Examples:
   vitals outcomes --data company
   vitals outcomes --json --brokers localhost:9092 --data fleet
 
-It reads the whole log, sorted by account on disk: about 3 seconds a million events. It may run beside another process.";
+It reads the whole log, sorted by account on disk: about 6 seconds of one core a million events. It may run beside another process.";
 
 pub(crate) const CONFLICTS: &str = "Examples:
   vitals conflicts --data company

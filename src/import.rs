@@ -20,13 +20,14 @@ use crate::{
     config::{self, Config, Share},
     node::{Node, Part},
     shutdown,
-    site::Site,
+    site::{self, Site},
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
 use eventlog::Log;
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{
+    amend::Rules,
     import::{Options, Progress, Summary},
     outcome::Measured,
     parse_rfc3339,
@@ -38,7 +39,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Files of CloudEvents JSON, one event a line; with --mapping of delimited text
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "undo", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How columns become events, see docs/mappings.md
     #[arg(long, value_name = "FILE")]
@@ -52,6 +53,15 @@ pub(crate) struct Args {
     /// Fail if more of the lines than this share are rejected [default: 1%, or of the configuration]
     #[arg(long, value_name = "SHARE")]
     pub(crate) rejected_max: Option<Share>,
+    /// Let the contents of the files hold, where the log knows an id with another one: they are sent as corrections
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Take back what this import brought (`vitals imports` lists them); what was there without it stays
+    #[arg(long, value_name = "IMPORT", conflicts_with_all = ["files", "mapping", "rejects", "rejected_max", "replace", "order"])]
+    pub(crate) undo: Option<String>,
+    /// Do what --undo says
+    #[arg(long, requires = "undo")]
+    pub(crate) yes: bool,
     /// Let time go on to then (RFC 3339, a date, or now), so that windows close and silences are noticed
     #[arg(long, value_name = "T")]
     pub(crate) until: Option<String>,
@@ -122,9 +132,61 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     let mut options = args.options(path, &plan.settings.zone).map_err(Usage)?;
     options.floor_us = config.history_floor().map_err(Usage)?;
     options.unknown_types = config.unknown_types().map_err(Usage)?;
+    let rules = Rules::new(plan.settings.max_ahead, processor::outcomes::standing);
+    if let Some(import) = &args.undo {
+        return undo(args, import, &options, &rules, config, path, out);
+    }
+    options.replace = args.replace.then_some(rules);
     let rejected_max = args.rejected_max.clone().map_or_else(|| config.rejected_max(), Ok).map_err(Usage)?;
     // Before a data directory is made.
     ingest::import::check(&options)?;
+    let job = |log: &Arc<dyn Log>, stop: &AtomicBool| run(&options, log, stop);
+    let summary = process(config, path, &job, &summary::lines, out)?;
+    verdict(args, &rejected_max, &summary)
+}
+
+/// Takes an import back; without `--yes` it says what that would do.
+fn undo(
+    args: &Args,
+    import: &str,
+    options: &Options,
+    rules: &Rules,
+    config: &Config,
+    path: &Path,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
+    let take_back = |log: &dyn Log, go, stop: &AtomicBool| {
+        let bar = bar();
+        let mut report = |progress: Progress| advance(&bar, progress);
+        let summary = ingest::import::undo(import, options, rules, log, go, &mut report, stop);
+        bar.finish_and_clear();
+        anyhow::Ok(summary?)
+    };
+    let log = site::follow(config, path)?;
+    let plan = take_back(log.as_ref(), false, &AtomicBool::new(false))?;
+    drop(log);
+    write!(out, "{}", summary::plan_of_undo(import, &plan.amended))?;
+    if !args.yes {
+        let problem = anyhow!("nothing was done: retractions hold for ever, so --undo needs --yes");
+        return Err(Usage(problem).into());
+    }
+    let job = |log: &Arc<dyn Log>, stop: &AtomicBool| take_back(log.as_ref(), true, stop);
+    let lines = |summary: &Summary, _: &Measured| summary::appended(summary);
+    process(config, path, &job, &lines, out).map(drop)
+}
+
+/// What appends events, until it is told to stop.
+type Job<'a> = &'a dyn Fn(&Arc<dyn Log>, &AtomicBool) -> anyhow::Result<Summary>;
+
+/// Lets `job` append events, has them processed, and says how they ended after what `lines` says.
+fn process(
+    config: &Config,
+    path: &Path,
+    job: Job<'_>,
+    lines: &dyn Fn(&Summary, &Measured) -> String,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<Summary> {
+    let plan = config.plan().map_err(Usage)?;
     let site = match crate::kafka::settings(config).map_err(Usage)? {
         Some(kafka) => Site::fleet("import", path, plan, config, kafka)?,
         None => Site::embedded(path, plan, config)?,
@@ -135,14 +197,14 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
         Measured::new(move |kind| plan.measures(kind))
     };
     if site.own_log().is_none() {
-        let summary = run(&options, &site.log, &stop)?;
-        write!(out, "{}", summary::lines(&summary, &measured))?;
+        let summary = job(&site.log, &stop)?;
+        write!(out, "{}", lines(&summary, &measured))?;
         writeln!(out, "the processors of the fleet count them: vitals_events_total at their /metrics")?;
-        return verdict(args, &rejected_max, &summary);
+        return Ok(summary);
     }
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;
     let (before, found_before) = (node.counters(), node.findings());
-    let imported = run(&options, &site.log, &stop);
+    let imported = job(&site.log, &stop);
     if imported.is_ok() {
         node.drain(&stop)?;
     }
@@ -151,7 +213,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     node.stop()?;
     let summary = imported?;
     let unfinished = stop.load(Ordering::Relaxed) && !summary.stopped;
-    write!(out, "{}", summary::lines(&summary, &measured))?;
+    write!(out, "{}", lines(&summary, &measured))?;
     write!(out, "{}", summary::outcomes(&summary, &before, &after))?;
     write!(out, "{}", summary::conflicts(&conflicts))?;
     write!(out, "{}", summary::findings(&found_before, &found))?;
@@ -173,7 +235,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn i
     if unfinished {
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
     }
-    verdict(args, &rejected_max, &summary)
+    Ok(summary)
 }
 
 /// Fails where more lines were rejected than may be: most likely it is another file, or the mapping of another one.
@@ -219,10 +281,7 @@ fn verdict(args: &Args, max: &Share, summary: &Summary) -> anyhow::Result<()> {
 /// When a file, the mapping or a flag is wrong, or the log refuses; the same command goes on from there.
 pub(crate) fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> anyhow::Result<Summary> {
     let bar = bar();
-    let mut report = |progress: Progress| match progress {
-        Progress::Reading { done, total } => show(&bar, "reading", done, total),
-        Progress::Appending { done, total } => show(&bar, "appending", done, total),
-    };
+    let mut report = |progress: Progress| advance(&bar, progress);
     let summary = ingest::import::run(options, log.as_ref(), &mut report, stop);
     bar.finish_and_clear();
     Ok(summary?)
@@ -235,6 +294,13 @@ fn bar() -> ProgressBar {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn advance(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Reading { done, total } => show(bar, "reading", done, total),
+        Progress::Appending { done, total } => show(bar, "appending", done, total),
+    }
 }
 
 fn show(bar: &ProgressBar, phase: &'static str, done: u64, total: u64) {

@@ -15,6 +15,7 @@ mod explain;
 mod front;
 mod help;
 mod import;
+mod imports;
 mod ingest;
 mod kafka;
 mod lag;
@@ -105,6 +106,9 @@ enum Command {
     /// The log as CloudEvents JSON, one event a line.
     #[command(after_help = help::EVENTS)]
     Events(OnLog<events::Args>),
+    /// Which imports there were, and how each ended.
+    #[command(after_help = help::IMPORTS)]
+    Imports(OnLog<imports::Args>),
     /// How every event in the log ended: the counts add up.
     #[command(after_help = help::OUTCOMES)]
     Outcomes(OnLog<outcomes::Args>),
@@ -173,6 +177,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
         Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Quarantine(on) => quarantine::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Imports(on) => imports::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Outcomes(on) => outcomes::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Conflicts(on) => conflicts::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Waiting(on) => waiting::execute(&on.args, &of(&on.brokers)?, data, out),

@@ -8,7 +8,7 @@ pub(crate) mod scan;
 use std::{io::Write, path::Path};
 
 use eventlog::Log;
-use ingest::outcome::unread;
+use ingest::{import::imports, outcome::unread};
 use processor::{account::Counters, outcomes::Outcome};
 use processor_core::plan::Plan;
 use scan::Scan;
@@ -39,6 +39,8 @@ pub(crate) struct Counts {
     counters: Counters,
     /// Openings of orders that count nowhere, because another event opens the order with other content.
     opened_again: u64,
+    /// Lines that imports refused: they are not in the log.
+    rejected: u64,
     /// Types that no metric reads, the first ones.
     unread: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl Counts {
             Ok(())
         })?;
         counts.counters.quarantined += unreadable;
+        counts.rejected = imports(log)?.iter().map(|import| import.rejected).sum();
         Ok(counts)
     }
 
@@ -87,20 +90,17 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
 }
 
 fn json(counts: &Counts, out: &mut dyn Write) -> anyhow::Result<()> {
-    let Counts { counters, opened_again, .. } = counts;
-    let mut object = serde_json::Map::new();
-    object.insert("events".to_owned(), counters.accepted().into());
-    object.insert("counted".to_owned(), (counters.on_time + counters.late).into());
-    for (outcome, events) in counters.by_outcome() {
-        object.insert(outcome.replace(' ', "_"), events.into());
-    }
-    object.insert("orders_opened_again".to_owned(), (*opened_again).into());
-    writeln!(out, "{}", serde_json::Value::Object(object))?;
+    let Counts { counters, opened_again, rejected, .. } = counts;
+    let all = [("events", counters.accepted()), ("counted", counters.on_time + counters.late)];
+    let more = [("orders opened again", *opened_again), ("rejected by imports", *rejected)];
+    let fields = all.into_iter().chain(counters.by_outcome()).chain(more);
+    let fields = fields.map(|(name, events)| format!("\"{}\":{events}", name.replace(' ', "_")));
+    writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))?;
     Ok(())
 }
 
 fn table(counts: &Counts, out: &mut dyn Write) -> anyhow::Result<()> {
-    let Counts { counters, opened_again, unread: kinds } = counts;
+    let Counts { counters, opened_again, rejected, unread: kinds } = counts;
     let Counters { on_time, late, .. } = counters;
     let counted = ("counted", on_time + late, format!("{on_time} on time, {late} late"));
     let rest = counters.by_outcome().into_iter().skip(2).map(|(outcome, events)| {
@@ -126,6 +126,7 @@ fn table(counts: &Counts, out: &mut dyn Write) -> anyhow::Result<()> {
              a metric; `vitals conflicts` shows both"
         )?;
     }
-    writeln!(out, "what is rejected is not in the log: the sender is answered, and an import says it")?;
+    let lines = plain_count_of(*rejected, "line");
+    writeln!(out, "rejected, and not in the log: {lines} by imports (`vitals imports`); a door answers the sender")?;
     Ok(())
 }

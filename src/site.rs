@@ -200,7 +200,7 @@ impl Site {
         std::fs::write(&file, now).with_context(|| format!("{}: cannot be written", file.display()))
     }
 
-    /// Forgets everything but the events: what runs next computes it again. On Kafka it fails while a processor runs.
+    /// Forgets everything but the events and which imports there were: what runs next computes it again. On Kafka it fails while a processor runs.
     pub(crate) fn reset(&self) -> anyhow::Result<()> {
         // First, because a group that is at work refuses it.
         let events: Arc<str> = topics::EVENTS.into();
@@ -217,7 +217,9 @@ impl Site {
             policy.store().delete_all()?;
         }
         let topics = self.log.topics()?.into_iter().map(|topic| topic.name);
-        self.log.delete_topics(&topics.filter(|name| name != topics::EVENTS).collect::<Vec<_>>())?;
+        self.log.delete_topics(
+            &topics.filter(|name| ![topics::EVENTS, topics::IMPORTS].contains(&name.as_str())).collect::<Vec<_>>(),
+        )?;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name();

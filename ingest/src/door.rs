@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{Commit, GroupOffsets, Log, Output, Producer, Record, Stored};
+use eventlog::{Commit, GroupOffsets, Header, Log, Output, Producer, Record, Stored};
 use proto::{
     Message,
     bytes::Bytes,
@@ -47,6 +47,8 @@ pub struct Door {
     partitions: u32,
     producer: Box<dyn Producer>,
     schedule: Schedule,
+    /// Headers of the records of events.
+    headers: Vec<Header>,
     outputs: Vec<Output>,
     bytes: usize,
     rows: u64,
@@ -65,7 +67,24 @@ impl Door {
         let producer = log.producer(&config.producer)?;
         let clock = clock(log, &config.topic, partitions)?;
         let schedule = Schedule::new(grid, clock);
-        Ok(Self { config, partitions, producer, schedule, outputs: Vec::new(), bytes: 0, rows: 0, ticks: 0 })
+        let headers = Vec::new();
+        Ok(Self { config, partitions, producer, schedule, headers, outputs: Vec::new(), bytes: 0, rows: 0, ticks: 0 })
+    }
+
+    /// Number of partitions of the topic.
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// Adds this header to the record of each event from now on.
+    pub fn mark(&mut self, header: Header) {
+        self.headers.push(header);
+    }
+
+    /// Adds a record of another topic to the batch.
+    pub fn add(&mut self, output: Output) {
+        self.bytes += output.record.value.as_ref().map_or(0, Bytes::len);
+        self.outputs.push(output);
     }
 
     /// Which ticks are due, and the clock, with what is appended but not committed yet.
@@ -84,6 +103,14 @@ impl Door {
         self.append_at(event, time_us);
     }
 
+    /// The same, with more headers.
+    pub(crate) fn append_with(&mut self, event: Event, more: impl Iterator<Item = Header>) {
+        let own = self.headers.len();
+        self.headers.extend(more);
+        self.append(event);
+        self.headers.truncate(own);
+    }
+
     /// Stamps an event that is recorded at `now_us` and adds it to the batch; returns the stamp.
     pub fn append_at(&mut self, mut event: Event, now_us: i64) -> i64 {
         event.recorded_at_us = self.schedule.row(now_us);
@@ -92,6 +119,9 @@ impl Door {
         let at_us = event.recorded_at_us;
         let claims = claims(&event);
         self.push(partition, key, at_us, &Entry { entry: Some(entry::Entry::Event(event)) });
+        if let Some(output) = self.outputs.last_mut() {
+            output.record.headers.clone_from(&self.headers);
+        }
         self.rows += 1;
         for claim in claims {
             let key = Bytes::from(claim.account.clone().into_bytes());

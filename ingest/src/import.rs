@@ -27,6 +27,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     Error, Rejection, Result,
+    amend::{self, Amended, Ground, Rules},
     door::{self, Door},
     event::{self, Context},
     files::{Text, Texts},
@@ -43,10 +44,12 @@ use crate::{
 };
 
 mod group;
+mod listed;
 mod reasons;
 mod rejects;
 
 use group::Group;
+pub use listed::imports;
 pub use reasons::{KINDS_MAX, Reason, Reasons};
 use rejects::Rejects;
 
@@ -69,6 +72,8 @@ pub struct Options {
     /// Where rejected lines go verbatim, with the header of their file, so that they can be imported again once they are
     /// mended; the reasons go beside it, to a file with `.reasons.tsv` added to the name. Existing files are overwritten.
     pub rejects: Option<PathBuf>,
+    /// Lets the contents of rows hold whose ids the log knows with other ones; none leaves what the log holds.
+    pub replace: Option<Rules>,
     /// Tick on to this time; not after `now_us`.
     pub until_us: Option<i64>,
     /// Span of the grid of ticks; a day means local midnights.
@@ -94,6 +99,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where contents that take the place of others are looked for, up to these ends.
+    fn ground<'a>(&'a self, log: &'a dyn Log, ends: &'a [u64]) -> Ground<'a> {
+        Ground { log, topic: &self.topic, ends, folder: &self.folder, memory_max: self.memory_max, order: self.order }
+    }
+
     /// The defaults for these files.
     pub fn new(files: Vec<PathBuf>, folder: PathBuf, now_us: i64) -> Self {
         Self {
@@ -101,6 +111,7 @@ impl Options {
             mapping: None,
             order: Order::Time,
             rejects: None,
+            replace: None,
             until_us: None,
             tick_us: 86_400_000_000,
             zone: TimeZone::UTC,
@@ -183,6 +194,10 @@ pub struct Summary {
     pub clock_us: Option<i64>,
     /// Why lines were refused.
     pub reasons: Reasons,
+    /// Its id; empty where the log does not list imports.
+    pub import: String,
+    /// What came of contents that take the place of others.
+    pub amended: Amended,
     /// It was told to stop; import again to go on.
     pub stopped: bool,
 }
@@ -196,20 +211,72 @@ pub fn run(options: &Options, log: &dyn Log, progress: &mut dyn FnMut(Progress),
     let mapping = checked(options)?;
     let grid = Grid::new(options.zone.clone(), options.tick_us)?;
     let group = group(options)?;
-    let position = position(log, &group, options)?;
+    let mut door = open(log, options, grid)?;
+    let position = position(log, &group, options.replace.is_some().then_some(door.partitions()), options)?;
+    let listed = listed::Listed::begin(log, &group, &position, options, "")?;
+    listed.mark(&mut door);
+    let mut reading = Reading::new(options, mapping.as_ref(), position.now_us)?;
+    let Some(rows) = reading.rows(mapping.as_ref(), progress, stop)? else {
+        return Ok(Summary { stopped: true, ..reading.summary });
+    };
+    let mut summary = Summary { resumed: position.done, import: listed.id().to_owned(), ..reading.summary };
+    let mut total = summary.events;
+    let rows = match &options.replace {
+        None => rows,
+        Some(rules) => {
+            let (rows, amended) = amend::replace(rows, &options.ground(log, &position.ends), rules)?;
+            (summary.amended, total) = (amended, total + amended.retracted);
+            rows
+        }
+    };
+    Appending { options, group, position, door, listed, total, summary }.run(rows, progress, stop)
+}
+
+/// Takes back what an import brought, as if it had never been: see [`crate::amend`]. The files of the options are not read;
+/// without `go` it only says what it would do.
+///
+/// # Errors
+/// When there is no such import, or the log refuses. What was committed stays, and the same call goes on from there.
+pub fn undo(
+    import: &str,
+    options: &Options,
+    rules: &Rules,
+    log: &dyn Log,
+    go: bool,
+    progress: &mut dyn FnMut(Progress),
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    if !imports(log)?.iter().any(|known| known.id == import) {
+        let problem = format!("there is no import {import}; `vitals imports` lists them");
+        return Err(Error::Option { option: "--undo", problem });
+    }
+    let group = format!("undo.{import}");
+    if !go {
+        let spec = log.topics()?.into_iter().find(|spec| spec.name == options.topic);
+        let position = position(log, &group, spec.map(|spec| spec.partitions), options)?;
+        let (_, amended) = amend::undo(import, &options.ground(log, &position.ends), rules)?;
+        return Ok(Summary { amended, ..Summary::default() });
+    }
+    let mut door = open(log, options, Grid::new(options.zone.clone(), options.tick_us)?)?;
+    let position = position(log, &group, Some(door.partitions()), options)?;
+    let listed = listed::Listed::begin(log, &group, &position, options, import)?;
+    listed.mark(&mut door);
+    let (rows, amended) = amend::undo(import, &options.ground(log, &position.ends), rules)?;
+    let total = amended.retracted + amended.replaced + amended.again;
+    let import = listed.id().to_owned();
+    let summary =
+        Summary { resumed: position.done, accepted: total, events: total, import, amended, ..Summary::default() };
+    Appending { options, group, position, door, listed, total, summary }.run(rows, progress, stop)
+}
+
+fn open(log: &dyn Log, options: &Options, grid: Grid) -> Result<Door> {
     let config = door::Config {
         topic: options.topic.as_str().into(),
         producer: "import".to_owned(),
         batch_records: options.batch_records,
         ..door::Config::default()
     };
-    let door = Door::open(log, config, grid)?;
-    let mut reading = Reading::new(options, mapping.as_ref(), position.now_us)?;
-    let Some(rows) = reading.rows(mapping.as_ref(), progress, stop)? else {
-        return Ok(Summary { stopped: true, ..reading.summary });
-    };
-    let summary = Summary { resumed: position.done, ..reading.summary };
-    Appending { options, group, position, door, summary }.run(rows, progress, stop)
+    Door::open(log, config, grid)
 }
 
 /// That the files are there and hold lines, that the mapping can be read, and that the options make sense: what [`run`] asks
@@ -281,6 +348,9 @@ fn group(options: &Options) -> Result<String> {
     let settings =
         (ALGORITHM, options.tick_us, options.floor_us, options.until_us, options.order, &options.source, zone);
     part(format!("{settings:?}{:?}", options.unknown_types).as_bytes());
+    if options.replace.is_some() {
+        part(b"replace");
+    }
     if let Some(path) = &options.mapping {
         part(&std::fs::read(path).map_err(|e| Error::file(path, e))?);
     }
@@ -302,20 +372,37 @@ fn contents(path: &Path) -> Result<u128> {
     }
 }
 
-/// Where an import is: rows done, as the offset, and the wall clock of its first run.
-#[derive(Debug, Clone, Copy)]
+/// Where an import is: rows done, as the offset, and what it knew when it began.
+#[derive(Debug, Clone)]
 struct Position {
     done: u64,
+    /// The wall clock of its first run.
     now_us: i64,
+    /// Where the partitions ended then, where what is appended depends on what they hold.
+    ends: Vec<u64>,
     there: bool,
 }
 
-/// The metadata is `rows since the last tick,wall clock`; the first is for people, the tail of the log says it too.
-fn position(log: &dyn Log, group: &str, options: &Options) -> Result<Position> {
-    let start = Position { done: 0, now_us: options.now_us, there: false };
-    let Some(committed) = log.committed(group, &options.topic, 0)? else { return Ok(start) };
-    let now = committed.metadata.split_once(',').and_then(|(_, now)| now.parse().ok());
-    Ok(Position { done: committed.offset, now_us: now.unwrap_or(options.now_us), there: true })
+impl Position {
+    /// `rows since the last tick,wall clock,ends`; the first is for people, the tail of the log says it too.
+    fn metadata(&self, rows: u64) -> String {
+        let ends: Vec<String> = self.ends.iter().map(u64::to_string).collect();
+        let ends = if ends.is_empty() { String::new() } else { format!(",{}", ends.join(".")) };
+        format!("{rows},{}{ends}", self.now_us)
+    }
+}
+
+/// The position of a group; `partitions` where their ends are needed.
+fn position(log: &dyn Log, group: &str, partitions: Option<u32>, options: &Options) -> Result<Position> {
+    if let Some(committed) = log.committed(group, &options.topic, 0)? {
+        let mut parts = committed.metadata.split(',').skip(1);
+        let now_us = parts.next().and_then(|now| now.parse().ok()).unwrap_or(options.now_us);
+        let ends = parts.next().unwrap_or_default().split('.').filter_map(|end| end.parse().ok()).collect();
+        return Ok(Position { done: committed.offset, now_us, ends, there: true });
+    }
+    let end = |partition| Ok(log.watermarks(&options.topic, partition)?.high);
+    let ends = (0..partitions.unwrap_or(0)).map(end).collect::<Result<_>>()?;
+    Ok(Position { done: 0, now_us: options.now_us, ends, there: false })
 }
 
 /// The first half: lines to sorted rows.
@@ -792,12 +879,18 @@ struct Appending<'a> {
     group: String,
     position: Position,
     door: Door,
+    listed: listed::Listed,
+    /// Rows to append, about.
+    total: u64,
     summary: Summary,
 }
 
 impl Appending<'_> {
     fn run(mut self, rows: Merge, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<Summary> {
         let mut skip = self.position.done;
+        if !self.position.there {
+            self.listed.add(&self.summary, self.position.done, false, &mut self.door);
+        }
         for row in rows {
             let row = row?;
             if skip > 0 {
@@ -809,7 +902,9 @@ impl Appending<'_> {
                     return self.stopped();
                 }
             }
-            self.door.append(Event::decode(row.payload.as_slice()).map_err(|_| Error::Run("event"))?);
+            let event = Event::decode(row.payload.as_slice()).map_err(|_| Error::Run("event"))?;
+            let brought_by = amend::brought_by(&row.source, &event);
+            self.door.append_with(event, brought_by);
             self.position.done += 1;
             self.summary.appended += 1;
             if self.flush(progress)? && stop.load(Ordering::Relaxed) {
@@ -831,6 +926,7 @@ impl Appending<'_> {
                 }
             }
         }
+        self.listed.add(&self.summary, self.position.done, true, &mut self.door);
         if self.position.there || !self.door.is_empty() {
             self.commit(None, progress)?;
         }
@@ -848,7 +944,7 @@ impl Appending<'_> {
         if !self.door.is_full() {
             return Ok(false);
         }
-        let metadata = format!("{},{}", self.door.schedule().clock().rows, self.position.now_us);
+        let metadata = self.position.metadata(self.door.schedule().clock().rows);
         self.commit(Some(Committed { offset: self.position.done, metadata }), progress)?;
         Ok(true)
     }
@@ -858,7 +954,7 @@ impl Appending<'_> {
         let offsets = vec![(self.options.topic.as_str().into(), 0, position)];
         self.door.commit(vec![GroupOffsets { group: self.group.clone(), offsets }])?;
         self.summary.commits += 1;
-        progress(Progress::Appending { done: self.position.done, total: self.summary.events });
+        progress(Progress::Appending { done: self.position.done, total: self.total });
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! log's clock and the settings, never of batch sizes or restarts; [`http`] is stamped by the wall clock ([`live`]).
 //! This crate does not know what an event means to a metric.
 
+pub mod amend;
 pub mod batch;
 pub mod clock;
 pub mod cloudevents;
@@ -42,6 +43,9 @@ pub use time::{parse_rfc3339, render_rfc3339};
 
 /// The topic that doors append to, without the configurable prefix.
 pub const EVENTS: &str = "events.v1";
+
+/// The topic of imports, without the configurable prefix.
+pub const IMPORTS: &str = "imports.v1";
 
 /// 1990-01-01T00:00:00Z: nothing before it is a customer event (setting `history_floor`).
 pub const HISTORY_FLOOR_US: i64 = 631_152_000_000_000;

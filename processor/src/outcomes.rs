@@ -202,6 +202,18 @@ fn firsts(events: &[Event<'_>], account: impl Fn(usize) -> usize, plan: &Plan) -
     events.iter().enumerate().map(first).collect()
 }
 
+/// Which of these records, which hold the ids of one account, are neither withdrawn nor replaced.
+pub fn standing(records: &[Bytes]) -> Vec<bool> {
+    let events: Vec<Event<'_>> = records.iter().filter_map(|value| wire::event(value)).collect();
+    assert_eq!(events.len(), records.len(), "each record is an event");
+    let mut places: Vec<usize> = (0..events.len()).collect();
+    places.sort_by(|one, other| events[*one].order().cmp(&events[*other].order()));
+    let sorted: Vec<Event<'_>> = places.iter().map(|at| events[*at].clone()).collect();
+    let mut standing = vec![false; events.len()];
+    places.into_iter().zip(journal::standing(&sorted)).for_each(|(at, stands)| standing[at] = stands);
+    standing
+}
+
 fn opened_again(events: &[Event<'_>], firsts: &[First]) -> Vec<(usize, usize)> {
     let mut places: Vec<usize> = (0..events.len()).filter(|at| firsts[*at] == First::Holds).collect();
     places.sort_by(|one, other| events[*one].order().cmp(&events[*other].order()));

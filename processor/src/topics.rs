@@ -10,6 +10,8 @@ use processor_core::{
 
 /// Events and ticks: the source of truth, kept for ever.
 pub const EVENTS: &str = "events.v1";
+/// Imports of files: which there were, kept for ever.
+pub const IMPORTS: &str = "imports.v1";
 /// Accounts that take part in a merge, from the account stage to the stage of merged accounts.
 pub const MOVED: &str = "moved.v1";
 /// What the account stage tells the rollup stage.
@@ -45,6 +47,7 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
         spec(PARTIALS, 1, Cleanup::Delete { retention: WEEK }),
         spec(ALERTS, 1, Cleanup::Keep),
         spec(DEAD_LETTERS, 1, Cleanup::Keep),
+        spec(IMPORTS, 1, Cleanup::Keep),
     ];
     topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), self::partitions(m, partitions), compact)));
     topics

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use ingest::{
+    amend::Amended,
     import::{Reasons, Summary},
     outcome::{Measured, unread},
     render_rfc3339,
@@ -44,6 +45,47 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
     if let Some((first, last)) = summary.times_us {
         let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
     }
+    out.push_str(&replaced(&summary.amended));
+    out.push_str(&appended(summary));
+    out
+}
+
+/// What contents of rows did that took the place of others.
+fn replaced(amended: &Amended) -> String {
+    let Amended { replaced, again, unchanged, superseded, retracted, .. } = *amended;
+    let mut out = String::new();
+    for (count, what) in [
+        (replaced, "replaced what the log had of their id, as corrections"),
+        (again, "sent under new ids: theirs were retracted"),
+        (unchanged, "known with this content, not sent again (duplicate)"),
+        (superseded, "not sent: their id comes again in the files, and its last row holds"),
+        (retracted, "retracted: corrections of before, and events of ids that are another account's now"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(out, "  {count:>12} {what}");
+        }
+    }
+    out
+}
+
+/// What taking an import back would do.
+pub(super) fn plan_of_undo(import: &str, amended: &Amended) -> String {
+    let Amended { brought, replaced, again, retracted, .. } = *amended;
+    let events = plain_count_of(brought, "event");
+    let mut out = format!("import {import} appended {events}; to take them back:\n");
+    for (count, what) in [
+        (retracted, "retracted"),
+        (replaced, "corrected to what held without it"),
+        (again, "brought back under new ids: the import had withdrawn them"),
+    ] {
+        let _ = writeln!(out, "  {count:>12} {what}");
+    }
+    out
+}
+
+/// What is in the log now.
+pub(super) fn appended(summary: &Summary) -> String {
+    let mut out = String::new();
     let (events, ticks) = (plain_count_of(summary.appended, "event"), plain_count_of(summary.ticks, "tick"));
     let _ = write!(out, "{events} and {ticks} appended");
     if summary.resumed > 0 {
@@ -53,6 +95,10 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
         let _ = write!(out, "; it is {} now in the log", render_rfc3339(clock));
     }
     out.push('\n');
+    if !summary.import.is_empty() {
+        let _ =
+            writeln!(out, "import {}: `vitals imports` lists it, `vitals import --undo` takes it back", summary.import);
+    }
     if summary.stopped {
         out.push_str("stopped before the end; the same command goes on from here\n");
     }

@@ -59,6 +59,7 @@ fn an_import_that_rejects_more_than_its_share_fails_after_it_said_why() {
 
     let data = Data::new();
     import(&data, &more, &["--rejected-max", "4%"]).done();
+    assert_eq!([&outcomes(&data)["events"], &outcomes(&data)["rejected_by_imports"]], [&json!(99), &json!(4)]);
     let data = Data::new().config("[import]\nrejected_max = \"0%\"\n");
     import(&data, &rows, &[]).rejects().fails(1, &["1 of 100 lines (1.0 %)", "more than 0%"]);
     import(&data, &rows, &["--rejected-max", "x"]).fails(2, &["is \"x\", expected a share such as \"1%\""]);
@@ -149,7 +150,7 @@ fn every_event_in_the_log_has_one_outcome_that_is_counted_and_listed() {
     ]);
     let found = outcomes(&data);
     let expected = json!({"events": 9, "counted": 5, "on_time": 4, "late": 1, "duplicate": 1, "conflict": 1,
-        "quarantined": 0, "waiting": 1, "not_measured": 1, "orders_opened_again": 1});
+        "quarantined": 0, "waiting": 1, "not_measured": 1, "orders_opened_again": 1, "rejected_by_imports": 0});
     assert_eq!(found, expected);
     data.run(["outcomes"]).done().says(&["counted", "4 on time, 1 late", "in the log", "page.viewed"]);
 
@@ -206,4 +207,182 @@ fn outcomes_of_a_company_are_those_that_its_import_counted() {
     );
     run.says(&[&says]);
     assert!(found["late"].as_u64() > Some(0) && found["duplicate"].as_u64() > Some(0), "{found}");
+}
+
+/// Imports rows of orders so that they hold.
+fn replace(data: &Data, rows: &str) -> Run {
+    import(data, rows, &["--replace"]).done()
+}
+
+/// Net revenue of an account to date.
+fn revenue_of(data: &Data, account: &str) -> f64 {
+    let out = data.run(["query", "account_value", "--account", account, "--format", "json"]).done().out;
+    let last = out.lines().rfind(|line| line.starts_with('{'));
+    last.map_or(0.0, |line| serde_json::from_str::<Value>(line).unwrap()["value"].as_f64().unwrap_or(0.0))
+}
+
+#[test]
+fn a_corrected_export_holds_with_replace_and_imported_again_changes_nothing() {
+    let data = Data::new();
+    import(&data, "A1,2024-01-05,c1,10.00\nA2,2024-01-06,c2,20.00\n", &[]).done();
+    assert_eq!(years(&data, "net_revenue"), [3_000.0]);
+    let second = "A1,2024-01-05,c1,12.00\nA2,2024-01-06,c2,20.00\nA3,2024-01-07,c2,1.00\n";
+    import(&data, second, &[]).done().says(&["1 counted (1 on time, 0 late), 1 duplicate, 1 conflict"]);
+    assert_eq!(years(&data, "net_revenue"), [3_100.0], "without --replace the first content holds");
+
+    let run = replace(&data, second);
+    run.says(&["1 replaced what the log had", "2 known with this content, not sent again", "1 event and "]);
+    assert_eq!(years(&data, "net_revenue"), [3_300.0]);
+    replace(&data, second).says(&["3 known with this content", "\n0 events and "]);
+    assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (vec![3_300.0], vec![3.0]));
+
+    // Changed back; dated earlier, in another year; moved to another account; and all of it at once.
+    for (rows, revenue, orders, accounts) in [
+        ("A1,2024-01-05,c1,10.00\n", vec![3_100.0], vec![3.0], (1_000.0, 2_100.0)),
+        ("A1,2023-05-05,c1,10.00\n", vec![1_000.0, 2_100.0], vec![1.0, 2.0], (1_000.0, 2_100.0)),
+        ("A1,2024-03-05,c1,11.00\n", vec![3_200.0], vec![3.0], (1_100.0, 2_100.0)),
+        ("A1,2024-03-05,c2,11.00\n", vec![3_200.0], vec![3.0], (0.0, 3_200.0)),
+        ("A1,2024-02-05,c1,11.00\nA2,2024-01-06,c2,30.00\n", vec![4_200.0], vec![3.0], (1_100.0, 3_100.0)),
+    ] {
+        replace(&data, rows);
+        assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (revenue.clone(), orders.clone()), "{rows}");
+        assert_eq!((revenue_of(&data, "c1"), revenue_of(&data, "c2")), accounts, "{rows}");
+        replace(&data, rows).says(&["\n0 events and "]);
+        assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (revenue, orders), "again: {rows}");
+    }
+    crate::oracle::assert_true(&data, "replaced");
+}
+
+#[test]
+fn an_order_that_is_cancelled_in_a_later_export_is_none_and_may_come_back() {
+    let completed = || order("A1", "shop", "a", "A1", 1_000, "05");
+    let cancelled = json!({"id": "A1", "type": "order.cancelled", "time": "2024-01-08T00:00:00Z", "account": "a", "source": "shop",
+            "data": {"order": "A1"}});
+    let data = Data::new();
+    let import = |events: &[Value]| data.import(&data.file("export.ndjson", lines(events)), &["--replace"]).done();
+    import(&[completed(), order("A2", "shop", "a", "A2", 500, "06")]);
+    for (event, expected) in [(cancelled.clone(), 500.0), (completed(), 1_500.0), (cancelled, 500.0)] {
+        import(&[event]);
+        assert_eq!(years(&data, "net_revenue"), [expected]);
+    }
+    // Of two rows of an id the last holds.
+    import(&[completed(), order("A1", "shop", "a", "A1", 700, "05")]).says(&["1 not sent: their id comes again"]);
+    assert_eq!(years(&data, "net_revenue"), [1_200.0]);
+    crate::oracle::assert_true(&data, "cancelled");
+}
+
+/// The ids of the imports, by when they began.
+fn imports(data: &Data) -> Vec<Value> {
+    let out = data.run(["imports", "--json"]).done().out;
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Takes an import back.
+fn undo(data: &Data, import: &Value) -> Run {
+    data.run(["import", "--undo", import["import"].as_str().unwrap(), "--yes"]).done()
+}
+
+#[test]
+fn an_import_is_listed_and_what_exactly_it_brought_is_taken_back() {
+    let data = Data::new();
+    import(&data, "A1,2024-01-05,c1,10.00\nA2,2024-01-06,c2,20.00\n", &[]).done();
+    let second = "A2,2024-01-06,c2,20.00\nA3,2024-01-07,c1,5.00\nA4,2024-01-08,c3,7.00\n";
+    import(&data, second, &[]).done();
+    let listed = imports(&data);
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let file = listed[1]["files"][0].as_str().unwrap();
+    assert!(file.ends_with("orders.csv") && listed[1]["mapping"].as_str().unwrap().ends_with("orders.yaml"));
+    assert_eq!(
+        [&listed[1]["lines"], &listed[1]["events"], &listed[1]["status"]],
+        [&json!(3), &json!(3), &json!("done")]
+    );
+
+    // Nothing without --yes, and nothing of an import that is not there.
+    let id = listed[1]["import"].as_str().unwrap();
+    let run = data.run(["import", "--undo", id]);
+    run.says(&["appended 3 events", "             2 retracted\n"]);
+    run.fails(2, &["nothing was done", "--undo needs --yes"]);
+    data.run(["import", "--undo", "x", "--yes"]).fails(2, &["there is no import x; `vitals imports` lists them"]);
+    assert_eq!(years(&data, "net_revenue"), [4_200.0]);
+
+    undo(&data, &listed[1]).says(&["2 events and "]);
+    assert_eq!(
+        (years(&data, "net_revenue"), years(&data, "orders")),
+        (vec![3_000.0], vec![2.0]),
+        "A2 was there before"
+    );
+    let listed = imports(&data);
+    assert_eq!((&listed[1]["status"], &listed[1]["undone_by"]), (&json!("undone"), &listed[2]["import"]));
+    assert_eq!(listed[2]["undoes"], listed[1]["import"]);
+    data.run(["imports"]).done().says(&["undone by ", "takes back "]);
+    undo(&data, &listed[1]).says(&["0 events and "]);
+
+    // A retraction holds for ever, which is said; with --replace the rows come back under new ids.
+    import(&data, second, &[]).done().says(&[
+        "3 duplicate",
+        "2 events had been retracted, which holds for ever: they count nowhere. --replace brings them back",
+    ]);
+    assert_eq!(years(&data, "net_revenue"), [3_000.0]);
+    replace(&data, second).says(&["2 sent under new ids", "1 known with this content"]);
+    assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (vec![4_200.0], vec![4.0]));
+    replace(&data, second).says(&["3 known with this content"]);
+    assert_eq!(years(&data, "net_revenue"), [4_200.0]);
+    data.run(["rebuild"]).done();
+    assert_eq!(years(&data, "net_revenue"), [4_200.0]);
+    assert_eq!(imports(&data).len(), 7, "a rebuild keeps the list");
+    crate::oracle::assert_true(&data, "undone");
+}
+
+#[test]
+fn what_an_import_replaced_comes_back_when_it_is_undone() {
+    let data = Data::new();
+    import(&data, "A1,2024-01-05,c1,10.00\nA2,2024-01-06,c2,20.00\n", &[]).done();
+    // Another amount, another account.
+    replace(&data, "A1,2024-01-05,c1,99.00\nA2,2024-01-06,c3,20.00\n");
+    assert_eq!((revenue_of(&data, "c1"), revenue_of(&data, "c2"), revenue_of(&data, "c3")), (9_900.0, 0.0, 2_000.0));
+    let listed = imports(&data);
+    undo(&data, &listed[1]);
+    assert_eq!((revenue_of(&data, "c1"), revenue_of(&data, "c2"), revenue_of(&data, "c3")), (1_000.0, 2_000.0, 0.0));
+    assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (vec![3_000.0], vec![2.0]));
+
+    // What was corrected since keeps its content.
+    replace(&data, "A1,2024-01-05,c1,11.00\n");
+    undo(&data, &listed[0]);
+    assert_eq!((years(&data, "net_revenue"), years(&data, "orders")), (vec![1_100.0], vec![1.0]));
+    // An undo is an import, too.
+    let listed = imports(&data);
+    undo(&data, &listed[listed.len() - 1]);
+    assert_eq!(years(&data, "net_revenue"), [3_100.0]);
+    crate::oracle::assert_true(&data, "undone");
+}
+
+#[test]
+fn what_is_nobodys_is_taken_back_too() {
+    let event = |id: &str, kind: &str, account: Option<&str>, data: Value| {
+        let mut event = json!({"id": id, "type": kind, "time": "2024-01-05T00:00:00Z", "source": "shop", "data": data});
+        account.into_iter().for_each(|account| event["account"] = json!(account));
+        event
+    };
+    let money = |order: &str, amount: i64| json!({"order": order, "gross": amount, "currency": "EUR"});
+    let data = Data::new();
+    let stays = [event("s", "order.completed", Some("a"), money("s", 100)), order("x", "shop", "b", "x", 1, "06")];
+    data.import(&data.file("stays.ndjson", lines(&stays)), &[]).done();
+    let brought = [
+        event("g", "order.completed", None, money("g", 1_000)),
+        event("r", "payment.refunded", None, json!({"order": "g", "amount": 200, "currency": "EUR"})),
+        event("l", "lead.created", None, json!({"lead": "l1", "source": "web"})),
+        event("c", "cost.recorded", None, json!({"bucket": "acquisition", "amount": 500, "currency": "EUR"})),
+        event("m", "identity.linked", Some("a"), json!({"from": "b", "to": "a"})),
+    ];
+    data.import(&data.file("brought.ndjson", lines(&brought)), &[]).done();
+    assert_eq!(years(&data, "orders"), [3.0]);
+    assert_eq!(years(&data, "customers_started"), [1.0]);
+    let listed = imports(&data);
+    undo(&data, &listed[1]).says(&["             5 retracted\n", "0 waiting"]);
+    assert_eq!(years(&data, "orders"), [2.0]);
+    assert_eq!(years(&data, "customers_started"), [2.0], "the accounts are two again");
+    let left: Vec<Value> =
+        data.run(["conflicts", "--json"]).done().out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(left, Vec::<Value>::new());
+    undo(&data, &listed[1]).says(&["0 events and "]);
 }

@@ -646,3 +646,73 @@ fn cdnow() {
         assert_eq!(whole[0], whole[1]);
     }
 }
+
+/// What the engine makes of a journal, as far as these tests need it: of corrections of one event the greatest stands, unless
+/// it was retracted.
+fn stands(records: &[proto::bytes::Bytes]) -> Vec<bool> {
+    let decode = |value: &proto::bytes::Bytes| match Entry::decode(value.clone()).expect("entry").entry {
+        Some(entry::Entry::Event(event)) => event,
+        other => panic!("{other:?}"),
+    };
+    let events: Vec<Event> = records.iter().map(decode).collect();
+    let retracted: Vec<String> = events
+        .iter()
+        .filter_map(|event| match &event.data {
+            Some(event::Data::Retracted(of)) => Some(of.event.clone()),
+            _ => None,
+        })
+        .collect();
+    let holds = |event: &&Event| !retracted.contains(&event.id) && !retracted.contains(&event.corrects);
+    let greatest = |of: &str| {
+        events.iter().filter(|event| event.corrects == of).filter(holds).max_by_key(|event| (event.time_us, &event.id))
+    };
+    let stands = |event: &Event| {
+        let wins = event.corrects.is_empty() || greatest(&event.corrects).is_some_and(|other| other.id == event.id);
+        holds(&event) && wins && !events.iter().any(|other| other.corrects == event.id)
+    };
+    events.iter().map(stands).collect()
+}
+
+#[test]
+fn contents_that_are_replaced_are_the_same_after_a_kill_at_any_commit() {
+    let folder = tempfile::tempdir().expect("folder");
+    let row = |id: usize, gross: usize| {
+        format!(
+            "{{\"id\":\"{id}\",\"type\":\"order.completed\",\"time\":\"2026-01-{:02}T00:00:00Z\",\"account\":\"a{}\",\
+             \"data\":{{\"order\":\"{id}\",\"gross\":{gross},\"currency\":\"EUR\"}}}}\n",
+            id % 28 + 1,
+            id % 5
+        )
+    };
+    let file = |name: &str, gross: usize| {
+        let text: String = (0..60).map(|id| row(id, if id % 3 == 0 { gross } else { 1 })).collect();
+        options(folder.path(), name, text.as_bytes())
+    };
+    let (first, second, third) = (file("1.ndjson", 1), file("2.ndjson", 2), file("3.ndjson", 3));
+    let replacing = |options: Options| Options { replace: Some(Rules::new(0, stands)), batch_records: 7, ..options };
+    let (second, third) = (replacing(second), replacing(third));
+    let imported = || {
+        let log = Memory::new(3);
+        quiet(&first, &log).expect("first");
+        quiet(&second, &log).expect("second");
+        log
+    };
+    let whole = imported();
+    let summary = quiet(&third, &whole).expect("third");
+    let amended = Amended { replaced: 20, retracted: 20, unchanged: 40, ..Amended::default() };
+    assert_eq!((summary.amended, summary.appended), (amended, 40));
+    let again = quiet(&third, &whole).expect("again");
+    assert_eq!((again.amended, again.appended), (Amended { unchanged: 60, ..Amended::default() }, 0));
+    assert!(summary.commits > 3, "{summary:?}");
+
+    let ids = |log: &Memory| log.events().into_iter().map(|event| (event.id, event.corrects)).collect::<Vec<_>>();
+    for commits in 0..u32::try_from(summary.commits).expect("few") {
+        let log = imported();
+        log.allow(commits);
+        quiet(&third, &log).expect_err("killed");
+        log.allow(u32::MAX);
+        let resumed = quiet(&Options { now_us: NOW + 5, ..third.clone() }, &log).expect("resumed");
+        assert_eq!(resumed.amended, amended, "after {commits} commits");
+        assert_eq!(ids(&log), ids(&whole), "after {commits} commits");
+    }
+}
