@@ -18,6 +18,8 @@ type Positions = BTreeMap<(String, u32), Committed>;
 struct State {
     partitions: Vec<Vec<Record>>,
     positions: Positions,
+    /// The records of the topic of imports, where there is one.
+    listed: Option<Vec<Record>>,
     /// Commits still allowed: then every one fails, as if the process had been killed.
     left: u32,
 }
@@ -30,6 +32,21 @@ impl Memory {
     fn new(partitions: usize) -> Self {
         let partitions = vec![Vec::new(); partitions];
         Self(Arc::new(Mutex::new(State { partitions, left: u32::MAX, ..State::default() })))
+    }
+
+    /// One that lists imports, too.
+    fn listing(partitions: usize) -> Self {
+        let log = Self::new(partitions);
+        log.0.lock().expect("lock").listed = Some(Vec::new());
+        log
+    }
+
+    /// The records of a partition of a topic.
+    fn records(&self, topic: &str, partition: u32) -> Vec<Record> {
+        if topic == crate::IMPORTS {
+            return self.0.lock().expect("lock").listed.clone().expect("the topic is there");
+        }
+        self.partitions()[usize::try_from(partition).expect("few")].clone()
     }
 
     fn allow(&self, commits: u32) {
@@ -66,11 +83,14 @@ impl Log for Memory {
 
     fn topics(&self) -> eventlog::Result<Vec<TopicSpec>> {
         let partitions = u32::try_from(self.partitions().len()).expect("few");
-        Ok(vec![TopicSpec { name: crate::EVENTS.to_owned(), partitions, cleanup: Cleanup::Keep }])
+        let spec = |name: &str, partitions| TopicSpec { name: name.to_owned(), partitions, cleanup: Cleanup::Keep };
+        let lists = self.0.lock().expect("lock").listed.is_some();
+        let listed = lists.then(|| spec(crate::IMPORTS, 1));
+        Ok([spec(crate::EVENTS, partitions)].into_iter().chain(listed).collect())
     }
 
-    fn watermarks(&self, _: &str, partition: u32) -> eventlog::Result<Watermarks> {
-        let high = self.partitions()[usize::try_from(partition).expect("few")].len();
+    fn watermarks(&self, topic: &str, partition: u32) -> eventlog::Result<Watermarks> {
+        let high = self.records(topic, partition).len();
         Ok(Watermarks { low: 0, high: u64::try_from(high).expect("few") })
     }
 
@@ -78,9 +98,9 @@ impl Log for Memory {
         Ok(self.0.lock().expect("lock").positions.get(&(group.to_owned(), partition)).cloned())
     }
 
-    fn consumer(&self, _: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
+    fn consumer(&self, topic: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
         let Assignment::Manual(at) = assignment else { panic!("manual only") };
-        Ok(Box::new(Reader { log: self.clone(), partition: at[0].0, offset: at[0].1 }))
+        Ok(Box::new(Reader { log: self.clone(), topic: topic.to_owned(), partition: at[0].0, offset: at[0].1 }))
     }
 
     fn producer(&self, _: &str) -> eventlog::Result<Box<dyn Producer>> {
@@ -90,14 +110,14 @@ impl Log for Memory {
 
 struct Reader {
     log: Memory,
+    topic: String,
     partition: u32,
     offset: u64,
 }
 
 impl Consumer for Reader {
     fn poll(&mut self, _: usize, _: Duration) -> eventlog::Result<Poll> {
-        let state = self.log.0.lock().expect("lock");
-        let records = &state.partitions[usize::try_from(self.partition).expect("few")];
+        let records = self.log.records(&self.topic, self.partition);
         let from = usize::try_from(self.offset).expect("few");
         let records: Vec<_> = (self.offset..)
             .zip(&records[from..])
@@ -127,7 +147,10 @@ impl Producer for Writer {
         }
         state.left -= 1;
         for output in commit.outputs {
-            state.partitions[usize::try_from(output.partition).expect("few")].push(output.record);
+            match &mut state.listed {
+                Some(listed) if *output.topic == *crate::IMPORTS => listed.push(output.record),
+                _ => state.partitions[usize::try_from(output.partition).expect("few")].push(output.record),
+            }
         }
         for group in commit.offsets {
             for (_, partition, position) in group.offsets {
@@ -714,5 +737,45 @@ fn contents_that_are_replaced_are_the_same_after_a_kill_at_any_commit() {
         let resumed = quiet(&Options { now_us: NOW + 5, ..third.clone() }, &log).expect("resumed");
         assert_eq!(resumed.amended, amended, "after {commits} commits");
         assert_eq!(ids(&log), ids(&whole), "after {commits} commits");
+    }
+}
+
+#[test]
+fn an_undo_is_the_same_after_a_kill_at_any_commit_and_is_listed_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut first = options(folder.path(), "1.ndjson", &many(40));
+    let mut second = options(folder.path(), "2.ndjson", &many(90));
+    (first.batch_records, second.batch_records) = (7, 7);
+    let rules = Rules::new(0, stands);
+    let undo = |log: &Memory, now_us, go| {
+        let id = imports(log).expect("imports")[1].id.clone();
+        let options = Options { files: Vec::new(), now_us, ..second.clone() };
+        undo(&id, &options, &rules, log, go, &mut |_| {}, &AtomicBool::new(false))
+    };
+    let imported = || {
+        let log = Memory::listing(3);
+        quiet(&first, &log).expect("first");
+        quiet(&Options { now_us: NOW + 1, ..second.clone() }, &log).expect("second");
+        log
+    };
+    let whole = imported();
+    let amended = Amended { brought: 90, retracted: 50, ..Amended::default() };
+    assert_eq!(undo(&whole, NOW + 2, false).expect("plan").amended, amended, "40 were there before");
+    let summary = undo(&whole, NOW + 2, true).expect("undo");
+    assert_eq!((summary.amended, summary.appended), (amended, 50));
+    assert_eq!(undo(&whole, NOW + 3, true).expect("again").appended, 0);
+
+    let ids = |log: &Memory| log.events().into_iter().map(|event| event.id).collect::<Vec<_>>();
+    for commits in 0..u32::try_from(summary.commits).expect("few") {
+        let log = imported();
+        log.allow(commits);
+        undo(&log, NOW + 2, true).expect_err("killed");
+        log.allow(u32::MAX);
+        assert_eq!(undo(&log, NOW + 9, true).expect("resumed").amended, amended, "after {commits} commits");
+        assert_eq!(ids(&log), ids(&whole), "after {commits} commits");
+        let listed = imports(&log).expect("imports");
+        assert_eq!(listed.len(), 3, "after {commits} commits");
+        assert!(listed[2].ended && listed[2].undoes == listed[1].id, "{listed:?}");
+        assert_eq!(listed[2].appended, 50, "{listed:?}");
     }
 }
