@@ -163,7 +163,11 @@ fn a_file_that_holds_no_lines_is_refused_as_a_whole() {
     let data = Data::new();
     let line = order("1", "2024-01-01T10:00:00Z");
     for (name, bytes, says) in [
-        ("packed.zip", b"PK\x03\x04".to_vec(), "is a ZIP archive; unpack it first"),
+        (
+            "packed.zip",
+            b"PK\x03\x04".to_vec(),
+            "a ZIP archive that cannot be read (invalid Zip archive: Could not find EOCD)",
+        ),
         (
             "sheet.csv",
             "\u{feff}order;day;total\r\nA-1;10.01.2026;49,00\r\n".into(),
