@@ -8,7 +8,7 @@ WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB
 
-.PHONY: demo demo-kafka test cases build lint bench check chaos mutants prepare test-loaded company
+.PHONY: demo demo-kafka test cases fuzz build lint bench check chaos mutants prepare test-loaded company
 
 # A simulated company: its past year, then live. `make demo ARGS="--once --data company"`
 demo: build
@@ -30,6 +30,10 @@ test:
 cases:
 	@sh deploy/prepare.sh test
 	$(CARGO) test $(WHOLE) --test it -- cases::
+
+# The mapping parser and the readers on hostile input, each target for so long: `make fuzz SECONDS=60`. Needs cargo-fuzz.
+fuzz: prepare
+	fuzz/run.sh $(or $(SECONDS),60)
 
 build: prepare
 	$(CARGO) build $(WHOLE)

@@ -18,6 +18,8 @@ mod encode;
 mod error;
 pub mod event;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
 mod given;
 pub mod http;
 pub mod import;
