@@ -58,6 +58,11 @@ pub(super) fn is_retraction(event: &Event) -> bool {
     matches!(event.data, Some(event::Data::Retracted(_)))
 }
 
+/// The events that an event corrects or retracts.
+pub(super) fn targets(event: &Event) -> impl Iterator<Item = Id> {
+    corrects(event).into_iter().chain(retracts(event))
+}
+
 /// The events of one account that hold their ids.
 #[derive(Debug)]
 pub(super) struct Journal {

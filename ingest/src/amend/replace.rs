@@ -1,7 +1,8 @@
 //! Rows whose ids the log knows: their content holds from now on.
 //!
 //! Of rows of one id the last holds. One whose account is another one now is retracted where it was. Events that correct or
-//! retract others, or have an id that was made here, are appended as they are.
+//! retract others, or have an id that was made here, are appended as they are, and so is what they name: a file that mends its
+//! own events says itself what holds.
 
 use proto::bytes::Bytes;
 
@@ -19,6 +20,9 @@ use crate::{
 const SEPARATOR: char = '\u{1f}';
 /// Bits for the events that come of one row.
 const PER_ROW_BITS: u32 = 16;
+
+/// The number of what says that the files mend the events of an id themselves.
+const MENDED: u64 = u64::MAX;
 
 /// What a row asks of an account.
 const WITHDRAW: u8 = 0;
@@ -52,6 +56,10 @@ fn wishes(rows: Merge, ground: &Ground<'_>, out: &mut Sorter, amended: &mut Amen
         let event = decoded(&row.payload)?;
         let sequence = row.sequence << PER_ROW_BITS;
         if lineage::mends(&event) || base(&event.id) != event.id {
+            for (source, id) in lineage::targets(&event) {
+                let source = format!("{source}{SEPARATOR}{id}").into();
+                by_id.push(Item { time_us: 0, source, id: "".into(), sequence: MENDED, payload: Vec::new() })?;
+            }
             out.push(Item { sequence, ..row })?;
             continue;
         }
@@ -71,6 +79,13 @@ fn wishes(rows: Merge, ground: &Ground<'_>, out: &mut Sorter, amended: &mut Amen
     let (mut wishes, mut accounts) = (ground.sorter(Order::Identity), Filter::default());
     by_source(by_id.finish()?, |items| {
         let (known, mut rows): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.sequence < AFTER_LOG);
+        let all = rows.len();
+        rows.retain(|row| row.sequence != MENDED);
+        if rows.len() < all {
+            return rows
+                .into_iter()
+                .try_for_each(|row| out.push(item(&decoded(&row.payload)?, row.sequence & !AFTER_LOG)));
+        }
         let Some(last) = rows.pop() else { return Ok(()) };
         amended.superseded += rows.len() as u64;
         let event = decoded(&last.payload)?;

@@ -780,3 +780,29 @@ fn an_undo_is_the_same_after_a_kill_at_any_commit_and_is_listed_once() {
         assert_eq!(listed[2].appended, 50, "{listed:?}");
     }
 }
+
+#[test]
+fn a_file_that_mends_its_own_events_says_itself_what_holds() {
+    let folder = tempfile::tempdir().expect("folder");
+    let line = |id: &str, rest: &str, kind: &str, data: &str| {
+        format!(
+            "{{\"id\":\"{id}\",{rest}\"type\":\"{kind}\",\"time\":\"2026-01-02T00:00:00Z\",\"account\":\"a\",\"data\":{data}}}\n"
+        )
+    };
+    let order = |gross: u32| format!("{{\"order\":\"1\",\"gross\":{gross},\"currency\":\"EUR\"}}");
+    let text = [
+        line("A", "", "order.completed", &order(1)),
+        line("K", "\"corrects\":\"A\",", "order.completed", &order(2)),
+        line("B", "", "order.completed", &order(3)),
+        line("R", "", "retracted", "{\"event\":\"B\"}"),
+        line("C", "", "order.completed", &order(4)),
+    ];
+    let first = options(folder.path(), "events.ndjson", text.concat().as_bytes());
+    let log = Memory::new(1);
+    quiet(&first, &log).expect("first");
+    let again = Options { replace: Some(Rules::new(0, stands)), ..first };
+    let summary = quiet(&again, &log).expect("again");
+    assert_eq!(summary.amended, Amended { unchanged: 1, ..Amended::default() });
+    let ids: Vec<String> = log.events().into_iter().map(|event| event.id).collect();
+    assert_eq!(ids, ["A", "B", "C", "K", "R", "A", "B", "K", "R"]);
+}
