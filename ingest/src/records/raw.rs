@@ -200,12 +200,16 @@ impl<'r> Raw<'r> {
                 return Ok(self.unclosed(cells.count() + 1, found));
             }
         }
+        // Asked of the row as it was: broken characters on both sides of a delimiter can make a whole one without it.
+        if let Err(error) = std::str::from_utf8(&self.read.verbatim) {
+            return Ok(Found::Wrong(not_utf8(error)));
+        }
         Ok(match cells.row() {
             Ok(row) => {
                 self.read.row = self.restored(row);
                 Found::Row
             }
-            Err(error) => Found::Wrong(not_utf8(std::str::from_utf8(&self.read.verbatim).err().unwrap_or(error))),
+            Err(error) => Found::Wrong(not_utf8(error)),
         })
     }
 

@@ -133,6 +133,15 @@ fn what_is_no_text_is_located() {
 }
 
 #[test]
+fn broken_characters_make_no_whole_one_across_a_delimiter() {
+    let at = |byte: u8| {
+        format!("not UTF-8 at byte {byte}; name its encoding in the mapping, such as encoding: windows-1252")
+    };
+    assert_eq!(rows(b"\xe2\x82,\xac\n", Delimiter::Char(',')), [row(1, &[&at(1)])]);
+    assert_eq!(rows(b"a\xc2\xa7\xe9\n", Delimiter::Char('\u{a7}')), [row(1, &[&at(4)])], "nor a replacement character");
+}
+
+#[test]
 fn cells_beyond_the_header_that_are_empty_are_none() {
     let mut row = Row::default();
     ["a", "b", "", ""].into_iter().for_each(|cell| row.push(cell));
