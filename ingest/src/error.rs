@@ -40,6 +40,14 @@ pub enum Error {
         /// What to do.
         cure: &'static str,
     },
+    /// There is no such mapping.
+    #[error("mapping {path}: no such file, and none of this name comes with the program: there are {ready}")]
+    NoMapping {
+        /// The path or name.
+        path: String,
+        /// Names of those that come with the program.
+        ready: String,
+    },
     /// A mapping is wrong.
     #[error("mapping {path}: {problem}")]
     Mapping {
@@ -83,7 +91,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotFound, UnexpectedEof};
         match self {
-            Self::Mapping { .. } | Self::Option { .. } | Self::NotLines { .. } => Kind::Reject,
+            Self::Mapping { .. } | Self::NoMapping { .. } | Self::Option { .. } | Self::NotLines { .. } => Kind::Reject,
             // What is no text, or damaged: the last three.
             Self::File { source, .. }
                 if matches!(source.kind(), NotFound | IsADirectory | InvalidData | InvalidInput | UnexpectedEof) =>

@@ -32,7 +32,7 @@ use crate::{
     event::{self, Context},
     files::{Text, Texts},
     lines::{self, Line},
-    mapping::{Fate, Identity, Layout, Made, Mapping},
+    mapping::{self, Fate, Identity, Layout, Made, Mapping},
     near::UnknownTypes,
     number,
     object::{self, Objects},
@@ -352,7 +352,7 @@ fn group(options: &Options) -> Result<String> {
         part(b"replace");
     }
     if let Some(path) = &options.mapping {
-        part(&std::fs::read(path).map_err(|e| Error::file(path, e))?);
+        part(mapping::ready::text(path)?.as_bytes());
     }
     for path in &options.files {
         part(&contents(path)?.to_le_bytes());

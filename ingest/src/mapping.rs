@@ -112,12 +112,12 @@ pub(crate) struct Layout<'a> {
 }
 
 impl Mapping {
-    /// Reads and checks a mapping; `zone` is the one of times that name none, `unknown` says which types it may make.
+    /// Reads and checks a mapping, of a file or by the name of a ready one; `zone` is the one of times that name none, `unknown` says which types it may make.
     ///
     /// # Errors
     /// With the line and column of what is wrong.
     pub fn load(path: &File, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e))?;
+        let text = ready::text(path)?;
         Self::parse(&path.display().to_string(), &text, zone, unknown)
     }
 

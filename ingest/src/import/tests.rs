@@ -190,6 +190,7 @@ const SHOP: &str = "customer,day,n,total\r\nbo,2026-01-03,1,2.50\r\nal,2026-01-0
                     al,2026-01-02,2,11.775\r\nx\r\n\"al\",2026-01-05,2,3\r\nal,2026-01-02,2,11.77";
 
 mod dialects;
+mod ready;
 mod rules;
 
 #[test]

@@ -280,7 +280,8 @@ impl Builder<'_> {
             from.push(Value::new(From::Expression(Box::new(self.expression(cel, of_item)?))));
         }
         let zone_field = written.zone_column.as_ref().map(|column| self.column(column));
-        written.reader(from, zone_field, self.zone)
+        let plus = written.plus.as_ref().map(|plus| self.column(&plus.column));
+        written.reader(from, zone_field, plus, self.zone)
     }
 
     fn lines(

