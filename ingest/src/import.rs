@@ -288,6 +288,20 @@ pub fn check(options: &Options) -> Result<()> {
     checked(options).map(drop)
 }
 
+/// Reads and maps the files as [`run`] does, and appends nothing; `visit` sees every event, in their order.
+///
+/// # Errors
+/// When a file, the mapping or an option is wrong.
+pub fn preview(options: &Options, visit: &mut dyn FnMut(&Event)) -> Result<Summary> {
+    let mapping = checked(options)?;
+    let mut reading = Reading::new(options, mapping.as_ref(), options.now_us)?;
+    let rows = reading.rows(mapping.as_ref(), &mut |_| {}, &AtomicBool::new(false))?;
+    for row in rows.into_iter().flatten() {
+        visit(&Event::decode(row?.payload.as_slice()).map_err(|_| Error::Run("event"))?);
+    }
+    Ok(reading.summary)
+}
+
 /// The same; hands out the mapping that it read.
 fn checked(options: &Options) -> Result<Option<Mapping>> {
     let load = |path: &PathBuf| Mapping::load(path, &options.zone, options.unknown_types);

@@ -21,6 +21,7 @@ mod files;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod given;
+pub mod guess;
 pub mod http;
 pub mod import;
 mod json;

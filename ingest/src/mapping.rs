@@ -408,6 +408,11 @@ fn check_json(document: &Document) -> Result<(), String> {
     }
 }
 
+/// Whether a text is a number, written as JSON does or with this decimal mark, thousands and signs of currencies.
+pub(crate) fn reads_number(text: &str, decimal: Option<char>) -> bool {
+    Numbers::with(decimal).read(text).is_some()
+}
+
 /// The id of a row that names none: its cells.
 fn joined(row: &Row) -> String {
     let cells: Vec<&str> = row.cells().collect();

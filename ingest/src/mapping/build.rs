@@ -279,6 +279,11 @@ impl Builder<'_> {
         if let Some(cel) = &written.cel {
             from.push(Value::new(From::Expression(Box::new(self.expression(cel, of_item)?))));
         }
+        match (from.as_mut_slice(), &written.default) {
+            ([], Some(default)) => from.push(Value::new(From::Text(default.clone()))),
+            ([one], default) => one.default.clone_from(default),
+            _ => {}
+        }
         let zone_field = written.zone_column.as_ref().map(|column| self.column(column));
         let plus = written.plus.as_ref().map(|plus| self.column(&plus.column));
         written.reader(from, zone_field, plus, self.zone)

@@ -22,6 +22,11 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// Those with this decimal mark; as JSON writes them without one.
+    pub(super) fn with(decimal: Option<char>) -> Self {
+        Self { decimal, ..Self::default() }
+    }
+
     /// Says what is wrong with it.
     pub(super) fn check(self) -> Result<(), String> {
         let (decimal, thousands) = self.separators();

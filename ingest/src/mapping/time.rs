@@ -31,6 +31,9 @@ pub(super) struct Time {
     pub(super) item: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) cel: Option<Spanned<String>>,
+    /// The time of what has none.
+    #[serde(default)]
+    pub(super) default: Option<String>,
     /// As `strptime`, or one of [`NAMED`]; RFC 3339 when absent.
     #[serde(default)]
     format: Option<Spanned<String>>,
@@ -121,7 +124,8 @@ impl Time {
         zone: &TimeZone,
     ) -> Result<Reader, String> {
         let ways = [self.column.is_some(), self.item.is_some(), self.cel.is_some(), !self.columns.is_empty()];
-        if ways.into_iter().filter(|is_there| *is_there).count() != 1 {
+        let ways = ways.into_iter().filter(|is_there| *is_there).count();
+        if ways != 1 && !(ways == 0 && self.default.is_some()) {
             return Err("time: expected one of column, columns, item and cel".to_owned());
         }
         if self.format.is_some() && !self.formats.is_empty() {
