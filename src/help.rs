@@ -12,6 +12,14 @@ With --replace the content of a file holds: where the log has an id with other c
 twice, and sorts on disk what the file names; imported again it sends nothing. With --undo, each id that the import touched is
 as it would be without that import.";
 
+pub(crate) const MAP_NEW: &str = "Examples:
+  vitals map new orders.csv > orders.yaml
+  vitals map new export.xlsx";
+
+pub(crate) const MAP_TRY: &str = "Examples:
+  vitals map try orders.csv --mapping orders.yaml
+  vitals map try export.csv --mapping shopify-orders --events 10 --data company";
+
 pub(crate) const INGEST: &str = "Examples:
   vitals ingest --data company
   vitals ingest --listen 127.0.0.1:8090 --config vitals.toml --data company";

@@ -3,7 +3,7 @@
 //! Flags to [`ingest::import::Options`], a progress bar on a terminal, a summary that counts everything.
 //! The caller opens the log and may run the stages in the same process meanwhile.
 
-mod summary;
+pub(crate) mod summary;
 
 use std::{
     io,

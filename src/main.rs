@@ -19,6 +19,7 @@ mod imports;
 mod ingest;
 mod kafka;
 mod lag;
+mod map;
 mod metrics;
 mod node;
 mod outcomes;
@@ -77,6 +78,8 @@ enum Command {
     /// Reads files of history into the log, and processes and stores everything.
     #[command(after_help = help::IMPORT)]
     Import(OnLog<import::Args>),
+    /// A first mapping from a look at a file, and what would come of files before anything is written.
+    Map(map::Args),
     /// Takes events over HTTP; on the embedded log it processes and stores everything, too.
     #[command(after_help = help::INGEST)]
     Ingest(OnLog<ingest::Args>),
@@ -168,6 +171,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Alerts(args) => alerts::run(args, named()?.as_ref(), data, out),
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
         Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Map(args) => map::run(args, &read(None)?, data, out),
         Command::Ingest(on) => ingest::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),

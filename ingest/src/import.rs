@@ -302,7 +302,24 @@ pub fn preview(options: &Options, visit: &mut dyn FnMut(&Event)) -> Result<Summa
     Ok(reading.summary)
 }
 
-/// The same; hands out the mapping that it read.
+/// How the contents of the files differ from those that the log holds of the same ids: what `--replace` would do. Nothing is
+/// appended.
+///
+/// # Errors
+/// When a file, the mapping or an option is wrong, or the log refuses.
+pub fn compare(options: &Options, rules: &Rules, log: &dyn Log) -> Result<Amended> {
+    let mapping = checked(options)?;
+    let mut reading = Reading::new(options, mapping.as_ref(), options.now_us)?;
+    let Some(rows) = reading.rows(mapping.as_ref(), &mut |_| {}, &AtomicBool::new(false))? else {
+        return Ok(Amended::default());
+    };
+    let spec = log.topics()?.into_iter().find(|spec| spec.name == options.topic);
+    let end = |partition| Ok(log.watermarks(&options.topic, partition)?.high);
+    let ends: Vec<u64> = (0..spec.map_or(0, |spec| spec.partitions)).map(end).collect::<Result<_>>()?;
+    Ok(amend::replace(rows, &options.ground(log, &ends), rules)?.1)
+}
+
+/// The same as [`check`], with the mapping that it read.
 fn checked(options: &Options) -> Result<Option<Mapping>> {
     let load = |path: &PathBuf| Mapping::load(path, &options.zone, options.unknown_types);
     let mapping = options.mapping.as_ref().map(load).transpose()?;
@@ -762,10 +779,10 @@ impl<'a> Reading<'a> {
                 // Each row was counted as read when it was gathered.
                 self.summary.read -= count;
                 let first = group.lines.first().map_or(0, |(line, _)| *line);
-                for (place, (line, verbatim)) in group.lines.iter().enumerate() {
-                    let rest = || Rejection::line(format!("its group is refused with line {first}"));
-                    let reason = if place == 0 { reason.clone() } else { rest() };
-                    self.reject(Place { line: *line, ..file }, verbatim, reason)?;
+                let problem = format!("{} (the rows of its group begin on line {first})", reason.problem);
+                let reason = Rejection { problem, ..reason };
+                for (line, verbatim) in &group.lines {
+                    self.reject(Place { line: *line, ..file }, verbatim, reason.clone())?;
                 }
                 Ok(())
             }

@@ -20,8 +20,19 @@ use crate::output::number::plain_count_of;
 /// Conflicts that are named one by one.
 const CONFLICTS_SHOWN: usize = 3;
 
-/// What became of the lines, as far as the door knows.
+/// How the lines ended, as far as the door knows.
 pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
+    let mut out = counts(summary, measured);
+    if let Some((first, last)) = summary.times_us {
+        let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
+    }
+    out.push_str(&replaced(&summary.amended));
+    out.push_str(&appended(summary));
+    out
+}
+
+/// Lines by how they ended, events by type, and why lines were rejected.
+pub(crate) fn counts(summary: &Summary, measured: &Measured) -> String {
     let read = plain_count_of(summary.read, "line");
     let mut out = format!("{read}: {} accepted, {} rejected", summary.accepted, summary.rejected);
     let left_out: u64 = summary.left_out.values().sum();
@@ -42,11 +53,6 @@ pub(super) fn lines(summary: &Summary, measured: &Measured) -> String {
         );
     }
     out.push_str(&reasons(&summary.reasons));
-    if let Some((first, last)) = summary.times_us {
-        let _ = writeln!(out, "dated {} to {}", render_rfc3339(first), render_rfc3339(last));
-    }
-    out.push_str(&replaced(&summary.amended));
-    out.push_str(&appended(summary));
     out
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Column {
     /// How its times are written, if all are times.
     pub(super) formats: Vec<&'static str>,
     pub(super) numbers: Numbers,
+    /// Most digits after a decimal point or comma.
+    pub(super) decimals: usize,
 }
 
 /// How the numbers of a column are written.
@@ -78,6 +80,7 @@ impl Column {
             different: different.len(),
             formats: formats(&cells),
             numbers: numbers(&cells),
+            decimals: cells.iter().map(|cell| decimals(cell)).max().unwrap_or(0),
         }
     }
 
@@ -140,4 +143,8 @@ fn numbers(cells: &[&str]) -> Numbers {
         (.., true) => Numbers::Comma,
         _ => Numbers::None,
     }
+}
+
+fn decimals(cell: &str) -> usize {
+    cell.rsplit_once(['.', ',']).map_or(0, |(_, fraction)| fraction.bytes().take_while(u8::is_ascii_digit).count())
 }

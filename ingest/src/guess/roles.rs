@@ -33,14 +33,14 @@ enum Kind {
     Usage,
 }
 
-const TIMES: [&str; 6] = ["created", "order date", "purchase date", "date", "time", "at"];
+const TIMES: [&str; 7] = ["created", "order date", "purchase date", "date", "datum", "time", "at"];
 const ACCOUNTS: [&[&str]; 4] = [
     &["customer id", "client id", "account id", "user id", "company id", "customerid"],
-    &["customer", "account", "client", "company", "organization", "associated company"],
+    &["customer", "account", "kunde", "client", "company", "organization", "associated company"],
     &["email", "customer email", "e mail"],
     &["user", "buyer", "member", "requester", "customer name"],
 ];
-const IDS: [&str; 11] = [
+const IDS: [&str; 12] = [
     "order id",
     "order number",
     "order",
@@ -51,9 +51,10 @@ const IDS: [&str; 11] = [
     "record id",
     "transaction id",
     "number",
+    "nummer",
     "id",
 ];
-const AMOUNTS: [&str; 11] = [
+const AMOUNTS: [&str; 14] = [
     "total",
     "total price",
     "amount",
@@ -74,9 +75,16 @@ impl<'c> Roles<'c> {
         let time = TIMES.iter().find_map(|name| first(&|column| times(column) && column.is_called(&[name])));
         let account = ACCOUNTS.iter().find_map(|names| first(&|column| column.is_called(names) && !times(column)));
         let other = |column: &Column| Some(&column.name) != account.map(|account| &account.name);
+        // What tells things apart has many values.
+        let tells = |column: &Column| {
+            other(column)
+                && !times(column)
+                && column.different * 20 > column.filled
+                && !column.is_called(&["status", "date"])
+        };
         let id = IDS.iter().find_map(|name| {
-            let exact = |column: &Column| column.words == *name && other(column) && !times(column);
-            first(&exact).or_else(|| first(&|column| column.is_called(&[name]) && other(column) && !times(column)))
+            let exact = |column: &Column| column.words == *name && tells(column);
+            first(&exact).or_else(|| first(&|column| column.is_called(&[name]) && tells(column)))
         });
         let number =
             |column: &Column| column.is_number() && !times(column) && Some(&column.name) != id.map(|id| &id.name);
@@ -110,13 +118,7 @@ impl<'c> Roles<'c> {
     /// All of the mapping that follows from them.
     pub(super) fn written(&self, columns: &[Column]) -> String {
         let mut out = String::new();
-        let commas = columns.iter().any(|column| column.numbers == Numbers::Comma);
-        let points = columns.iter().any(|column| column.numbers == Numbers::Point);
-        match (commas, points) {
-            (true, _) => out.push_str("numbers: {decimal: \",\"}   # found\n"),
-            (false, true) => out.push_str("numbers: {decimal: \".\"}   # found: thousands, or signs of currencies\n"),
-            (false, false) => {}
-        }
+        out.push_str(&self.numbers());
         let group = self.id.filter(|_| self.kind == Kind::Lines);
         if let Some(id) = group {
             let _ = writeln!(
@@ -138,9 +140,8 @@ impl<'c> Roles<'c> {
             Some(account) => {
                 let _ = writeln!(out, "account: {}   # guessed?", quoted(&account.name));
             }
-            None => {
-                out.push_str("account: {default: somebody}   # no column was found: name the one of the customer\n")
-            }
+            None => out
+                .push_str("account: {default: somebody}   # MEND: no column was found; name the one of the customer\n"),
         }
         if let Some(id) = self.id.filter(|id| group.is_none() && id.is_unique) {
             let _ = writeln!(out, "id: {}   # found: no value is there twice", quoted(&id.name));
@@ -149,6 +150,21 @@ impl<'c> Roles<'c> {
         out.push_str(&self.data(columns));
         out.push_str(&self.unused(columns));
         out
+    }
+
+    fn numbers(&self) -> String {
+        let columns = || self.amount.into_iter().chain(self.quantity);
+        let rounds = self.amount.is_some_and(|amount| amount.decimals > 2);
+        let decimal = match () {
+            () if columns().any(|column| column.numbers == Numbers::Comma) => Some(","),
+            () if columns().any(|column| column.numbers == Numbers::Point) => Some("."),
+            () => None,
+        };
+        let decimal = decimal.map(|decimal| format!("decimal: \"{decimal}\""));
+        let round = rounds.then(|| "round: half_even".to_owned());
+        let keys: Vec<String> = decimal.into_iter().chain(round).collect();
+        let why = if rounds { ": amounts have more decimals than a currency; each is rounded" } else { "" };
+        if keys.is_empty() { String::new() } else { format!("numbers: {{{}}}   # found{why}\n", keys.join(", ")) }
     }
 
     fn status(&self) -> String {
@@ -161,7 +177,7 @@ impl<'c> Roles<'c> {
 
     fn time(&self) -> String {
         let Some(time) = self.time else {
-            return "time: {default: \"2000-01-01T00:00:00Z\"}   # no column of times was found: name it, with its format\n".to_owned();
+            return "time: {default: \"2000-01-01T00:00:00Z\"}   # MEND: no column of times was found; name it, with its format\n".to_owned();
         };
         let name = quoted(&time.name);
         match time.formats.as_slice() {

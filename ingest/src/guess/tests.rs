@@ -45,7 +45,14 @@ fn orders_of_many_forms() {
     let german: Vec<u8> = german.bytes().map(|byte| if byte == b'?' { 0xfc } else { byte }).collect();
     has(
         &guessed("german.csv", &german),
-        &["encoding: windows-1252", "skip: 2", "delimiter: \";\"", "numbers: {decimal: \",\"}", "account: Email"],
+        &[
+            "encoding: windows-1252",
+            "skip: 2",
+            "delimiter: \";\"",
+            "numbers: {decimal: \",\"}",
+            "account: Kunde",
+            "id: Nummer",
+        ],
     );
     let text = guessed("usd.tsv", b"Customer\tdate\tamount\nc1\t01/02/2024\t$1,234.50\nc2\t03/02/2024\t$3.00\n");
     has(&text, &["delimiter: tab", "numbers: {decimal: \".\"}", "currency: USD"]);
@@ -56,11 +63,18 @@ fn orders_of_many_forms() {
 fn rows_of_one_order_are_grouped() {
     let text = guessed(
         "lines.csv",
-        b"Order ID,Customer,Date,Product,Quantity,Sales\nA1,c1,2024-01-05,desk,1,10.00\nA1,c1,2024-01-05,lamp,2,20.00\n",
+        b"Order ID,Order Status,Customer,Date,Product,Quantity,Sales\nA1,x,c1,2024-01-05,desk,1,10.005\nA1,x,c1,2024-01-05,lamp,2,20.00\n",
     );
     has(
         &text,
-        &["group: [Order ID]", "lines:", "  product: Product", "  quantity: Quantity", "  amount: {column: Sales"],
+        &[
+            "numbers: {round: half_even}",
+            "group: [Order ID]",
+            "lines:",
+            "  product: Product",
+            "  quantity: Quantity",
+            "  amount: {column: Sales",
+        ],
     );
 }
 
