@@ -105,11 +105,12 @@ fn attempt(
         let rules = Rules::new(max_ahead_us, processor::outcomes::standing);
         let found = import::compare(&options, &rules, site::follow(config, path)?.as_ref())?;
         let (differ, same) = (found.replaced + found.again, found.unchanged);
-        let events = plain_count_of(differ + same, "event");
+        let have = if differ + same == 1 { "has an id" } else { "have ids" };
         writeln!(
             out,
-            "{events} have ids that the log of {} knows: {same} with this content (duplicates), {differ} with another one \
+            "{} {have} that the log of {} knows: {same} with this content (duplicates), {differ} with another one \
              (conflicts; --replace makes these hold)",
+            differ + same,
             path.display()
         )?;
     }

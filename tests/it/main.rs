@@ -34,6 +34,7 @@ mod http;
 mod ingest;
 mod kill;
 mod layers;
+mod maps;
 mod merged;
 mod merges;
 mod messages;

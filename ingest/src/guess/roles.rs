@@ -40,7 +40,7 @@ const ACCOUNTS: [&[&str]; 4] = [
     &["email", "customer email", "e mail"],
     &["user", "buyer", "member", "requester", "customer name"],
 ];
-const IDS: [&str; 12] = [
+const IDS: &[&str] = &[
     "order id",
     "order number",
     "order",
@@ -54,10 +54,13 @@ const IDS: [&str; 12] = [
     "nummer",
     "id",
 ];
-const AMOUNTS: [&str; 14] = [
+const AMOUNTS: &[&str] = &[
     "total",
     "total price",
     "amount",
+    "betrag",
+    "montant",
+    "importe",
     "sales",
     "revenue",
     "net sales",
