@@ -89,7 +89,9 @@ fn attempt(
     let summary = import::preview(&options, &mut |event| {
         found.add(event);
         if first.len() < shown {
-            first.push(ingest::cloudevents::render(event, None));
+            // It is not recorded yet.
+            let text = ingest::cloudevents::render(event, None);
+            first.push(text.replacen("\"recordedat\":\"1970-01-01T00:00:00Z\",", "", 1));
         }
     })?;
     let measured = Measured::new(move |kind| plan.measures(kind));

@@ -241,11 +241,8 @@ impl Mapping {
             return Ok(Fate::LeftOut(name));
         }
         let mut canonical = String::new();
-        if self.rules.iter().any(|rule| rule.id.is_none()) {
-            json::canonical(object, "", &mut canonical)?;
-            canonical = hash(&canonical);
-        }
-        self.events(&view, &canonical, Identity::Joined, context, out)
+        json::canonical(object, "", &mut canonical)?;
+        self.events(&view, &hash(&canonical), Identity::Joined, context, out)
     }
 
     /// The records of a JSON document: the items of its list `records`, those of the document itself where it is a list,
@@ -353,6 +350,7 @@ fn unreadable(error: &serde_saphyr::Error) -> String {
     let message =
         first.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(first, |(_, rest)| rest);
     let message = message.replacen(", expected one of ", "; there are ", 1);
+    let message = message.replace("expected mapping start", "expected an object such as {column: NAME}");
     match error.location() {
         Some(at) => format!("{}: {message}", place(at.line(), at.column())),
         None => message,

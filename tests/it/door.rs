@@ -217,6 +217,13 @@ fn every_answer_has_a_body_that_says_what_to_do() {
     };
     for (method, path, status, detail, allow) in [
         ("GET", "/", 404, "there is nothing at /; events go to POST /v1/events", None),
+        (
+            "POST",
+            "/v1/in/paddle",
+            404,
+            "there is no mapping paddle for JSON, there are segment, shopify, stripe; ",
+            None,
+        ),
         ("GET", "/v1/events", 405, "/v1/events takes POST, not GET; events go to POST /v1/events", Some("POST")),
         ("DELETE", "/v1/events", 405, "/v1/events takes POST, not DELETE; ", Some("POST")),
         ("POST", "/healthz", 405, "/healthz takes GET, HEAD, not POST; ", Some("GET,HEAD")),

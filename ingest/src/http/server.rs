@@ -159,6 +159,8 @@ async fn complete(request: Request, next: Next, paths: &'static str) -> Response
     let response = next.run(request).await;
     let name = path.chars().take(100).collect::<String>();
     match response.status() {
+        // Who refused it has said why.
+        _ if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM) => response,
         StatusCode::NOT_FOUND => problem(StatusCode::NOT_FOUND, &format!("there is nothing at {name}; {paths}")),
         StatusCode::METHOD_NOT_ALLOWED => {
             let allow = response.headers().get(header::ALLOW).cloned();

@@ -109,7 +109,7 @@ impl Builder<'_> {
             when: self.condition(event.when.as_ref(), of_item)?,
             each,
             account,
-            changes: event.changes.unwrap_or(kind.value == "account.updated" && id.is_none()),
+            changes: event.changes.unwrap_or(kind.value == "account.updated" && event.id.is_none()),
             id,
             shares_id,
             time,
@@ -177,7 +177,7 @@ impl Builder<'_> {
     /// A value of a field, read as the field is unless the mapping says otherwise.
     fn field(&mut self, name: &str, field: Option<&Field>, cell: &Spanned<Cell>, of_item: bool) -> Result<Value> {
         let mut value = self.value(cell, of_item)?;
-        let of_row = self.format == Format::Delimited && matches!(value.from, From::Field(_));
+        let of_row = self.format == Format::Delimited || matches!(value.from, From::Expression(_));
         value.r#as = match (value.r#as, field.map(|field| field.kind)) {
             (None, Some(Kind::Money(..))) if of_row => {
                 return Err(format!("{}: data.{name} is money, expected as: major or as: minor", place_of(cell)));

@@ -102,8 +102,14 @@ impl Rule {
         identity: Identity,
         context: &Context,
     ) -> Result<Made, Rejection> {
-        let (base, identity) = match &self.id {
-            Some(id) => (id.text(view)?, Identity::Given),
+        let given = self.id.as_ref().map(|id| id.text(view)).transpose()?;
+        let (base, identity) = match given {
+            // An object without an id is known by its content; a row that lacks one is most likely a mistake.
+            Some(id) if id.is_empty() && view.is_object() => (Cow::Borrowed(record_id), identity),
+            Some(id) if id.is_empty() => {
+                return Err(self.placed(Rejection::new("id", "is empty, expected at least one character"), view));
+            }
+            Some(id) => (id, Identity::Given),
             None => (Cow::Borrowed(record_id), identity),
         };
         let id = match (self.shares_id, place) {

@@ -114,6 +114,11 @@ impl<'r> View<'r> {
         format!("{word} {}", self.mapping.names.get(field).text)
     }
 
+    /// Whether it is a JSON object.
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.record, Record::Object { .. })
+    }
+
     /// The mapping that it is read with.
     pub(super) fn mapping(&self) -> &'r Mapping {
         self.mapping

@@ -128,7 +128,7 @@ fn a_row_becomes_several_events_or_none() {
                    Refunded, as: major}}\n";
     let rows = "id,Created,Amount,Amount Refunded,Currency,Status,Customer ID\npi_1,2024-01-31,20.00,5.00,usd,Paid,cus_1\n\
                 pi_2,2024-01-31,10.00,0.00,usd,Failed,cus_2\npi_3,2024-01-31,10.00,,jpy,Paid,\n\
-                pi_4,2024-01-31,10.00,none,usd,Paid,cus_4\n";
+                pi_4,2024-01-31,10.00,none,usd,Paid,cus_4\n,2024-01-31,1.00,0,usd,Paid,cus_5\n";
     let found = map("payments.csv", rows, mapping);
     assert_eq!(
         found.events,
@@ -141,7 +141,8 @@ fn a_row_becomes_several_events_or_none() {
     assert_eq!((left_out(&found), found.summary.accepted), (vec![("no event fits", 1)], 2));
     let reason =
         "5 cel row.Status == \"Paid\" && row[\"Amount Refunded\"] > 0: none is no number, which is expected there";
-    assert_eq!(reasons(&found), [reason], "no event of that row");
+    let no_id = "6 id: is empty, expected at least one character (column id)";
+    assert_eq!(reasons(&found), [reason, no_id], "no event of these rows");
 }
 
 #[test]
@@ -263,6 +264,14 @@ fn mistakes_of_rules_are_told_when_the_mapping_is_read() {
         (
             format!("{SHOP}type: order.completed\ndata: {{gross: total}}\n"),
             "data.gross is money, expected as: major or as: minor",
+        ),
+        (
+            format!("{SHOP}type: order.completed\ndata: {{gross: {{cel: row.total}}}}\n"),
+            "data.gross is money, expected as: major or as: minor",
+        ),
+        (
+            format!("{one}").replace("time: {column: date, format: \"%Y-%m-%d\"}", "time: date"),
+            "line 3, column 7: expected an object such as {column: NAME}",
         ),
         (
             format!("{SHOP}type: order.completed\ndata: {{gross: {{as: major}}}}\n"),

@@ -197,6 +197,10 @@ fn segment() {
         ["m2/page usage.recorded x 2026-05-28T20:26:40Z {count:1,name:page Home,user:x}"],
         "without a time it happened when it arrived"
     );
+    let calls = ["a", "b", "a"].map(|event| map("segment", &track(event, "{}").replace("\"messageId\":\"m1\",", "")));
+    let id = |events: &Vec<String>| events[0].split(' ').next().expect("id").to_owned();
+    assert_ne!(id(&calls[0]), id(&calls[1]), "calls without an id are known by their content");
+    assert_eq!(calls[0], calls[2]);
     let alias = format!("{{\"type\":\"alias\",{common},\"previousId\":\"x\"}}");
     assert_eq!(map("segment", &alias), ["m1/alias identity.linked u1 2024-01-05T10:00:00Z {from:x,to:u1}"]);
 }
