@@ -13,7 +13,7 @@ twice, and sorts on disk what the file names; imported again it sends nothing. W
 as it would be without that import.";
 
 pub(crate) const MAP_NEW: &str = "Examples:
-  vitals map new orders.csv > orders.yaml
+  vitals map new orders.csv
   vitals map new export.xlsx";
 
 pub(crate) const MAP_TRY: &str = "Examples:

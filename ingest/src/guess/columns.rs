@@ -121,7 +121,7 @@ fn formats(cells: &[&str]) -> Vec<&'static str> {
     }
     let fits =
         |format: &&str| cells.iter().all(|cell| strtime::parse(format, cell).is_ok_and(|time| time.to_date().is_ok()));
-    let found: Vec<&'static str> = FORMATS.into_iter().filter(|format| fits(&format)).collect();
+    let found: Vec<&'static str> = FORMATS.into_iter().filter(|format| fits(format)).collect();
     if !found.is_empty() {
         return found;
     }
