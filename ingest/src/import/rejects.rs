@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Options, Place};
+use super::{Options, reading::Place};
 use crate::{Error, Rejection, Result, event, json};
 
 /// Added to the name of the file of lines.

@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use eventlog::{Assignment, Cleanup, Commit, Consumer, Log, Poll, Producer, Record, Stored, TopicSpec, Watermarks};
+use eventlog::{
+    Assignment, Cleanup, Commit, Committed, Consumer, Log, Poll, Producer, Record, Stored, TopicSpec, Watermarks,
+};
 use proto::v1::{Entry, entry, event};
 
 use super::*;
+use crate::records::Records;
 
 type Positions = BTreeMap<(String, u32), Committed>;
 
