@@ -270,7 +270,7 @@ fn mistakes_of_rules_are_told_when_the_mapping_is_read() {
             "data.gross is money, expected as: major or as: minor",
         ),
         (
-            format!("{one}").replace("time: {column: date, format: \"%Y-%m-%d\"}", "time: date"),
+            one.replace("time: {column: date, format: \"%Y-%m-%d\"}", "time: date"),
             "line 3, column 7: expected an object such as {column: NAME}",
         ),
         (
