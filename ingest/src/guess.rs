@@ -67,13 +67,16 @@ fn table(path: &Path) -> Result<Table> {
     if text.trim_start().starts_with(['{', '[']) {
         return Err(not_rows("JSON is mapped with format: json, see docs/mappings.md for an example"));
     }
-    let read = DELIMITERS.map(|(delimiter, name)| (rows(&text, delimiter), name));
+    let read = DELIMITERS.map(|(delimiter, name)| (rows(&text, Delimiter::Char(delimiter)), name));
     let best = read.into_iter().max_by_key(|(rows, _)| {
         let width = width(rows);
         (rows.iter().filter(|(_, row)| row.len() == width && width > 1).count(), width)
     });
+    // Blanks divide cells only where nothing else does: texts have them, too.
+    let blanks = || Some((rows(&text, Delimiter::Whitespace), "whitespace")).filter(|(rows, _)| width(rows) > 1);
+    let best = best.filter(|(rows, _)| width(rows) > 1).or_else(blanks);
     let Some((rows, delimiter)) = best.filter(|(rows, _)| !rows.is_empty()) else {
-        return Err(not_rows("expected a header and rows below it"));
+        return Err(not_rows("expected a header and rows below it, with more than one column"));
     };
     let width = width(&rows);
     let mut rows = rows.into_iter().skip_while(|(_, row)| row.len() != width);
@@ -93,8 +96,8 @@ fn beginning(path: &Path, dialect: Dialect) -> Result<Vec<u8>> {
 }
 
 /// Rows with the lines on which they begin.
-fn rows(text: &str, delimiter: char) -> Vec<(u64, Vec<String>)> {
-    let dialect = Dialect { delimiter: Some(Delimiter::Char(delimiter)), ..Dialect::default() };
+fn rows(text: &str, delimiter: Delimiter) -> Vec<(u64, Vec<String>)> {
+    let dialect = Dialect { delimiter: Some(delimiter), ..Dialect::default() };
     let Ok(mut records) = Records::open(text.as_bytes(), &dialect) else { return Vec::new() };
     let mut rows = Vec::new();
     while rows.len() < ROWS_MAX {

@@ -54,6 +54,12 @@ fn orders_of_many_forms() {
             "id: Nummer",
         ],
     );
+    let blanks =
+        b"customer_id  date number_of_cds  dollar_value\n00001 19970101   1   11.77\n00002 19970112   1   12.00\n";
+    has(
+        &guessed("cdnow.txt", blanks),
+        &["delimiter: whitespace", "account: customer_id", "time: {column: date, format: \"%Y%m%d\"}"],
+    );
     let text = guessed("usd.tsv", b"Customer\tdate\tamount\nc1\t01/02/2024\t$1,234.50\nc2\t03/02/2024\t$3.00\n");
     has(&text, &["delimiter: tab", "numbers: {decimal: \".\"}", "currency: USD"]);
     assert!(text.contains("guessed? %m/%d/%Y would fit, too"), "{text}");
