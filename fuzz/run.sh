@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 command -v cargo-fuzz > /dev/null || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
-# The compiler's coverage flags want a nightly, or a stable compiler that is told so.
+# The coverage flags are unstable: they need a nightly compiler, or RUSTC_BOOTSTRAP=1 on a stable one.
 export RUSTC_BOOTSTRAP=1
 # cargo-fuzz has flags of its own, so the place of the prebuilt RocksDB is not in the program.
 LD_LIBRARY_PATH=$(sed -n 's/^ROCKSDB_LIB_DIR = "\(.*\)"/\1/p' .cargo/config.toml 2> /dev/null || true)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}

@@ -175,7 +175,7 @@ fn undo(
     process(config, path, &job, &lines, out).map(drop)
 }
 
-/// What appends events, until it is told to stop.
+/// Runs one import or undo over the log until it ends or `stop` is set.
 type Job<'a> = &'a dyn Fn(&Arc<dyn Log>, &AtomicBool) -> anyhow::Result<Summary>;
 
 /// Lets `job` append events, has them processed, and says how they ended after what `lines` says.

@@ -62,7 +62,7 @@ pub(crate) use rule::Made;
 /// The name under which records are left out that no rule fits.
 const NO_RULE: &str = "no event fits";
 
-/// How an event of a record is told from others.
+/// Where the id of an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// By the id that the mapping gives it.

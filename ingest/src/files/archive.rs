@@ -10,7 +10,7 @@ use std::{
 
 use zip::{CompressionMethod, ZipArchive, result::ZipError};
 
-/// Members that are told by name in a message.
+/// Most members that a message names.
 const SHOWN: usize = 10;
 
 /// The members of an archive.

@@ -1,6 +1,6 @@
 //! From the document to the rules: every name is known, every expression lowered, every mistake told with its place.
 //!
-//! Invariants: what is built cannot fail for a reason that lies in the mapping alone, so such a mistake is told once, and
+//! Invariants: a built rule never fails because of the mapping alone, so a mistake in the mapping is reported once, and
 //! not for each row.
 
 use jiff::tz::TimeZone;

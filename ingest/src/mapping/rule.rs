@@ -57,7 +57,7 @@ pub(super) struct Lines {
     pub(super) are_gross: bool,
 }
 
-/// An event, and how it is told from others.
+/// An event, with how its identity was made.
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) event: Event,
