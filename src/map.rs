@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ingest::{amend::Rules, currency, import, outcome::Measured, render_rfc3339};
+use ingest::{amend::Rules, import, outcome::Measured, render_rfc3339};
 use jiff::Timestamp;
 use proto::{
     v1::{Event, SubjectKind},
@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     help,
     import::summary,
-    output::number::{grouped, plain_count_of},
+    output::number::{exact_decimal, grouped, plain_count_of},
     site,
 };
 
@@ -97,7 +97,7 @@ fn attempt(
     let measured = Measured::new(move |kind| plan.measures(kind));
     write!(out, "{}", summary::counts(&summary, &measured))?;
     for ((kind, field, currency), minor) in &found.money {
-        writeln!(out, "  sum of {kind} {field}: {} {currency}", grouped(&major(*minor, currency)))?;
+        writeln!(out, "  sum of {kind} {field}: {} {currency}", grouped(&exact_decimal(*minor, currency)))?;
     }
     writeln!(out, "{}", plain_count_of(found.accounts.len(), "account"))?;
     if let Some((from, to)) = summary.times_us {
@@ -121,15 +121,6 @@ fn attempt(
     }
     writeln!(out, "nothing was written; `vitals import` with the same files and mapping does")?;
     Ok(())
-}
-
-/// Minor units as a decimal number, exactly.
-fn major(minor: i128, currency: &str) -> String {
-    let places = usize::try_from(currency::places(currency)).unwrap_or(2);
-    let digits = format!("{:0>width$}", minor.unsigned_abs(), width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    let sign = if minor < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// What events come to.
@@ -159,19 +150,5 @@ impl Totals {
                 *self.money.entry(key).or_default() += i128::from(minor);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minor_units_are_written_with_the_digits_of_their_currency() {
-        let of = |minor, currency| major(minor, currency);
-        assert_eq!(
-            [of(-5, "EUR"), of(123_456, "USD"), of(12, "JPY"), of(1_234, "KWD")],
-            ["-0.05", "1234.56", "12", "1.234"]
-        );
     }
 }

@@ -79,6 +79,11 @@ pub(crate) fn decimal(minor: f64, currency: &str) -> String {
     major(minor, places(currency))
 }
 
+/// The same of a sum, exactly, whatever its size.
+pub(crate) fn exact_decimal(minor: i128, currency: &str) -> String {
+    shifted(&minor.unsigned_abs().to_string(), minor < 0, places(currency))
+}
+
 /// How many, and of what, for tables: `1 line`, `1,234 lines`.
 pub(crate) fn count_of(count: impl ToString, noun: &str) -> String {
     grouped(&plain_count_of(count, noun))
@@ -111,10 +116,13 @@ fn places(code: &str) -> usize {
 
 /// Digits are moved, nothing is divided: every whole number of minor units is shown exactly.
 fn major(minor: f64, places: usize) -> String {
-    let whole = format!("{:.0}", minor.abs().round_ties_even());
+    shifted(&format!("{:.0}", minor.abs().round_ties_even()), minor < 0.0, places)
+}
+
+fn shifted(whole: &str, is_negative: bool, places: usize) -> String {
     let padded = format!("{whole:0>width$}", width = places + 1);
     let (units, rest) = padded.split_at(padded.len() - places);
-    let sign = if minor < 0.0 && whole != "0" { "-" } else { "" };
+    let sign = if is_negative && whole != "0" { "-" } else { "" };
     let point = if places > 0 { "." } else { "" };
     format!("{sign}{units}{point}{rest}")
 }
@@ -216,6 +224,15 @@ mod tests {
     fn a_column_has_the_decimals_of_its_longest() {
         let points = Notation::of("points", "", [72.5, 80.0]);
         assert_eq!([72.5, 80.0].map(|value| points.text(value)), ["72.5", "80.0"]);
+    }
+
+    #[test]
+    fn minor_units_are_written_with_the_digits_of_their_currency() {
+        let of = exact_decimal;
+        assert_eq!(
+            [of(-5, "EUR"), of(123_456, "USD"), of(12, "JPY"), of(1_234, "KWD")],
+            ["-0.05", "1234.56", "12", "1.234"]
+        );
     }
 
     #[test]
