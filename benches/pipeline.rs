@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use alert::task::Alerts;
 use common::{Spread, Steps, Stream, median, option, process_cpu, threads_cpu};
 use eventlog::{Assignment, Commit, Committed, GroupOffsets, Log, Output, Poll, Stored, embedded::Embedded};
 use ingest::{
@@ -35,7 +36,6 @@ use processor::{
 };
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan};
 use proto::v1;
-use sink::alert::task::Alerts;
 use task::{Fold, Host, Partitions, State, Status, Worker, state::Memory};
 
 #[global_allocator]
@@ -136,7 +136,7 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     let plan = place.plan.clone();
     let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
     threads.push(run(&place, "rollup", topics::PARTIALS, 0, Arc::new(open), &stop, &mut waits));
-    for rule in sink::alert::built_in() {
+    for rule in alert::built_in() {
         let metric = place.plan.metrics.iter().find(|metric| metric.name == rule.metric).unwrap();
         let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alert::task::Alerts;
 use anyhow::{Context as _, bail};
 use processor::{
     account::{self, Accounts, Merged, Shared},
@@ -23,7 +24,6 @@ use processor::{
     topics,
 };
 use processor_core::plan::Metric;
-use sink::alert::task::Alerts;
 use store::Write as _;
 use task::{Fold, Standby, State, Status, Worker};
 
@@ -145,7 +145,7 @@ impl<'a> Node<'a> {
         let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions + 1);
         let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
         self.start_stage("rollup", topics::PARTIALS, 1, Arc::new(open))?;
-        for rule in sink::alert::built_in() {
+        for rule in alert::built_in() {
             let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
             let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
             let partitions = topics::partitions(metric, site.partitions);

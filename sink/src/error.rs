@@ -30,12 +30,6 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
-    /// A stored alert state does not decode.
-    #[error("alert state is damaged ({what}); rebuild it from the log with `vitals rebuild`")]
-    State {
-        /// What is wrong.
-        what: String,
-    },
 }
 
 impl Error {
@@ -49,7 +43,7 @@ impl Error {
                 store::Kind::Fatal => Kind::Fatal,
             },
             Self::Record { .. } => Kind::Reject,
-            Self::Log(_) | Self::State { .. } => Kind::Fatal,
+            Self::Log(_) => Kind::Fatal,
         }
     }
 

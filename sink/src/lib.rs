@@ -1,8 +1,7 @@
-//! From the metric topics outwards: snapshots to stores ([`Writer`]), and alert rules over snapshots ([`alert`]).
+//! From the metric topics outwards: snapshots and alerts to stores ([`Writer`]).
 //!
 //! It does not know how snapshots come about, nor who reads the store.
 
-pub mod alert;
 pub mod convert;
 mod error;
 mod reader;

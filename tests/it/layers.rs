@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("eventlog", &["proto"], &[]),
     ("store", &["proto"], &["rocksdb"]),
     ("task", &["proto", "eventlog"], &[]),
+    ("alert", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
     ("ingest", &["proto", "expr", "eventlog", "store"], &[]),
     ("processor-core", &["expr"], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("processor", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),

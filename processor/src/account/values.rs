@@ -60,7 +60,11 @@ impl Values<'_> {
         };
         let is_day = value.window.kind == Kind::Day;
         let complete = value.window.end.saturating_add(self.plan.settings.allowed_lateness);
-        let reference = |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string() };
+        let reference = |id: &Cause| v1::EventRef {
+            source: id.source.to_string(),
+            id: id.id.to_string(),
+            ..v1::EventRef::default()
+        };
         let contribution =
             |(name, tenths): &(&str, i64)| v1::Contribution { name: (*name).to_owned(), tenths: *tenths };
         v1::Snapshot {

@@ -12,7 +12,7 @@ use proto::{
 };
 use task::{Batch, Cache, Fold, Progress};
 
-use super::{Rule, State, apply, key};
+use crate::{Rule, State, apply, key};
 
 const SERIES: &str = "series";
 

@@ -7,12 +7,14 @@
 //!
 //! It does not know topics, stores or the time: it is folded by a task, keyed by (tenant, rule, dimensions, account).
 
+mod error;
 mod rule;
 mod state;
 pub mod task;
 
 use proto::v1::{AlertKey, AlertState, AlertTransition, Evidence, Snapshot};
 
+pub use error::{Error, Kind, Result};
 pub use rule::{Op, Rule, built_in};
 pub use state::State;
 
@@ -69,7 +71,9 @@ fn transition(rule: &Rule, state: AlertState, since_us: i64, snapshot: &Snapshot
             value: snapshot.value,
             revision_us: snapshot.revision_us,
             causes: snapshot.causes.clone(),
+            ..Evidence::default()
         }],
+        ..AlertTransition::default()
     }
 }
 

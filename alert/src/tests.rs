@@ -19,7 +19,7 @@ fn silence(day: i64, revision_us: i64, value: Option<f64>, since_us: Option<i64>
         revision_us,
         value,
         since_us,
-        causes: vec![EventRef { source: "shop".to_owned(), id: "1".to_owned() }],
+        causes: vec![EventRef { source: "shop".to_owned(), id: "1".to_owned(), time_us: None }],
         ..Snapshot::default()
     }
 }
