@@ -136,12 +136,14 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     let plan = place.plan.clone();
     let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
     threads.push(run(&place, "rollup", topics::PARTIALS, 0, Arc::new(open), &stop, &mut waits));
-    for rule in alert::built_in() {
-        let metric = place.plan.metrics.iter().find(|metric| metric.name == rule.metric).unwrap();
-        let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
+    for rules in alert::Rules::built_in(&place.plan).metrics {
+        let metric = place.plan.metrics.iter().find(|metric| metric.name == rules.metric).unwrap();
+        let (stage, topic) = (format!("alert-{}", rules.metric), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {
-            let rule = rule.clone();
-            let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+            let (plan, rules) = (place.plan.clone(), rules.clone());
+            let open = move |_, state: &State| {
+                Ok(Alerts::open(plan.clone(), &rules.metric, topics::ALERTS, state)?.or_rules(rules.clone()))
+            };
             threads.push(run(&place, &stage, &topic, partition, Arc::new(open), &stop, &mut waits));
         }
     }

@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut d
         agree::check(&read, config)?;
     }
     let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
-    let known = || alert::built_in().into_iter().map(|rule| rule.name).collect::<Vec<_>>();
+    let plan = config.map_or_else(|| Config::read(None, None).and_then(|config| config.plan()), Config::plan)?;
+    let known = || alert::Rules::built_in(&plan).names().map(ToOwned::to_owned).collect::<Vec<_>>();
     let alerts = if args.history { read.transitions(&select)? } else { read.alerts(&select)? };
     if let Some(rule) = args.rule.as_ref().filter(|rule| alerts.is_empty() && !known().contains(rule)) {
         return Err(Usage(anyhow!("--rule: there is no rule {rule:?}; there is {}", known().join(", "))).into());

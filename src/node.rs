@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alert::task::Alerts;
+use alert::{Rules, task::Alerts};
 use anyhow::{Context as _, bail};
 use processor::{
     account::{self, Accounts, Merged, Shared},
@@ -145,11 +145,14 @@ impl<'a> Node<'a> {
         let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions + 1);
         let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
         self.start_stage("rollup", topics::PARTIALS, 1, Arc::new(open))?;
-        for rule in alert::built_in() {
-            let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rule.metric) else { continue };
-            let (stage, topic) = (format!("alert-{}", rule.name), topics::metric(&metric.name));
-            let partitions = topics::partitions(metric, site.partitions);
-            let open = move |_, _: &State| Ok(Alerts::new(rule.clone(), topics::ALERTS));
+        for rules in Rules::built_in(&site.plan).metrics {
+            let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rules.metric) else { continue };
+            let (stage, topic) = (format!("alert-{}", rules.metric), topics::metric(&metric.name));
+            let (partitions, plan) = (topics::partitions(metric, site.partitions), site.plan.clone());
+            let open = move |_, state: &State| {
+                let alerts = Alerts::open(plan.clone(), &rules.metric, topics::ALERTS, state)?;
+                Ok(alerts.or_rules(rules.clone()))
+            };
             self.start_stage(&stage, &topic, partitions, Arc::new(open))?;
         }
         Ok(())

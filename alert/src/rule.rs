@@ -1,58 +1,79 @@
-//! A rule as data: which metric, and which values of it are alarming.
+//! Rules, lowered: what they read, when they begin and end, and what they say.
+//!
+//! Rules of one metric are gathered into streams: the series of one kind of window and one set of dimensions. A snapshot is of
+//! one stream, or of two (one of them of final windows alone), and each series of a stream has one state for all its rules.
 
-/// How a value is compared with the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    /// `<`
-    Less,
-    /// `<=`
-    AtMost,
-    /// `>`
-    Greater,
-    /// `>=`
-    AtLeast,
-}
+use std::sync::Arc;
 
-/// An alert rule. It reads the snapshots of one metric in one kind of window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
+use processor_core::{calendar::Time, expr::Expr};
+
+use crate::{condition::Check, render::Template, scope::Names, snapshot::Snapshot};
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
     /// Name, unique.
-    pub name: String,
-    /// Metric that it reads.
+    pub(crate) name: String,
+    /// Names that its expressions use.
+    pub(crate) names: Names,
+    /// When a value is alarming.
+    pub(crate) check: Arc<dyn Check>,
+    /// Only series for which this holds.
+    pub(crate) filter: Option<Expr>,
+    /// A firing alert ends only when this holds.
+    pub(crate) recovery: Option<Expr>,
+    /// The condition has to hold for this long, microseconds.
+    pub(crate) hold: Time,
+    /// A firing alert goes on for this long after the condition ceased to hold, microseconds.
+    pub(crate) keep: Time,
+    /// It does not fire again on a series for this long after its end, microseconds.
+    pub(crate) cooldown: Time,
+    /// It fires on a series at most so many times in 24 hours.
+    pub(crate) per_day: Option<usize>,
+    /// Who is told.
+    pub(crate) owner: Option<Expr>,
+    /// Labels, `severity` among them.
+    pub(crate) labels: Vec<(String, Template)>,
+    /// Texts for people.
+    pub(crate) annotations: Vec<(String, Template)>,
+}
+
+/// The series of one kind of window and one set of dimensions, and the rules on them.
+#[derive(Debug, Clone)]
+pub(crate) struct Stream {
+    /// Kind of window.
+    pub(crate) window: String,
+    /// Whether it reads final windows alone.
+    pub(crate) is_final: bool,
+    /// Names of dimensions, sorted; `currency` is not named.
+    pub(crate) by: Vec<String>,
+    /// The rules, in the order of the files.
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl Stream {
+    /// Whether a snapshot belongs to it.
+    pub(crate) fn reads(&self, snapshot: &Snapshot) -> bool {
+        let names = || snapshot.series.dimensions.iter().map(|(name, _)| name).filter(|name| *name != "currency");
+        snapshot.window.kind == self.window
+            && (snapshot.is_final || !self.is_final)
+            && names().count() == self.by.len()
+            && names().all(|name| self.by.contains(name))
+    }
+
+    /// Whether both are about the same series.
+    pub(crate) fn is_of_same(&self, other: &Stream) -> bool {
+        (&self.window, self.is_final, &self.by) == (&other.window, other.is_final, &other.by)
+    }
+}
+
+/// The rules on one metric.
+#[derive(Debug, Clone, Default)]
+pub struct MetricRules {
+    /// The metric.
     pub metric: String,
-    /// Kind of window that it reads, as in the catalog.
-    pub window: String,
-    /// How the value is compared.
-    pub op: Op,
-    /// What it is compared with, in the metric's unit.
-    pub threshold: f64,
-}
-
-impl Rule {
-    /// Whether the rule reads this series.
-    pub fn reads(&self, snapshot: &proto::v1::Snapshot) -> bool {
-        let kind = snapshot.key.as_ref().and_then(|key| key.window.as_ref()).map(|window| window.kind.as_str());
-        snapshot.metric == self.metric && kind == Some(self.window.as_str())
-    }
-
-    /// Whether the condition holds; it never does for null.
-    pub fn holds(&self, value: Option<f64>) -> bool {
-        value.is_some_and(|value| match self.op {
-            Op::Less => value < self.threshold,
-            Op::AtMost => value <= self.threshold,
-            Op::Greater => value > self.threshold,
-            Op::AtLeast => value >= self.threshold,
-        })
-    }
-}
-
-/// The rules that every tenant has.
-pub fn built_in() -> Vec<Rule> {
-    vec![Rule {
-        name: "silent_90d".to_owned(),
-        metric: "silence".to_owned(),
-        window: "1d".to_owned(),
-        op: Op::AtLeast,
-        threshold: 90.0,
-    }]
+    /// Streams that have rules.
+    pub(crate) streams: Vec<Stream>,
+    /// The rules as JSON, in the form of a rule file: what [`MetricRules::of_text`] reads.
+    pub text: String,
 }

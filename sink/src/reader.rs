@@ -151,13 +151,17 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Causes, contributions and projection: they say why a row is what it is, and no store keeps them.
-const REPEATED: std::ops::RangeInclusive<u64> = 13..=15;
+/// Causes, contributions, projection and traits: they say why a row is what it is and of whom, and no store keeps them.
+const REPEATED: std::ops::RangeInclusive<u64> = 13..=16;
 
 /// Whether one of [`REPEATED`] is laid out as expected: then it would decode, and it is passed over.
 fn is_reason(tag: u64, message: &[u8]) -> bool {
     match tag {
         13 => all(message, |tag, field| match field {
+            Field::Bytes(part) => matches!(tag, 1 | 2) && text(part).is_some(),
+            field => matches!((tag, field), (3, Field::Varint(_))),
+        }),
+        16 => all(message, |tag, field| match field {
             Field::Bytes(part) => matches!(tag, 1 | 2) && text(part).is_some(),
             _ => false,
         }),

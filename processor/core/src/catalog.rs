@@ -351,6 +351,18 @@ impl Error {
         Error { line: place.referenced.line(), column: place.referenced.column(), message: message.into() }
     }
 
+    /// A text that is not YAML, or does not have the expected shape.
+    pub fn of_yaml(error: &serde_saphyr::Error) -> Error {
+        let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+        let full = error.to_string();
+        let first = full.lines().next().unwrap_or_default();
+        // The place is said once, in our own form.
+        let message = first.trim_start_matches("error: ");
+        let message =
+            message.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(message, |(_, rest)| rest);
+        Error { line, column, message: message.replacen(", expected one of ", "; there are ", 1) }
+    }
+
     /// An error `offset` characters into a scalar of the file.
     pub fn within<T>(place: &Spanned<T>, offset: usize, message: impl Into<String>) -> Error {
         let mut error = Error::at(place, message);
@@ -370,18 +382,7 @@ impl Catalog {
     /// # Errors
     /// Where the text is not YAML or does not have the shape of a catalog.
     pub fn parse(text: &str) -> Result<Catalog, Error> {
-        serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-            let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
-            let full = error.to_string();
-            let first = full.lines().next().unwrap_or_default();
-            // The place is said once, in our own form.
-            let message = first.trim_start_matches("error: ");
-            let message = message
-                .split_once(": ")
-                .filter(|(place, _)| place.starts_with("line "))
-                .map_or(message, |(_, rest)| rest);
-            Error { line, column, message: message.replacen(", expected one of ", "; there are ", 1) }
-        })
+        serde_saphyr::from_str_with_options(text, options()).map_err(|error| Error::of_yaml(&error))
     }
 }
 

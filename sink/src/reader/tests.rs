@@ -46,7 +46,8 @@ fn key() -> impl Strategy<Value = v1::SnapshotKey> {
 }
 
 fn causes() -> impl Strategy<Value = Vec<v1::EventRef>> {
-    let cause = ("[ab]?", "[ab]?").prop_map(|(source, id)| v1::EventRef { source, id });
+    let cause = ("[ab]?", "[ab]?", proptest::option::of(any::<i64>()));
+    let cause = cause.prop_map(|(source, id, time_us)| v1::EventRef { source, id, time_us });
     proptest::collection::vec(cause, 0..3)
 }
 
@@ -66,7 +67,8 @@ fn snapshot() -> impl Strategy<Value = v1::Snapshot> {
     let number = || proptest::option::of(any::<i128>().prop_map(|number| number.to_string()));
     let texts = ("[ab]?", "(EUR|USD)?", "(no denominator)?");
     let rest = (any::<bool>(), any::<bool>(), proptest::option::of(any::<i64>()));
-    let reasons = (causes(), contributions(), projection());
+    let traits = proptest::collection::vec(dimension(), 0..3);
+    let reasons = (causes(), contributions(), projection(), traits);
     (key(), any::<i64>(), proptest::option::of(any::<f64>()), number(), number(), texts, rest, reasons).prop_map(
         |(key, revision_us, value, num, den, (unit, currency, reason), (last, corrected, since_us), reasons)| {
             v1::Snapshot {
@@ -85,6 +87,7 @@ fn snapshot() -> impl Strategy<Value = v1::Snapshot> {
                 causes: reasons.0,
                 contributions: reasons.1,
                 projection: reasons.2,
+                traits: reasons.3,
             }
         },
     )
@@ -143,7 +146,10 @@ fn rows_of_a_series_share_it() {
     let mut reader = Reader::default();
     let moved = vec![v1::Moved { name: "recency".to_owned(), points: Some(80.0) }];
     let projection = vec![v1::Projection { at_us: 9, value: Some(2.0), reason: String::new(), moved }; 2];
-    let with_reasons = v1::Snapshot { projection, ..plain() };
+    let causes = vec![v1::EventRef { source: "shop".to_owned(), id: "1".to_owned(), time_us: Some(-5) }];
+    let traits = vec![v1::Dimension { name: "owner".to_owned(), value: "kim".to_owned() }; 3];
+    let with_reasons = v1::Snapshot { causes, projection, traits, ..plain() };
+    assert!(Parts::read(&encode(with_reasons.clone())).is_some(), "it is read on the fast path");
     let mut next = |snapshot: &v1::Snapshot| match reader.metric_entry(&encode(snapshot.clone())) {
         Ok(Said::Row(row)) => row.series,
         said => panic!("no row: {}", shown(said)),
@@ -160,7 +166,7 @@ fn rows_of_a_series_share_it() {
 #[test]
 fn causes_and_fields_of_a_newer_version_change_nothing() {
     let mut reader = Reader::default();
-    let causes = vec![v1::EventRef { source: "shop".to_owned(), id: "1".to_owned() }];
+    let causes = vec![v1::EventRef { source: "shop".to_owned(), id: "1".to_owned(), time_us: None }];
     let with_causes = encode(v1::Snapshot { causes, ..plain() });
     let mut newer = encode(plain());
     // Field 99 of the entry, of one byte.
