@@ -14,7 +14,7 @@ use processor_core::{
     engine::{Engine, Outcome},
     event::Event,
     hot::Slot,
-    lifecycle::journal,
+    lifecycle::{customer::Run, journal},
     plan::Plan,
     vocabulary::identity_linked,
 };
@@ -300,6 +300,17 @@ impl Accounts {
         self.moved.forward(self.engine.hot().key(slot), value);
     }
 
+    /// The times as a customer of every account of a state that was just flushed.
+    pub(crate) fn customers(&mut self, state: &State, mut each: impl FnMut(&str, &[Run])) -> Result<()> {
+        let mut intact = true;
+        state.scan(HOT, &[], |key, bytes| {
+            let account = std::str::from_utf8(key).ok().zip(self.engine.decode(bytes));
+            intact = account.map(|(key, account)| each(key, &account.customer.runs)).is_some();
+            intact
+        })?;
+        if intact { Ok(()) } else { Err(state.damaged("an account does not decode")) }
+    }
+
     fn set_timers(&mut self) {
         for (due, key) in self.engine.timers() {
             self.timers.set(due, key);
@@ -426,14 +437,6 @@ pub fn decode(stored: &Stored) -> std::result::Result<Entry<'_>, String> {
         Err(error) => format!("the record does not decode: {error}"),
         Ok(_) => "the record does not decode".to_owned(),
     })
-}
-
-/// A snapshot as a record of its topic.
-pub(crate) fn snapshot_output(topic: &Arc<str>, partition: u32, snapshot: v1::Snapshot) -> Output {
-    let key = snapshot.key.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-    let revision = snapshot.revision_us;
-    let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Snapshot(snapshot)) };
-    output(topic, partition, key, entry.encode_to_vec(), revision)
 }
 
 /// A tick as a record of a metric topic.

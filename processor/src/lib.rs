@@ -9,6 +9,7 @@ pub mod convert;
 pub mod explain;
 pub mod outcomes;
 mod pending;
+pub mod replay;
 pub mod rollup;
 pub mod telemetry;
 pub mod topics;

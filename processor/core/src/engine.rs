@@ -17,12 +17,14 @@ mod tools;
 use tools::{History, Tools};
 
 use crate::{
+    account::Account,
     calendar::{Calendar, Day, SECOND, Time},
     event::Event,
     hot::{Hot, Open, Slot},
     lifecycle::{
         Context, Sections,
         journal::{Effect, prints, resolve},
+        traits,
     },
     plan::Plan,
     projection,
@@ -84,6 +86,8 @@ pub struct AccountChange<'a> {
     pub key: &'a str,
     /// The values that changed.
     pub values: Vec<AccountValue<'a>>,
+    /// The traits that it has now, in the order of their names; none where no value changed.
+    pub traits: Vec<(&'a str, &'a str)>,
 }
 
 /// The engine of one partition.
@@ -328,7 +332,8 @@ impl Engine {
                 if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
                     latest.projection = coming;
                 }
-                each(AccountChange { key: self.hot.key(*slot), values });
+                let traits = if values.is_empty() { Vec::new() } else { traits::of(plan, profiles, account) };
+                each(AccountChange { key: self.hot.key(*slot), values, traits });
             }
         }
         self.hot.end(profiles, names);
@@ -365,6 +370,13 @@ impl Engine {
         if self.hot.len() > keep {
             self.hot.forget();
         }
+    }
+
+    /// An account from its encoding; `None` if that is damaged.
+    pub fn decode(&mut self, bytes: &[u8]) -> Option<Account> {
+        let Tools { plan, profiles, names, .. } = &mut self.tools;
+        let mut account = Account::new(plan.activities.len());
+        account.decode(bytes, profiles, names).map(|()| account)
     }
 
     /// The local day of an instant.

@@ -27,11 +27,13 @@ pub struct Cause {
     pub source: Box<str>,
     /// Unique within the source.
     pub id: Box<str>,
+    /// When it happened.
+    pub time: Time,
 }
 
-impl From<EventId<'_>> for Cause {
-    fn from(id: EventId<'_>) -> Cause {
-        Cause { source: id.source.into(), id: id.id.into() }
+impl From<&Event<'_>> for Cause {
+    fn from(event: &Event<'_>) -> Cause {
+        Cause { source: event.id.source.into(), id: event.id.id.into(), time: event.time }
     }
 }
 

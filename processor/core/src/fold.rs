@@ -188,7 +188,8 @@ impl Fold<'_> {
         }
         if Sections::read(event) {
             active = self.live(account, |sections, out| sections.apply(event, out));
-        } else if let Some(traits) = customer::updated(event) {
+        }
+        if let Some(traits) = customer::updated(event) {
             self.set_traits(account, event.time, traits);
         }
         self.active(account, &self.context.groups.event, fact, was, &active, |trigger| match trigger {
@@ -305,6 +306,9 @@ impl Fold<'_> {
 
     /// Forgets what no window looks behind any more.
     fn forget(&mut self, account: &mut Account, now: Time) {
+        if self.context.plan.keeps_runs {
+            return;
+        }
         let horizon = self.context.horizon(now);
         prune(&mut account.customer, &mut account.traits, horizon);
     }

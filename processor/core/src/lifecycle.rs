@@ -39,6 +39,7 @@ pub mod score;
 pub mod subscription;
 pub mod survey;
 pub mod ticket;
+pub mod traits;
 pub mod usage;
 
 pub use fact::{Fact, FactId, FactType, FieldType, Part, Slot, Sort, Spelling};
@@ -293,6 +294,7 @@ lifecycles! {
     cost: cost::Costs,
     goal: goal::Goals,
     fx: fx::Rates,
+    traits: traits::Others,
 }
 
 const COUNT: usize = {

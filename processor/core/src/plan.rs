@@ -413,6 +413,8 @@ pub struct Plan {
     /// Whether these are kept for as long as any window looks back, as a metric asks for them; else as far back as the score
     /// looks.
     pub keeps_days: bool,
+    /// Whether accounts keep all their times as a customer, not just as far back as windows look. Numbers are the same.
+    pub keeps_runs: bool,
     /// The score of accounts.
     pub score: Option<Score>,
     /// Definitions of the metrics behind [`Plan::daily`].
@@ -552,6 +554,7 @@ impl Builder {
                 daily: Vec::new(),
                 goals: None,
                 keeps_days: false,
+                keeps_runs: false,
                 score: None,
                 kept: Vec::new(),
                 generation: 0,

@@ -68,7 +68,7 @@ pub struct Change {
 impl Change {
     /// A change that an event brought, or time, with nothing of what only some values have.
     pub fn new(which: Which, now: Now, event: Option<&Event<'_>>) -> Change {
-        let cause = event.map(|event| event.id.into());
+        let cause = event.map(Cause::from);
         Change { which, now, cause, rated: None, customer: true, sums: None }
     }
 

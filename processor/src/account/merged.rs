@@ -25,6 +25,7 @@ use processor_core::{
     codec::{Reader, put, put_signed, put_text},
     engine::{Found, Outcome},
     event::{Event, EventId},
+    lifecycle::customer::Run,
     map::{Map, Set},
     plan::Plan,
     shown::{Which, Withdrawn},
@@ -113,6 +114,16 @@ impl Merged {
         };
         merged.load(state)?;
         Ok(merged)
+    }
+
+    /// The account that this one counts as, where it takes part in a merge.
+    pub(crate) fn root(&self, key: &str) -> Option<&str> {
+        self.roots.get(key).map(|root| &**root)
+    }
+
+    /// See [`Accounts::customers`].
+    pub(crate) fn customers(&mut self, state: &State, each: impl FnMut(&str, &[Run])) -> Result<()> {
+        self.accounts.customers(state, each)
     }
 
     fn load(&mut self, state: &State) -> Result<()> {

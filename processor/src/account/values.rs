@@ -13,9 +13,13 @@ use processor_core::{
     rational::Rational,
     shown::AccountValue,
 };
-use proto::v1;
+use proto::{
+    Message,
+    prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
+    v1,
+};
 
-use super::{snapshot_output, tick_output};
+use super::{output, tick_output};
 use crate::{convert, wire};
 
 /// An instant that is being published.
@@ -31,9 +35,11 @@ pub(super) struct Values<'a> {
 impl Values<'_> {
     /// Publishes what an account shows.
     pub(super) fn publish(&self, change: &AccountChange<'_>, partition: u32, outputs: &mut Vec<Output>) {
+        let traits = encode_traits(&change.traits);
         for value in &change.values {
-            let topic = &self.topics[value.metric];
-            outputs.push(snapshot_output(topic, partition, self.snapshot(change.key, value)));
+            let snapshot = self.snapshot(change.key, value);
+            let key = snapshot.key.as_ref().map(Message::encode_to_vec).unwrap_or_default();
+            outputs.push(output(&self.topics[value.metric], partition, key, entry(&snapshot, &traits), self.clock));
         }
     }
 
@@ -60,11 +66,8 @@ impl Values<'_> {
         };
         let is_day = value.window.kind == Kind::Day;
         let complete = value.window.end.saturating_add(self.plan.settings.allowed_lateness);
-        let reference = |id: &Cause| v1::EventRef {
-            source: id.source.to_string(),
-            id: id.id.to_string(),
-            ..v1::EventRef::default()
-        };
+        let reference =
+            |id: &Cause| v1::EventRef { source: id.source.to_string(), id: id.id.to_string(), time_us: Some(id.time) };
         let contribution =
             |(name, tenths): &(&str, i64)| v1::Contribution { name: (*name).to_owned(), tenths: *tenths };
         v1::Snapshot {
@@ -102,6 +105,43 @@ impl Values<'_> {
             value: coming.value(),
             reason: coming.reason.to_owned(),
             moved: coming.moved.iter().map(moved).collect(),
+        }
+    }
+}
+
+/// The traits of an account, as they are at the end of a snapshot: all that an account shows in an instant has the same.
+fn encode_traits(traits: &[(&str, &str)]) -> Vec<u8> {
+    let dimension = |(name, value): &(&str, &str)| v1::Dimension { name: (*name).into(), value: (*value).into() };
+    let traits = traits.iter().map(dimension).collect();
+    v1::Snapshot { traits, ..v1::Snapshot::default() }.encode_to_vec()
+}
+
+/// A `v1::MetricEntry` of a snapshot with these traits, whose field is the last of it.
+fn entry(snapshot: &v1::Snapshot, traits: &[u8]) -> Vec<u8> {
+    let length = snapshot.encoded_len() + traits.len();
+    let mut entry = Vec::with_capacity(1 + encoded_len_varint(length as u64) + length);
+    // The field of a snapshot in an entry.
+    encode_key(1, WireType::LengthDelimited, &mut entry);
+    encode_varint(length as u64, &mut entry);
+    snapshot.encode_raw(&mut entry);
+    entry.extend_from_slice(traits);
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_what_the_generated_code_writes() {
+        let plain = v1::Snapshot { metric: "silence".to_owned(), since_us: Some(-3), ..v1::Snapshot::default() };
+        for traits in [vec![], vec![("name", "Acme"), ("plan", "pro")]] {
+            let bytes = entry(&plain, &encode_traits(&traits));
+            let dimension =
+                |(name, value): &(&str, &str)| v1::Dimension { name: (*name).into(), value: (*value).into() };
+            let whole = v1::Snapshot { traits: traits.iter().map(dimension).collect(), ..plain.clone() };
+            let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Snapshot(whole)) };
+            assert_eq!(bytes, entry.encode_to_vec());
         }
     }
 }

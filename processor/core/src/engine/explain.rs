@@ -204,7 +204,7 @@ impl Teller {
             let account = self.account(&known, at);
             let after = self.standing(&account, at);
             let by = moved((self, &before), (self, &after));
-            parts.push(Part { at, brought: Brought::Correction(event.id.into()), tenths: after.tenths(), by });
+            parts.push(Part { at, brought: Brought::Correction((*event).into()), tenths: after.tenths(), by });
             before = after;
         }
         (parts, before)
@@ -227,7 +227,7 @@ impl Teller {
             self.tools.fold(0).advance(&mut account, event.time, false);
             self.step(&account, event.time, Brought::Time, &mut before, parts);
             self.tools.fold(0).apply(&mut account, event, effect);
-            self.step(&account, event.time, Brought::Event(event.id.into()), &mut before, parts);
+            self.step(&account, event.time, Brought::Event(event.into()), &mut before, parts);
         }
         self.pass(&mut account, to, &mut before, parts);
         // Ages have grown since the last step, and moved no component.
