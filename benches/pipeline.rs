@@ -36,7 +36,7 @@ use processor::{
 };
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan};
 use proto::v1;
-use task::{Fold, Host, Partitions, State, Status, Worker, state::Memory};
+use task::{Changes, Fold, Host, Partitions, State, Status, Worker, state::Memory};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -131,20 +131,23 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
         let open = move |partition, state: &State| {
             Accounts::open(plan.clone(), partition, account::Config::default(), state, Arc::default())
         };
-        threads.push(run(&place, "account", topics::EVENTS, partition, Arc::new(open), &stop, &mut waits));
+        let stage = Stage { name: "account", topic: topics::EVENTS, partition, changes: None };
+        threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
     }
     let plan = place.plan.clone();
     let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
-    threads.push(run(&place, "rollup", topics::PARTIALS, 0, Arc::new(open), &stop, &mut waits));
+    let stage = Stage { name: "rollup", topic: topics::PARTIALS, partition: 0, changes: None };
+    threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
     for rules in alert::Rules::built_in(&place.plan).metrics {
         let metric = place.plan.metrics.iter().find(|metric| metric.name == rules.metric).unwrap();
-        let (stage, topic) = (format!("alert-{}", rules.metric), topics::metric(&metric.name));
+        let (stage, topic) = (alert::task::stage(&rules.metric), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {
-            let (plan, rules) = (place.plan.clone(), rules.clone());
-            let open = move |_, state: &State| {
-                Ok(Alerts::open(plan.clone(), &rules.metric, topics::ALERTS, state)?.or_rules(rules.clone()))
-            };
-            threads.push(run(&place, &stage, &topic, partition, Arc::new(open), &stop, &mut waits));
+            let (plan, name) = (place.plan.clone(), rules.metric.clone());
+            let open = move |_, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
+            let body: bytes::Bytes = rules.text.clone().into();
+            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(move || body.clone()) };
+            let stage = Stage { name: &stage, topic: &topic, partition, changes: Some(changes) };
+            threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
         }
     }
     for (group, topic, partition) in &waits {
@@ -163,22 +166,29 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     (append, process_cpu().saturating_sub(before))
 }
 
+/// One partition of a stage.
+struct Stage<'a> {
+    name: &'a str,
+    topic: &'a str,
+    partition: u32,
+    changes: Option<Changes>,
+}
+
 fn run<F: Fold + 'static>(
     place: &Place,
-    stage: &str,
-    topic: &str,
-    partition: u32,
+    stage: Stage<'_>,
     open: task::Open<F>,
     stop: &Arc<AtomicBool>,
     waits: &mut Vec<(String, String, u32)>,
 ) -> JoinHandle<()> {
-    let (name, home) = (format!("{stage}-{partition}"), place.folder.path().to_owned());
-    let partitions = Partitions::These(vec![partition]);
-    let config = task::Config::new(stage, topic, partitions, name.clone(), home);
+    let (name, home) = (format!("{}-{}", stage.name, stage.partition), place.folder.path().to_owned());
+    let partitions = Partitions::These(vec![stage.partition]);
+    let config = task::Config::new(stage.name, stage.topic, partitions, name.clone(), home);
+    let config = task::Config { changes: stage.changes, ..config };
     let host = Host { memory: place.memory.clone(), checkpoints: None };
     let worker = Worker::open(config, open, host, place.log.clone()).unwrap();
     let stop = stop.clone();
-    waits.push((stage.to_owned(), topic.to_owned(), partition));
+    waits.push((stage.name.to_owned(), stage.topic.to_owned(), stage.partition));
     std::thread::Builder::new().name(name).spawn(move || worker.run(&stop, &Status::default()).unwrap()).unwrap()
 }
 

@@ -33,12 +33,22 @@ pub(crate) struct Config {
     pub(crate) ingest: Ingest,
     /// Imports of files.
     import: Import,
+    /// Alerts.
+    pub(crate) alerts: Alerts,
     /// Processors of a fleet.
     pub(crate) processor: Processor,
     /// Checkpoints of states.
     checkpoints: Checkpoints,
     /// What processors and sinks say about themselves.
     telemetry: Telemetry,
+}
+
+/// `[alerts]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Alerts {
+    /// Rule files in YAML, or names of ready packs; none for the built-in rules.
+    pub(crate) rules: Vec<PathBuf>,
 }
 
 /// `[processor]`.

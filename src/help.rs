@@ -58,6 +58,14 @@ pub(crate) const METRICS_CHECK: &str = "Examples:
   vitals metrics check catalog.yaml
   vitals metrics check deploy/catalogs/crm.yaml --config vitals.toml";
 
+pub(crate) const RULES_CHECK: &str = "Examples:
+  vitals rules check churn-risk
+  vitals rules check rules.yaml --config vitals.toml";
+
+pub(crate) const RULES_TEST: &str = "Examples:
+  vitals rules test rules-test.yaml
+  vitals rules test deploy/rules/tests/*.yaml --config vitals.toml";
+
 pub(crate) const EXPLAIN: &str = "Examples:
   vitals explain 00004 --data cdnow
   vitals explain 00004 --since 1998-01-01 --at 1998-06-01 --data cdnow

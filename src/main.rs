@@ -28,6 +28,7 @@ mod quarantine;
 mod query;
 mod rebuild;
 mod roles;
+mod rules;
 mod shutdown;
 mod simulate;
 mod site;
@@ -95,6 +96,8 @@ enum Command {
     /// Alerts and their states.
     #[command(after_help = help::ALERTS)]
     Alerts(alerts::Args),
+    /// Rules of alerts: mistakes of a file, the rules in words, tests of rules.
+    Rules(rules::command::Args),
     /// The catalog of metrics.
     #[command(after_help = help::METRICS)]
     Metrics(metrics::Args),
@@ -169,6 +172,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
     match &cli.command {
         Command::Query(args) => query::run(args, named()?.as_ref(), data, out),
         Command::Alerts(args) => alerts::run(args, named()?.as_ref(), data, out),
+        Command::Rules(args) => rules::command::run(args, &read(None)?, out),
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
         Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Map(args) => map::run(args, &read(None)?, data, out),

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alert::{Rules, task::Alerts};
+use alert::task::Alerts;
 use anyhow::{Context as _, bail};
 use processor::{
     account::{self, Accounts, Merged, Shared},
@@ -25,10 +25,11 @@ use processor::{
 };
 use processor_core::plan::Metric;
 use store::Write as _;
-use task::{Fold, Standby, State, Status, Worker};
+use task::{Changes, Fold, Standby, State, Status, Worker};
 
 use crate::{
     lag::Lag,
+    rules,
     site::{Place, Site},
     telemetry,
 };
@@ -135,27 +136,47 @@ impl<'a> Node<'a> {
         let open = move |partition, state: &State| {
             Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
         };
-        self.start_stage("account", topics::EVENTS, site.partitions, Arc::new(open))?;
+        self.start_stage("account", topics::EVENTS, site.partitions, None, Arc::new(open))?;
         let (plan, counters, partitions) = (site.plan.clone(), self.counters.clone(), site.partitions);
         let open = move |_, state: &State| {
             Merged::open(plan.clone(), partitions, account::Config::default(), state, counters.clone())
         };
-        self.start_stage("merged", topics::MOVED, 1, Arc::new(open))?;
+        self.start_stage("merged", topics::MOVED, 1, None, Arc::new(open))?;
         // The partitions, and the stage of merged accounts.
         let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions + 1);
         let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
-        self.start_stage("rollup", topics::PARTIALS, 1, Arc::new(open))?;
-        for rules in Rules::built_in(&site.plan).metrics {
-            let Some(metric) = site.plan.metrics.iter().find(|metric| metric.name == rules.metric) else { continue };
-            let (stage, topic) = (format!("alert-{}", rules.metric), topics::metric(&metric.name));
+        self.start_stage("rollup", topics::PARTIALS, 1, None, Arc::new(open))?;
+        self.start_alerts()
+    }
+
+    /// A stage for each metric that has rules, or had some.
+    fn start_alerts(&mut self) -> anyhow::Result<()> {
+        let site = self.site;
+        let rules = site.rules.rules();
+        let had = alert::task::metrics_with_rules(site.log.as_ref(), topics::RULES)?;
+        for metric in &site.plan.metrics {
+            if rules.of(&metric.name).text.is_empty() && !had.contains(&metric.name) {
+                continue;
+            }
+            let (stage, topic) = (alert::task::stage(&metric.name), topics::metric(&metric.name));
             let (partitions, plan) = (topics::partitions(metric, site.partitions), site.plan.clone());
-            let open = move |_, state: &State| {
-                let alerts = Alerts::open(plan.clone(), &rules.metric, topics::ALERTS, state)?;
-                Ok(alerts.or_rules(rules.clone()))
-            };
-            self.start_stage(&stage, &topic, partitions, Arc::new(open))?;
+            let (name, files) = (metric.name.clone(), site.rules.clone());
+            let wanted = move || files.text_of(&name).into();
+            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(wanted) };
+            let name = metric.name.clone();
+            let open = move |_, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
+            self.start_stage(&stage, &topic, partitions, Some(changes), Arc::new(open))?;
         }
-        Ok(())
+        self.watch_rules()
+    }
+
+    /// Rule files that change are read again.
+    fn watch_rules(&mut self) -> anyhow::Result<()> {
+        let (files, hung_up) = (self.site.rules.clone(), rules::hangups()?);
+        self.now_and_then("rules", rules::LOOK, move || {
+            files.look(hung_up());
+            Ok(())
+        })
     }
 
     /// The workers of a stage.
@@ -164,13 +185,14 @@ impl<'a> Node<'a> {
         stage: &str,
         topic: &str,
         partitions: u32,
+        changes: Option<Changes>,
         open: task::Open<F>,
     ) -> anyhow::Result<()> {
         let waits = (0..partitions).map(|partition| (stage.to_owned(), topic.to_owned(), partition));
         self.waits.extend(waits);
         self.stages.push((stage.to_owned(), partitions));
         for place in self.site.places(stage, partitions)? {
-            self.start_worker(stage, topic, place, open.clone())?;
+            self.start_worker(stage, topic, place, changes.clone(), open.clone())?;
         }
         Ok(())
     }
@@ -180,12 +202,14 @@ impl<'a> Node<'a> {
         stage: &str,
         topic: &str,
         place: Place,
+        changes: Option<Changes>,
         open: task::Open<F>,
     ) -> anyhow::Result<()> {
         let (name, host, folder) = (format!("{stage}-{}", place.number), self.site.host.clone(), self.site.states());
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         let config = task::Config {
             generation: self.site.plan.generation,
+            changes,
             ..task::Config::new(stage, topic, place.partitions, place.producer, folder)
         };
         let status: Arc<Status> = Arc::default();

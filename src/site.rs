@@ -27,7 +27,7 @@ use processor::topics;
 use processor_core::plan::Plan;
 use task::{Host, Partitions, Policy, checkpoint::Checkpoints, state::Memory};
 
-use crate::{Usage, config::Config};
+use crate::{Usage, config::Config, rules::RuleFiles};
 
 /// Block cache and write buffers of all states of a process, bytes each.
 const MEMORY: usize = 256 << 20;
@@ -40,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) log: Arc<dyn Log>,
     /// What is measured.
     pub(crate) plan: Arc<Plan>,
+    /// Rules of alerts.
+    pub(crate) rules: RuleFiles,
     /// Partitions of the events.
     pub(crate) partitions: u32,
     /// What the workers share.
@@ -69,12 +71,15 @@ pub(crate) struct Place {
 impl Site {
     /// Opens or makes a data directory with its own log.
     pub(crate) fn embedded(path: &Path, plan: Plan, config: &Config) -> anyhow::Result<Site> {
+        let plan = Arc::new(plan);
+        let rules = RuleFiles::open(&config.alerts.rules, plan.clone())?;
         std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
         let embedded = Embedded::open(path.join("log"), eventlog::embedded::Config::default())?;
         let site = Site {
             path: path.to_owned(),
             log: embedded.clone(),
-            plan: Arc::new(plan),
+            rules,
+            plan,
             partitions: config.log.partitions,
             host: host(config)?,
             kind: Kind::Embedded(embedded),
@@ -92,6 +97,8 @@ impl Site {
         config: &Config,
         settings: kafka::Config,
     ) -> anyhow::Result<Site> {
+        let plan = Arc::new(plan);
+        let rules = RuleFiles::open(&config.alerts.rules, plan.clone())?;
         let seat = Seat::take(path, role, settings.instance.as_deref())?;
         let settings = kafka::Config { instance: Some(seat.member(0)), ..settings };
         let log: Arc<dyn Log> = Kafka::connect(settings.clone())?;
@@ -110,7 +117,8 @@ impl Site {
         Ok(Site {
             path: path.to_owned(),
             log,
-            plan: Arc::new(plan),
+            rules,
+            plan,
             partitions: events.partitions,
             host: host(config)?,
             kind: Kind::Fleet { settings: Box::new(settings), seat, workers, standby: config.standby() },

@@ -23,12 +23,14 @@ mod span;
 pub mod task;
 mod timers;
 mod transition;
+mod trial;
 
 pub use error::{Error, Kind, Result};
 pub use judge::Judge;
 pub use render::shown;
 pub use rule::MetricRules;
-pub use rules::Rules;
+pub use rules::{Rules, ready};
+pub use trial::{Outcome, Trials};
 
 #[cfg(test)]
 mod tests;

@@ -37,15 +37,25 @@ enum Cause {
 impl State {
     /// Takes a snapshot of this series.
     pub(crate) fn snapshot(&mut self, stream: &Stream, snapshot: Snapshot, out: &mut Vec<Transition>) {
+        self.fire_before(stream, snapshot.revision, out);
+        if self.warm(stream, snapshot) {
+            for rule in 0..stream.rules.len() {
+                self.step(stream, rule, Cause::Snapshot, out);
+            }
+        }
+    }
+
+    /// Takes a snapshot of this series, and judges nothing. Returns whether it is to be judged.
+    pub(crate) fn warm(&mut self, stream: &Stream, snapshot: Snapshot) -> bool {
         if let Some(last) = &self.last {
             let (seen, this) = ((last.start(), last.revision), (snapshot.start(), snapshot.revision));
             if this.1 < seen.1 || this == seen {
-                return;
+                return false;
             }
             if this.0 < seen.0 {
-                return self.remember(stream, &snapshot, true);
+                self.remember(stream, &snapshot, true);
+                return false;
             }
-            self.fire_before(stream, snapshot.revision, out);
         }
         self.before = self.last.take().map(|last| Before {
             value: last.number().map(|number| number.to_f64()),
@@ -54,9 +64,7 @@ impl State {
         });
         self.remember(stream, &snapshot, false);
         self.last = Some(snapshot);
-        for rule in 0..stream.rules.len() {
-            self.step(stream, rule, Cause::Snapshot, out);
-        }
+        true
     }
 
     /// What is due first happens. Who calls it knows that the clock has come to [`second`] of that.
@@ -186,7 +194,7 @@ impl Step<'_> {
         let goes_on = alert.phase == Phase::Firing
             && is_included
             && context.value.is_some()
-            && rule.recovery.as_ref().is_some_and(|recovery| !recovery.holds(&context.view(&rule.names)));
+            && rule.recovery.as_ref().is_some_and(|recovery| !recovery.expr.holds(&context.view(&rule.names)));
         if answer.holds || goes_on {
             self.holds(alert, &answer, out);
         } else {

@@ -7,7 +7,13 @@ use std::sync::Arc;
 
 use processor_core::{calendar::Time, expr::Expr};
 
-use crate::{condition::Check, render::Template, scope::Names, snapshot::Snapshot};
+use crate::{
+    condition::{Check, Condition},
+    render::Template,
+    scope::Names,
+    snapshot::Snapshot,
+    span,
+};
 
 /// A rule.
 #[derive(Debug, Clone)]
@@ -21,7 +27,7 @@ pub(crate) struct Rule {
     /// Only series for which this holds.
     pub(crate) filter: Option<Expr>,
     /// A firing alert ends only when this holds.
-    pub(crate) recovery: Option<Expr>,
+    pub(crate) recovery: Option<Condition>,
     /// The condition has to hold for this long, microseconds.
     pub(crate) hold: Time,
     /// A firing alert goes on for this long after the condition ceased to hold, microseconds.
@@ -36,6 +42,37 @@ pub(crate) struct Rule {
     pub(crate) labels: Vec<(String, Template)>,
     /// Texts for people.
     pub(crate) annotations: Vec<(String, Template)>,
+}
+
+impl Rule {
+    /// The rule in words, for people.
+    pub(crate) fn words(&self, metric: &str, stream: &Stream) -> String {
+        let mut words = format!("{metric} ({}", stream.window);
+        if stream.is_final {
+            words.push_str(", final windows");
+        }
+        if !stream.by.is_empty() {
+            words.push_str(&format!(", by {}", stream.by.join(", ")));
+        }
+        words.push_str(&format!(") {}", self.check.words()));
+        let mut add = |text: String| words.push_str(&text);
+        if self.hold > 0 {
+            add(format!(", for {}", span::words(self.hold)));
+        }
+        if let Some(recovery) = &self.recovery {
+            add(format!(", until `{}`", recovery.text));
+        }
+        if self.keep > 0 {
+            add(format!(", and {} longer", span::words(self.keep)));
+        }
+        if self.cooldown > 0 {
+            add(format!("; not again within {}", span::words(self.cooldown)));
+        }
+        if let Some(most) = self.per_day {
+            add(format!("; at most {most} a day"));
+        }
+        words
+    }
 }
 
 /// The series of one kind of window and one set of dimensions, and the rules on them.

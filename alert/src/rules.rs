@@ -23,6 +23,19 @@ pub struct Rules {
 /// The rules of a tenant that names none.
 const BUILT_IN: &str = include_str!("../../deploy/rules/built-in.yaml");
 
+/// Ready packs, by name.
+const READY: [(&str, &str); 4] = [
+    ("churn-risk", include_str!("../../deploy/rules/churn-risk.yaml")),
+    ("support", include_str!("../../deploy/rules/support.yaml")),
+    ("sales", include_str!("../../deploy/rules/sales.yaml")),
+    ("revenue", include_str!("../../deploy/rules/revenue.yaml")),
+];
+
+/// The text of a ready pack.
+pub fn ready(name: &str) -> Option<&'static str> {
+    READY.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 impl Rules {
     /// The rules of a tenant that names none: on silence, where the catalog has the metric and the step.
     pub fn built_in(plan: &Plan) -> Rules {
@@ -62,6 +75,13 @@ impl Rules {
     pub fn of(&self, metric: &str) -> MetricRules {
         let found = self.metrics.iter().find(|rules| rules.metric == metric).cloned();
         found.unwrap_or_else(|| MetricRules { metric: metric.to_owned(), ..MetricRules::default() })
+    }
+
+    /// Each rule by name, in words: what it reads, when it fires, and how it ends.
+    pub fn words(&self) -> Vec<(String, String)> {
+        let streams = self.metrics.iter().flat_map(|rules| rules.streams.iter().map(|stream| (&rules.metric, stream)));
+        let rules = streams.flat_map(|(metric, stream)| stream.rules.iter().map(move |rule| (metric, stream, rule)));
+        rules.map(|(metric, stream, rule)| (rule.name.clone(), rule.words(metric, stream))).collect()
     }
 
     /// Names of all rules.

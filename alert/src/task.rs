@@ -2,11 +2,12 @@
 //!
 //! Invariants: every record is judged alone, so any record is a place to commit; transitions are published once, in the order
 //! of records; what time brings about is published at the tick that closes its second. Which rules are in force is part of the
-//! state: they change by [`Alerts::change`] alone, between two records.
+//! state: they change between two records ([`task::Changes`]). Before there are any, snapshots are remembered and nothing is
+//! judged: rules on a metric with a past begin with what is, not with what was.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use eventlog::{Output, Record, Stored};
+use eventlog::{Log, Output, Record, Stored};
 use processor_core::{calendar::Time, plan::Plan};
 use proto::{
     Message,
@@ -33,12 +34,37 @@ const CHUNK: usize = 10_000;
 
 type Series = Option<(usize, State)>;
 
+/// What names of stages begin with.
+const STAGE: &str = "alert-";
+
+/// Name of the stage of the rules of a metric.
+pub fn stage(metric: &str) -> String {
+    format!("{STAGE}{metric}")
+}
+
+/// Metrics that have rules by what the topic of changes remembers, or had some.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn metrics_with_rules(log: &dyn Log, topic: &str) -> eventlog::Result<BTreeSet<String>> {
+    let mut metrics = BTreeSet::new();
+    for stored in eventlog::past(log, topic, 0, 0)? {
+        // The key is the name of a task: the stage and the partition.
+        let task = String::from_utf8_lossy(&stored?.record.key).into_owned();
+        let metric = task.strip_prefix(STAGE).and_then(|rest| rest.rsplit_once('-'));
+        metrics.extend(metric.map(|(metric, _)| metric.to_owned()));
+    }
+    Ok(metrics)
+}
+
 /// The fold of the rules of one metric.
 pub struct Alerts {
     plan: Arc<Plan>,
     metric: String,
     topic: Arc<str>,
     rules: MetricRules,
+    /// Whether no rules are in force yet: `rules` are those to come.
+    is_warming: bool,
     /// Whether other rules are in force than those on disk.
     has_changed: bool,
     clock: Time,
@@ -54,8 +80,9 @@ impl Alerts {
     /// When the state cannot be read, or is damaged.
     pub fn open(plan: Arc<Plan>, metric: &str, topic: &str, state: &task::State) -> task::Result<Alerts> {
         let damaged = |what: &str| state.damaged(format!("the {what} of the alerts does not decode"));
-        let text = state.get(META, TEXT)?.unwrap_or_default();
-        let text = String::from_utf8(text).map_err(|_| damaged("rules"))?;
+        let text = state.get(META, TEXT)?;
+        let is_warming = text.is_none();
+        let text = String::from_utf8(text.unwrap_or_default()).map_err(|_| damaged("rules"))?;
         let rules = MetricRules::of_text(metric, &text, &plan).map_err(|error| state.damaged(error.to_string()))?;
         let clock = match state.get(META, CLOCK)? {
             Some(bytes) => i64::from_be_bytes(bytes.try_into().map_err(|_| damaged("clock"))?),
@@ -66,6 +93,7 @@ impl Alerts {
             metric: metric.to_owned(),
             topic: topic.into(),
             rules,
+            is_warming,
             has_changed: false,
             clock,
             series: Cache::new(SERIES),
@@ -75,40 +103,10 @@ impl Alerts {
         Ok(alerts)
     }
 
-    /// With these rules, if the state has none yet.
-    pub fn or_rules(mut self, rules: MetricRules) -> Alerts {
-        if self.rules.text.is_empty() {
-            (self.rules, self.has_changed) = (rules, true);
-        }
-        self
-    }
-
-    /// The rules in force, as text.
-    pub fn text(&self) -> &str {
-        &self.rules.text
-    }
-
-    /// Other rules are in force from here on. The state on disk is as of here: it was flushed before.
-    ///
-    /// # Errors
-    /// When the text does not read, or the state is damaged.
-    pub fn change(&mut self, text: &[u8], state: &task::State, outputs: &mut Vec<Output>) -> task::Result<()> {
-        let text = std::str::from_utf8(text).map_err(|error| state.damaged(error.to_string()))?;
-        let new = MetricRules::of_text(&self.metric, text, &self.plan);
-        let new = new.map_err(|error| state.damaged(format!("the rules of `{}`: {error}", self.metric)))?;
-        let old = std::mem::replace(&mut self.rules, new);
-        (self.has_changed, self.timers) = (true, Timers::default());
-        self.series = Cache::new(SERIES);
-
-        let mut from = Vec::new();
-        loop {
-            let chunk = chunk(state, &from)?;
-            let Some((last, _)) = chunk.last() else { return Ok(()) };
-            from = [last.as_slice(), &[0]].concat();
-            for (key, bytes) in chunk {
-                self.change_series(&old, key, &bytes, state, outputs)?;
-            }
-        }
+    fn rules_of(&self, body: &[u8], state: &task::State) -> task::Result<MetricRules> {
+        let fault = |what: String| state.damaged(format!("the rules of `{}`: {what}", self.metric));
+        let text = std::str::from_utf8(body).map_err(|error| fault(error.to_string()))?;
+        MetricRules::of_text(&self.metric, text, &self.plan).map_err(|error| fault(error.to_string()))
     }
 
     fn change_series(
@@ -162,7 +160,11 @@ impl Alerts {
         let stream = &self.rules.streams[place];
         let (_, series) = self.series.change(key.clone()).get_or_insert_with(|| (place, State::default()));
         let (was, mut transitions) = (series.due(), Vec::new());
-        series.snapshot(stream, snapshot, &mut transitions);
+        if self.is_warming {
+            series.warm(stream, snapshot);
+        } else {
+            series.snapshot(stream, snapshot, &mut transitions);
+        }
         self.timers.moved(&key, was.map(|it| it.0), series.due().map(|it| it.0));
         self.publish(transitions, outputs);
     }
@@ -259,6 +261,28 @@ impl Fold for Alerts {
             }
         }
         Ok(Progress { applied: records.len(), closed: records.last().map(|last| last.offset + 1) })
+    }
+
+    fn prepare(&mut self, body: &[u8], state: &task::State) -> task::Result<()> {
+        self.rules = self.rules_of(body, state)?;
+        self.find_timers(state)
+    }
+
+    fn change(&mut self, body: &[u8], state: &task::State, outputs: &mut Vec<Output>) -> task::Result<()> {
+        let new = self.rules_of(body, state)?;
+        let old = std::mem::replace(&mut self.rules, new);
+        (self.has_changed, self.is_warming) = (true, false);
+        (self.timers, self.series) = (Timers::default(), Cache::new(SERIES));
+
+        let mut from = Vec::new();
+        loop {
+            let chunk = chunk(state, &from)?;
+            let Some((last, _)) = chunk.last() else { return Ok(()) };
+            from = [last.as_slice(), &[0]].concat();
+            for (key, bytes) in chunk {
+                self.change_series(&old, key, &bytes, state, outputs)?;
+            }
+        }
     }
 
     fn flush(&mut self, _state: &task::State, batch: &mut Batch<'_>) -> task::Result<()> {

@@ -18,6 +18,8 @@ pub const MOVED: &str = "moved.v1";
 pub const PARTIALS: &str = "partials.v1";
 /// Alert transitions.
 pub const ALERTS: &str = "alerts.v1";
+/// Rules of alerts, each time they became others, kept for ever.
+pub const RULES: &str = "rules.v1";
 /// Records that could not be applied, as they came.
 pub const DEAD_LETTERS: &str = task::dead::TOPIC;
 
@@ -48,6 +50,7 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
         spec(ALERTS, 1, Cleanup::Keep),
         spec(DEAD_LETTERS, 1, Cleanup::Keep),
         spec(IMPORTS, 1, Cleanup::Keep),
+        spec(RULES, 1, Cleanup::Keep),
     ];
     topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), self::partitions(m, partitions), compact)));
     topics

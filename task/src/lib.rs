@@ -14,6 +14,7 @@
 use eventlog::{Output, Stored};
 
 mod cache;
+mod change;
 pub mod checkpoint;
 pub mod dead;
 mod error;
@@ -25,6 +26,7 @@ pub mod telemetry;
 mod worker;
 
 pub use cache::Cache;
+pub use change::Changes;
 pub use error::{Error, Kind, Result};
 pub use home::{Host, Policy};
 pub use part::state_group;
@@ -44,6 +46,24 @@ pub trait Fold: Send {
     /// # Errors
     /// When state cannot be read or is damaged; the worker stops.
     fn apply(&mut self, records: &[Stored], state: &State, pause: bool, outputs: &mut Vec<Output>) -> Result<Progress>;
+
+    /// What the first change will bring, before any: from here on the fold takes note of records, and publishes nothing. A
+    /// fold whose stage has no [`Changes`] is never asked.
+    ///
+    /// # Errors
+    /// When the body does not decode.
+    fn prepare(&mut self, _body: &[u8], _state: &State) -> Result<()> {
+        Ok(())
+    }
+
+    /// Something else holds from here on, as `body` says; what that brings about is published. The state on disk is as of
+    /// here. A fold whose stage has no [`Changes`] is never asked.
+    ///
+    /// # Errors
+    /// When the body does not decode, or the state cannot be read.
+    fn change(&mut self, _body: &[u8], _state: &State, _outputs: &mut Vec<Output>) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes everything that changed since the last flush. Called with whole instants only.
     ///

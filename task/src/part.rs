@@ -13,10 +13,12 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use eventlog::{Log, Output, Stored, Watermarks, failpoint};
 
 use crate::{
-    Error, Fold, Result, State,
+    Changes, Error, Fold, Result, State,
+    change::Change,
     home::{self, Host, Opened, Saver},
     standby::Owned,
     telemetry,
@@ -43,6 +45,13 @@ pub(crate) struct Part<F> {
     committed: u64,
     /// Outputs of instants closed since the last commit.
     outputs: Vec<Output>,
+    /// Where changes come from and go to, if the stage has any.
+    source: Option<Changes>,
+    /// The changes that the log remembers, and how many of them were applied.
+    changes: Vec<Change>,
+    applied: usize,
+    /// Offset before which no first change happens.
+    warm_until: u64,
     flush_every: Duration,
     flush_bytes: usize,
     flushed: Instant,
@@ -58,7 +67,8 @@ impl<F: Fold> Part<F> {
         published(&name, config, partition, log)?;
         let Opened { state, saver, owned } = home::open(config, partition, F::TABLES, host)?;
         let fold = open(partition, &state)?;
-        let from = state.next_offset()?;
+        let (from, applied) = (state.next_offset()?, state.changes()?);
+        let applied = usize::try_from(applied).map_err(|_| state.damaged(format!("{applied} changes")))?;
         let mut part = Part {
             name,
             fold,
@@ -69,6 +79,10 @@ impl<F: Fold> Part<F> {
             closed: from.unwrap_or(0),
             committed: 0,
             outputs: Vec::new(),
+            source: config.changes.clone(),
+            changes: Vec::new(),
+            applied,
+            warm_until: 0,
             flush_every: config.flush_every,
             flush_bytes: config.flush_bytes,
             flushed: Instant::now(),
@@ -94,7 +108,75 @@ impl<F: Fold> Part<F> {
             let (task, from, to) = (&self.name, self.position, self.committed);
             tracing::info!(task, from, to, "replaying with outputs suppressed");
         }
+        self.find_changes(kept, log)
+    }
+
+    /// Reads the changes that the log remembers, and applies those of here.
+    fn find_changes(&mut self, kept: Watermarks, log: &dyn Log) -> Result<()> {
+        let Some(source) = self.source.clone() else { return Ok(()) };
+        self.changes = source.of(&self.name, log)?;
+        if self.changes.len() < self.applied {
+            let what = format!("it holds {} changes, but the log remembers {}", self.applied, self.changes.len());
+            return Err(self.state.damaged(what));
+        }
+        if self.changes.is_empty() {
+            self.warm_until = kept.high;
+        }
+        if self.applied == 0 {
+            let body = self.changes.first().map_or_else(|| (source.wanted)(), |first| first.body.clone());
+            self.fold.prepare(&body, &self.state)?;
+        }
+        self.replay_changes()
+    }
+
+    /// Applies the remembered changes that happened here, with outputs suppressed.
+    fn replay_changes(&mut self) -> Result<()> {
+        while let Some(change) = self.changes.get(self.applied).filter(|change| change.offset <= self.position) {
+            let body = change.body.clone();
+            let mut suppressed = Vec::new();
+            self.change(&body, &mut suppressed)?;
+            telemetry::suppressed(&self.name, suppressed.len());
+            self.write_state()?;
+        }
         Ok(())
+    }
+
+    /// Changes the fold here; the state is on disk as of here before and, once written, after.
+    fn change(&mut self, body: &Bytes, outputs: &mut Vec<Output>) -> Result<()> {
+        assert!(self.position == self.closed, "a change happens on an instant");
+        if self.closed != self.flushed_at || self.fold.dirty() > 0 {
+            self.write_state()?;
+        }
+        self.fold.change(body, &self.state, outputs)?;
+        self.applied += 1;
+        Ok(())
+    }
+
+    /// Whether something else should hold than does, and this is the place to change it: live, on an instant, with all outputs
+    /// committed.
+    pub(crate) fn wants_change(&self, wanted: &Bytes) -> bool {
+        let holds = self.applied.checked_sub(1).map(|last| &self.changes[last].body);
+        holds != Some(wanted)
+            && self.position == self.closed
+            && self.position >= self.warm_until
+            && self.committed == self.closed
+    }
+
+    /// Changes the fold; gives the outputs to commit, the record that remembers the change among them, and the offset.
+    pub(crate) fn begin_change(&mut self, wanted: Bytes) -> Result<(Vec<Output>, u64)> {
+        let source = self.source.clone().expect("a stage that changes has a source of changes");
+        let mut outputs = Vec::new();
+        self.change(&wanted, &mut outputs)?;
+        let change = Change { offset: self.closed, body: wanted };
+        outputs.push(source.record(&self.name, &change));
+        self.changes.push(change);
+        Ok((outputs, self.closed))
+    }
+
+    /// What [`Part::begin_change`] gave is committed: the state follows. Returns R.
+    pub(crate) fn end_change(&mut self) -> Result<u64> {
+        self.write_state()?;
+        Ok(self.closed)
     }
 
     /// Offset of the next record to read.
@@ -109,6 +191,10 @@ impl<F: Fold> Part<F> {
 
     /// Applies records in order, as far as it can before a commit; answers how many.
     pub(crate) fn apply(&mut self, records: &[Stored]) -> Result<usize> {
+        self.replay_changes()?;
+        let change = self.changes.get(self.applied).map_or(u64::MAX, |change| change.offset);
+        let records = &records[..records.partition_point(|stored| stored.offset < change)];
+
         // Records below G were committed before: their outputs are known to the log.
         let known = records.partition_point(|stored| stored.offset < self.committed);
         let pause = self.flush_due();
@@ -168,18 +254,27 @@ impl<F: Fold> Part<F> {
         if !self.can_flush() || self.closed > self.committed {
             return Ok(None);
         }
-        let mut batch = self.state.batch(self.fold.dirty());
-        self.fold.flush(&self.state, &mut batch)?;
-        failpoint::pass(failpoint::BEFORE_STATE);
-        batch.write(self.closed)?;
-        failpoint::pass(failpoint::AFTER_STATE);
-        self.flushed_at = self.closed;
+        self.write_state()?;
         telemetry::flushed(&self.name, begun.elapsed());
         eventlog::telemetry::rocksdb(&self.name, |property| self.state.figure(property));
         if let Some(saver) = &mut self.saver {
             saver.flushed(&self.state);
         }
         Ok(Some(self.closed))
+    }
+
+    /// Writes what changed, as of the last instant.
+    fn write_state(&mut self) -> Result<()> {
+        let mut batch = self.state.batch(self.fold.dirty());
+        self.fold.flush(&self.state, &mut batch)?;
+        if self.source.is_some() {
+            batch.set_changes(self.applied as u64);
+        }
+        failpoint::pass(failpoint::BEFORE_STATE);
+        batch.write(self.closed)?;
+        failpoint::pass(failpoint::AFTER_STATE);
+        self.flushed_at = self.closed;
+        Ok(())
     }
 }
 

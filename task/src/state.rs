@@ -18,6 +18,7 @@ pub(crate) const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const OFFSET_KEY: &[u8] = b"next_offset";
 const GENERATION_KEY: &[u8] = b"generation";
+const CHANGES_KEY: &[u8] = b"changes";
 
 /// Memory that the tasks of a process share.
 #[derive(Clone)]
@@ -96,6 +97,14 @@ impl State {
     /// When storage fails.
     pub fn generation(&self) -> Result<Option<u64>> {
         self.number(GENERATION_KEY)
+    }
+
+    /// Number of changes ([`crate::Changes`]) that the state holds.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn changes(&self) -> Result<u64> {
+        Ok(self.number(CHANGES_KEY)?.unwrap_or(0))
     }
 
     /// Records the definitions that make the state, before anything else is in it.
@@ -242,6 +251,11 @@ impl Batch<'_> {
     pub fn delete(&mut self, table: &'static str, key: &[u8]) -> Result<()> {
         self.writes.delete_cf(self.state.table(table)?, key);
         Ok(())
+    }
+
+    /// Sets the number of changes that the state holds.
+    pub(crate) fn set_changes(&mut self, changes: u64) {
+        self.writes.put(CHANGES_KEY, changes.to_be_bytes());
     }
 
     /// Writes all of it with the new `next_offset`, or nothing.

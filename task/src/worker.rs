@@ -19,7 +19,7 @@ use std::{
 use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
 
 use crate::{
-    Error, Fold, Result, State,
+    Changes, Error, Fold, Result, State,
     home::{self, Host},
     part::{self, Part, state_group},
     telemetry,
@@ -60,6 +60,8 @@ pub struct Config {
     pub flush_bytes: usize,
     /// Bytes of records a poll.
     pub poll_bytes: usize,
+    /// Where changes of what the tasks do come from, if there are any.
+    pub changes: Option<Changes>,
 }
 
 impl Config {
@@ -76,6 +78,7 @@ impl Config {
             flush_every: Duration::from_secs(5),
             flush_bytes: 32 << 20,
             poll_bytes: 1 << 20,
+            changes: None,
         }
     }
 
@@ -201,6 +204,7 @@ impl<F: Fold + 'static> Worker<F> {
     /// One turn of the loop.
     fn step(&mut self) -> Result<()> {
         self.begin_opened()?;
+        self.change()?;
         let wait = match (self.first_output, self.opening.is_empty()) {
             (Some(_), _) => Duration::ZERO,
             (None, true) => WAIT,
@@ -225,6 +229,25 @@ impl<F: Fold + 'static> Worker<F> {
         if idle {
             self.producer.tend();
             self.flush(|part| part.wants_flush())?;
+        }
+        Ok(())
+    }
+
+    /// Tasks that should do something else from now on: the change, what it brings about, and its place in one commit.
+    fn change(&mut self) -> Result<()> {
+        let Some(changes) = &self.config.changes else { return Ok(()) };
+        let wanted = (changes.wanted)();
+        for (partition, part) in &mut self.parts {
+            if !part.wants_change(&wanted) {
+                continue;
+            }
+            let (outputs, closed) = part.begin_change(wanted.clone())?;
+            let groups = vec![GroupOffsets {
+                group: self.config.stage.clone(),
+                offsets: vec![self.config.position(*partition, closed)],
+            }];
+            self.producer.commit(Commit { outputs, offsets: groups })?;
+            self.flushed.insert(*partition, part.end_change()?);
         }
         Ok(())
     }

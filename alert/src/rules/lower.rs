@@ -80,7 +80,7 @@ impl<'a> Lowering<'a> {
         let (kind, by) = (self.window(metric), self.by(metric));
         let check = self.condition(metric, kind);
         let filter = self.flag(text.filter.as_ref());
-        let recovery = self.flag(text.recovery.as_ref());
+        let recovery = text.recovery.as_ref().and_then(|recovery| self.written(recovery));
         let owner = self.owner(metric);
         let [hold, keep, cooldown] =
             [&text.hold, &text.keep_firing_for, &text.cooldown].map(|it| self.span(it.as_ref()));
