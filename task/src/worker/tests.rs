@@ -27,24 +27,29 @@ use crate::{
     state::Memory,
 };
 
+mod change;
+
 const IN: &str = "numbers";
 const OUT: &str = "sums";
+const CHANGES: &str = "changes";
 const STAGE: &str = "sum";
 /// The record that closes an instant; others are numbers.
 const TICK: u64 = 0;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Adds up numbers, and publishes the sum at ticks.
+/// Adds up numbers times a factor, and publishes the sum at ticks. A change is another factor, and publishes it times 1,000.
 struct Sum {
     partition: u32,
     sum: u64,
+    factor: u64,
 }
 
 impl Sum {
     fn open(partition: u32, state: &State) -> Result<Sum> {
         let sum = state.get("sum", b"sum")?;
-        Ok(Sum { partition, sum: sum.map_or(0, |bytes| number(&bytes)) })
+        let factor = state.get("sum", b"factor")?.map_or(1, |bytes| number(&bytes));
+        Ok(Sum { partition, sum: sum.map_or(0, |bytes| number(&bytes)), factor })
     }
 }
 
@@ -56,7 +61,7 @@ impl Fold for Sum {
         for stored in records {
             progress.applied += 1;
             let value = number(stored.record.value.as_deref().unwrap());
-            self.sum += value;
+            self.sum += value * self.factor;
             // As a fold with more state than memory: what damage is on disk is met in the middle of the work.
             state.get("sum", b"sum")?;
             if value == TICK {
@@ -70,7 +75,16 @@ impl Fold for Sum {
         Ok(progress)
     }
 
+    fn change(&mut self, body: &[u8], state: &State, outputs: &mut Vec<Output>) -> Result<()> {
+        let on_disk = state.get("sum", b"sum")?.map_or(0, |bytes| number(&bytes));
+        assert_eq!(on_disk, self.sum, "the state on disk is as of here");
+        self.factor = number(body);
+        outputs.push(output(OUT, self.partition, 1_000 * self.factor));
+        Ok(())
+    }
+
     fn flush(&mut self, _state: &State, batch: &mut Batch<'_>) -> Result<()> {
+        batch.put("sum", b"factor", &self.factor.to_be_bytes())?;
         batch.put("sum", b"sum", &self.sum.to_be_bytes())
     }
 
