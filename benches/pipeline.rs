@@ -144,8 +144,8 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {
             let (plan, name) = (place.plan.clone(), rules.metric.clone());
             let open = move |_, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
-            let body: bytes::Bytes = rules.text.clone().into();
-            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(move || body.clone()) };
+            let text = rules.text.clone();
+            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(move || text.clone().into()) };
             let stage = Stage { name: &stage, topic: &topic, partition, changes: Some(changes) };
             threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
         }
