@@ -138,7 +138,10 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
     let stage = Stage { name: "rollup", topic: topics::PARTIALS, partition: 0, changes: None };
     threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
-    for rules in alert::Rules::built_in(&place.plan).metrics {
+    let rules = alert::Rules::built_in(&place.plan);
+    let stages = rules.metrics.iter().map(|of| (alert::task::stage(&of.metric), of.text.clone().into()));
+    task::found(place.log.as_ref(), topics::RULES, stages, || place.log.producer("rules")).unwrap();
+    for rules in rules.metrics {
         let metric = place.plan.metrics.iter().find(|metric| metric.name == rules.metric).unwrap();
         let (stage, topic) = (alert::task::stage(&rules.metric), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {

@@ -153,12 +153,14 @@ impl<'a> Node<'a> {
     fn start_alerts(&mut self) -> anyhow::Result<()> {
         let site = self.site;
         let rules = site.rules.rules();
-        let had = alert::task::metrics_with_rules(site.log.as_ref(), topics::RULES)?;
+        let stages = rules.metrics.iter().map(|of| (alert::task::stage(&of.metric), of.text.clone().into()));
+        task::found(site.log.as_ref(), topics::RULES, stages, || site.log.producer(&site.producer("rules")))?;
+        let had = task::changed_stages(site.log.as_ref(), topics::RULES)?;
         for metric in &site.plan.metrics {
-            if rules.of(&metric.name).text.is_empty() && !had.contains(&metric.name) {
+            let (stage, topic) = (alert::task::stage(&metric.name), topics::metric(&metric.name));
+            if rules.of(&metric.name).text.is_empty() && !had.contains(&stage) {
                 continue;
             }
-            let (stage, topic) = (alert::task::stage(&metric.name), topics::metric(&metric.name));
             let (partitions, plan) = (topics::partitions(metric, site.partitions), site.plan.clone());
             let (name, files) = (metric.name.clone(), site.rules.clone());
             let wanted = move || files.text_of(&name).into();

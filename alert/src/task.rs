@@ -5,9 +5,9 @@
 //! state: they change between two records ([`task::Changes`]). Before there are any, snapshots are remembered and nothing is
 //! judged: rules on a metric with a past begin with what is, not with what was.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use eventlog::{Log, Output, Record, Stored};
+use eventlog::{Output, Record, Stored};
 use processor_core::{calendar::Time, plan::Plan};
 use proto::{
     Message,
@@ -34,27 +34,9 @@ const CHUNK: usize = 10_000;
 
 type Series = Option<(usize, State)>;
 
-/// What names of stages begin with.
-const STAGE: &str = "alert-";
-
 /// Name of the stage of the rules of a metric.
 pub fn stage(metric: &str) -> String {
-    format!("{STAGE}{metric}")
-}
-
-/// Metrics that have rules by what the topic of changes remembers, or had some.
-///
-/// # Errors
-/// When the log cannot be read.
-pub fn metrics_with_rules(log: &dyn Log, topic: &str) -> eventlog::Result<BTreeSet<String>> {
-    let mut metrics = BTreeSet::new();
-    for stored in eventlog::past(log, topic, 0, 0)? {
-        // The key is the name of a task: the stage and the partition.
-        let task = String::from_utf8_lossy(&stored?.record.key).into_owned();
-        let metric = task.strip_prefix(STAGE).and_then(|rest| rest.rsplit_once('-'));
-        metrics.extend(metric.map(|(metric, _)| metric.to_owned()));
-    }
-    Ok(metrics)
+    format!("alert-{metric}")
 }
 
 /// The fold of the rules of one metric.

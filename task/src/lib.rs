@@ -26,7 +26,7 @@ pub mod telemetry;
 mod worker;
 
 pub use cache::Cache;
-pub use change::Changes;
+pub use change::{Changes, changed_stages, found};
 pub use error::{Error, Kind, Result};
 pub use home::{Host, Policy};
 pub use part::state_group;

@@ -108,13 +108,13 @@ impl<F: Fold> Part<F> {
             let (task, from, to) = (&self.name, self.position, self.committed);
             tracing::info!(task, from, to, "replaying with outputs suppressed");
         }
-        self.find_changes(kept, log)
+        self.find_changes(&config.stage, kept, log)
     }
 
     /// Reads the changes that the log remembers, and applies those of here.
-    fn find_changes(&mut self, kept: Watermarks, log: &dyn Log) -> Result<()> {
+    fn find_changes(&mut self, stage: &str, kept: Watermarks, log: &dyn Log) -> Result<()> {
         let Some(source) = self.source.clone() else { return Ok(()) };
-        self.changes = source.of(&self.name, log)?;
+        self.changes = source.of(stage, &self.name, log)?;
         if self.changes.len() < self.applied {
             let what = format!("it holds {} changes, but the log remembers {}", self.applied, self.changes.len());
             return Err(self.state.damaged(what));

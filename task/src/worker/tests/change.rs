@@ -86,6 +86,25 @@ fn the_first_change_comes_at_the_end_of_what_was_there() {
 }
 
 #[test]
+fn a_founding_holds_from_the_first_record_on() {
+    let (fixture, wanted) = (Fixture::new(), Wanted::new(Mutex::new(7)));
+    drop(changing(&fixture, "b", &wanted));
+    let body = |factor: u64| (STAGE.to_owned(), Bytes::copy_from_slice(&factor.to_be_bytes()));
+    let producer = || fixture.log.producer("test");
+    crate::found(fixture.log.as_ref(), CHANGES, [body(7)].into_iter(), producer).unwrap();
+    // There is one already.
+    crate::found(fixture.log.as_ref(), CHANGES, [body(9)].into_iter(), producer).unwrap();
+    fixture.append(0, &[1, TICK]);
+    let mut worker = changing(&fixture, "a", &wanted);
+    steps(&mut worker);
+    assert_eq!(fixture.sums(0), [7]);
+    *wanted.lock().unwrap() = 2;
+    fixture.append(0, &[1, TICK]);
+    steps(&mut worker);
+    assert_eq!(fixture.sums(0), [7, 2_000, 9]);
+}
+
+#[test]
 fn the_same_again_changes_nothing() {
     let (fixture, wanted) = (Fixture::new(), Wanted::new(Mutex::new(1)));
     let mut worker = changing(&fixture, "a", &wanted);
