@@ -7,6 +7,7 @@
 
 #![cfg(test)]
 
+mod alerts;
 mod answers;
 mod calendar;
 mod cardinality;
