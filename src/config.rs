@@ -352,6 +352,11 @@ impl Config {
         self.plan_of(path)
     }
 
+    /// The file of the catalog; none for the built-in one.
+    pub(crate) fn catalog(&self) -> Option<&Path> {
+        Some(self.settings.catalog.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Another catalog, lowered with the same settings.
     pub(crate) fn plan_of(&self, path: &Path) -> anyhow::Result<Plan> {
         let settings = self.settings()?;

@@ -4,6 +4,7 @@
 
 mod agree;
 mod alerts;
+mod backtest;
 mod checkpoints;
 mod config;
 mod conflicts;
@@ -98,6 +99,9 @@ enum Command {
     Alerts(alerts::Args),
     /// Rules of alerts: mistakes of a file, the rules in words, tests of rules.
     Rules(rules::command::Args),
+    /// What rules would have caught: their alerts over the history of the log, against what became of the accounts.
+    #[command(after_help = help::BACKTEST)]
+    Backtest(OnLog<backtest::Args>),
     /// The catalog of metrics.
     #[command(after_help = help::METRICS)]
     Metrics(metrics::Args),
@@ -180,6 +184,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
         Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Backtest(on) => backtest::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Explain(on) => explain::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),

@@ -7,6 +7,7 @@
 //! The way of a snapshot: [`task::Alerts`] (the fold) -> [`machine`] (the state of its series) -> a [`condition`] -> a
 //! [`transition`]. It does not know stores, nor how metrics come about.
 
+pub mod backtest;
 mod codec;
 mod condition;
 mod convert;

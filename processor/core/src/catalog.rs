@@ -377,6 +377,15 @@ fn options() -> serde_saphyr::Options {
 }
 
 impl Catalog {
+    /// Leaves out every metric that is neither among these nor read by one of them. Metrics of accounts read no other; those
+    /// of the tenant may count what a score makes, and a goal may name any.
+    pub fn restrict(&mut self, names: &BTreeSet<String>) {
+        let wanted = |metric: &Metric| names.contains(&metric.name.value);
+        let of_tenant = self.metrics.iter().any(|metric| wanted(metric) && metric.per == Per::Tenant);
+        let of_goal = self.metrics.iter().any(|metric| wanted(metric) && metric.goal.is_some());
+        self.metrics.retain(|metric| wanted(metric) || of_goal || (of_tenant && metric.score.is_some()));
+    }
+
     /// Reads a catalog.
     ///
     /// # Errors
