@@ -52,7 +52,7 @@ JSON and CSV have values as stored, money in minor units, and times in UTC.";
 
 pub(crate) const BACKTEST: &str = "Examples:
   vitals backtest --rules rules.yaml --data company
-  vitals backtest --rules old.yaml --rules new.yaml --outcome 'health_score < 40' --horizon 30d --html backtest.html --data company
+  vitals backtest --rules old.yaml --rules new.yaml --outcome \"health_score < 40\" --horizon 30d --html backtest.html --data company
 
 The rules run over the log's own history, as it was known at each instant; outcomes are as known at its end. It reads the log
 beside a process that writes it, and writes nothing there. An alert is right if an outcome of its account falls within the

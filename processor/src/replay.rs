@@ -127,7 +127,8 @@ impl Replay {
         let of_tenant = !plan.bundles.is_empty();
         let rollup = of_tenant.then(|| -> Result<_> {
             let state = State::open(&folder.join("rollup"), Rollups::TABLES, memory)?;
-            let fold = Rollups::open(plan.clone(), partitions, &state, Arc::default())?;
+            // Merged accounts are a source of their own.
+            let fold = Rollups::open(plan.clone(), partitions + 1, &state, Arc::default())?;
             Ok(Stage { fold, state, applied: 0, dirty: DIRTY })
         });
         Ok(Replay { sources, merged, rollup: rollup.transpose()?, clock: None, records: 0 })

@@ -136,6 +136,7 @@
 //!   other. `dimensions` has at most one dimension. The target of money is in minor units.
 
 pub mod account;
+pub mod backtest;
 pub mod base;
 pub mod big;
 pub mod calendar;
