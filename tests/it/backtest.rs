@@ -183,17 +183,6 @@ fn alerts_are_those_of_the_live_process_byte_for_byte() {
     as_live(&data);
 }
 
-#[test]
-fn alerts_of_a_company_with_merged_accounts_and_late_events_are_those_of_the_live_process() {
-    let data = Data::new();
-    let events = data.file("events.ndjson", "");
-    let out = events.display().to_string();
-    let flags = ["--accounts", "300", "--linked", "10%", "--shuffle-days", "3", "--out", &out];
-    data.run(["simulate", "--from", "2024-01-01", "--to", "2025-01-01"].into_iter().chain(flags)).done();
-    data.import(&events, &["--order", "file"]).done();
-    as_live(&data);
-}
-
 /// What a folder holds: names and contents of its files.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
