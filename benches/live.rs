@@ -211,8 +211,10 @@ fn follow(
 ) -> JoinHandle<()> {
     let topic = topics::metric(metric);
     let partitions = log.topics().unwrap().into_iter().find(|spec| spec.name == topic).unwrap().partitions;
-    let ends = (0..partitions).map(|partition| (partition, log.watermarks(&topic, partition).unwrap().high)).collect();
-    let mut consumer = log.consumer(&topic, Assignment::Manual(ends)).unwrap();
+    let ends = (0..partitions)
+        .map(|partition| (partition, log.watermarks(&topic, partition).unwrap().high))
+        .collect::<Vec<_>>();
+    let mut consumer = log.consumer(Assignment::manual(&topic, ends)).unwrap();
     let stop = stop.clone();
     thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {

@@ -262,8 +262,9 @@ fn await_vitals(log: &dyn Log) {
 /// Every record that a topic holds now.
 fn read(topic: &str, log: &dyn Log, mut each: impl FnMut(Stored)) {
     let spec = log.topics().unwrap().into_iter().find(|spec| spec.name == topic);
-    let all = (0..spec.unwrap_or_else(|| panic!("there is no topic {topic}")).partitions).map(|p| (p, 0)).collect();
-    let mut consumer = log.consumer(topic, Assignment::Manual(all)).unwrap();
+    let all =
+        (0..spec.unwrap_or_else(|| panic!("there is no topic {topic}")).partitions).map(|p| (p, 0)).collect::<Vec<_>>();
+    let mut consumer = log.consumer(Assignment::manual(topic, all)).unwrap();
     while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
         records.into_iter().for_each(&mut each);
     }

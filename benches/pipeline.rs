@@ -23,7 +23,9 @@ use std::{
 
 use alert::task::Alerts;
 use common::{Spread, Steps, Stream, median, option, process_cpu, threads_cpu};
-use eventlog::{Assignment, Commit, Committed, GroupOffsets, Log, Output, Poll, Stored, embedded::Embedded};
+use eventlog::{
+    Assignment, Commit, Committed, GroupOffsets, Log, Output, Poll, Stored, TopicPartition, embedded::Embedded,
+};
 use ingest::{
     door::{self, Door},
     partition,
@@ -36,7 +38,7 @@ use processor::{
 };
 use processor_core::{calendar::DAY, catalog::Per, plan::Plan};
 use proto::v1;
-use task::{Changes, Fold, Host, Partitions, State, Status, Worker, state::Memory};
+use task::{Changes, Fold, Host, Input, Partitions, State, Status, Worker, state::Memory};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -128,14 +130,14 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
     let mut waits = Vec::new();
     for partition in 0..PARTITIONS {
         let plan = place.plan.clone();
-        let open = move |partition, state: &State| {
-            Accounts::open(plan.clone(), partition, account::Config::default(), state, Arc::default())
+        let open = move |at: &TopicPartition, state: &State| {
+            Accounts::open(plan.clone(), at.partition, account::Config::default(), state, Arc::default())
         };
         let stage = Stage { name: "account", topic: topics::EVENTS, partition, changes: None };
         threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
     }
     let plan = place.plan.clone();
-    let open = move |_, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
+    let open = move |_: &TopicPartition, state: &State| Rollups::open(plan.clone(), PARTITIONS, state, Arc::default());
     let stage = Stage { name: "rollup", topic: topics::PARTIALS, partition: 0, changes: None };
     threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
     let rules = alert::Rules::built_in(&place.plan);
@@ -146,17 +148,18 @@ fn whole(spread: &Spread, events: usize) -> (Duration, Duration) {
         let (stage, topic) = (alert::task::stage(&rules.metric), topics::metric(&metric.name));
         for partition in 0..if metric.per == Per::Account { PARTITIONS } else { 1 } {
             let (plan, name) = (place.plan.clone(), rules.metric.clone());
-            let open = move |_, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
+            let open =
+                move |_: &TopicPartition, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
             let text = rules.text.clone();
-            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(move || text.clone().into()) };
+            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(move |_| text.clone().into()) };
             let stage = Stage { name: &stage, topic: &topic, partition, changes: Some(changes) };
             threads.push(run(&place, stage, Arc::new(open), &stop, &mut waits));
         }
     }
-    for (group, topic, partition) in &waits {
+    for (group, at) in &waits {
         let done = || {
-            let high = place.log.watermarks(topic, *partition).unwrap().high;
-            place.log.committed(group, topic, *partition).unwrap().map_or(0, |position| position.offset) >= high
+            let high = place.log.watermarks(&at.topic, at.partition).unwrap().high;
+            place.log.committed(group, &at.topic, at.partition).unwrap().map_or(0, |position| position.offset) >= high
         };
         while !done() {
             assert!(!threads.iter().any(JoinHandle::is_finished), "a task stopped");
@@ -182,16 +185,17 @@ fn run<F: Fold + 'static>(
     stage: Stage<'_>,
     open: task::Open<F>,
     stop: &Arc<AtomicBool>,
-    waits: &mut Vec<(String, String, u32)>,
+    waits: &mut Vec<(String, TopicPartition)>,
 ) -> JoinHandle<()> {
     let (name, home) = (format!("{}-{}", stage.name, stage.partition), place.folder.path().to_owned());
-    let partitions = Partitions::These(vec![stage.partition]);
-    let config = task::Config::new(stage.name, stage.topic, partitions, name.clone(), home);
+    let at = TopicPartition::new(stage.topic, stage.partition);
+    let (inputs, partitions) = (vec![Input::new(stage.topic, stage.name, 0)], Partitions::These(vec![at.clone()]));
+    let config = task::Config::new(stage.name, inputs, partitions, name.clone(), home);
     let config = task::Config { changes: stage.changes, ..config };
     let host = Host { memory: place.memory.clone(), checkpoints: None };
     let worker = Worker::open(config, open, host, place.log.clone()).unwrap();
     let stop = stop.clone();
-    waits.push((stage.name.to_owned(), stage.topic.to_owned(), stage.partition));
+    waits.push((stage.name.to_owned(), at));
     std::thread::Builder::new().name(name).spawn(move || worker.run(&stop, &Status::default()).unwrap()).unwrap()
 }
 
@@ -243,7 +247,7 @@ const ROLLUP: Names =
     Names { apply: "rollup: apply", close: "rollup: emit", commit: "rollup: commit", flush: "rollup: flush" };
 
 fn read(place: &Place, topic: &str, partition: u32, step: &'static str, steps: &mut Steps) -> Vec<Stored> {
-    let mut consumer = place.log.consumer(topic, Assignment::Manual(vec![(partition, 0)])).unwrap();
+    let mut consumer = place.log.consumer(Assignment::manual(topic, [(partition, 0)])).unwrap();
     let mut all = Vec::new();
     while let Poll::Records { records, .. } = steps.time(step, || consumer.poll(1 << 20, Duration::ZERO)).unwrap() {
         all.extend(records);

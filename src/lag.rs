@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use eventlog::Log;
+use eventlog::{Log, TopicPartition};
 
 use crate::telemetry;
 
@@ -16,42 +16,38 @@ use crate::telemetry;
 /// that can be reported; with fewer they reach back further.
 const SEEN_MAX: usize = 3_600;
 
-/// What is read by whom.
-pub(crate) struct Lag(Vec<Input>);
+/// What is read by whom: the inputs of each group.
+pub(crate) struct Lag(BTreeMap<String, Vec<Input>>);
 
 struct Input {
-    group: String,
-    topic: String,
-    partition: u32,
+    at: TopicPartition,
     /// Ends of the partition that the group has not reached, and when they were first seen.
     seen: VecDeque<(u64, Instant)>,
 }
 
 impl Lag {
-    /// Of these (group, topic, partition).
-    pub(crate) fn new(inputs: &[(String, String, u32)]) -> Self {
-        let input = |(group, topic, partition): &(String, String, u32)| Input {
-            group: group.clone(),
-            topic: topic.clone(),
-            partition: *partition,
-            seen: VecDeque::new(),
-        };
-        Self(inputs.iter().map(input).collect())
+    /// Of these groups and partitions.
+    pub(crate) fn new(inputs: &[(String, TopicPartition)]) -> Self {
+        let mut groups: BTreeMap<String, Vec<Input>> = BTreeMap::new();
+        for (group, at) in inputs {
+            groups.entry(group.clone()).or_default().push(Input { at: at.clone(), seen: VecDeque::new() });
+        }
+        Self(groups)
     }
 
     /// Tells the lag of each group: records of all its inputs, seconds of the one farthest behind.
     pub(crate) fn report(&mut self, log: &dyn Log) -> eventlog::Result<()> {
-        let mut groups: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
-        for input in &mut self.0 {
-            let high = log.watermarks(&input.topic, input.partition)?.high;
-            let done = log.committed(&input.group, &input.topic, input.partition)?.map_or(0, |at| at.offset);
-            let seconds = input.seconds(high, done);
-            let (records, most) = groups.entry(&input.group).or_default();
-            *records += high.saturating_sub(done);
-            *most = most.max(seconds);
-        }
-        for (group, (records, seconds)) in groups {
-            telemetry::lag(group, records, seconds);
+        for (group, inputs) in &mut self.0 {
+            let (mut records, mut most) = (0_u64, 0.0_f64);
+            let places: Vec<TopicPartition> = inputs.iter().map(|input| input.at.clone()).collect();
+            let committed = log.all_committed(group, &places)?;
+            for (input, done) in inputs.iter_mut().zip(committed) {
+                let high = log.watermarks(&input.at.topic, input.at.partition)?.high;
+                let done = done.map_or(0, |done| done.offset);
+                records += high.saturating_sub(done);
+                most = most.max(input.seconds(high, done));
+            }
+            telemetry::lag(group, records, most);
         }
         Ok(())
     }
@@ -78,7 +74,7 @@ mod tests {
 
     #[test]
     fn lag_is_since_the_log_ended_where_one_is_not_yet() {
-        let mut input = Input { group: String::new(), topic: String::new(), partition: 0, seen: VecDeque::new() };
+        let mut input = Input { at: TopicPartition::new("t", 0), seen: VecDeque::new() };
         assert_eq!(input.seconds(5, 5), 0.0);
         input.seconds(9, 5);
         std::thread::sleep(Duration::from_millis(20));

@@ -18,6 +18,7 @@ use std::{
 
 use alert::task::Alerts;
 use anyhow::{Context as _, bail};
+use eventlog::TopicPartition;
 use processor::{
     account::{self, Accounts, Merged, Shared},
     rollup::Rollups,
@@ -25,7 +26,7 @@ use processor::{
 };
 use processor_core::plan::Metric;
 use store::Write as _;
-use task::{Changes, Fold, Standby, State, Status, Worker};
+use task::{Changes, Fold, Input, Standby, State, Status, Worker};
 
 use crate::{
     lag::Lag,
@@ -96,11 +97,11 @@ pub(crate) struct Node<'a> {
     counters: Arc<Shared>,
     /// Of each worker, by stage.
     statuses: Vec<(String, Arc<Status>)>,
-    /// Stages and their partitions.
-    stages: Vec<(String, u32)>,
+    /// What the stages fold, with the number of partitions.
+    inputs: Vec<(Input, u32)>,
     _standby: Option<Standby>,
-    /// (group, topic, partition), in the order in which records pass.
-    waits: Vec<(String, String, u32)>,
+    /// Groups and what they read, in the order in which records pass.
+    waits: Vec<(String, TopicPartition)>,
 }
 
 impl<'a> Node<'a> {
@@ -112,7 +113,7 @@ impl<'a> Node<'a> {
             threads: Vec::new(),
             counters: Arc::default(),
             statuses: Vec::new(),
-            stages: Vec::new(),
+            inputs: Vec::new(),
             _standby: None,
             waits: Vec::new(),
         };
@@ -123,7 +124,7 @@ impl<'a> Node<'a> {
             }
         }
         if let Some((policy, folder)) = site.warm() {
-            node._standby = Some(Standby::start(policy, folder, site.plan.generation, node.stages.clone())?);
+            node._standby = Some(Standby::start(policy, folder, node.inputs.clone())?);
         }
         node.start_cleaner()?;
         node.start_lag()?;
@@ -133,41 +134,54 @@ impl<'a> Node<'a> {
     fn start_processor(&mut self) -> anyhow::Result<()> {
         let site = self.site;
         let (plan, counters) = (site.plan.clone(), self.counters.clone());
-        let open = move |partition, state: &State| {
-            Accounts::open(plan.clone(), partition, account::Config::default(), state, counters.clone())
+        let open = move |at: &TopicPartition, state: &State| {
+            Accounts::open(plan.clone(), at.partition, account::Config::default(), state, counters.clone())
         };
-        self.start_stage("account", topics::EVENTS, site.partitions, None, Arc::new(open))?;
+        self.start_stage(
+            "account",
+            vec![self.input(topics::EVENTS, "account", site.partitions)],
+            None,
+            Arc::new(open),
+        )?;
         let (plan, counters, partitions) = (site.plan.clone(), self.counters.clone(), site.partitions);
-        let open = move |_, state: &State| {
+        let open = move |_: &TopicPartition, state: &State| {
             Merged::open(plan.clone(), partitions, account::Config::default(), state, counters.clone())
         };
-        self.start_stage("merged", topics::MOVED, 1, None, Arc::new(open))?;
+        self.start_stage("merged", vec![self.input(topics::MOVED, "merged", 1)], None, Arc::new(open))?;
         // The partitions, and the stage of merged accounts.
         let (plan, counters, sources) = (site.plan.clone(), self.counters.clone(), site.partitions + 1);
-        let open = move |_, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
-        self.start_stage("rollup", topics::PARTIALS, 1, None, Arc::new(open))?;
+        let open =
+            move |_: &TopicPartition, state: &State| Rollups::open(plan.clone(), sources, state, counters.clone());
+        self.start_stage("rollup", vec![self.input(topics::PARTIALS, "rollup", 1)], None, Arc::new(open))?;
         self.start_alerts()
     }
 
-    /// A stage for each metric that has rules, or had some.
+    /// One stage for all metrics that have rules, or had some: a task a partition holds all rules on it.
     fn start_alerts(&mut self) -> anyhow::Result<()> {
         let site = self.site;
         let rules = site.rules.rules();
-        let stages = rules.metrics.iter().map(|of| (alert::task::stage(&of.metric), of.text.clone().into()));
-        task::found(site.log.as_ref(), topics::RULES, stages, || site.log.producer(&site.producer("rules")))?;
+        let tasks = rules.metrics.iter().map(|of| (alert::task::stage(&of.metric), of.text.clone().into()));
+        task::found(site.log.as_ref(), topics::RULES, tasks, || site.log.producer(&site.producer("rules")))?;
         let had = task::changed_stages(site.log.as_ref(), topics::RULES)?;
+
+        let (mut inputs, mut metrics) = (Vec::new(), BTreeMap::new());
         for metric in &site.plan.metrics {
-            let (stage, topic) = (alert::task::stage(&metric.name), topics::metric(&metric.name));
-            if rules.of(&metric.name).text.is_empty() && !had.contains(&stage) {
+            let (task, topic) = (alert::task::stage(&metric.name), topics::metric(&metric.name));
+            if rules.of(&metric.name).text.is_empty() && !had.contains(&task) {
                 continue;
             }
-            let (partitions, plan) = (topics::partitions(metric, site.partitions), site.plan.clone());
-            let (name, files) = (metric.name.clone(), site.rules.clone());
-            let wanted = move || files.text_of(&name).into();
-            let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(wanted) };
-            let name = metric.name.clone();
-            let open = move |_, state: &State| Alerts::open(plan.clone(), &name, topics::ALERTS, state);
-            self.start_stage(&stage, &topic, partitions, Some(changes), Arc::new(open))?;
+            inputs.push(self.input(&topic, &task, topics::partitions(metric, site.partitions)));
+            metrics.insert(topic, metric.name.clone());
+        }
+        let (files, plan, metrics) = (site.rules.clone(), site.plan.clone(), Arc::new(metrics));
+        let of = metrics.clone();
+        let wanted = move |topic: &str| files.text_of(&of[topic]).into();
+        let changes = Changes { topic: topics::RULES.into(), wanted: Arc::new(wanted) };
+        let open = move |at: &TopicPartition, state: &State| {
+            Alerts::open(plan.clone(), &metrics[&*at.topic], topics::ALERTS, state)
+        };
+        if !inputs.is_empty() {
+            self.start_stage("alert", inputs, Some(changes), Arc::new(open))?;
         }
         self.watch_rules()
     }
@@ -181,20 +195,29 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// A topic with so many partitions, whose tasks have names that begin with this.
+    fn input(&self, topic: &str, task: &str, partitions: u32) -> (Input, u32) {
+        (Input::new(topic, task, self.site.plan.generation), partitions)
+    }
+
     /// The workers of a stage.
     fn start_stage<F: Fold + 'static>(
         &mut self,
         stage: &str,
-        topic: &str,
-        partitions: u32,
+        inputs: Vec<(Input, u32)>,
         changes: Option<Changes>,
         open: task::Open<F>,
     ) -> anyhow::Result<()> {
-        let waits = (0..partitions).map(|partition| (stage.to_owned(), topic.to_owned(), partition));
-        self.waits.extend(waits);
-        self.stages.push((stage.to_owned(), partitions));
-        for place in self.site.places(stage, partitions)? {
-            self.start_worker(stage, topic, place, changes.clone(), open.clone())?;
+        let partitions = |(input, count): &(Input, u32)| {
+            let topic = input.topic.clone();
+            (0..*count).map(move |partition| TopicPartition::new(topic.clone(), partition))
+        };
+        let all: Vec<TopicPartition> = inputs.iter().flat_map(partitions).collect();
+        self.waits.extend(all.iter().map(|at| (stage.to_owned(), at.clone())));
+        let read: Vec<Input> = inputs.iter().map(|(input, _)| input.clone()).collect();
+        self.inputs.extend(inputs);
+        for place in self.site.places(stage, &all)? {
+            self.start_worker(stage, read.clone(), place, changes.clone(), open.clone())?;
         }
         Ok(())
     }
@@ -202,18 +225,15 @@ impl<'a> Node<'a> {
     fn start_worker<F: Fold + 'static>(
         &mut self,
         stage: &str,
-        topic: &str,
+        inputs: Vec<Input>,
         place: Place,
         changes: Option<Changes>,
         open: task::Open<F>,
     ) -> anyhow::Result<()> {
         let (name, host, folder) = (format!("{stage}-{}", place.number), self.site.host.clone(), self.site.states());
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let config = task::Config {
-            generation: self.site.plan.generation,
-            changes,
-            ..task::Config::new(stage, topic, place.partitions, place.producer, folder)
-        };
+        let config =
+            task::Config { changes, ..task::Config::new(stage, inputs, place.partitions, place.producer, folder) };
         let status: Arc<Status> = Arc::default();
         self.statuses.push((stage.to_owned(), status.clone()));
         let open = move || Worker::open(config.clone(), open.clone(), host.clone(), place.log.clone());
@@ -230,7 +250,8 @@ impl<'a> Node<'a> {
         let inputs = site.plan.metrics.iter().map(metric).chain([(topics::ALERTS.to_owned(), 1)]);
         let mut names = Vec::new();
         for (topic, partitions) in inputs {
-            self.waits.extend((0..partitions).map(|partition| (sink::group(&topic), topic.clone(), partition)));
+            let place = |partition| (sink::GROUP.to_owned(), TopicPartition::new(&*topic, partition));
+            self.waits.extend((0..partitions).map(place));
             names.push(topic);
         }
         let (log, producer) = (site.log.clone(), site.producer("sink"));
@@ -372,15 +393,16 @@ impl<'a> Node<'a> {
     /// answers how many events no tick follows yet: they are published at the next one. Alone on the log only.
     pub(crate) fn drain(&self, stop: &AtomicBool) -> anyhow::Result<u64> {
         let mut open = 0;
-        for (group, topic, partition) in &self.waits {
+        for (group, at) in &self.waits {
             loop {
                 if self.common.stop.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                     return Ok(open);
                 }
-                let high = self.site.log.watermarks(topic, *partition)?.high;
-                let done = self.site.log.committed(group, topic, *partition)?.map_or(0, |position| position.offset);
-                if done.max(self.settled(group, *partition)) >= high {
-                    open += if topic == topics::EVENTS { high.saturating_sub(done) } else { 0 };
+                let high = self.site.log.watermarks(&at.topic, at.partition)?.high;
+                let done =
+                    self.site.log.committed(group, &at.topic, at.partition)?.map_or(0, |position| position.offset);
+                if done.max(self.settled(group, at)) >= high {
+                    open += if &*at.topic == topics::EVENTS { high.saturating_sub(done) } else { 0 };
                     break;
                 }
                 std::thread::sleep(LOOK);
@@ -390,9 +412,9 @@ impl<'a> Node<'a> {
     }
 
     /// Up to where a stage can do no more; sinks commit all that they read.
-    fn settled(&self, stage: &str, partition: u32) -> u64 {
+    fn settled(&self, stage: &str, at: &TopicPartition) -> u64 {
         let own = self.statuses.iter().filter(|(name, _)| name == stage);
-        own.map(|(_, status)| status.settled(partition)).max().unwrap_or(0)
+        own.map(|(_, status)| status.settled(at)).max().unwrap_or(0)
     }
 
     /// Whether a stage failed.

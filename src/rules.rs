@@ -52,7 +52,9 @@ impl RuleFiles {
 
     /// The rules on a metric, as text.
     pub(crate) fn text_of(&self, metric: &str) -> String {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).rules.of(metric).text
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let of = state.rules.metrics.iter().find(|of| of.metric == metric);
+        of.map(|of| of.text.clone()).unwrap_or_default()
     }
 
     /// Reads the files again, if they are others than before or `always`.

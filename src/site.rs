@@ -19,7 +19,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use eventlog::{
-    Commit, GroupOffsets, Log,
+    Commit, GroupOffsets, Log, TopicPartition,
     embedded::Embedded,
     kafka::{self, Kafka},
 };
@@ -28,6 +28,10 @@ use processor_core::plan::Plan;
 use task::{Host, Partitions, Policy, checkpoint::Checkpoints, state::Memory};
 
 use crate::{Usage, config::Config, rules::RuleFiles};
+
+/// Version of the groups and states beside the events: what another one left is computed again. 2: one group for all topics
+/// of the sink, and one for those of the alerts.
+const LAYOUT: u32 = 2;
 
 /// Block cache and write buffers of all states of a process, bytes each.
 const MEMORY: usize = 256 << 20;
@@ -157,21 +161,24 @@ impl Site {
         }
     }
 
-    /// Where the workers of a stage work, for a topic with so many partitions: alone a worker a partition, in a fleet
+    /// Where the workers of a stage work that has so many partitions: alone a worker a number of partition, in a fleet
     /// some that the group gives partitions to.
-    pub(crate) fn places(&self, stage: &str, partitions: u32) -> anyhow::Result<Vec<Place>> {
+    pub(crate) fn places(&self, stage: &str, all: &[TopicPartition]) -> anyhow::Result<Vec<Place>> {
+        let most = all.iter().map(|at| at.partition + 1).max().unwrap_or(0);
         let (settings, seat, workers) = match &self.kind {
             Kind::Embedded(_) => {
                 let place = |number| Place {
                     number,
-                    partitions: Partitions::These(vec![number]),
+                    partitions: Partitions::These(all.iter().filter(|at| at.partition == number).cloned().collect()),
                     producer: format!("{stage}-{number}"),
                     log: self.log.clone(),
                 };
-                return Ok((0..partitions).map(place).collect());
+                return Ok((0..most).map(place).collect());
             }
             Kind::Fleet { settings, seat, workers, .. } => (settings, seat, *workers),
         };
+        // Accounts are what costs; of the others one worker a process has all.
+        let workers = if stage == "account" { workers } else { 1 };
         let place = |number: u32| {
             let member = seat.member(number);
             let log: Arc<dyn Log> = match number {
@@ -180,7 +187,7 @@ impl Site {
             };
             Ok(Place { number, partitions: Partitions::OfGroup, producer: format!("{stage}-{member}"), log })
         };
-        (0..partitions.min(u32::try_from(workers)?)).map(place).collect()
+        (0..most.min(u32::try_from(workers)?)).map(place).collect()
     }
 
     fn create_topics(&self) -> anyhow::Result<()> {
@@ -192,7 +199,7 @@ impl Site {
     fn renew(&self) -> anyhow::Result<()> {
         let file = self.path.join("definitions");
         let now: String = self.plan.metrics.iter().map(|metric| format!("{}\n", metric.render())).collect();
-        let now = format!("{:016x}\n{now}", self.plan.generation);
+        let now = format!("{:016x} {LAYOUT}\n{now}", self.plan.generation);
         match std::fs::read_to_string(&file) {
             Ok(before) if before == now => return Ok(()),
             Ok(before) => {

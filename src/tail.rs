@@ -64,11 +64,11 @@ fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, out: &mut dyn Write) ->
         let marks = log.watermarks(&topic, partition)?;
         Ok((partition, if from_us.is_some() { marks.low } else { marks.high }))
     };
-    let begins = (0..spec.partitions).map(begin).collect::<eventlog::Result<_>>()?;
-    let mut consumer = log.consumer(&topic, Assignment::Manual(begins))?;
+    let begins = (0..spec.partitions).map(begin).collect::<eventlog::Result<Vec<_>>>()?;
+    let mut consumer = log.consumer(Assignment::manual(&topic, begins))?;
     let stop = shutdown::flag()?;
     while !stop.load(Ordering::Relaxed) {
-        if let Poll::Records { partition, records } = consumer.poll(POLL_BYTES, WAIT)? {
+        if let Poll::Records { partition, records, .. } = consumer.poll(POLL_BYTES, WAIT)? {
             for stored in &records {
                 print(&topic, partition, stored, since, out)?;
             }

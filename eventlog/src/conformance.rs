@@ -23,8 +23,10 @@ use bytes::Bytes;
 
 use crate::{
     Assignment, Cleanup, Commit, Committed, Consumer, Error, GroupOffsets, Header, Kind, Log, Output, Poll, Producer,
-    Record, Result, Stored, TopicSpec,
+    Record, Result, Stored, TopicPartition, TopicSpec,
 };
+
+mod many_topics;
 
 /// One empty log, and the power to do to it what the trait does not offer.
 pub trait Harness {
@@ -56,7 +58,7 @@ pub trait Harness {
 
 type Case = fn(&mut dyn Harness) -> Result<()>;
 
-const CASES: [(&str, Case); 20] = [
+const CASES: [(&str, Case); 24] = [
     ("topics are kept", topics_are_kept),
     ("what is not there is an error", what_is_not_there_is_an_error),
     ("records come back as they went in, in order", records_come_back),
@@ -73,6 +75,10 @@ const CASES: [(&str, Case); 20] = [
     ("a member commits for its group", a_member_commits),
     ("members of a group share its partitions", members_share_partitions),
     ("who left a group cannot commit for it", who_left_cannot_commit),
+    ("a reader reads many topics", many_topics::a_reader_reads_many),
+    ("no topic waits for the backlog of another", many_topics::none_is_starved),
+    ("a group is given the partitions of all its topics", many_topics::a_group_is_given_all),
+    ("members share topics of one partition", many_topics::members_share),
     ("an idle reader is woken by a commit", an_idle_reader_is_woken),
     ("concurrent readers see a prefix without gaps", concurrent_readers_see_prefixes),
     ("retention removes what is old and read", retention_removes_old),
@@ -145,6 +151,10 @@ fn position(group: &str, partition: u32, position: Option<Committed>) -> GroupOf
     GroupOffsets { group: group.to_owned(), offsets: vec![(T.into(), partition, position)] }
 }
 
+fn place(partition: u32) -> TopicPartition {
+    TopicPartition::new(T, partition)
+}
+
 fn at(offset: u64) -> Committed {
     Committed { offset, metadata: String::new() }
 }
@@ -161,10 +171,10 @@ fn append(harness: &dyn Harness, partition: u32, record: Record) -> Result<u64> 
 /// Everything from `offset` to the high watermark.
 fn read(harness: &dyn Harness, partition: u32, offset: u64) -> Result<Vec<Stored>> {
     harness.settle()?;
-    let mut consumer = harness.log().consumer(T, Assignment::Manual(vec![(partition, offset)]))?;
+    let mut consumer = harness.log().consumer(Assignment::manual(T, [(partition, offset)]))?;
     let mut all = Vec::new();
-    while let Poll::Records { partition: from, records } = consumer.poll(usize::MAX, Duration::ZERO)? {
-        assert_eq!(from, partition);
+    while let Poll::Records { topic, partition: from, records } = consumer.poll(usize::MAX, Duration::ZERO)? {
+        assert_eq!((&*topic, from), (T, partition));
         assert!(!records.is_empty(), "a poll brings at least one record");
         all.extend(records);
     }
@@ -205,8 +215,8 @@ fn what_is_not_there_is_an_error(harness: &mut dyn Harness) -> Result<()> {
         let right = matches!(&outcome, Err(Error::Unknown { topic, partition }) if topic == name && *partition == at);
         assert!(right, "{what}: {outcome:?}");
     };
-    missing("a consumer", log.consumer("none", Assignment::Group("g".to_owned())).map(drop), "none", 0);
-    missing("of a partition", log.consumer(T, Assignment::Manual(vec![(1, 0)])).map(drop), T, 1);
+    missing("a consumer", log.consumer(Assignment::group("g", &["none"])).map(drop), "none", 0);
+    missing("of a partition", log.consumer(Assignment::manual(T, [(1, 0)])).map(drop), T, 1);
     missing("a position", log.committed("g", "none", 0).map(drop), "none", 0);
     missing("of a partition", log.committed("g", T, 1).map(drop), T, 1);
     missing("watermarks", log.watermarks("none", 3).map(drop), "none", 3);
@@ -261,18 +271,18 @@ fn a_reader_starts_anywhere(harness: &mut dyn Harness) -> Result<()> {
     for (index, stored) in all.iter().enumerate() {
         assert_eq!(read(&*harness, 0, stored.offset)?, all[index..]);
     }
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, all[20].offset)]))?;
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, all[20].offset)]))?;
     assert_eq!(next(&mut *consumer)?[0], all[20]);
-    consumer.seek(0, all[4].offset)?;
+    consumer.seek(&place(0), all[4].offset)?;
     assert_eq!(next(&mut *consumer)?[0], all[4]);
-    assert_fatal("a partition that is not assigned", consumer.seek(1, 0));
+    assert_fatal("a partition that is not assigned", consumer.seek(&place(1), 0));
     Ok(())
 }
 
 fn next(consumer: &mut dyn Consumer) -> Result<Vec<Stored>> {
     let poll = consumer.poll(usize::MAX, WAIT)?;
     let Poll::Records { records, .. } = poll else {
-        assert_eq!(poll, Poll::Records { partition: 0, records: Vec::new() }, "records were wanted");
+        assert_eq!(poll, Poll::Records { topic: T.into(), partition: 0, records: Vec::new() }, "records were wanted");
         return Ok(Vec::new());
     };
     Ok(records)
@@ -284,10 +294,10 @@ fn a_reader_takes_what_it_asks_for(harness: &mut dyn Harness) -> Result<()> {
     let outputs = (0..2_000).map(|i| output(i % 2, record("k", &i.to_string()))).collect();
     log.producer("p")?.commit(records(outputs))?;
     for max_bytes in [0, 1, 100, 5_000, usize::MAX] {
-        let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0), (1, 0)]))?;
+        let mut consumer = log.consumer(Assignment::manual(T, [(0, 0), (1, 0)]))?;
         let mut found: BTreeMap<u32, Vec<Stored>> = BTreeMap::new();
         while found.values().map(Vec::len).sum::<usize>() < 2_000 {
-            let Poll::Records { partition, records } = consumer.poll(max_bytes, WAIT)? else { break };
+            let Poll::Records { partition, records, .. } = consumer.poll(max_bytes, WAIT)? else { break };
             let before_last: usize = records.iter().skip(1).map(|r| values(std::slice::from_ref(r))[0].len()).sum();
             assert!(before_last <= max_bytes, "at most {max_bytes} bytes and one record");
             found.entry(partition).or_default().extend(records);
@@ -309,11 +319,11 @@ fn a_reader_can_be_rewound(harness: &mut dyn Harness) -> Result<()> {
         producer.commit(records(outputs))?;
     }
     let all = [read(&*harness, 0, 0)?, read(&*harness, 1, 0)?];
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0), (1, 0)]))?;
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, 0), (1, 0)]))?;
     let mut next = [0, 0];
     for round in 0..40 {
         for _ in 0..7 {
-            let Poll::Records { partition, records } = consumer.poll(500, Duration::ZERO)? else { break };
+            let Poll::Records { partition, records, .. } = consumer.poll(500, Duration::ZERO)? else { break };
             let (expected, place) = (&all[partition as usize], &mut next[partition as usize]);
             assert_eq!(expected[*place..][..records.len()], records, "round {round}");
             *place += records.len();
@@ -323,7 +333,7 @@ fn a_reader_can_be_rewound(harness: &mut dyn Harness) -> Result<()> {
         next[partition] = next[partition].saturating_sub(round * 37);
         let back = &all[partition][next[partition].min(2_999)];
         next[partition] = next[partition].min(2_999);
-        consumer.seek(u32::try_from(partition).unwrap_or(0), back.offset)?;
+        consumer.seek(&place(u32::try_from(partition).unwrap_or(0)), back.offset)?;
     }
     Ok(())
 }
@@ -422,12 +432,12 @@ fn out_of_range_is_an_error(harness: &mut dyn Harness) -> Result<()> {
     append(&*harness, 0, record("k", "v"))?;
     harness.settle()?;
     let high = log.watermarks(T, 0)?.high;
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, high)]))?;
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, high)]))?;
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "the end is in range");
-    consumer.seek(0, high + 1)?;
+    consumer.seek(&place(0), high + 1)?;
     let outcome = consumer.poll(1, WAIT);
     assert!(matches!(outcome, Err(Error::OutOfRange { offset, .. }) if offset == high + 1), "{outcome:?}");
-    assert_fatal("no such topic", log.consumer("none", Assignment::Manual(vec![(0, 0)])));
+    assert_fatal("no such topic", log.consumer(Assignment::manual("none", [(0, 0)])));
     Ok(())
 }
 
@@ -436,13 +446,13 @@ fn a_group_is_given_partitions(harness: &mut dyn Harness) -> Result<()> {
     let log = harness.log();
     append(&*harness, 0, record("k", "zero"))?;
     let one = append(&*harness, 1, record("k", "one"))?;
-    let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
-    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0, 1]));
+    let mut consumer = log.consumer(Assignment::group("g", &[T]))?;
+    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![place(0), place(1)]));
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "nothing before the seek");
-    consumer.seek(1, one)?;
+    consumer.seek(&place(1), one)?;
     assert_eq!(values(&next(&mut *consumer)?), [b"one"]);
     assert_eq!(consumer.poll(1, Duration::from_millis(50))?, Poll::Idle, "the other has no seek yet");
-    consumer.seek(0, 0)?;
+    consumer.seek(&place(0), 0)?;
     assert_eq!(values(&next(&mut *consumer)?), [b"zero"]);
     Ok(())
 }
@@ -451,10 +461,10 @@ fn a_member_commits(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
     let first = append(&*harness, 0, record("k", "v"))?;
-    let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
-    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0]));
+    let mut consumer = log.consumer(Assignment::group("g", &[T]))?;
+    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![place(0)]));
     let mut producer = consumer.producer("p")?;
-    consumer.seek(0, first)?;
+    consumer.seek(&place(0), first)?;
     for round in 1..=3 {
         let read = next(&mut *consumer)?;
         let outputs = vec![output(0, record("k", "v"))];
@@ -472,22 +482,29 @@ fn a_member_commits(harness: &mut dyn Harness) -> Result<()> {
 }
 
 /// Polls a member once; what it is given it seeks, what it is asked for it commits first.
-fn live(member: &mut dyn Consumer, owned: &mut Vec<u32>, producer: &mut dyn Producer) -> Result<Option<Poll>> {
+fn live(
+    member: &mut dyn Consumer,
+    owned: &mut Vec<TopicPartition>,
+    producer: &mut dyn Producer,
+) -> Result<Option<Poll>> {
     let poll = member.poll(1, Duration::from_millis(100))?;
     match &poll {
         Poll::Assigned(partitions) => {
             assert!(owned.is_empty(), "what one has goes back first");
             owned.clone_from(partitions);
-            partitions.iter().try_for_each(|partition| member.seek(*partition, 0))?;
+            partitions.iter().try_for_each(|at| member.seek(at, 0))?;
         }
         Poll::Revoked(partitions) => {
             assert_eq!(partitions, owned);
-            let offsets = owned.drain(..).map(|p| (T.into(), p, Some(at(7)))).collect();
+            let offsets = owned.drain(..).map(|it| (it.topic, it.partition, Some(at(7)))).collect();
             let group = GroupOffsets { group: "g".to_owned(), offsets };
             producer.commit(Commit { outputs: Vec::new(), offsets: vec![group] })?;
         }
         Poll::Lost(_) => owned.clear(),
-        Poll::Records { partition, .. } => assert!(owned.contains(partition), "records of what is not ours"),
+        Poll::Records { topic, partition, .. } => {
+            let from = TopicPartition::new(topic.clone(), *partition);
+            assert!(owned.contains(&from), "records of what is not ours");
+        }
         Poll::Idle => return Ok(None),
     }
     Ok(Some(poll))
@@ -502,7 +519,7 @@ fn members_share_partitions(harness: &mut dyn Harness) -> Result<()> {
     for partition in 0..4 {
         append(&*harness, partition, record("k", "v"))?;
     }
-    let join = || log.consumer(T, Assignment::Group("g".to_owned()));
+    let join = || log.consumer(Assignment::group("g", &[T]));
     let begun = Instant::now();
     let in_time = |what: &str| assert!(begun.elapsed() < 4 * WAIT, "not after {:?}: {what}", 4 * WAIT);
     let (mut one, mut ones) = (join()?, Vec::new());
@@ -520,7 +537,7 @@ fn members_share_partitions(harness: &mut dyn Harness) -> Result<()> {
     }
     for partition in 0..4 {
         assert_eq!(log.committed("g", T, partition)?, Some(at(7)), "committed before it was given back");
-        assert!(ones.contains(&partition) != twos.contains(&partition));
+        assert!(ones.contains(&place(partition)) != twos.contains(&place(partition)));
     }
     let mut read = 0;
     while read < 2 {
@@ -542,7 +559,7 @@ fn who_left_cannot_commit(harness: &mut dyn Harness) -> Result<()> {
     }
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
-    let mut consumer = log.consumer(T, Assignment::Group("g".to_owned()))?;
+    let mut consumer = log.consumer(Assignment::group("g", &[T]))?;
     let mut producer = consumer.producer("p")?;
     let commit = || Commit { outputs: vec![output(0, record("k", "v"))], offsets: vec![position("g", 0, Some(at(1)))] };
     let mut refused = |what: &str| {
@@ -550,7 +567,7 @@ fn who_left_cannot_commit(harness: &mut dyn Harness) -> Result<()> {
         assert!(matches!(outcome, Err(Error::Left { ref group, .. }) if group == "g"), "{what}: {outcome:?}");
     };
     refused("before it has partitions");
-    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![0]));
+    assert_eq!(consumer.poll(1, WAIT)?, Poll::Assigned(vec![place(0)]));
     drop(consumer);
     refused("after it was closed");
     assert_eq!((read(&*harness, 0, 0)?, log.committed("g", T, 0)?), (Vec::new(), None), "nothing was written");
@@ -560,7 +577,7 @@ fn who_left_cannot_commit(harness: &mut dyn Harness) -> Result<()> {
 fn an_idle_reader_is_woken(harness: &mut dyn Harness) -> Result<()> {
     topic(harness, 1, Cleanup::Keep)?;
     let log = harness.log();
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)]))?;
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, 0)]))?;
     thread::scope(|scope| {
         let reader = scope.spawn(move || next(&mut *consumer));
         thread::sleep(Duration::from_millis(100));
@@ -620,10 +637,10 @@ fn write_numbers(log: &dyn Log, writer: u64) -> Result<()> {
 /// Reads all, and checks on the way that nothing of a writer is missing or out of order.
 fn read_numbers(log: &dyn Log) -> Result<BTreeMap<(u32, u64), Bytes>> {
     let total = WRITERS * (0..COMMITS).map(|commit| commit % 5 + 1).sum::<u64>() * 2;
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0), (1, 0)]))?;
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, 0), (1, 0)]))?;
     let (mut all, mut expected, mut last) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     while (all.len() as u64) < total {
-        let Poll::Records { partition, records } = consumer.poll(1_000, WAIT)? else { break };
+        let Poll::Records { partition, records, .. } = consumer.poll(1_000, WAIT)? else { break };
         for stored in records {
             let value = stored.record.value.unwrap_or_default();
             let text = String::from_utf8_lossy(&value).into_owned();

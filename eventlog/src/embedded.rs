@@ -212,9 +212,8 @@ impl Log for Embedded {
         commit::decode_position(&bytes).map(Some).ok_or_else(|| self.shared.storage.damaged(what()))
     }
 
-    fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>> {
-        let topic = self.shared.topic(topic, 0)?;
-        Ok(Box::new(Reader::new(self.shared.clone(), topic, assignment)?))
+    fn consumer(&self, assignment: Assignment) -> Result<Box<dyn Consumer>> {
+        Ok(Box::new(Reader::new(self.shared.clone(), assignment)?))
     }
 
     fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {

@@ -20,9 +20,11 @@
 // 2026-11-23: a deleted position is a position with a mark in its metadata, since a transaction cannot delete one.
 // 2026-11-23: a group asked about from outside (`committed`, and commits of a producer that no member made) is asked by
 // a consumer that never subscribes. One a group is kept: lag is asked for all the time, and to connect costs 100 ms.
+// 2026-11-28: where a member of the group is open in this process, that one is asked: no client is made beside it.
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -54,8 +56,8 @@ mod tests;
 pub use config::{Config, Sasl, Secret, Tls, User};
 pub use topics::Drift;
 
-use self::{consumer::Reader, context::Context, fence::Membership, producer::Writer};
-use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, TopicSpec, Watermarks};
+use self::{closing::Closing, consumer::Reader, context::Context, fence::Membership, producer::Writer};
+use crate::{Assignment, Committed, Consumer, Error, Log, Producer, Result, TopicPartition, TopicSpec, Watermarks};
 
 /// Metadata of a position that counts as none.
 const DELETED: &str = "\u{0}vitals: deleted";
@@ -79,6 +81,23 @@ struct Shared {
     outsiders: Mutex<HashMap<String, Arc<BaseConsumer<Context>>>>,
     /// The members of groups that were opened here.
     members: Mutex<Vec<Membership>>,
+}
+
+/// A client that names a group.
+enum Asks {
+    Member(Arc<Closing<BaseConsumer<Context>>>),
+    Outsider(Arc<BaseConsumer<Context>>),
+}
+
+impl Deref for Asks {
+    type Target = BaseConsumer<Context>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Member(client) => client,
+            Self::Outsider(client) => client,
+        }
+    }
 }
 
 impl Kafka {
@@ -216,6 +235,17 @@ impl Shared {
         members.iter().filter(owns).cloned().collect()
     }
 
+    /// Who asks for the positions of a group: the member of it that is open here, else one that never joins it.
+    fn asks_for(&self, group: &str) -> Result<Asks> {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let member = members.iter().filter(|member| member.group == group).find_map(Membership::client);
+        drop(members);
+        match member {
+            Some(client) => Ok(Asks::Member(client)),
+            None => Ok(Asks::Outsider(self.outsider(group)?)),
+        }
+    }
+
     /// A consumer that names the group and never joins it.
     fn outsider(&self, group: &str) -> Result<Arc<BaseConsumer<Context>>> {
         let mut outsiders = self.outsiders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,34 +287,54 @@ impl Log for Kafka {
     }
 
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>> {
-        self.shared.check(topic, partition)?;
+        let found = self.all_committed(group, &[TopicPartition::new(topic, partition)])?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    fn all_committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut list = TopicPartitionList::new();
-        list.add_partition(&self.shared.full(topic), number(partition)?);
-        let outsider = self.shared.outsider(group)?;
+        for at in partitions {
+            self.shared.check(&at.topic, at.partition)?;
+            list.add_partition(&self.shared.full(&at.topic), number(at.partition)?);
+        }
+        let asked = self.shared.asks_for(group)?;
         self.shared.serve();
         let fail = |error| {
             self.shared.serve();
-            let silent =
-                errors::code(&error) == Some(Code::OperationTimedOut) && outsider.context().trouble().is_none();
+            let silent = errors::code(&error) == Some(Code::OperationTimedOut) && asked.context().trouble().is_none();
             let hint = if silent { HANGING } else { "" };
-            errors::unreached(
-                format!("position of group {group} in {topic}/{partition}{hint}"),
-                &error,
-                outsider.context(),
-            )
+            let what = format!("position of group {group} in {}{hint}", places(partitions));
+            errors::unreached(what, &error, asked.context())
         };
         // Waits for transactions of the group that are not over yet, since it reads what is committed only.
-        let found = outsider.committed_offsets(list, self.shared.config.request_timeout).map_err(fail)?;
-        outsider.context().reached();
-        let elements = found.elements();
-        let Some(element) = elements.first() else { return Ok(None) };
-        element.error().map_err(fail)?;
-        let position = element.offset().to_raw().filter(|at| *at >= 0 && element.metadata() != DELETED);
-        Ok(position.map(|at| Committed { offset: offset(at), metadata: element.metadata().to_owned() }))
+        let wait = self.shared.config.request_timeout;
+        let found = match (asked.committed_offsets(list.clone(), wait), &asked) {
+            // It may be closing at this moment.
+            (Err(_), Asks::Member(_)) => self.shared.outsider(group)?.committed_offsets(list, wait),
+            (found, _) => found,
+        };
+        let found = found.map_err(fail)?;
+        asked.context().reached();
+        let mut positions = Vec::with_capacity(partitions.len());
+        for at in partitions {
+            let element = found.find_partition(&self.shared.full(&at.topic), number(at.partition)?);
+            let Some(element) = element else {
+                positions.push(None);
+                continue;
+            };
+            element.error().map_err(fail)?;
+            let position = element.offset().to_raw().filter(|at| *at >= 0 && element.metadata() != DELETED);
+            positions
+                .push(position.map(|at| Committed { offset: offset(at), metadata: element.metadata().to_owned() }));
+        }
+        Ok(positions)
     }
 
-    fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>> {
-        Ok(Box::new(Reader::new(self.shared.clone(), topic, assignment)?))
+    fn consumer(&self, assignment: Assignment) -> Result<Box<dyn Consumer>> {
+        Ok(Box::new(Reader::new(self.shared.clone(), assignment)?))
     }
 
     fn producer(&self, name: &str) -> Result<Box<dyn Producer>> {
@@ -295,6 +345,15 @@ impl Log for Kafka {
 /// What to look at where brokers answer, but do not tell a position.
 const HANGING: &str = ", kept back while a transaction of the group is open (if it stays so: kafka-transactions.sh \
                        find-hanging)";
+
+/// Where a question was about, for an error: all of them would fill a screen.
+fn places(partitions: &[TopicPartition]) -> String {
+    match partitions {
+        [at] => format!("{}/{}", at.topic, at.partition),
+        [at, others @ ..] => format!("{}/{} and {} others", at.topic, at.partition, others.len()),
+        [] => "no partition".to_owned(),
+    }
+}
 
 /// A partition as Kafka counts them.
 fn number(partition: u32) -> Result<i32> {

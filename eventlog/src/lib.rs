@@ -11,7 +11,7 @@
 //!
 //! How Apache Kafka fits is named at each method by the rdkafka call behind it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -151,28 +151,72 @@ pub struct Watermarks {
     pub high: u64,
 }
 
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic, shared by its partitions.
+    pub topic: Arc<str>,
+    /// Number of the partition, from 0.
+    pub partition: u32,
+}
+
+impl TopicPartition {
+    /// Partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Arc<str>>, partition: u32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {} partition {}", self.topic, self.partition)
+    }
+}
+
 /// How a consumer gets its partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assignment {
     /// These partitions from these offsets (Kafka: `assign`).
-    Manual(Vec<(u32, u64)>),
-    /// A share of the topic in this group (Kafka: `subscribe`, eager, `group.protocol=classic`).
+    Manual(Vec<(TopicPartition, u64)>),
+    /// A share of the partitions of all the topics in this group (Kafka: `subscribe`, eager, `group.protocol=classic`,
+    /// the assignor `roundrobin`: it spreads many topics of one partition evenly).
     /// Each partition is delivered only after [`Consumer::seek`]. The embedded log has one process and no
     /// rebalances: every member of a group is given all partitions at its first poll; producers fence.
-    Group(String),
+    Group {
+        /// Name of the group.
+        group: String,
+        /// The topics that all its members read.
+        topics: Vec<Arc<str>>,
+    },
+}
+
+impl Assignment {
+    /// Partitions of one topic, each from an offset.
+    pub fn manual(topic: &str, from: impl IntoIterator<Item = (u32, u64)>) -> Self {
+        let topic: Arc<str> = topic.into();
+        let each = |(partition, offset)| (TopicPartition::new(topic.clone(), partition), offset);
+        Self::Manual(from.into_iter().map(each).collect())
+    }
+
+    /// A share of the topics in a group.
+    pub fn group(group: &str, topics: &[&str]) -> Self {
+        Self::Group { group: group.to_owned(), topics: topics.iter().map(|topic| (*topic).into()).collect() }
+    }
 }
 
 /// What a poll brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Poll {
     /// The group gave these partitions: recover, then `seek` each.
-    Assigned(Vec<u32>),
+    Assigned(Vec<TopicPartition>),
     /// The group takes these back: commit now.
-    Revoked(Vec<u32>),
+    Revoked(Vec<TopicPartition>),
     /// The group gave these to somebody else already: abort.
-    Lost(Vec<u32>),
+    Lost(Vec<TopicPartition>),
     /// Records of one partition, in offset order, never empty.
     Records {
+        /// The topic.
+        topic: Arc<str>,
         /// The partition.
         partition: u32,
         /// The records.
@@ -232,12 +276,20 @@ pub trait Log: Send + Sync {
     /// When the log cannot be read.
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Committed>>;
 
-    /// A reader of one topic. Kafka: a `BaseConsumer`, `isolation.level=read_committed`,
+    /// A group's committed positions in these partitions, in their order. Kafka: one request.
+    ///
+    /// # Errors
+    /// Those of [`Log::committed`].
+    fn all_committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>> {
+        partitions.iter().map(|at| self.committed(group, &at.topic, at.partition)).collect()
+    }
+
+    /// A reader of any number of topics. Kafka: a `BaseConsumer`, `isolation.level=read_committed`,
     /// `auto.offset.reset=error`.
     ///
     /// # Errors
-    /// `Fatal` if the topic does not exist.
-    fn consumer(&self, topic: &str, assignment: Assignment) -> Result<Box<dyn Consumer>>;
+    /// `Fatal` if one of the topics does not exist.
+    fn consumer(&self, assignment: Assignment) -> Result<Box<dyn Consumer>>;
 
     /// A writer. A newer producer of the same `name` fences this one; once it is returned, nothing of the older ones
     /// is still on its way.
@@ -248,11 +300,14 @@ pub trait Log: Send + Sync {
     fn producer(&self, name: &str) -> Result<Box<dyn Producer>>;
 }
 
-/// Reads partitions of one topic. Kafka: `BaseConsumer` on its own thread.
+/// Reads partitions of any number of topics. Kafka: `BaseConsumer` on its own thread.
+///
+/// It is fair: while several partitions have records, each gets its turn, however much the others have.
 pub trait Consumer: Send {
     /// The next event: an assignment change, up to about `max_bytes` of records of one partition
     /// (at least one record), or `Idle` after `wait`, but not before all that was committed at a partition's seek has
-    /// been delivered: a reader of the past ends with `Idle`. What was announced as revoked goes back with the next poll.
+    /// been delivered: a reader of the past ends with `Idle`. (On Kafka a reader of several topics may say so early where
+    /// others write to them meanwhile; [`past`] reads one.) What was announced as revoked goes back with the next poll.
     /// A member of a group polls while it recovers, too, or loses its partitions. Kafka: `BaseConsumer::poll`.
     ///
     /// # Errors
@@ -265,7 +320,7 @@ pub trait Consumer: Send {
     ///
     /// # Errors
     /// `Fatal` if the partition is not assigned.
-    fn seek(&mut self, partition: u32, offset: u64) -> Result<()>;
+    fn seek(&mut self, at: &TopicPartition, offset: u64) -> Result<()>;
 
     /// A writer as of [`Log::producer`], which commits offsets of this consumer's group as the member that it is: after
     /// the group has given its partitions to others, such a commit fails. Kafka: `group_metadata`, asked at each commit.

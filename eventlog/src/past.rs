@@ -26,7 +26,7 @@ pub struct Past {
 pub fn past(log: &dyn Log, topic: &str, partition: u32, from: u64) -> Result<Past> {
     let marks = log.watermarks(topic, partition)?;
     let from = from.max(marks.low);
-    let open = || log.consumer(topic, Assignment::Manual(vec![(partition, from)]));
+    let open = || log.consumer(Assignment::manual(topic, [(partition, from)]));
     let consumer = (from < marks.high).then(open).transpose()?;
     Ok(Past { consumer, high: marks.high, records: Vec::new().into_iter() })
 }

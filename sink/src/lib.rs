@@ -9,4 +9,4 @@ pub mod telemetry;
 mod writer;
 
 pub use error::{Error, Kind, Result};
-pub use writer::{Writer, group};
+pub use writer::{GROUP, Writer};

@@ -3,8 +3,8 @@
 //! Invariants:
 //! - the store first, the offsets second: after a crash in between, records are written again, and the store's
 //!   guarded upserts make that change nothing; nor does a sink that lost its partitions and writes once more;
-//! - each topic has a group of its own ([`group`]), whose members are sinks: partitions that are taken back are
-//!   written and committed first;
+//! - all topics are read by one consumer in one group ([`GROUP`]), whose members are sinks: partitions that are taken back
+//!   are written and committed first; in a backlog each partition has its turn, alerts like any other;
 //! - a record that cannot be stored goes to the dead letters in the same commit as the offsets past it.
 //!
 //! It does not know which store it writes to.
@@ -17,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
+use eventlog::{
+    Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, TopicPartition,
+    failpoint,
+};
 use store::{Batch, Clock, Write};
 
 use crate::{
@@ -27,13 +30,11 @@ use crate::{
     telemetry,
 };
 
-/// What the consumer groups of sinks begin with.
-const GROUP: &str = "sink";
+/// The consumer group in which sinks share the topics.
+pub const GROUP: &str = "sink";
 
-/// The consumer group in which sinks share a topic.
-pub fn group(topic: &str) -> String {
-    format!("{GROUP}.{topic}")
-}
+/// The topic that has alerts; all others have metrics.
+const ALERTS: &str = "alerts.v1";
 
 const POLL_BYTES: usize = 1 << 20;
 /// A batch is written when it holds this many records, or when nothing more is there. In a backlog most rows come twice (open,
@@ -45,15 +46,8 @@ const HISTORY_US: i64 = 60_000_000;
 /// How long a batch of history waits for more records: in all, and while none come. It is written all the same when it is
 /// full. A store that is faster than what writes the log would else write each row twice.
 const LINGER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(100));
-const NAP: Duration = Duration::from_millis(5);
 
-struct Source {
-    topic: Arc<str>,
-    alerts: bool,
-    consumer: Box<dyn Consumer>,
-}
-
-/// What a poll of a source brought.
+/// What a poll brought.
 enum Turn {
     /// Records were gathered.
     Took,
@@ -79,24 +73,23 @@ pub struct Writer {
     log: Arc<dyn Log>,
     store: Box<dyn Write>,
     producer: Box<dyn Producer>,
-    sources: Vec<Source>,
-    /// The source that the next batch begins with, so that each gets its turn in a backlog.
-    turn: usize,
+    consumer: Box<dyn Consumer>,
     reader: Reader,
     /// The room of the batch before, where that was of history: the next one will be as large.
     room: Batch,
 }
 
 impl Writer {
-    /// Joins the groups of the topics, `[PREFIX.]metrics.NAME.v1` and `[PREFIX.]alerts.v1`; each partition is read on from the group's committed offset, or from the first
-    /// kept record. `name` is that of the producer: a newer sink of this name fences this one.
+    /// Joins the group of the topics, `metrics.NAME.v1` and `alerts.v1`; each partition is read on from the group's committed
+    /// offset, or from the first kept record. `name` is that of the producer: a newer sink of this name fences this one.
     ///
     /// # Errors
     /// `Fatal` if a topic is missing.
     pub fn open(log: Arc<dyn Log>, store: Box<dyn Write>, topics: &[String], name: &str) -> Result<Self> {
-        let producer = log.producer(name)?;
-        let sources = topics.iter().map(|topic| Source::open(&*log, topic)).collect::<Result<_>>()?;
-        Ok(Self { log, store, producer, sources, turn: 0, reader: Reader::default(), room: Batch::default() })
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let consumer = log.consumer(Assignment::group(GROUP, &topics))?;
+        let producer = consumer.producer(name)?;
+        Ok(Self { log, store, producer, consumer, reader: Reader::default(), room: Batch::default() })
     }
 
     /// Writes and commits one batch; waits so long for a first record. Returns the number of records read.
@@ -104,10 +97,7 @@ impl Writer {
     /// # Errors
     /// After an error, open another writer: it reads on from what was committed.
     pub fn step(&mut self, wait: Duration) -> Result<usize> {
-        let mut gathered = self.gather()?;
-        if gathered.records == 0 && !wait.is_zero() {
-            gathered = self.await_first(wait)?;
-        }
+        let mut gathered = self.gather(wait)?;
         if gathered.records == 0 {
             self.producer.tend();
             return Ok(0);
@@ -117,18 +107,12 @@ impl Writer {
         }
         failpoint::pass(failpoint::STORED);
         telemetry::batch(gathered.records, gathered.dead.len());
-        let mut offsets: Vec<GroupOffsets> = Vec::new();
-        for position in std::mem::take(&mut gathered.offsets) {
-            let group = group(&position.0);
-            match offsets.iter_mut().find(|known| known.group == group) {
-                Some(known) => known.offsets.push(position),
-                None => offsets.push(GroupOffsets { group, offsets: vec![position] }),
-            }
-        }
+        let offsets = std::mem::take(&mut gathered.offsets);
         if gathered.is_history() {
             gathered.batch.clear();
             self.room = std::mem::take(&mut gathered.batch);
         }
+        let offsets = vec![GroupOffsets { group: GROUP.to_owned(), offsets }];
         self.producer.commit(Commit { outputs: gathered.dead, offsets })?;
         Ok(gathered.records)
     }
@@ -144,91 +128,59 @@ impl Writer {
         Ok(())
     }
 
-    /// What is there; of history also what comes soon.
-    fn gather(&mut self) -> Result<Gathered> {
+    /// What is there, within the wait; of history also what comes soon.
+    fn gather(&mut self, wait: Duration) -> Result<Gathered> {
         let mut gathered = Gathered { batch: std::mem::take(&mut self.room), ..Gathered::default() };
-        let mut more = self.pass(&mut gathered)?;
-
-        let (begun, mut quiet) = (Instant::now(), Instant::now());
-        while more && gathered.is_history() && begun.elapsed() < LINGER.0 && quiet.elapsed() < LINGER.1 {
-            std::thread::sleep(NAP);
-            let before = gathered.records;
-            more = self.pass(&mut gathered)?;
-            if gathered.records > before {
-                quiet = Instant::now();
+        let (mut begun, mut wait) = (Instant::now(), wait);
+        while gathered.records < BATCH_RECORDS {
+            let is_first = gathered.records == 0;
+            match self.turn(wait, &mut gathered)? {
+                Turn::Took if is_first => (begun, wait) = (Instant::now(), Duration::ZERO),
+                Turn::Took => {}
+                Turn::GivesBack => break,
+                // Nothing came for as long as was waited: of history, a moment more is waited once.
+                Turn::Idle if gathered.is_history() && wait.is_zero() && begun.elapsed() < LINGER.0 => wait = LINGER.1,
+                Turn::Idle => break,
+            }
+            if begun.elapsed() >= LINGER.0 {
+                wait = Duration::ZERO;
             }
         }
         Ok(gathered)
     }
 
-    /// Takes what the sources have, one after the other; false when the batch has to be written now.
-    fn pass(&mut self, gathered: &mut Gathered) -> Result<bool> {
-        let log = self.log.clone();
-        for _ in 0..self.sources.len() {
-            let source = &mut self.sources[self.turn];
-            while gathered.records < BATCH_RECORDS {
-                match source.turn(&*log, &mut self.reader, gathered)? {
-                    Turn::Took => {}
-                    Turn::Idle => break,
-                    Turn::GivesBack => return Ok(false),
-                }
-            }
-            self.turn = (self.turn + 1) % self.sources.len();
-            if gathered.records >= BATCH_RECORDS {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Sleeps in short naps: one topic of many wakes it, and no topic is waited for while another has records.
-    fn await_first(&mut self, wait: Duration) -> Result<Gathered> {
-        let mut left = wait;
-        loop {
-            let nap = left.min(NAP);
-            std::thread::sleep(nap);
-            left -= nap;
-            let gathered = self.gather()?;
-            if gathered.records > 0 || left.is_zero() {
-                return Ok(gathered);
-            }
-        }
-    }
-}
-
-impl Source {
-    fn open(log: &dyn Log, topic: &str) -> Result<Self> {
-        let alerts = topic == "alerts.v1" || topic.ends_with(".alerts.v1");
-        let consumer = log.consumer(topic, Assignment::Group(group(topic)))?;
-        Ok(Self { topic: topic.into(), alerts, consumer })
-    }
-
     /// Polls once.
-    fn turn(&mut self, log: &dyn Log, reader: &mut Reader, gathered: &mut Gathered) -> Result<Turn> {
-        match self.consumer.poll(POLL_BYTES, Duration::ZERO)? {
-            Poll::Records { partition, records } => {
-                gathered.take(self, reader, partition, records);
+    fn turn(&mut self, wait: Duration, gathered: &mut Gathered) -> Result<Turn> {
+        match self.consumer.poll(POLL_BYTES, wait)? {
+            Poll::Records { topic, partition, records } => {
+                gathered.take(&mut self.reader, &topic, partition, records);
                 Ok(Turn::Took)
             }
-            Poll::Assigned(partitions) => {
-                for partition in partitions {
-                    let low = log.watermarks(&self.topic, partition)?.low;
-                    let known = log.committed(&group(&self.topic), &self.topic, partition)?;
-                    // Compaction and retention may have passed what was committed long ago.
-                    self.consumer.seek(partition, known.map_or(low, |at| at.offset.max(low)))?;
-                }
+            Poll::Assigned(given) => {
+                self.begin(&given)?;
                 Ok(Turn::Took)
             }
             Poll::Revoked(_) => Ok(Turn::GivesBack),
             Poll::Lost(partitions) => {
                 // Others read them already: what is in the batch may be stored, not committed.
-                gathered
-                    .offsets
-                    .retain(|(topic, partition, _)| *topic != self.topic || !partitions.contains(partition));
+                let is_lost = |topic: &Arc<str>, partition| {
+                    partitions.iter().any(|at| (&at.topic, at.partition) == (topic, partition))
+                };
+                gathered.offsets.retain(|(topic, partition, _)| !is_lost(topic, *partition));
                 Ok(Turn::Took)
             }
             Poll::Idle => Ok(Turn::Idle),
         }
+    }
+
+    /// Reads partitions on from what is committed; compaction and retention may have passed what was long ago.
+    fn begin(&mut self, given: &[TopicPartition]) -> Result<()> {
+        let committed = self.log.all_committed(GROUP, given)?;
+        for (at, known) in given.iter().zip(committed) {
+            let low = self.log.watermarks(&at.topic, at.partition)?.low;
+            self.consumer.seek(at, known.map_or(low, |known| known.offset.max(low)))?;
+        }
+        Ok(())
     }
 }
 
@@ -243,13 +195,14 @@ impl Gathered {
         self.span = Some((first.min(instant_us), last.max(instant_us)));
     }
 
-    fn take(&mut self, source: &Source, reader: &mut Reader, partition: u32, records: Vec<Stored>) {
+    fn take(&mut self, reader: &mut Reader, topic: &Arc<str>, partition: u32, records: Vec<Stored>) {
+        let is_alerts = &**topic == ALERTS;
         let Some(next) = records.last().map(|last| last.offset + 1) else { return };
         self.records += records.len();
         for stored in records {
             // A tombstone: compaction's business.
             let Some(value) = stored.record.value.as_deref() else { continue };
-            let said = if source.alerts { convert::transition(value) } else { reader.metric_entry(value) };
+            let said = if is_alerts { convert::transition(value) } else { reader.metric_entry(value) };
             match said {
                 Ok(Said::Row(row)) => {
                     row.point.revision_us.into_iter().for_each(|revision| self.note(revision));
@@ -258,13 +211,13 @@ impl Gathered {
                 Ok(Said::Alert(alert)) => self.batch.alerts.push(*alert),
                 Ok(Said::Tick(at_us, since_us)) => {
                     self.note(at_us);
-                    self.batch.clocks.push(Clock { topic: source.topic.to_string(), partition, at_us, since_us });
+                    self.batch.clocks.push(Clock { topic: topic.to_string(), partition, at_us, since_us });
                 }
-                Err(error) => self.dead.push(dead_letter(&source.topic, partition, &stored, &error)),
+                Err(error) => self.dead.push(dead_letter(topic, partition, &stored, &error)),
             }
         }
-        self.offsets.retain(|(topic, of, _)| (topic, *of) != (&source.topic, partition));
-        self.offsets.push((source.topic.clone(), partition, Some(Committed { offset: next, metadata: String::new() })));
+        self.offsets.retain(|(known, of, _)| (known, *of) != (topic, partition));
+        self.offsets.push((topic.clone(), partition, Some(Committed { offset: next, metadata: String::new() })));
     }
 }
 

@@ -28,8 +28,8 @@ use crate::{Error, Result};
 pub struct Changes {
     /// The topic that remembers them, of one partition.
     pub topic: Arc<str>,
-    /// What should hold now: the body of the latest change.
-    pub wanted: Arc<dyn Fn() -> Bytes + Send + Sync>,
+    /// What should hold now for the tasks of a topic: the body of their latest change.
+    pub wanted: Arc<dyn Fn(&str) -> Bytes + Send + Sync>,
 }
 
 impl fmt::Debug for Changes {
@@ -89,7 +89,7 @@ pub(crate) struct Change {
 }
 
 impl Changes {
-    /// The changes of a task, the first one first.
+    /// The changes of a task, the first one first; a founding has them by what the names of tasks begin with.
     pub(crate) fn of(&self, stage: &str, task: &str, log: &dyn Log) -> Result<Vec<Change>> {
         let (mut founding, mut changes) = (None, Vec::new());
         for stored in eventlog::past(log, &self.topic, 0, 0)? {

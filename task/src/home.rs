@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eventlog::failpoint;
+use eventlog::{TopicPartition, failpoint};
 
 use crate::{
     Error, Result, State,
@@ -21,7 +21,7 @@ use crate::{
     standby::{Claims, Owned},
     state::Memory,
     telemetry,
-    worker::Config,
+    worker::{Config, Input},
 };
 
 /// How long to wait for whoever has the state open: a worker that gives it back, or a process that is ending.
@@ -80,14 +80,14 @@ impl Policy {
     }
 
     /// Of the checkpoints of a partition, for whoever reads them.
-    pub(crate) fn identity(&self, stage: &str, partition: u32, generation: u64) -> Identity {
-        Identity { tenant: self.tenant.clone(), task: stage.to_owned(), partition, generation, epoch: 0 }
+    pub(crate) fn identity(&self, task: &str, partition: u32, generation: u64) -> Identity {
+        Identity { tenant: self.tenant.clone(), task: task.to_owned(), partition, generation, epoch: 0 }
     }
 }
 
 /// Name of the task of a partition, and of its folder.
-pub(crate) fn name(stage: &str, partition: u32) -> String {
-    format!("{stage}-{partition}")
+pub(crate) fn name(task: &str, partition: u32) -> String {
+    format!("{task}-{partition}")
 }
 
 /// Saves the checkpoints of one task.
@@ -129,16 +129,17 @@ pub(crate) struct Opened {
 }
 
 /// The home of a partition's task.
-pub(crate) fn open(config: &Config, partition: u32, tables: &[&str], host: &Host) -> Result<Opened> {
-    let owned = host.checkpoints.as_ref().map(|policy| policy.claims.take(&config.stage, partition));
-    let home = Home { config, tables, host, name: config.task(partition), partition };
+pub(crate) fn open(config: &Config, at: &TopicPartition, tables: &[&str], host: &Host) -> Result<Opened> {
+    let (input, partition) = (config.input(at), at.partition);
+    let owned = host.checkpoints.as_ref().map(|policy| policy.claims.take(&input.task, partition));
+    let home = Home { config, input, tables, host, name: config.task(at), partition };
     let (id, newest) = home.identify();
     let state = match home.existing(newest)? {
         Some(state) => state,
         None => {
             id.iter().for_each(|id| home.restore(id));
             let state = home.open()?;
-            state.set_generation(config.generation)?;
+            state.set_generation(input.generation)?;
             state
         }
     };
@@ -161,6 +162,7 @@ pub(crate) fn condemn(error: &Error) {
 
 struct Home<'a> {
     config: &'a Config,
+    input: &'a Input,
     tables: &'a [&'a str],
     host: &'a Host,
     name: String,
@@ -176,7 +178,7 @@ impl Home<'_> {
     /// cannot be read: then nothing is restored or saved until the task is opened again.
     fn identify(&self) -> (Option<Identity>, Option<Key>) {
         let Some(policy) = &self.host.checkpoints else { return (None, None) };
-        let mut id = policy.identity(&self.config.stage, self.partition, self.config.generation);
+        let mut id = policy.identity(&self.input.task, self.partition, self.input.generation);
         match policy.store.newest(&id, &|| false) {
             Ok(newest) => {
                 id.epoch = newest.map_or(1, |newest| newest.epoch + 1);
@@ -221,14 +223,14 @@ impl Home<'_> {
     /// Why a state that could be opened is not gone on with.
     fn fault(&self, state: &State, newest: Option<Key>) -> Result<Option<String>> {
         let own = state.next_offset()?;
-        if own.is_some() && state.generation()? != Some(self.config.generation) {
+        if own.is_some() && state.generation()? != Some(self.input.generation) {
             return Ok(Some("other definitions made it".to_owned()));
         }
         let ahead = newest.map_or(0, |newest| newest.next_offset.saturating_sub(own.unwrap_or(0)));
         if ahead > BEHIND_MAX {
             return Ok(Some(format!("a checkpoint is {ahead} records ahead of it")));
         }
-        state.set_generation(self.config.generation)?;
+        state.set_generation(self.input.generation)?;
         Ok(None)
     }
 

@@ -14,7 +14,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use eventlog::{Log, Output, Stored, Watermarks, failpoint};
+use eventlog::{Log, Output, Stored, TopicPartition, Watermarks, failpoint};
 
 use crate::{
     Changes, Error, Fold, Result, State,
@@ -61,12 +61,18 @@ pub(crate) struct Part<F> {
 
 impl<F: Fold> Part<F> {
     /// Opens state and fold, and decides where to begin.
-    pub(crate) fn open(config: &Config, partition: u32, open: &Open<F>, host: &Host, log: &dyn Log) -> Result<Part<F>> {
-        let (name, begun) = (config.task(partition), Instant::now());
+    pub(crate) fn open(
+        config: &Config,
+        at: &TopicPartition,
+        open: &Open<F>,
+        host: &Host,
+        log: &dyn Log,
+    ) -> Result<Part<F>> {
+        let (name, begun) = (config.task(at), Instant::now());
         // First of all: who is not one of us discards no state of ours.
-        published(&name, config, partition, log)?;
-        let Opened { state, saver, owned } = home::open(config, partition, F::TABLES, host)?;
-        let fold = open(partition, &state)?;
+        published(&name, config, at, log)?;
+        let Opened { state, saver, owned } = home::open(config, at, F::TABLES, host)?;
+        let fold = open(at, &state)?;
         let (from, applied) = (state.next_offset()?, state.changes()?);
         let applied = usize::try_from(applied).map_err(|_| state.damaged(format!("{applied} changes")))?;
         let mut part = Part {
@@ -89,32 +95,32 @@ impl<F: Fold> Part<F> {
             flushed_at: from.unwrap_or(0),
             joined: begun,
         };
-        part.join(config, partition, from, log)?;
+        part.join(config, at, from, log)?;
         Ok(part)
     }
 
     /// Takes the partition up again after the group gave it back; others may have gone on with it.
-    pub(crate) fn resume(&mut self, config: &Config, partition: u32, log: &dyn Log) -> Result<()> {
+    pub(crate) fn resume(&mut self, config: &Config, at: &TopicPartition, log: &dyn Log) -> Result<()> {
         self.joined = Instant::now();
-        self.join(config, partition, Some(self.closed), log)
+        self.join(config, at, Some(self.closed), log)
     }
 
-    fn join(&mut self, config: &Config, partition: u32, own: Option<u64>, log: &dyn Log) -> Result<()> {
-        let group = published(&self.name, config, partition, log)?;
+    fn join(&mut self, config: &Config, at: &TopicPartition, own: Option<u64>, log: &dyn Log) -> Result<()> {
+        let group = published(&self.name, config, at, log)?;
         // Asked after the group: the end only moves on.
-        let kept = log.watermarks(&config.topic, partition)?;
+        let kept = log.watermarks(&at.topic, at.partition)?;
         self.committed = decide(&self.name, own, group, kept)?;
         if self.committed > self.position {
             let (task, from, to) = (&self.name, self.position, self.committed);
             tracing::info!(task, from, to, "replaying with outputs suppressed");
         }
-        self.find_changes(&config.stage, kept, log)
+        self.find_changes(config, at, kept, log)
     }
 
     /// Reads the changes that the log remembers, and applies those of here.
-    fn find_changes(&mut self, stage: &str, kept: Watermarks, log: &dyn Log) -> Result<()> {
+    fn find_changes(&mut self, config: &Config, at: &TopicPartition, kept: Watermarks, log: &dyn Log) -> Result<()> {
         let Some(source) = self.source.clone() else { return Ok(()) };
-        self.changes = source.of(stage, &self.name, log)?;
+        self.changes = source.of(&config.input(at).task, &self.name, log)?;
         if self.changes.len() < self.applied {
             let what = format!("it holds {} changes, but the log remembers {}", self.applied, self.changes.len());
             return Err(self.state.damaged(what));
@@ -123,7 +129,7 @@ impl<F: Fold> Part<F> {
             self.warm_until = kept.high;
         }
         if self.applied == 0 {
-            let body = self.changes.first().map_or_else(|| (source.wanted)(), |first| first.body.clone());
+            let body = self.changes.first().map_or_else(|| (source.wanted)(&at.topic), |first| first.body.clone());
             self.fold.prepare(&body, &self.state)?;
         }
         self.replay_changes()
@@ -284,12 +290,12 @@ pub(crate) fn metadata(generation: u64) -> String {
 }
 
 /// The group's position, if what it has published is of our definitions.
-fn published(task: &str, config: &Config, partition: u32, log: &dyn Log) -> Result<Option<u64>> {
-    let Some(group) = log.committed(&config.stage, &config.topic, partition)? else { return Ok(None) };
+fn published(task: &str, config: &Config, at: &TopicPartition, log: &dyn Log) -> Result<Option<u64>> {
+    let Some(group) = log.committed(&config.stage, &at.topic, at.partition)? else { return Ok(None) };
     if group.metadata.is_empty() {
         return Err(Error::Foreign { task: task.to_owned(), offset: group.offset });
     }
-    same_definitions(task, &group.metadata, config.generation)?;
+    same_definitions(task, &group.metadata, config.input(at).generation)?;
     Ok(Some(group.offset))
 }
 

@@ -21,6 +21,7 @@ use crate::{
     checkpoint::{self, Error, Key},
     home::{self, Policy},
     telemetry,
+    worker::Input,
 };
 
 /// How soon it notices that it shall end.
@@ -42,13 +43,13 @@ struct Claim {
 pub(crate) struct Owned(Arc<Claim>);
 
 impl Claims {
-    fn of(&self, stage: &str, partition: u32) -> Arc<Claim> {
-        lock(&self.0).entry((stage.to_owned(), partition)).or_default().clone()
+    fn of(&self, task: &str, partition: u32) -> Arc<Claim> {
+        lock(&self.0).entry((task.to_owned(), partition)).or_default().clone()
     }
 
     /// Takes a partition; a download under way ends first.
-    pub(crate) fn take(&self, stage: &str, partition: u32) -> Owned {
-        let claim = self.of(stage, partition);
+    pub(crate) fn take(&self, task: &str, partition: u32) -> Owned {
+        let claim = self.of(task, partition);
         claim.owners.fetch_add(1, Ordering::Relaxed);
         drop(lock(&claim.following));
         Owned(claim)
@@ -75,21 +76,16 @@ pub struct Standby {
 }
 
 impl Standby {
-    /// Keeps copies in `home` for these stages, each with so many partitions, as often as checkpoints are made.
+    /// Keeps copies in `home` for the tasks of these topics, each with so many partitions, as often as checkpoints are made.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(
-        policy: Arc<Policy>,
-        home: PathBuf,
-        generation: u64,
-        stages: Vec<(String, u32)>,
-    ) -> std::io::Result<Standby> {
+    pub fn start(policy: Arc<Policy>, home: PathBuf, inputs: Vec<(Input, u32)>) -> std::io::Result<Standby> {
         let stop: Arc<AtomicBool> = Arc::default();
-        let each = |(stage, count): (String, u32)| (0..count).map(move |partition| (stage.clone(), partition));
-        let partitions = stages.into_iter().flat_map(each).collect();
+        let each = |(input, count): (Input, u32)| (0..count).map(move |partition| (input.clone(), partition));
+        let tasks = inputs.into_iter().flat_map(each).collect();
         let known = BTreeMap::new();
-        let mut follower = Follower { policy, home, generation, partitions, stop: stop.clone(), known };
+        let mut follower = Follower { policy, home, tasks, stop: stop.clone(), known };
         let thread = std::thread::Builder::new().name("standby".to_owned()).spawn(move || follower.run())?;
         Ok(Standby { stop, thread: Some(thread) })
     }
@@ -107,8 +103,7 @@ impl Drop for Standby {
 struct Follower {
     policy: Arc<Policy>,
     home: PathBuf,
-    generation: u64,
-    partitions: Vec<(String, u32)>,
+    tasks: Vec<(Input, u32)>,
     stop: Arc<AtomicBool>,
     /// The checkpoints that are here.
     known: BTreeMap<(String, u32), Key>,
@@ -133,15 +128,15 @@ impl Follower {
 
     /// Each partition once; none after the object store failed.
     fn turn(&mut self) {
-        for (stage, partition) in self.partitions.clone() {
+        for (input, partition) in self.tasks.clone() {
             if self.stopped() {
                 return;
             }
-            match self.follow(&stage, partition) {
+            match self.follow(&input, partition) {
                 Ok(()) | Err(Error::Stopped) => {}
                 Err(error) => {
-                    telemetry::checkpoint_failed(&stage, partition);
-                    tracing::warn!(stage, partition, %error, "no warm copy is kept for now");
+                    telemetry::checkpoint_failed(&input.task, partition);
+                    tracing::warn!(task = input.task, partition, %error, "no warm copy is kept for now");
                     if error.kind() == checkpoint::Kind::Retry {
                         return;
                     }
@@ -150,8 +145,9 @@ impl Follower {
         }
     }
 
-    fn follow(&mut self, stage: &str, partition: u32) -> checkpoint::Result<()> {
-        let (key, claim) = ((stage.to_owned(), partition), self.policy.claims().of(stage, partition));
+    fn follow(&mut self, input: &Input, partition: u32) -> checkpoint::Result<()> {
+        let task = &input.task;
+        let (key, claim) = ((task.clone(), partition), self.policy.claims().of(task, partition));
         let _following = lock(&claim.following);
         // Taken: whatever is here is the owner's.
         let before = self.known.remove(&key);
@@ -159,8 +155,8 @@ impl Follower {
         if given_up() {
             return Ok(());
         }
-        let (store, id) = (self.policy.store(), self.policy.identity(stage, partition, self.generation));
-        let target = self.home.join(home::name(stage, partition));
+        let (store, id) = (self.policy.store(), self.policy.identity(task, partition, input.generation));
+        let target = self.home.join(home::name(task, partition));
         let newest = store.newest(&id, &given_up)?;
         if newest.is_none() || newest != before {
             match store.follow(&id, &target, &given_up)? {

@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eventlog::{Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, failpoint};
+use eventlog::{
+    Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, TopicPartition,
+    failpoint,
+};
 
 use crate::{
     Changes, Error, Fold, Result, State,
@@ -26,30 +29,46 @@ use crate::{
 };
 
 /// Makes the fold of a partition, as its state left it.
-pub type Open<F> = Arc<dyn Fn(u32, &State) -> Result<F> + Send + Sync>;
+pub type Open<F> = Arc<dyn Fn(&TopicPartition, &State) -> Result<F> + Send + Sync>;
 
 /// Which partitions a worker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Partitions {
     /// These.
-    These(Vec<u32>),
+    These(Vec<TopicPartition>),
     /// Those that the group named after the stage gives it.
     OfGroup,
+}
+
+/// A topic that a stage folds, and the tasks of its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// What the names of its tasks begin with: the number of the partition follows.
+    pub task: String,
+    /// Hash of the definitions: what other ones made is not gone on with.
+    pub generation: u64,
+}
+
+impl Input {
+    /// A topic, the beginning of its tasks' names, and the hash of the definitions.
+    pub fn new(topic: &str, task: &str, generation: u64) -> Input {
+        Input { topic: topic.into(), task: task.to_owned(), generation }
+    }
 }
 
 /// Where a worker reads, commits and keeps state.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Name of the stage: the consumer group, and the beginning of its tasks' names.
+    /// Name of the stage, and of its consumer group.
     pub stage: String,
-    /// Topic that is folded.
-    pub topic: Arc<str>,
-    /// Partitions of it.
+    /// Topics that are folded.
+    pub inputs: Vec<Input>,
+    /// Partitions of them.
     pub partitions: Partitions,
     /// Name of the producer: a newer worker of this name fences this one.
     pub producer: String,
-    /// Hash of the definitions: what other ones made is not gone on with.
-    pub generation: u64,
     /// The folder with a state for each task.
     pub home: PathBuf,
     /// Commit at the latest this long after the first output, when more records wait.
@@ -66,13 +85,12 @@ pub struct Config {
 
 impl Config {
     /// The defaults for a stage.
-    pub fn new(stage: &str, topic: &str, partitions: Partitions, producer: String, home: PathBuf) -> Config {
+    pub fn new(stage: &str, inputs: Vec<Input>, partitions: Partitions, producer: String, home: PathBuf) -> Config {
         Config {
             stage: stage.to_owned(),
-            topic: topic.into(),
+            inputs,
             partitions,
             producer,
-            generation: 0,
             home,
             commit_every: Duration::from_millis(100),
             flush_every: Duration::from_secs(5),
@@ -83,8 +101,13 @@ impl Config {
     }
 
     /// Name of the task of a partition.
-    pub fn task(&self, partition: u32) -> String {
-        home::name(&self.stage, partition)
+    pub fn task(&self, at: &TopicPartition) -> String {
+        home::name(&self.input(at).task, at.partition)
+    }
+
+    pub(crate) fn input(&self, at: &TopicPartition) -> &Input {
+        let found = self.inputs.iter().find(|input| input.topic == at.topic);
+        found.expect("a worker is given partitions of its own topics")
     }
 }
 
@@ -92,7 +115,7 @@ impl Config {
 #[derive(Debug, Default)]
 pub struct Status {
     recovered: AtomicBool,
-    settled: Mutex<BTreeMap<u32, u64>>,
+    settled: Mutex<BTreeMap<TopicPartition, u64>>,
 }
 
 impl Status {
@@ -103,9 +126,9 @@ impl Status {
 
     /// Offset before which all records of a partition are applied, and all instants that they close committed; 0 for a
     /// partition that is not the worker's. Past the committed offset lie records that no tick follows yet.
-    pub fn settled(&self, partition: u32) -> u64 {
+    pub fn settled(&self, at: &TopicPartition) -> u64 {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.get(&partition).copied().unwrap_or(0)
+        settled.get(at).copied().unwrap_or(0)
     }
 }
 
@@ -133,14 +156,14 @@ pub struct Worker<F> {
     log: Arc<dyn Log>,
     consumer: Box<dyn Consumer>,
     producer: Box<dyn Producer>,
-    parts: BTreeMap<u32, Part<F>>,
-    opening: BTreeMap<u32, Opening<F>>,
+    parts: BTreeMap<TopicPartition, Part<F>>,
+    opening: BTreeMap<TopicPartition, Opening<F>>,
     /// Given back to the group; it may give them to this worker again.
-    resting: BTreeMap<u32, Part<F>>,
+    resting: BTreeMap<TopicPartition, Part<F>>,
     first_output: Option<Instant>,
     /// R of tasks, where it moved since the last commit: told to the log with the next one, which
     /// keeps what is after it.
-    flushed: BTreeMap<u32, u64>,
+    flushed: BTreeMap<TopicPartition, u64>,
 }
 
 impl<F: Fold + 'static> Worker<F> {
@@ -151,16 +174,19 @@ impl<F: Fold + 'static> Worker<F> {
     pub fn open(config: Config, open: Open<F>, host: Host, log: Arc<dyn Log>) -> Result<Worker<F>> {
         let mut parts = BTreeMap::new();
         let assignment = match &config.partitions {
-            Partitions::OfGroup => Assignment::Group(config.stage.clone()),
+            Partitions::OfGroup => Assignment::Group {
+                group: config.stage.clone(),
+                topics: config.inputs.iter().map(|input| input.topic.clone()).collect(),
+            },
             Partitions::These(partitions) => {
-                for partition in partitions {
-                    let part = Part::open(&config, *partition, &open, &host, log.as_ref());
-                    parts.insert(*partition, part.inspect_err(home::condemn)?);
+                for at in partitions {
+                    let part = Part::open(&config, at, &open, &host, log.as_ref());
+                    parts.insert(at.clone(), part.inspect_err(home::condemn)?);
                 }
-                Assignment::Manual(parts.iter().map(|(partition, part)| (*partition, part.position())).collect())
+                Assignment::Manual(parts.iter().map(|(at, part)| (at.clone(), part.position())).collect())
             }
         };
-        let consumer = log.consumer(&config.topic, assignment)?;
+        let consumer = log.consumer(assignment)?;
         let producer = consumer.producer(&config.producer)?;
         Ok(Worker {
             config,
@@ -196,7 +222,7 @@ impl<F: Fold + 'static> Worker<F> {
             telemetry::replaying(&self.config.producer, replaying);
             let settled = self.parts.iter().filter(|(_, part)| part.waiting().is_none());
             *status.settled.lock().unwrap_or_else(PoisonError::into_inner) =
-                settled.map(|(partition, part)| (*partition, part.position())).collect();
+                settled.map(|(at, part)| (at.clone(), part.position())).collect();
         }
         self.rest()
     }
@@ -215,9 +241,9 @@ impl<F: Fold + 'static> Worker<F> {
             Poll::Assigned(partitions) => self.assigned(&partitions)?,
             Poll::Revoked(partitions) => self.revoked(&partitions)?,
             Poll::Lost(partitions) => self.lost(&partitions),
-            Poll::Records { partition, records } => {
+            Poll::Records { topic, partition, records } => {
                 failpoint::pass(failpoint::AFTER_POLL);
-                self.apply(partition, &records)?;
+                self.apply(&TopicPartition { topic, partition }, &records)?;
             }
             Poll::Idle => idle = true,
         }
@@ -236,18 +262,18 @@ impl<F: Fold + 'static> Worker<F> {
     /// Tasks that should do something else from now on: the change, what it brings about, and its place in one commit.
     fn change(&mut self) -> Result<()> {
         let Some(changes) = &self.config.changes else { return Ok(()) };
-        let wanted = (changes.wanted)();
-        for (partition, part) in &mut self.parts {
+        for (at, part) in &mut self.parts {
+            let wanted = (changes.wanted)(&at.topic);
             if !part.wants_change(&wanted) {
                 continue;
             }
             let (outputs, closed) = part.begin_change(wanted.clone())?;
             let groups = vec![GroupOffsets {
                 group: self.config.stage.clone(),
-                offsets: vec![self.config.position(*partition, closed)],
+                offsets: vec![self.config.position(at, closed)],
             }];
             self.producer.commit(Commit { outputs, offsets: groups })?;
-            self.flushed.insert(*partition, part.end_change()?);
+            self.flushed.insert(at.clone(), part.end_change()?);
         }
         Ok(())
     }
@@ -257,10 +283,10 @@ impl<F: Fold + 'static> Worker<F> {
         self.opening.len() + self.parts.values().filter(|part| part.replaying()).count()
     }
 
-    fn apply(&mut self, partition: u32, mut records: &[Stored]) -> Result<()> {
+    fn apply(&mut self, at: &TopicPartition, mut records: &[Stored]) -> Result<()> {
         while !records.is_empty() {
             // Records of a partition that was given back in the meantime.
-            let Some(part) = self.parts.get_mut(&partition) else { return Ok(()) };
+            let Some(part) = self.parts.get_mut(at) else { return Ok(()) };
             let applied = part.apply(records)?;
             records = &records[applied..];
             if part.waiting().is_some() {
@@ -280,7 +306,7 @@ impl<F: Fold + 'static> Worker<F> {
         self.first_output = None;
         let mut outputs: Vec<Output> = Vec::new();
         let mut offsets = Vec::new();
-        for (partition, part) in &mut self.parts {
+        for (at, part) in &mut self.parts {
             let Some((own, closed)) = part.take() else { continue };
             // Mostly one task has any; then they stay where they are.
             if outputs.is_empty() {
@@ -288,7 +314,7 @@ impl<F: Fold + 'static> Worker<F> {
             } else {
                 outputs.extend(own)
             }
-            offsets.push(self.config.position(*partition, closed));
+            offsets.push(self.config.position(at, closed));
         }
         if offsets.is_empty() {
             return Ok(());
@@ -305,7 +331,7 @@ impl<F: Fold + 'static> Worker<F> {
         // R as a group of its own: retention and compaction of the embedded log wait for it, too.
         let flushed = std::mem::take(&mut self.flushed);
         if !flushed.is_empty() {
-            let offsets = flushed.into_iter().map(|(partition, at)| self.config.position(partition, at)).collect();
+            let offsets = flushed.iter().map(|(at, offset)| self.config.position(at, *offset)).collect();
             groups.push(GroupOffsets { group: state_group(&self.config.stage), offsets });
         }
         let begun = Instant::now();
@@ -316,9 +342,9 @@ impl<F: Fold + 'static> Worker<F> {
 
     /// State second, and only where it lies on an instant.
     fn flush(&mut self, wanted: impl Fn(&Part<F>) -> bool) -> Result<()> {
-        for (partition, part) in self.parts.iter_mut().filter(|(_, part)| wanted(part)) {
-            if let Some(at) = part.flush()? {
-                self.flushed.insert(*partition, at);
+        for (at, part) in self.parts.iter_mut().filter(|(_, part)| wanted(part)) {
+            if let Some(offset) = part.flush()? {
+                self.flushed.insert(at.clone(), offset);
                 failpoint::pass(failpoint::BETWEEN_TASKS);
             }
         }
@@ -335,62 +361,62 @@ impl<F: Fold + 'static> Worker<F> {
         self.write(Vec::new(), Vec::new())
     }
 
-    fn assigned(&mut self, partitions: &[u32]) -> Result<()> {
-        let given: BTreeSet<u32> = partitions.iter().copied().collect();
+    fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let given: BTreeSet<TopicPartition> = partitions.iter().cloned().collect();
         // What went to others is theirs: its state on disk serves when it comes back.
-        self.resting.retain(|partition, _| given.contains(partition));
-        for partition in given {
-            if let Some(mut part) = self.resting.remove(&partition) {
-                part.resume(&self.config, partition, self.log.as_ref())?;
-                self.consumer.seek(partition, part.position())?;
-                self.parts.insert(partition, part);
+        self.resting.retain(|at, _| given.contains(at));
+        for at in given {
+            if let Some(mut part) = self.resting.remove(&at) {
+                part.resume(&self.config, &at, self.log.as_ref())?;
+                self.consumer.seek(&at, part.position())?;
+                self.parts.insert(at, part);
             } else {
-                self.open_aside(partition)?;
+                self.open_aside(at)?;
             }
         }
         Ok(())
     }
 
     /// Opens the state of a partition on a thread of its own.
-    fn open_aside(&mut self, partition: u32) -> Result<()> {
+    fn open_aside(&mut self, at: TopicPartition) -> Result<()> {
         // One that was revoked while it was being opened still holds the lock of its state.
-        if let Some(before) = self.opening.remove(&partition) {
+        if let Some(before) = self.opening.remove(&at) {
             drop(before.thread.join());
         }
         let (config, open, host) = (self.config.clone(), self.open.clone(), self.host.clone());
-        let log = self.log.clone();
-        let body = move || Part::open(&config, partition, &open, &host, log.as_ref());
-        let thread = std::thread::Builder::new().name(format!("open-{}", self.config.task(partition)));
+        let (log, own) = (self.log.clone(), at.clone());
+        let body = move || Part::open(&config, &own, &open, &host, log.as_ref());
+        let thread = std::thread::Builder::new().name(format!("open-{}", self.config.task(&at)));
         let thread = thread.spawn(body).map_err(|source| Error::Thread { source })?;
-        self.opening.insert(partition, Opening { wanted: true, thread });
+        self.opening.insert(at, Opening { wanted: true, thread });
         Ok(())
     }
 
     /// Begins the partitions whose state is open.
     fn begin_opened(&mut self) -> Result<()> {
-        let done = |(partition, opening): (&u32, &Opening<F>)| opening.thread.is_finished().then_some(*partition);
-        let done: Vec<u32> = self.opening.iter().filter_map(done).collect();
-        for partition in done {
-            let Some(opening) = self.opening.remove(&partition) else { continue };
-            let opened = opening.thread.join().map_err(|_| Error::Panicked { task: self.config.task(partition) })?;
+        let done = |(at, opening): (&TopicPartition, &Opening<F>)| opening.thread.is_finished().then(|| at.clone());
+        let done: Vec<TopicPartition> = self.opening.iter().filter_map(done).collect();
+        for at in done {
+            let Some(opening) = self.opening.remove(&at) else { continue };
+            let opened = opening.thread.join().map_err(|_| Error::Panicked { task: self.config.task(&at) })?;
             if opening.wanted {
                 let part = opened?;
-                self.consumer.seek(partition, part.position())?;
-                self.parts.insert(partition, part);
+                self.consumer.seek(&at, part.position())?;
+                self.parts.insert(at, part);
             }
         }
         Ok(())
     }
 
     /// The group takes these back: they go with the next poll, so commit now.
-    fn revoked(&mut self, partitions: &[u32]) -> Result<()> {
+    fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.rest()?;
         failpoint::pass(failpoint::IN_REBALANCE);
-        for partition in partitions {
-            if let Some(part) = self.parts.remove(partition) {
-                self.resting.insert(*partition, part);
+        for at in partitions {
+            if let Some(part) = self.parts.remove(at) {
+                self.resting.insert(at.clone(), part);
             }
-            if let Some(opening) = self.opening.get_mut(partition) {
+            if let Some(opening) = self.opening.get_mut(at) {
                 opening.wanted = false;
             }
         }
@@ -398,10 +424,10 @@ impl<F: Fold + 'static> Worker<F> {
     }
 
     /// Others have these already: what was not committed is theirs to do.
-    fn lost(&mut self, partitions: &[u32]) {
-        for partition in partitions {
-            self.parts.remove(partition);
-            if let Some(opening) = self.opening.get_mut(partition) {
+    fn lost(&mut self, partitions: &[TopicPartition]) {
+        for at in partitions {
+            self.parts.remove(at);
+            if let Some(opening) = self.opening.get_mut(at) {
                 opening.wanted = false;
             }
         }
@@ -409,8 +435,9 @@ impl<F: Fold + 'static> Worker<F> {
 }
 
 impl Config {
-    fn position(&self, partition: u32, offset: u64) -> (Arc<str>, u32, Option<Committed>) {
-        (self.topic.clone(), partition, Some(Committed { offset, metadata: part::metadata(self.generation) }))
+    fn position(&self, at: &TopicPartition, offset: u64) -> (Arc<str>, u32, Option<Committed>) {
+        let metadata = part::metadata(self.input(at).generation);
+        (at.topic.clone(), at.partition, Some(Committed { offset, metadata }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Readers: each walks its partitions on its own iterators and takes no lock while there is something to read.
 //!
 //! Invariants: only records below the high watermark are delivered, in offset order, each once after a seek; a record
-//! that retention took is never skipped in silence, the reader gets an error.
+//! that retention took is never skipped in silence, the reader gets an error; partitions take turns, a poll each.
 //!
 //! There are no rebalances: the first poll of a group's member gives it every partition, each delivered after its
 //! seek. A second member of the same group gets them all too; what fences is the producer's name.
@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Shared, batch::Malformed, batch::Records, commit::Writer, topic::Topic};
-use crate::{Assignment, Consumer, Error, Poll, Producer, Result, Stored, Watermarks};
+use crate::{Assignment, Consumer, Error, Poll, Producer, Result, Stored, TopicPartition, Watermarks};
 
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -53,10 +53,9 @@ impl Signal {
     }
 }
 
-/// A reader of one topic of the embedded log.
+/// A reader of topics of the embedded log.
 pub(super) struct Reader {
     log: Arc<Shared>,
-    topic: Arc<Topic>,
     cursors: Vec<Cursor>,
     /// The partition whose turn it is.
     turn: usize,
@@ -65,7 +64,8 @@ pub(super) struct Reader {
 
 /// Where a reader is in one partition.
 struct Cursor {
-    partition: u32,
+    topic: Arc<Topic>,
+    at: TopicPartition,
     /// Next offset to deliver; `None` before the seek.
     position: Option<u64>,
     /// What is left of the batch read last.
@@ -73,27 +73,38 @@ struct Cursor {
 }
 
 impl Reader {
-    pub(super) fn new(log: Arc<Shared>, topic: Arc<Topic>, assignment: Assignment) -> Result<Self> {
-        let cursor = |partition, position| Cursor { partition, position, rest: None };
-        let (cursors, announce): (Vec<_>, _) = match assignment {
-            Assignment::Manual(all) => (all.into_iter().map(|(p, offset)| cursor(p, Some(offset))).collect(), false),
-            Assignment::Group(_) => ((0..topic.count()).map(|p| cursor(p, None)).collect(), true),
-        };
-        for cursor in &cursors {
-            topic.partition(cursor.partition)?;
+    pub(super) fn new(log: Arc<Shared>, assignment: Assignment) -> Result<Self> {
+        let (mut cursors, mut announce) = (Vec::new(), false);
+        match assignment {
+            Assignment::Manual(all) => {
+                for (at, offset) in all {
+                    cursors.push(Cursor::new(&log, at, Some(offset))?);
+                }
+            }
+            Assignment::Group { topics, .. } => {
+                announce = true;
+                for name in topics {
+                    for partition in 0..log.topic(&name, 0)?.count() {
+                        cursors.push(Cursor::new(&log, TopicPartition::new(name.clone(), partition), None)?);
+                    }
+                }
+            }
         }
-        Ok(Self { log, topic, cursors, turn: 0, announce })
+        Ok(Self { log, cursors, turn: 0, announce })
     }
 
     /// Sees, after a nap, what another process wrote.
     fn look(&self, nap: Duration) -> Result<()> {
         std::thread::sleep(nap);
         self.log.catch_up()?;
-        let name = &*self.topic.name;
-        if Arc::ptr_eq(&self.log.topic(name, 0)?, &self.topic) {
-            return Ok(());
+        for cursor in &self.cursors {
+            let name = &cursor.at.topic;
+            if !Arc::ptr_eq(&self.log.topic(name, 0)?, &cursor.topic) {
+                let what = format!("topic {name} was made anew, its readers have to begin again");
+                return Err(Error::Invalid { what });
+            }
         }
-        Err(Error::Invalid { what: format!("topic {name} was made anew, its readers have to begin again") })
+        Ok(())
     }
 
     /// Records of the next partition that has some.
@@ -102,9 +113,10 @@ impl Reader {
             let turn = self.turn;
             self.turn = (turn + 1) % self.cursors.len();
             let cursor = &mut self.cursors[turn];
-            let records = cursor.read(&self.log, &self.topic, max_bytes)?;
+            let records = cursor.read(&self.log, max_bytes)?;
             if !records.is_empty() {
-                return Ok(Some(Poll::Records { partition: cursor.partition, records }));
+                let TopicPartition { topic, partition } = cursor.at.clone();
+                return Ok(Some(Poll::Records { topic, partition, records }));
             }
         }
         Ok(None)
@@ -114,7 +126,7 @@ impl Reader {
 impl Consumer for Reader {
     fn poll(&mut self, max_bytes: usize, wait: Duration) -> Result<Poll> {
         if std::mem::take(&mut self.announce) {
-            return Ok(Poll::Assigned(self.cursors.iter().map(|c| c.partition).collect()));
+            return Ok(Poll::Assigned(self.cursors.iter().map(|cursor| cursor.at.clone()).collect()));
         }
         let started = Instant::now();
         loop {
@@ -134,9 +146,10 @@ impl Consumer for Reader {
         }
     }
 
-    fn seek(&mut self, partition: u32, offset: u64) -> Result<()> {
-        let found = self.cursors.iter_mut().find(|c| c.partition == partition);
-        let cursor = found.ok_or_else(|| Error::Unknown { topic: self.topic.name.to_string(), partition })?;
+    fn seek(&mut self, at: &TopicPartition, offset: u64) -> Result<()> {
+        let found = self.cursors.iter_mut().find(|cursor| cursor.at == *at);
+        let unknown = || Error::Unknown { topic: at.topic.to_string(), partition: at.partition };
+        let cursor = found.ok_or_else(unknown)?;
         cursor.position = Some(offset);
         cursor.rest = None;
         Ok(())
@@ -148,10 +161,16 @@ impl Consumer for Reader {
 }
 
 impl Cursor {
-    fn read(&mut self, log: &Shared, topic: &Topic, max_bytes: usize) -> Result<Vec<Stored>> {
+    fn new(log: &Shared, at: TopicPartition, position: Option<u64>) -> Result<Self> {
+        let topic = log.topic(&at.topic, at.partition)?;
+        topic.partition(at.partition)?;
+        Ok(Self { topic, at, position, rest: None })
+    }
+
+    fn read(&mut self, log: &Shared, max_bytes: usize) -> Result<Vec<Stored>> {
         let Some(position) = self.position else { return Ok(Vec::new()) };
         let mut taken = Taken { records: Vec::new(), bytes: 0, max_bytes, position };
-        let read = self.fill(log, topic, &mut taken);
+        let read = self.fill(log, &mut taken);
         // What was read before damage is delivered; the damage comes with the next poll.
         if taken.records.is_empty() {
             read?;
@@ -160,24 +179,25 @@ impl Cursor {
         Ok(taken.records)
     }
 
-    fn fill(&mut self, log: &Shared, topic: &Topic, taken: &mut Taken) -> Result<()> {
+    fn fill(&mut self, log: &Shared, taken: &mut Taken) -> Result<()> {
+        let (topic, number) = (&self.topic, self.at.partition);
         let damaged = |partition, offset| {
             log.storage.damaged(format!("topic {} partition {partition} offset {offset}: not a batch", topic.name))
         };
         if let Some(rest) = self.rest.take() {
-            self.rest = taken.drain(rest).map_err(|_| damaged(self.partition, taken.position))?;
+            self.rest = taken.drain(rest).map_err(|_| damaged(number, taken.position))?;
         }
-        let partition = topic.partition(self.partition)?;
+        let partition = topic.partition(number)?;
         let high = partition.watermarks().high;
         if taken.is_full() || taken.position == high {
             return Ok(());
         }
-        let mut batches = log.storage.batches(topic.id, self.partition, taken.position, high);
+        let mut batches = log.storage.batches(topic.id, number, taken.position, high);
         // Read after the iterator was made: were something missing from it, this would say so.
-        in_range(topic, self.partition, taken.position, Watermarks { low: partition.watermarks().low, high })?;
-        while let Some((base, value)) = batches.next().map_err(|e| e.at(&topic.name, self.partition, taken.position))? {
+        in_range(topic, number, taken.position, Watermarks { low: partition.watermarks().low, high })?;
+        while let Some((base, value)) = batches.next().map_err(|e| e.at(&topic.name, number, taken.position))? {
             let records = Records::open(base, value);
-            self.rest = records.and_then(|r| taken.drain(r)).map_err(|_| damaged(self.partition, base))?;
+            self.rest = records.and_then(|r| taken.drain(r)).map_err(|_| damaged(number, base))?;
             if taken.is_full() {
                 return Ok(());
             }

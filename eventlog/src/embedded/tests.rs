@@ -69,7 +69,7 @@ fn outputs(partition: u32, values: impl IntoIterator<Item = String>) -> Vec<Outp
 }
 
 fn read_all(log: &Embedded, partition: u32) -> Result<Vec<String>> {
-    let mut consumer = log.consumer("t", Assignment::Manual(vec![(partition, 0)]))?;
+    let mut consumer = log.consumer(Assignment::manual("t", [(partition, 0)]))?;
     let mut all = Vec::new();
     while let Poll::Records { records, .. } = consumer.poll(usize::MAX, std::time::Duration::ZERO)? {
         all.extend(records.into_iter().map(|r| String::from_utf8(r.record.value.unwrap().to_vec()).unwrap()));

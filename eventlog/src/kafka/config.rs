@@ -25,7 +25,7 @@ pub struct Config {
     /// Whether to go without encryption to brokers that are not on this machine.
     pub allow_plaintext: bool,
     /// A name that members of groups keep over restarts, so that a quick one moves no partition (static membership).
-    /// One process has one consumer of a topic in a group, each process a name of its own.
+    /// One process has one consumer in a group, each process a name of its own.
     pub instance: Option<String>,
     /// A member of a group that is silent for so long loses its partitions.
     pub session_timeout: Duration,
@@ -205,7 +205,9 @@ impl Config {
         let mut client = self.client();
         client.set("group.id", group);
         client.set("group.protocol", "classic");
-        client.set("partition.assignment.strategy", "range");
+        // By range, topics of one partition would all go to one member. It is named second for members of an older
+        // version, which know no other: a group takes what all its members know.
+        client.set("partition.assignment.strategy", "roundrobin,range");
         client.set("session.timeout.ms", millis(self.session_timeout));
         client.set("heartbeat.interval.ms", millis(self.session_timeout / 10));
         client.set("max.poll.interval.ms", millis(self.poll_interval.max(self.session_timeout)));
@@ -224,17 +226,17 @@ impl Config {
     }
 
     /// A member of a group.
-    pub(super) fn member(&self, group: &str, topic: &str) -> ClientConfig {
-        let mut client = self.consumer(group);
-        if let Some(name) = self.member_name(topic) {
+    pub(super) fn member(&self, full: &str, name: Option<&str>) -> ClientConfig {
+        let mut client = self.consumer(full);
+        if let Some(name) = name {
             client.set("group.instance.id", name);
         }
         client
     }
 
-    /// The name that a member keeps over restarts; none where nobody gave it one.
-    pub(super) fn member_name(&self, topic: &str) -> Option<String> {
-        self.instance.as_ref().map(|instance| format!("{instance}.{topic}"))
+    /// The name that a member of a group keeps over restarts; none where nobody gave it one.
+    pub(super) fn member_name(&self, group: &str) -> Option<String> {
+        self.instance.as_ref().map(|instance| format!("{instance}.{group}"))
     }
 
     /// A transactional producer.

@@ -22,6 +22,7 @@ use rdkafka::{
     message::DeliveryResult,
     producer::{NoCustomPartitioner, ProducerContext},
     statistics::{Broker, Statistics},
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 
@@ -35,8 +36,8 @@ use crate::telemetry;
 /// A change of what a member of a group owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rebalance {
-    /// These partitions are ours.
-    Assigned(Vec<i32>),
+    /// These partitions are ours, of topics as the cluster names them.
+    Assigned(Vec<(String, i32)>),
     /// All of ours go back.
     Revoked,
     /// All of ours are gone.
@@ -216,7 +217,8 @@ impl ConsumerContext for Context {
         }
         let note = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                Rebalance::Assigned(list.elements().iter().map(|element| element.partition()).collect())
+                let named = |element: &TopicPartitionListElem<'_>| (element.topic().to_owned(), element.partition());
+                Rebalance::Assigned(list.elements().iter().map(named).collect())
             }
             _ if consumer.assignment_lost() => Rebalance::Lost,
             _ => Rebalance::Revoked,

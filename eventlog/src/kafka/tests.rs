@@ -19,8 +19,8 @@ mod security;
 
 use super::{Config, Kafka, local};
 use crate::{
-    Assignment, Cleanup, Commit, Committed, Error, GroupOffsets, Kind, Log, Output, Poll, Record, Result, TopicSpec,
-    Watermarks, conformance,
+    Assignment, Cleanup, Commit, Committed, Error, GroupOffsets, Kind, Log, Output, Poll, Record, Result,
+    TopicPartition, TopicSpec, Watermarks, conformance,
 };
 
 const T: &str = "topic";
@@ -165,7 +165,7 @@ fn position(group: &str, offset: u64) -> Commit {
 
 /// Offsets and values from `from` to the end.
 fn read(log: &Kafka, from: u64) -> Vec<(u64, String)> {
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, from)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, from)])).unwrap();
     let mut found = Vec::new();
     while let Poll::Records { records, .. } = consumer.poll(usize::MAX, Duration::ZERO).unwrap() {
         found.extend(records.into_iter().map(|stored| {
@@ -282,7 +282,7 @@ fn an_open_transaction_hides_what_follows_no_longer_than_it_may_live() {
         assert!(lives < WAIT, "it hides nothing");
     };
     let written = lives.as_secs().ilog2();
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, 0)])).unwrap();
     let (begun, mut found) = (Instant::now(), 0);
     while found < written {
         match consumer.poll(usize::MAX, Duration::from_millis(100)).unwrap() {
@@ -307,7 +307,7 @@ fn retention_that_passed_a_position_is_an_exact_error() {
         producer.commit(outputs([record("k", value)])).unwrap();
     }
     harness.settle(T, 0);
-    let mut reader = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut reader = log.consumer(Assignment::manual(T, [(0, 0)])).unwrap();
     assert!(matches!(reader.poll(0, WAIT).unwrap(), Poll::Records { .. }));
     let admin: AdminClient<DefaultClientContext> = harness.foreign().create().unwrap();
     let mut before = TopicPartitionList::new();
@@ -315,7 +315,7 @@ fn retention_that_passed_a_position_is_an_exact_error() {
     before.add_partition_offset(&full, 0, Offset::Offset(4)).unwrap();
     pollster::block_on(admin.delete_records(&before, &AdminOptions::new())).unwrap();
     assert_eq!(log.watermarks(T, 0).unwrap(), Watermarks { low: 4, high: 6 });
-    reader.seek(0, 1).unwrap();
+    reader.seek(&TopicPartition::new(T, 0), 1).unwrap();
     for _ in 0..2 {
         let outcome = reader.poll(1, WAIT);
         assert!(
@@ -323,7 +323,7 @@ fn retention_that_passed_a_position_is_an_exact_error() {
             "{outcome:?}"
         );
     }
-    reader.seek(0, 4).unwrap();
+    reader.seek(&TopicPartition::new(T, 0), 4).unwrap();
     assert!(matches!(reader.poll(1, WAIT).unwrap(), Poll::Records { .. }));
 }
 
@@ -336,17 +336,17 @@ fn a_member_that_slept_cannot_commit() {
     let begun = Instant::now();
     // On a busy machine it may sleep before it has committed anything.
     let (mut sleeper, mut zombie) = loop {
-        let mut sleeper = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+        let mut sleeper = log.consumer(Assignment::group("g", &[T])).unwrap();
         let mut zombie = sleeper.producer("zombie").unwrap();
-        assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
+        assert_eq!(sleeper.poll(1, WAIT).unwrap(), Poll::Assigned(vec![TopicPartition::new(T, 0)]));
         match zombie.commit(position("g", 1)) {
             Ok(()) => break (sleeper, zombie),
             Err(error) => assert!(begun.elapsed() < WAIT, "{error}"),
         }
     };
-    let mut successor = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+    let mut successor = log.consumer(Assignment::group("g", &[T])).unwrap();
     let slept = Instant::now();
-    while successor.poll(1, Duration::from_millis(100)).unwrap() != Poll::Assigned(vec![0]) {
+    while successor.poll(1, Duration::from_millis(100)).unwrap() != Poll::Assigned(vec![TopicPartition::new(T, 0)]) {
         assert!(slept.elapsed() < WAIT, "the sleeper keeps its partition");
     }
     written(log, &position("g", 5));
@@ -354,7 +354,10 @@ fn a_member_that_slept_cannot_commit() {
     assert!(matches!(outcome, Err(Error::Left { .. })), "{outcome:?}");
     assert_eq!(log.committed("g", T, 0).unwrap().map(|at| at.offset), Some(5));
     let told = sleeper.poll(1, WAIT).unwrap();
-    assert!(told == Poll::Lost(vec![0]) || told == Poll::Revoked(vec![0]), "{told:?}");
+    assert!(
+        told == Poll::Lost(vec![TopicPartition::new(T, 0)]) || told == Poll::Revoked(vec![TopicPartition::new(T, 0)]),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -480,7 +483,7 @@ fn kafka_speed() {
     took.sort();
     harness.settle(T, 0);
     let begun = Instant::now();
-    let mut consumer = log.consumer(T, Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual(T, [(0, 0)])).unwrap();
     let (mut read, mut polls) = (0, 0);
     while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
         (read, polls) = (read + records.len(), polls + 1);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use eventlog::{
-    Assignment, Cleanup, Commit, Committed, Consumer, Log, Poll, Producer, Record, Stored, TopicSpec, Watermarks,
+    Assignment, Cleanup, Commit, Committed, Consumer, Log, Poll, Producer, Record, Stored, TopicPartition, TopicSpec,
+    Watermarks,
 };
 use proto::v1::{Entry, entry, event};
 
@@ -101,9 +102,10 @@ impl Log for Memory {
         Ok(self.0.lock().expect("lock").positions.get(&(group.to_owned(), partition)).cloned())
     }
 
-    fn consumer(&self, topic: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
-        let Assignment::Manual(at) = assignment else { panic!("manual only") };
-        Ok(Box::new(Reader { log: self.clone(), topic: topic.to_owned(), partition: at[0].0, offset: at[0].1 }))
+    fn consumer(&self, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
+        let Assignment::Manual(mut at) = assignment else { panic!("manual only") };
+        let (at, offset) = at.remove(0);
+        Ok(Box::new(Reader { log: self.clone(), at, offset }))
     }
 
     fn producer(&self, _: &str) -> eventlog::Result<Box<dyn Producer>> {
@@ -113,14 +115,13 @@ impl Log for Memory {
 
 struct Reader {
     log: Memory,
-    topic: String,
-    partition: u32,
+    at: TopicPartition,
     offset: u64,
 }
 
 impl Consumer for Reader {
     fn poll(&mut self, _: usize, _: Duration) -> eventlog::Result<Poll> {
-        let records = self.log.records(&self.topic, self.partition);
+        let records = self.log.records(&self.at.topic, self.at.partition);
         let from = usize::try_from(self.offset).expect("few");
         let records: Vec<_> = (self.offset..)
             .zip(&records[from..])
@@ -128,10 +129,11 @@ impl Consumer for Reader {
             .map(|(offset, r)| Stored { offset, record: r.clone() })
             .collect();
         self.offset += u64::try_from(records.len()).expect("few");
-        if records.is_empty() { Ok(Poll::Idle) } else { Ok(Poll::Records { partition: self.partition, records }) }
+        let TopicPartition { topic, partition } = self.at.clone();
+        if records.is_empty() { Ok(Poll::Idle) } else { Ok(Poll::Records { topic, partition, records }) }
     }
 
-    fn seek(&mut self, _: u32, _: u64) -> eventlog::Result<()> {
+    fn seek(&mut self, _: &TopicPartition, _: u64) -> eventlog::Result<()> {
         Ok(())
     }
 

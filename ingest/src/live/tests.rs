@@ -286,8 +286,8 @@ impl Log for Flaky {
     fn committed(&self, group: &str, topic: &str, partition: u32) -> eventlog::Result<Option<Committed>> {
         self.log.committed(group, topic, partition)
     }
-    fn consumer(&self, topic: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
-        self.log.consumer(topic, assignment)
+    fn consumer(&self, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
+        self.log.consumer(assignment)
     }
     fn producer(&self, name: &str) -> eventlog::Result<Box<dyn Producer>> {
         if self.away.load(Ordering::Relaxed) {

@@ -19,7 +19,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn open(log: &dyn Log, topic: Arc<str>) -> Result<Self> {
         let end = log.watermarks(&topic, 0)?.high;
-        let consumer = log.consumer(&topic, Assignment::Manual(vec![(0, end)]))?;
+        let consumer = log.consumer(Assignment::manual(&topic, [(0, end)]))?;
         Ok(Self { topic, consumer })
     }
 
@@ -27,7 +27,8 @@ impl Watch {
     pub(super) fn look(&mut self) -> Result<Option<i64>> {
         let mut greatest = None;
         for _ in 0..POLLS_MAX {
-            let Poll::Records { records, partition } = self.consumer.poll(POLL_BYTES, Duration::ZERO)? else { break };
+            let poll = self.consumer.poll(POLL_BYTES, Duration::ZERO)?;
+            let Poll::Records { records, partition, .. } = poll else { break };
             // Ticks have no key: events need not be decoded.
             for stored in records.iter().filter(|stored| stored.record.key.is_empty()) {
                 greatest = greatest.max(door::tick(&self.topic, partition, stored)?);

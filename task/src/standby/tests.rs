@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::DirEntryExt as _, path::Path, thread};
 
+use eventlog::TopicPartition;
 use tempfile::TempDir;
 
 use super::*;
@@ -72,8 +73,7 @@ impl Other {
         let follower = Follower {
             policy: policy.clone(),
             home: dir.path().to_owned(),
-            generation: 5,
-            partitions: (0..2).map(|partition| (STAGE.to_owned(), partition)).collect(),
+            tasks: (0..2).map(|partition| (Input::new("events", STAGE, 5), partition)).collect(),
             stop: Arc::default(),
             known: BTreeMap::new(),
         };
@@ -82,8 +82,9 @@ impl Other {
 
     fn takes(&self, partition: u32) -> Opened {
         let producer = "other".to_owned();
-        let config = Config::new(STAGE, "events", Partitions::OfGroup, producer, self.dir.path().to_owned());
-        home::open(&Config { generation: 5, ..config }, partition, &TABLES, &self.host).unwrap()
+        let (inputs, home) = (vec![Input::new("events", STAGE, 5)], self.dir.path().to_owned());
+        let config = Config::new(STAGE, inputs, Partitions::OfGroup, producer, home);
+        home::open(&config, &TopicPartition::new("events", partition), &TABLES, &self.host).unwrap()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -149,7 +150,7 @@ fn a_copy_of_other_definitions_is_deleted() {
     other.follower.turn();
     assert_eq!(other.copies(), [Some(10), None]);
     // What follows is of this generation, of which there is nothing yet.
-    other.follower.generation = 6;
+    other.follower.tasks.iter_mut().for_each(|(input, _)| input.generation = 6);
     other.follower.known.clear();
     other.follower.turn();
     assert!(!other.path("account-0.restore").exists());
@@ -210,7 +211,7 @@ fn the_thread_follows_and_ends() {
     let owner = Owner { dir: tempfile::tempdir().unwrap(), store: open(), generation: 5 };
     let policy = Arc::new(Policy::new(open(), Duration::from_millis(1), "default").unwrap());
     let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(policy, dir.path().to_owned(), 5, vec![(STAGE.to_owned(), 2)]).unwrap();
+    let standby = Standby::start(policy, dir.path().to_owned(), vec![(Input::new("events", STAGE, 5), 2)]).unwrap();
     owner.saves(1, 30);
     let (warm, began) = (dir.path().join("account-1.restore"), Instant::now());
     while crate::state::Inside::read(&warm).ok().and_then(|inside| inside.next_offset) != Some(30) {

@@ -93,6 +93,18 @@ impl Fold for Sum {
     }
 }
 
+fn place(partition: u32) -> TopicPartition {
+    TopicPartition::new(IN, partition)
+}
+
+fn places(partitions: &[u32]) -> Vec<TopicPartition> {
+    partitions.iter().map(|partition| place(*partition)).collect()
+}
+
+fn inputs(generation: u64) -> Vec<Input> {
+    vec![Input::new(IN, STAGE, generation)]
+}
+
 fn number(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(bytes.try_into().unwrap())
 }
@@ -113,9 +125,8 @@ struct Scripted {
 
 struct Member {
     log: Arc<Embedded>,
-    topic: String,
     script: Script,
-    readers: BTreeMap<u32, Box<dyn Consumer>>,
+    readers: BTreeMap<TopicPartition, Box<dyn Consumer>>,
 }
 
 impl Log for Scripted {
@@ -139,10 +150,10 @@ impl Log for Scripted {
         self.log.committed(group, topic, partition)
     }
 
-    fn consumer(&self, topic: &str, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
-        let Assignment::Group(_) = assignment else { return self.log.consumer(topic, assignment) };
+    fn consumer(&self, assignment: Assignment) -> eventlog::Result<Box<dyn Consumer>> {
+        let Assignment::Group { .. } = assignment else { return self.log.consumer(assignment) };
         let (log, script) = (self.log.clone(), self.script.clone());
-        Ok(Box::new(Member { log, topic: topic.to_owned(), script, readers: BTreeMap::new() }))
+        Ok(Box::new(Member { log, script, readers: BTreeMap::new() }))
     }
 
     fn producer(&self, name: &str) -> eventlog::Result<Box<dyn Producer>> {
@@ -154,7 +165,7 @@ impl Consumer for Member {
     fn poll(&mut self, max_bytes: usize, _wait: Duration) -> eventlog::Result<Poll> {
         if let Some(said) = self.script.lock().unwrap().pop_front() {
             if let Poll::Revoked(partitions) | Poll::Lost(partitions) = &said {
-                self.readers.retain(|partition, _| !partitions.contains(partition));
+                self.readers.retain(|at, _| !partitions.contains(at));
             }
             return Ok(said);
         }
@@ -166,9 +177,9 @@ impl Consumer for Member {
         Ok(Poll::Idle)
     }
 
-    fn seek(&mut self, partition: u32, offset: u64) -> eventlog::Result<()> {
-        let reader = self.log.consumer(&self.topic, Assignment::Manual(vec![(partition, offset)]))?;
-        self.readers.insert(partition, reader);
+    fn seek(&mut self, at: &TopicPartition, offset: u64) -> eventlog::Result<()> {
+        let reader = self.log.consumer(Assignment::Manual(vec![(at.clone(), offset)]))?;
+        self.readers.insert(at.clone(), reader);
         Ok(())
     }
 
@@ -221,21 +232,20 @@ impl Fixture {
     fn config(&self, home: &str, partitions: Partitions) -> Config {
         let never = Duration::from_secs(3600);
         Config {
-            generation: 5,
             commit_every: never,
             flush_every: never,
-            ..Config::new(STAGE, IN, partitions, home.to_owned(), self.dir.path().join(home))
+            ..Config::new(STAGE, inputs(5), partitions, home.to_owned(), self.dir.path().join(home))
         }
     }
 
     fn opener(&self) -> Open<Sum> {
         let (opened, gate) = (self.opened.clone(), self.gate.clone());
-        Arc::new(move |partition, state| {
+        Arc::new(move |at, state| {
             while !gate.load(Ordering::Relaxed) {
                 sleep(Duration::from_millis(1));
             }
             opened.fetch_add(1, Ordering::Relaxed);
-            Sum::open(partition, state)
+            Sum::open(at.partition, state)
         })
     }
 
@@ -245,7 +255,7 @@ impl Fixture {
 
     /// A worker of its own on partition 0.
     fn alone(&self, home: &str) -> Worker<Sum> {
-        self.open(self.config(home, Partitions::These(vec![0]))).unwrap()
+        self.open(self.config(home, Partitions::These(places(&[0])))).unwrap()
     }
 
     /// A member of the group, named after its folder.
@@ -263,7 +273,7 @@ impl Fixture {
 
     /// All that was published.
     fn sums(&self, partition: u32) -> Vec<u64> {
-        let mut consumer = self.log.consumer(OUT, Assignment::Manual(vec![(partition, 0)])).unwrap();
+        let mut consumer = self.log.consumer(Assignment::manual(OUT, [(partition, 0)])).unwrap();
         let mut sums = Vec::new();
         while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
             sums.extend(records.iter().map(|stored| number(stored.record.value.as_deref().unwrap())));
@@ -311,7 +321,7 @@ impl Scene {
 
     /// Gives it partitions, whose states it opens.
     fn given(&mut self, partitions: &[u32]) {
-        self.says(Poll::Assigned(partitions.to_vec()));
+        self.says(Poll::Assigned(places(partitions)));
         let began = Instant::now();
         while !self.worker.opening.is_empty() {
             assert!(began.elapsed() < PATIENCE, "states are never open");
@@ -326,7 +336,7 @@ impl Scene {
     }
 
     fn runs(&self) -> Vec<u32> {
-        self.worker.parts.keys().copied().collect()
+        self.worker.parts.keys().map(|at| at.partition).collect()
     }
 }
 
@@ -350,7 +360,7 @@ fn revoked_partitions_are_committed_and_flushed_before_they_go() {
     scene.worker.step().unwrap();
     scene.worker.step().unwrap();
     assert_eq!((fixture.committed(0), fixture.committed(1)), (None, None));
-    scene.says(Poll::Revoked(vec![0, 1]));
+    scene.says(Poll::Revoked(places(&[0, 1])));
     assert_eq!((fixture.committed(0), fixture.committed(1)), (Some(3), Some(2)));
     assert_eq!((fixture.sums(0), fixture.sums(1)), (vec![3], vec![8]));
     assert_eq!(scene.runs(), Vec::<u32>::new());
@@ -363,7 +373,7 @@ fn revoked_partitions_are_committed_and_flushed_before_they_go() {
 #[test]
 fn no_state_is_written_before_its_outputs() {
     let fixture = Fixture::new();
-    let flushing = Config { flush_every: Duration::ZERO, ..fixture.config("a", Partitions::These(vec![0])) };
+    let flushing = Config { flush_every: Duration::ZERO, ..fixture.config("a", Partitions::These(places(&[0]))) };
     let mut worker = fixture.open(flushing).unwrap();
     fixture.append(0, &[1, TICK]);
     // A newer worker of this name is there: nothing that this one commits is taken.
@@ -381,7 +391,7 @@ fn a_partition_that_comes_back_goes_on_from_memory() {
     let mut scene = fixture.member("a");
     scene.given(&[0, 1]);
     scene.works();
-    scene.says(Poll::Revoked(vec![0, 1]));
+    scene.says(Poll::Revoked(places(&[0, 1])));
     fixture.append(0, &[4, TICK]);
     scene.given(&[0]);
     assert_eq!(scene.runs(), [0]);
@@ -389,7 +399,7 @@ fn a_partition_that_comes_back_goes_on_from_memory() {
     assert_eq!(fixture.sums(0), [1, 7]);
     assert_eq!(fixture.opened.load(Ordering::Relaxed), 2, "each was opened once");
     // What went to others is closed: their state on disk serves when it comes back.
-    scene.says(Poll::Revoked(vec![0]));
+    scene.says(Poll::Revoked(places(&[0])));
     scene.given(&[1]);
     assert_eq!(fixture.opened.load(Ordering::Relaxed), 3);
 }
@@ -401,11 +411,11 @@ fn what_others_did_in_the_meantime_is_replayed_and_suppressed() {
     let (mut first, mut second) = (fixture.member("a"), fixture.member("b"));
     first.given(&[0]);
     first.works();
-    first.says(Poll::Revoked(vec![0]));
+    first.says(Poll::Revoked(places(&[0])));
     fixture.append(0, &[2, TICK]);
     second.given(&[0]);
     second.works();
-    second.says(Poll::Revoked(vec![0]));
+    second.says(Poll::Revoked(places(&[0])));
     fixture.append(0, &[4, TICK]);
     first.given(&[0]);
     assert!(first.worker.replaying() > 0, "it is behind what the other has committed");
@@ -421,8 +431,8 @@ fn lost_partitions_are_dropped_without_a_commit() {
     let mut scene = fixture.member("a");
     scene.given(&[0]);
     scene.worker.step().unwrap();
-    assert_eq!(scene.worker.parts[&0].waiting(), Some(1), "a sum waits for its commit");
-    scene.says(Poll::Lost(vec![0]));
+    assert_eq!(scene.worker.parts[&place(0)].waiting(), Some(1), "a sum waits for its commit");
+    scene.says(Poll::Lost(places(&[0])));
     scene.works();
     assert_eq!((fixture.committed(0), fixture.sums(0)), (None, vec![]));
     // Nothing of it is left in memory: the next owner, or this one, begins from disk.
@@ -438,9 +448,9 @@ fn a_partition_revoked_while_it_is_opened_is_not_begun() {
     fixture.append(0, &[1, TICK]);
     fixture.gate.store(false, Ordering::Relaxed);
     let mut scene = fixture.member("a");
-    scene.says(Poll::Assigned(vec![0]));
+    scene.says(Poll::Assigned(places(&[0])));
     assert_eq!(scene.worker.replaying(), 1, "it says that it is not ready");
-    scene.says(Poll::Revoked(vec![0]));
+    scene.says(Poll::Revoked(places(&[0])));
     fixture.gate.store(true, Ordering::Relaxed);
     let began = Instant::now();
     while !scene.worker.opening.is_empty() {
@@ -460,7 +470,7 @@ fn other_definitions_are_refused_and_discard_nothing() {
     let fixture = Fixture::new();
     fixture.append(0, &[1, TICK]);
     finish(fixture.alone("a")).unwrap();
-    let other = Config { generation: 6, ..fixture.config("a", Partitions::These(vec![0])) };
+    let other = Config { inputs: inputs(6), ..fixture.config("a", Partitions::These(places(&[0]))) };
     let error = fixture.open(other).err().unwrap();
     assert!(matches!(error, Error::Definitions { .. }), "{error}");
     assert_eq!(error.kind(), Kind::Fatal);
@@ -493,7 +503,7 @@ fn damage_met_while_a_state_is_open_discards_it_and_the_log_makes_it_again() {
     finish(fixture.alone("a")).unwrap();
     spoil(&fixture.state("a", 0));
     fixture.append(0, &[2, TICK]);
-    let error = fixture.open(fixture.config("a", Partitions::These(vec![0]))).err().unwrap();
+    let error = fixture.open(fixture.config("a", Partitions::These(places(&[0])))).err().unwrap();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
     assert_eq!(error.kind(), Kind::Restart);
     assert!(fixture.state("a", 0).join("DAMAGED").exists(), "it is marked");
@@ -510,7 +520,7 @@ fn damage_ends_the_worker_of_a_group_and_the_next_one_goes_on() {
     spoil(&fixture.state("a", 0));
     fixture.append(0, &[2, TICK]);
     let scene = fixture.member("a");
-    scene.script.lock().unwrap().push_back(Poll::Assigned(vec![0]));
+    scene.script.lock().unwrap().push_back(Poll::Assigned(places(&[0])));
     let (never, status) = (AtomicBool::new(false), Status::default());
     let error = scene.worker.run(&never, &status).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
@@ -545,7 +555,11 @@ fn a_wiped_state_is_restored_and_goes_on_the_same() {
     fs::remove_dir_all(fixture.state("a", 0)).unwrap();
     fixture.append(0, &[8, TICK]);
     let worker = fixture.alone("a");
-    assert_eq!((worker.parts[&0].position(), worker.replaying()), (4, 1), "from the checkpoint, not from the start");
+    assert_eq!(
+        (worker.parts[&place(0)].position(), worker.replaying()),
+        (4, 1),
+        "from the checkpoint, not from the start"
+    );
     finish(worker).unwrap();
     assert_eq!(fixture.sums(0), [1, 3, 7, 15]);
 }
@@ -553,8 +567,8 @@ fn a_wiped_state_is_restored_and_goes_on_the_same() {
 #[test]
 fn a_state_far_behind_a_checkpoint_is_replaced_by_it() {
     let fixture = Fixture::new().with_checkpoints();
-    let (config, host) = (fixture.config("a", Partitions::These(vec![0])), fixture.host());
-    let open = || home::open(&config, 0, Sum::TABLES, &host).unwrap().state;
+    let (config, host) = (fixture.config("a", Partitions::These(places(&[0]))), fixture.host());
+    let open = || home::open(&config, &place(0), Sum::TABLES, &host).unwrap().state;
     // The numbers of a checkpoint count records of a log that is not here.
     let save = |offset: u64| {
         let other = State::open(&fixture.dir.path().join("other"), Sum::TABLES, &host.memory).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{GroupOffsets, Stored};
+use crate::{GroupOffsets, Stored, TopicPartition};
 
 const LAG: i64 = 10;
 
@@ -14,7 +14,7 @@ fn spec(cleanup: Cleanup) -> TopicSpec {
 }
 
 fn stored(log: &Embedded) -> Vec<Stored> {
-    let mut consumer = log.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual("t", [(0, 0)])).unwrap();
     let mut all = Vec::new();
     while let Poll::Records { records, .. } = consumer.poll(usize::MAX, Duration::ZERO).unwrap() {
         all.extend(records);
@@ -96,7 +96,7 @@ fn retention_overtakes_nobody_in_silence() {
 
 /// Reads to `end`, going on at the low watermark when overtaken; returns the records read.
 fn follow(log: &Embedded, end: u64) -> u64 {
-    let mut consumer = log.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual("t", [(0, 0)])).unwrap();
     let (mut position, mut read) = (0, 0);
     while position < end {
         match consumer.poll(0, Duration::from_secs(180)) {
@@ -109,7 +109,7 @@ fn follow(log: &Embedded, end: u64) -> u64 {
             Err(Error::OutOfRange { offset, low, .. }) => {
                 assert!(offset == position && low > position);
                 position = low;
-                consumer.seek(0, position).unwrap();
+                consumer.seek(&TopicPartition::new("t", 0), position).unwrap();
             }
             other => panic!("{other:?}"),
         }

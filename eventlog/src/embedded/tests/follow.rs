@@ -27,7 +27,7 @@ fn a_follower_sees_what_the_writer_commits() {
     create(log, 2);
     commit(log, "before");
     let follower = Embedded::follow(harness.dir.path(), Config::default()).unwrap();
-    let mut consumer = follower.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = follower.consumer(Assignment::manual("t", [(0, 0)])).unwrap();
     assert_eq!(next(consumer.as_mut()), ["before"]);
     assert_eq!(consumer.poll(usize::MAX, Duration::from_millis(100)).unwrap(), Poll::Idle);
     for round in 0..50 {
@@ -63,7 +63,7 @@ fn a_topic_made_anew_ends_its_readers() {
     create(log, 1);
     commit(log, "gone");
     let follower = Embedded::follow(harness.dir.path(), Config::default()).unwrap();
-    let mut consumer = follower.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = follower.consumer(Assignment::manual("t", [(0, 0)])).unwrap();
     assert_eq!(next(consumer.as_mut()), ["gone"]);
     log.delete_topic("t").unwrap();
     create(log, 1);

@@ -54,7 +54,7 @@ fn measure(batch: usize) -> (f64, f64, f64) {
     }
     let append = (since(cpu), started.elapsed());
     let cpu = self::cpu();
-    let mut consumer = log.consumer("t", Assignment::Manual(vec![(0, 0)])).unwrap();
+    let mut consumer = log.consumer(Assignment::manual("t", [(0, 0)])).unwrap();
     let mut read = 0;
     while let Poll::Records { records, .. } = consumer.poll(1 << 20, Duration::ZERO).unwrap() {
         read += records.len();

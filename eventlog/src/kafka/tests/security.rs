@@ -10,6 +10,7 @@ use super::{
     },
     *,
 };
+use crate::TopicPartition;
 
 const WRONG: &str = "wrong-horse";
 
@@ -50,10 +51,10 @@ fn use_all(config: Config) {
     // Its settings are asked for.
     topic(&log, Cleanup::Keep);
     log.producer("p").unwrap().commit(outputs([record("k", "a")])).unwrap();
-    let mut member = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+    let mut member = log.consumer(Assignment::group("g", &[T])).unwrap();
     let mut producer = member.producer("member").unwrap();
-    assert_eq!(member.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
-    member.seek(0, 0).unwrap();
+    assert_eq!(member.poll(1, WAIT).unwrap(), Poll::Assigned(vec![TopicPartition::new(T, 0)]));
+    member.seek(&TopicPartition::new(T, 0), 0).unwrap();
     let Poll::Records { records, .. } = member.poll(1, WAIT).unwrap() else { panic!("no record") };
     assert_eq!(records[0].record.value.as_deref(), Some(&b"a"[..]));
     producer.commit(position("g", 1)).unwrap();
@@ -167,10 +168,10 @@ impl Idle {
         let config = token(broker, broker.write_token(name, seconds).unwrap());
         let log = Kafka::connect(config).unwrap();
         topic(&log, Cleanup::Keep);
-        let mut member = log.consumer(T, Assignment::Group("g".to_owned())).unwrap();
+        let mut member = log.consumer(Assignment::group("g", &[T])).unwrap();
         let producer = log.producer("p").unwrap();
-        assert_eq!(member.poll(1, WAIT).unwrap(), Poll::Assigned(vec![0]));
-        member.seek(0, 0).unwrap();
+        assert_eq!(member.poll(1, WAIT).unwrap(), Poll::Assigned(vec![TopicPartition::new(T, 0)]));
+        member.seek(&TopicPartition::new(T, 0), 0).unwrap();
         // Makes the client that asks for it.
         assert_eq!(log.committed("g", T, 0).unwrap(), None);
         Self { log, producer, member }

@@ -20,9 +20,9 @@ fn changing(fixture: &Fixture, home: &str, wanted: &Wanted) -> Worker<Sum> {
     let spec = TopicSpec { name: CHANGES.to_owned(), partitions: 1, cleanup: Cleanup::Keep };
     fixture.log.create_topic(&spec).unwrap();
     let wanted = wanted.clone();
-    let wanted = move || Bytes::copy_from_slice(&wanted.lock().unwrap().to_be_bytes());
+    let wanted = move |_: &str| Bytes::copy_from_slice(&wanted.lock().unwrap().to_be_bytes());
     let changes = Some(Changes { topic: CHANGES.into(), wanted: Arc::new(wanted) });
-    fixture.open(Config { changes, ..fixture.config(home, Partitions::These(vec![0])) }).unwrap()
+    fixture.open(Config { changes, ..fixture.config(home, Partitions::These(places(&[0]))) }).unwrap()
 }
 
 fn steps(worker: &mut Worker<Sum>) {
@@ -34,10 +34,10 @@ fn end(mut worker: Worker<Sum>, wanted: u64, end: End) {
     if matches!(end, End::AfterState) {
         return worker.change().unwrap();
     }
-    let part = worker.parts.get_mut(&0).unwrap();
+    let part = worker.parts.get_mut(&place(0)).unwrap();
     let (outputs, closed) = part.begin_change(Bytes::copy_from_slice(&wanted.to_be_bytes())).unwrap();
     if matches!(end, End::AfterCommit) {
-        let offsets = vec![worker.config.position(0, closed)];
+        let offsets = vec![worker.config.position(&place(0), closed)];
         let groups = vec![GroupOffsets { group: STAGE.to_owned(), offsets }];
         worker.producer.commit(Commit { outputs, offsets: groups }).unwrap();
     }
