@@ -31,7 +31,7 @@ use measure::{Lowered, lower};
 use names::{Dimension, trigger};
 
 /// Raised when the same catalog would give other numbers, so that state is rebuilt.
-const ALGORITHM: u32 = 17;
+const ALGORITHM: u32 = 18;
 
 /// What a measure listens to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
