@@ -5,7 +5,7 @@
 # pkg-config and the headers of OpenSSL (librdkafka is compiled, and speaks TLS by the system's OpenSSL). RocksDB itself
 # comes prebuilt by Maven (deploy/rocksdb/fetch.sh); where it cannot be had, or with ROCKSDB=source, it is compiled, which
 # takes half an hour on two cores. Tests against a real Kafka want Java 17 or newer and Maven, some of them openssl or
-# kcat; without them they are skipped.
+# kcat, those of notifications Alertmanager and Python with pip; without them they are skipped.
 #
 # On Debian and Ubuntu it installs what is missing and nothing else, and upgrades nothing that is there. Elsewhere it
 # prints the line to run, and stops if a build cannot do without.
@@ -38,6 +38,9 @@ look_around() {
         java_at_least 17 || { wanted="$wanted Java 17," extras="$extras default-jre-headless"; }
         have openssl || { wanted="$wanted openssl," extras="$extras openssl"; }
         have kcat || { wanted="$wanted kcat," extras="$extras kcat"; }
+        have prometheus-alertmanager || { wanted="$wanted Alertmanager," extras="$extras prometheus-alertmanager"; }
+        have python3 || { wanted="$wanted Python," extras="$extras python3"; }
+        python3 -m pip --version >/dev/null 2>&1 || { wanted="$wanted pip," extras="$extras python3-pip"; }
     fi
     if [ "$goal" = test ] || wants_prebuilt; then
         have mvn || { wanted="$wanted Maven," extras="$extras maven"; }

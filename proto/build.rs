@@ -8,8 +8,9 @@ use protox::Compiler;
 mod vocabulary;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let files = ["event", "moved", "partial", "snapshot", "alert", "alert_state", "change", "dead_letter", "import"]
-        .map(|name| format!("vitals/v1/{name}.proto"));
+    let files =
+        ["event", "moved", "partial", "snapshot", "alert", "alert_state", "change", "dead_letter", "import", "notify"]
+            .map(|name| format!("vitals/v1/{name}.proto"));
     let mut compiler = Compiler::new(["."])?;
     compiler.include_source_info(true).include_imports(true).open_files(files)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -49,6 +49,8 @@ pub(crate) struct Config {
 pub(crate) struct Alerts {
     /// Rule files in YAML, or names of ready packs; none for the built-in rules.
     pub(crate) rules: Vec<PathBuf>,
+    /// Who is notified, in YAML; empty for nobody.
+    notify: PathBuf,
 }
 
 /// `[processor]`.
@@ -286,6 +288,15 @@ impl Config {
     pub(crate) fn mappings(&self, zone: &TimeZone) -> anyhow::Result<Mappings> {
         let folder = Some(Path::new(&self.ingest.mappings)).filter(|folder| !folder.as_os_str().is_empty());
         Ok(Mappings::load(folder, zone, self.unknown_types()?)?)
+    }
+
+    /// Who is notified of alerts; none where nobody is.
+    pub(crate) fn notify(&self) -> anyhow::Result<Option<alert::notify::Config>> {
+        let file = &self.alerts.notify;
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        crate::notify::read(file).map(Some)
     }
 
     /// Settings of the live door, in the tenant's zone.

@@ -32,6 +32,38 @@ pub(crate) const SINK: &str = "Examples:
   vitals sink --brokers localhost:9092 --data fleet
   vitals sink --config vitals.toml --listen 127.0.0.1:9102 --data fleet";
 
+pub(crate) const ACK: &str = "Examples:
+  vitals ack 5f0c6ad1b2c3d4e5 --by anna --comment \"I call them today\" --data company
+  vitals ack 5f0c6ad1b2c3d4e5 --door 127.0.0.1:8090 --data company";
+
+pub(crate) const SILENCE_ADD: &str = "Examples:
+  vitals silence add --matcher rule=~\"churn.*\" --for 2h --by anna --comment \"known outage\" --data company
+  vitals silence add --matcher account=acme --matcher severity!=critical --for 7d --data company";
+
+pub(crate) const SILENCE_LIST: &str = "Examples:
+  vitals silence list --data company
+  vitals silence list --all --data company";
+
+pub(crate) const SILENCE_END: &str = "Examples:
+  vitals silence end 5f0c6ad1b2c3d4e5 --data company
+  vitals silence end 5f0c6ad1b2c3d4e5 --by anna --data company";
+
+pub(crate) const NOTIFY_RUN: &str = "Examples:
+  vitals notify run --config vitals.toml --brokers localhost:9092 --data fleet
+  vitals notify run --config vitals.toml --listen 127.0.0.1:9103 --data fleet";
+
+pub(crate) const NOTIFY_CHECK: &str = "Examples:
+  vitals notify check notify.yaml
+  vitals notify check deploy/notify/example.yaml";
+
+pub(crate) const NOTIFY_TEST: &str = "Examples:
+  vitals notify test oncall --config vitals.toml
+  vitals notify test team --file notify.yaml";
+
+pub(crate) const NOTIFY_LIST: &str = "Examples:
+  vitals notify list --data company
+  vitals notify list --brokers localhost:9092";
+
 pub(crate) const QUERY: &str = "Examples:
   vitals query net_revenue --by channel --window 1q --data company
   vitals query orders --window 1w --usual --data company

@@ -18,7 +18,7 @@ use anyhow::bail;
 use ingest::{clock, http, live::Live, outcome::Measured};
 
 use crate::{
-    Usage,
+    Usage, actions,
     config::Config,
     front::{self, Port},
     node::{Node, Part},
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 }
 
 /// What there is, for who asks for something else.
-const PATHS: &str = "events go to POST /v1/events, what a mapping reads to POST /v1/in/NAME; GET /healthz, /readyz and /metrics say how the door is";
+const PATHS: &str = "events go to POST /v1/events, what a mapping reads to POST /v1/in/NAME, silences and acknowledgements to POST /v1/alert-actions; GET /healthz, /readyz and /metrics say how the door is";
 /// What to do when it is ready.
 const READY: &str = ": POST /v1/events takes CloudEvents in JSON";
 
@@ -50,6 +50,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     front.listen = args.listen.unwrap_or(front.listen);
     let mappings = config.mappings(&plan.settings.zone).map_err(Usage)?;
     let mut door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
+    let notify = config.notify().map_err(Usage)?;
     let kafka = crate::kafka::settings(config).map_err(Usage)?;
     let listener = http::bind(front.listen)?;
     let recorder = telemetry::install()?;
@@ -59,7 +60,13 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     };
     door.name = site.producer(&door.name);
     let stop = shutdown::flag()?;
-    let node = Node::start(&site, parts)?;
+    let mut node = Node::start(&site, parts)?;
+    if let Some(notify) = notify {
+        // On Kafka `vitals notify run` is a process of its own.
+        if site.own_log().is_some() {
+            node.notify(notify)?;
+        }
+    }
     let clock = Arc::new(clock::System);
     let (live, handle) = Live::new(door, site.log.clone(), clock.clone())?;
     let door = std::thread::Builder::new().name("door".to_owned()).spawn(move || live.run())?;
@@ -71,6 +78,7 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     };
     let port = Port { limits: &front.limits, paths: PATHS, ready: READY, recorder: recorder.clone() };
     let router = http::router(front.clone(), mappings, handle, clock, measured)
+        .merge(actions::router(site.log.clone()))
         .merge(telemetry::router(recorder, ready.clone()));
     let ended = || stop.load(Ordering::Relaxed) || node.failed() || door.is_finished();
     // It holds a handle of the door, which closes when all are gone.

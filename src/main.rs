@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or input. Logs go to stderr, human on a terminal, else JSON.
 
+mod ack;
+mod actions;
 mod agree;
 mod alerts;
 mod backtest;
@@ -23,6 +25,7 @@ mod lag;
 mod map;
 mod metrics;
 mod node;
+mod notify;
 mod outcomes;
 mod output;
 mod quarantine;
@@ -31,6 +34,7 @@ mod rebuild;
 mod roles;
 mod rules;
 mod shutdown;
+mod silence;
 mod simulate;
 mod site;
 mod tail;
@@ -102,6 +106,13 @@ enum Command {
     /// What rules would have caught: their alerts over the history of the log, against what became of the accounts.
     #[command(after_help = help::BACKTEST)]
     Backtest(OnLog<backtest::Args>),
+    /// Takes care of an alert: it is not sent again, and not escalated.
+    #[command(after_help = help::ACK)]
+    Ack(OnLog<ack::Args>),
+    /// Silences: alerts that are not sent for a while.
+    Silence(OnLog<silence::Args>),
+    /// Notifications of alerts: runs them, checks their configuration, sends a test.
+    Notify(OnLog<notify::Args>),
     /// The catalog of metrics.
     #[command(after_help = help::METRICS)]
     Metrics(metrics::Args),
@@ -177,6 +188,9 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Query(args) => query::run(args, named()?.as_ref(), data, out),
         Command::Alerts(args) => alerts::run(args, named()?.as_ref(), data, out),
         Command::Rules(args) => rules::command::run(args, &read(None)?, out),
+        Command::Ack(on) => ack::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Silence(on) => silence::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Notify(on) => notify::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
         Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Map(args) => map::run(args, &read(None)?, data, out),

@@ -61,6 +61,8 @@ pub(crate) enum Part {
     Processor,
     /// From topics to the store.
     Sink,
+    /// Notifications, which [`Node::notify`] starts.
+    Notifier,
 }
 
 /// What the threads share.
@@ -121,6 +123,7 @@ impl<'a> Node<'a> {
             match part {
                 Part::Processor => node.start_processor()?,
                 Part::Sink => node.start_sink()?,
+                Part::Notifier => {}
             }
         }
         if let Some((policy, folder)) = site.warm() {
@@ -260,6 +263,13 @@ impl<'a> Node<'a> {
             sink::Writer::open(log.clone(), store, &names, &producer)
         };
         self.supervise("sink".to_owned(), open, sink::Writer::run)
+    }
+
+    /// Starts the notifications.
+    pub(crate) fn notify(&mut self, config: alert::notify::Config) -> anyhow::Result<()> {
+        let (config, log, producer) = (Arc::new(config), self.site.log.clone(), self.site.producer("notify"));
+        let open = move || alert::notify::Worker::open(config.clone(), log.clone(), topics::ALERTS, &producer);
+        self.supervise("notify".to_owned(), open, alert::notify::Worker::run)
     }
 
     /// A thread that opens something and runs it until the node stops; again after what passes by itself. What cannot
@@ -456,6 +466,12 @@ trait Passing: std::error::Error + Send + Sync + 'static {
 impl Passing for task::Error {
     fn passes(&self) -> bool {
         self.kind() == task::Kind::Restart
+    }
+}
+
+impl Passing for alert::notify::Error {
+    fn passes(&self) -> bool {
+        alert::notify::Error::passes(self)
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn execute(
     let role = match part {
         Part::Processor => "processor",
         Part::Sink => "sink",
+        Part::Notifier => "notify",
     };
     let Some(kafka) = crate::kafka::settings(config).map_err(Usage)? else {
         let problem = format!(
@@ -60,7 +61,12 @@ pub(crate) fn execute(
              its beginning only `vitals rebuild` helps"
         );
     }
-    let node = Node::start(&site, &[part])?;
+    let mut node = Node::start(&site, &[part])?;
+    if part == Part::Notifier {
+        let notify = config.notify().map_err(Usage)?;
+        let none = || anyhow::anyhow!("[alerts] notify is empty, expected the file that says who is notified");
+        node.notify(notify.ok_or_else(none).map_err(Usage)?)?;
+    }
     let ready = node.readiness();
     let port = Port { limits: &http::Limits::default(), paths: PATHS, ready: "", recorder: recorder.clone() };
     let router = telemetry::router(recorder, ready.clone());

@@ -36,6 +36,9 @@ const LAYOUT: u32 = 2;
 /// Block cache and write buffers of all states of a process, bytes each.
 const MEMORY: usize = 256 << 20;
 
+/// Topics that nothing makes again: what came in, what people did, and what was sent to others.
+const KEPT: [&str; 4] = [topics::EVENTS, topics::IMPORTS, topics::ALERT_ACTIONS, topics::NOTIFICATIONS];
+
 /// What a process works on.
 pub(crate) struct Site {
     /// The folder.
@@ -215,7 +218,7 @@ impl Site {
         std::fs::write(&file, now).with_context(|| format!("{}: cannot be written", file.display()))
     }
 
-    /// Forgets everything but the events and which imports there were: what runs next computes it again. On Kafka it fails while a processor runs.
+    /// Forgets everything but [`KEPT`]: what runs next computes it again. On Kafka it fails while a processor runs.
     pub(crate) fn reset(&self) -> anyhow::Result<()> {
         // First, because a group that is at work refuses it.
         let events: Arc<str> = topics::EVENTS.into();
@@ -232,9 +235,7 @@ impl Site {
             policy.store().delete_all()?;
         }
         let topics = self.log.topics()?.into_iter().map(|topic| topic.name);
-        self.log.delete_topics(
-            &topics.filter(|name| ![topics::EVENTS, topics::IMPORTS].contains(&name.as_str())).collect::<Vec<_>>(),
-        )?;
+        self.log.delete_topics(&topics.filter(|name| !KEPT.contains(&name.as_str())).collect::<Vec<_>>())?;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name();

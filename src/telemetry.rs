@@ -38,6 +38,7 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     task::telemetry::describe();
     processor::telemetry::describe();
     sink::telemetry::describe();
+    alert::notify::telemetry::describe();
     store::telemetry::describe();
     metrics::describe_gauge!(LAG_RECORDS, Unit::Count, "Records that a group of readers has still to read");
     metrics::describe_gauge!(LAG_SECONDS, Unit::Seconds, "Time since the log went past what a group has read");
@@ -107,6 +108,7 @@ mod tests {
             &task::telemetry::NAMES,
             &processor::telemetry::NAMES,
             &sink::telemetry::NAMES,
+            &alert::notify::telemetry::NAMES,
             &store::telemetry::NAMES,
             &[LAG_RECORDS, LAG_SECONDS, RESTARTS],
         ]

@@ -14,6 +14,7 @@ mod convert;
 mod error;
 mod judge;
 mod machine;
+pub mod notify;
 mod render;
 mod rule;
 mod rules;

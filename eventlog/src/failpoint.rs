@@ -23,6 +23,9 @@ pub const NAMES: [&str; 16] = [
     STORED,
 ];
 
+/// Places of the notifier, which a fleet need not have.
+pub const OF_NOTIFIER: [&str; 2] = [NOTIFY_DUE, NOTIFY_SENT];
+
 /// A worker has records that it has not applied.
 pub const AFTER_POLL: &str = "after-poll";
 /// A worker handles partitions that are given or taken.
@@ -55,6 +58,10 @@ pub const IN_DOWNLOAD: &str = "in-download";
 pub const AFTER_RESTORE: &str = "after-restore";
 /// A sink has stored a batch and not committed its offsets.
 pub const STORED: &str = "stored";
+/// A notification is marked as attempted and not sent.
+pub const NOTIFY_DUE: &str = "notify-due";
+/// A notification is sent and not marked as delivered.
+pub const NOTIFY_SENT: &str = "notify-sent";
 
 /// Aborts or stops the process if [`arm`] asked for it.
 pub fn pass(name: &str) {
@@ -85,7 +92,7 @@ pub fn arm(text: &str) -> Result<(), String> {
     let (name, times, how) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("0"), parts.next());
     let wrong = || format!("{text}: expected NAME, NAME:TIMES or NAME:TIMES:{STOP}");
     let times: u32 = times.parse().map_err(|_| wrong())?;
-    if !NAMES.contains(&name) {
+    if !NAMES.contains(&name) && !OF_NOTIFIER.contains(&name) {
         return Err(format!("{name}: expected one of {}", NAMES.join(", ")));
     }
     let act = match (how, parts.next()) {

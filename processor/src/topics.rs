@@ -20,6 +20,10 @@ pub const PARTIALS: &str = "partials.v1";
 pub const ALERTS: &str = "alerts.v1";
 /// Rules of alerts, each time they became others, kept for ever.
 pub const RULES: &str = "rules.v1";
+/// Silences, their ends, and acknowledgements: what people do about alerts, kept for ever.
+pub const ALERT_ACTIONS: &str = "alert-actions.v1";
+/// What receivers of notifications were sent.
+pub const NOTIFICATIONS: &str = "notifications.v1";
 /// Records that could not be applied, as they came.
 pub const DEAD_LETTERS: &str = task::dead::TOPIC;
 
@@ -51,6 +55,8 @@ pub fn all(plan: &Plan, partitions: u32) -> Vec<TopicSpec> {
         spec(DEAD_LETTERS, 1, Cleanup::Keep),
         spec(IMPORTS, 1, Cleanup::Keep),
         spec(RULES, 1, Cleanup::Keep),
+        spec(ALERT_ACTIONS, 1, Cleanup::Keep),
+        spec(NOTIFICATIONS, 1, compact),
     ];
     topics.extend(plan.metrics.iter().map(|m| spec(&metric(&m.name), self::partitions(m, partitions), compact)));
     topics

@@ -41,6 +41,7 @@ mod merged;
 mod merges;
 mod messages;
 mod network;
+mod notify;
 mod oracle;
 mod outcomes;
 mod partitions;

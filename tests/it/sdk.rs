@@ -77,7 +77,7 @@ const send = (id, mode) => {
 "#;
 
 /// The folder of an SDK, installed; none where that is not possible.
-fn sdk(name: &str, install: impl Fn(&Path) -> Command) -> Option<PathBuf> {
+pub(crate) fn sdk(name: &str, install: impl Fn(&Path) -> Command) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if folder.join("installed").exists() {
         return Some(folder);
@@ -97,7 +97,7 @@ fn sdk(name: &str, install: impl Fn(&Path) -> Command) -> Option<PathBuf> {
 }
 
 /// Runs a program that sends; returns what it printed.
-fn sends(command: &mut Command) -> String {
+pub(crate) fn sends(command: &mut Command) -> String {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
@@ -117,7 +117,7 @@ fn logged(data: &Data) -> Vec<(String, String, i64)> {
 }
 
 /// Installs a package of Python into a folder.
-fn pip(package: &'static str) -> impl Fn(&Path) -> Command {
+pub(crate) fn pip(package: &'static str) -> impl Fn(&Path) -> Command {
     move |folder| {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
