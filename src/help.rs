@@ -37,7 +37,7 @@ pub(crate) const ACK: &str = "Examples:
   vitals ack 5f0c6ad1b2c3d4e5 --door 127.0.0.1:8090 --data company";
 
 pub(crate) const SILENCE_ADD: &str = "Examples:
-  vitals silence add --matcher rule=~\"churn.*\" --for 2h --by anna --comment \"known outage\" --data company
+  vitals silence add --matcher \"rule=~churn.*\" --for 2h --by anna --comment \"known outage\" --data company
   vitals silence add --matcher account=acme --matcher severity!=critical --for 7d --data company";
 
 pub(crate) const SILENCE_LIST: &str = "Examples:
