@@ -6,7 +6,6 @@
 pub(crate) mod command;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -91,16 +90,16 @@ fn parse(paths: &[PathBuf], texts: &[String], plan: &Plan) -> anyhow::Result<Rul
     if paths.is_empty() {
         return Ok(Rules::built_in(plan));
     }
-    let (mut rules, mut wrong) = (Rules::default(), BTreeMap::new());
+    let (mut rules, mut wrong) = (Rules::default(), Vec::new());
     for (path, text) in paths.iter().zip(texts) {
         match of_file(path, text, plan) {
             Ok(more) => rules = rules.join(more).map_err(|twice| anyhow!("{}: {twice}", path.display()))?,
-            Err(error) => drop(wrong.insert(path, error.to_string())),
+            Err(error) => wrong.push(error.to_string()),
         }
     }
     match wrong.is_empty() {
         true => Ok(rules),
-        false => Err(anyhow!("{}", wrong.into_values().collect::<Vec<_>>().join("\n"))),
+        false => Err(anyhow!("{}", wrong.join("\n"))),
     }
 }
 

@@ -66,7 +66,7 @@ impl Facts<'_> {
         templates.iter().map(|(name, template)| (name.clone(), template.render(&values))).collect()
     }
 
-    /// Who is told; empty for nobody in particular.
+    /// The owner to notify; empty for nobody in particular.
     pub(crate) fn owner(&self) -> String {
         let view = crate::scope::View {
             names: &self.rule.names,
@@ -109,7 +109,8 @@ fn named(pairs: &[(String, String)]) -> Value {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-fn rfc3339(time: Time) -> String {
+/// RFC 3339 in UTC, as other programs read it.
+pub(crate) fn rfc3339(time: Time) -> String {
     timestamp(time).to_string()
 }
 

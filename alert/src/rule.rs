@@ -36,7 +36,7 @@ pub(crate) struct Rule {
     pub(crate) cooldown: Time,
     /// It fires on a series at most so many times in 24 hours.
     pub(crate) per_day: Option<usize>,
-    /// Who is told.
+    /// The owner to notify.
     pub(crate) owner: Option<Expr>,
     /// Labels, `severity` among them.
     pub(crate) labels: Vec<(String, Template)>,

@@ -90,7 +90,7 @@ fn run(judge: &mut Judge, metric: &str, steps: &str) -> Vec<AlertTransition> {
 
 fn print(transition: &AlertTransition) -> String {
     let evidence = &transition.evidence[0];
-    let state = transition.state().as_str_name().trim_start_matches("ALERT_STATE_").to_lowercase();
+    let state = crate::trial::state(transition);
     let reason = if transition.reason.is_empty() { String::new() } else { format!(", {}", transition.reason) };
     let value = transition.value.map_or("null".to_owned(), |value| value.to_string());
     let before = evidence.before.map_or("null".to_owned(), |before| before.to_string());

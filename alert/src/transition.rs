@@ -73,7 +73,7 @@ pub(crate) struct Transition {
     pub(crate) labels: Vec<(String, String)>,
     /// Rendered.
     pub(crate) annotations: Vec<(String, String)>,
-    /// Who is told.
+    /// The owner to notify.
     pub(crate) owner: String,
     /// The snapshot that it rests on.
     pub(crate) snapshot: Snapshot,

@@ -221,6 +221,7 @@ impl Expected {
         let pairs = |list: &[v1::Dimension]| -> BTreeMap<String, String> {
             list.iter().map(|it| (it.name.clone(), it.value.clone())).collect()
         };
+        let is_same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
         let contains = |all: &[v1::Dimension], some: &BTreeMap<String, String>| {
             let all = pairs(all);
             some.iter().all(|(name, value)| all.get(name) == Some(value))
@@ -228,12 +229,12 @@ impl Expected {
         let same = parse(&self.at) == Some(found.at_us)
             && self.alert == key.rule
             && self.state == state(found)
-            && self.account.is_none_or_is(key.account.as_ref())
+            && is_same(&self.account, key.account.as_deref())
             && self.dimensions.as_ref().is_none_or(|dimensions| *dimensions == pairs(&key.dimensions))
             && self.value.is_none_or(|value| Some(value) == found.value)
             && self.since.as_ref().is_none_or(|since| parse(since) == Some(found.since_us))
-            && self.reason.is_none_or_is(Some(&found.reason))
-            && self.owner.is_none_or_is(Some(&found.owner))
+            && is_same(&self.reason, Some(&found.reason))
+            && is_same(&self.owner, Some(&found.owner))
             && contains(&found.labels, &self.labels)
             && contains(&found.annotations, &self.annotations);
         if same {
@@ -241,17 +242,6 @@ impl Expected {
         }
         let account = self.account.as_deref().unwrap_or("");
         Some(format!("expected: {} {} {} {account}\n       found: {}", self.at, self.alert, self.state, line(found)))
-    }
-}
-
-/// Whether nothing is expected, or what is there.
-trait IsNoneOr {
-    fn is_none_or_is(&self, found: Option<&String>) -> bool;
-}
-
-impl IsNoneOr for Option<String> {
-    fn is_none_or_is(&self, found: Option<&String>) -> bool {
-        self.is_none() || self.as_ref() == found
     }
 }
 
@@ -337,7 +327,8 @@ fn parse(text: &str) -> Option<Time> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
 
-fn state(transition: &AlertTransition) -> String {
+/// The name of the state, as people write it.
+pub(crate) fn state(transition: &AlertTransition) -> String {
     transition.state().as_str_name().trim_start_matches("ALERT_STATE_").to_lowercase()
 }
 

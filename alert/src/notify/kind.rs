@@ -10,9 +10,17 @@ pub(super) mod task;
 pub(super) mod teams;
 pub(super) mod webhook;
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
-use super::{message::Message, secret::Secret, transport::Call};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{
+    config::{Place, source},
+    message::Message,
+    secret::Secret,
+    transport::Call,
+};
 
 /// A kind of receiver.
 pub(super) trait Kind: Send + Sync + fmt::Debug {
@@ -47,6 +55,21 @@ pub(super) trait Kind: Send + Sync + fmt::Debug {
     /// Alerts that are shown of a message, if the configuration says nothing; 0 for all.
     fn max_alerts(&self) -> usize {
         20
+    }
+}
+
+/// The settings, as written, of a receiver that has an address alone, which is its secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecretUrl {
+    url_file: Option<Spanned<PathBuf>>,
+    url_env: Option<Spanned<String>>,
+}
+
+impl SecretUrl {
+    /// The address; `None` where it is wrong, which `place` reports.
+    fn read(&self, place: &mut Place<'_>) -> Option<Secret> {
+        place.url(&None, &source("url", &self.url_file, &self.url_env))
     }
 }
 

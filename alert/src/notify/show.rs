@@ -212,11 +212,6 @@ pub(super) fn time(at_us: i64, zone: &TimeZone) -> String {
     stamp.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// RFC 3339 in UTC, as other programs read it.
-pub(super) fn rfc3339(at_us: i64) -> String {
-    Timestamp::from_microsecond(at_us).unwrap_or_default().to_string()
-}
-
 /// A published value as people read it; money is published in minor units.
 fn number(value: f64, unit: &str, currency: &str) -> String {
     let is_money = unit == "money" && !currency.is_empty();

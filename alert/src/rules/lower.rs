@@ -53,7 +53,7 @@ pub(super) fn lower(document: &Document, json: &serde_json::Value, plan: &Plan) 
                 });
                 let text = serde_json::json!({ "groups": [own] }).to_string();
                 let one = MetricRules { metric, streams: vec![stream], text };
-                // Names that are taken are told above.
+                // A duplicate name was reported above.
                 rules = rules.clone().join(Rules { metrics: vec![one] }).unwrap_or(rules);
             }
         }

@@ -1,4 +1,4 @@
-//! Rule files: the ready packs load, and every mistake is told with its place.
+//! Rule files: the ready packs load, and every mistake is reported with its place.
 
 use expect_test::{Expect, expect};
 use processor_core::settings::Settings;

@@ -1,4 +1,4 @@
-//! The machine is the same however often time is told, and whatever is stored in between.
+//! The transitions do not depend on how often ticks come, nor on storing and loading the state in between.
 
 use proptest::prelude::*;
 
@@ -53,7 +53,7 @@ fn fire_until(state: &mut State, stream: &Stream, clock: Time, out: &mut Vec<Tra
     }
 }
 
-/// Time is told at every snapshot, and `ticks` times between two of them; the state is stored and read after each step.
+/// Runs the snapshots with `ticks` ticks before each one. With `stored` the state is encoded and decoded after each.
 fn transitions(stream: &Stream, snapshots: &[Snapshot], ticks: i64, stored: bool) -> Vec<Transition> {
     let (mut state, mut out) = (State::default(), Vec::new());
     let mut clock = 0;
@@ -80,7 +80,7 @@ proptest! {
         let rules = rules(&format!("{{alert: A, metric: health_score, {}}}", RULES[rule]));
         let stream = &rules.metrics[0].streams[0];
         let snapshots = snapshots(&moves);
-        // What is due is published at the whole second, or at a snapshot within that second: seldom told, it is the same.
+        // What is due is published at the whole second, or at a snapshot within that second: few ticks or many, it is the same.
         let once = transitions(stream, &snapshots, 0, false);
         prop_assert_eq!(&transitions(stream, &snapshots, 7, false), &once);
         prop_assert_eq!(&transitions(stream, &snapshots, 3, true), &once);

@@ -23,7 +23,7 @@ pub(in super::super) struct Receiver {
     pub(in super::super) name: Arc<str>,
     /// How messages are made.
     pub(in super::super) kind: Box<dyn Kind>,
-    /// Whether it is told that alerts are resolved.
+    /// Whether it is notified of resolved alerts.
     pub(in super::super) sends_resolved: bool,
     /// How long a request may take.
     pub(in super::super) timeout: Duration,

@@ -15,12 +15,12 @@ use super::{
         matcher::Labels,
         message::Message,
         secret::Secret,
-        show::rfc3339,
         transport::{Call, Request},
     },
     Kind, authorization,
     webhook::annotations,
 };
+use crate::render::rfc3339;
 
 /// How often everything is sent again, in microseconds.
 const RESEND_US: i64 = 60_000_000;

@@ -96,7 +96,7 @@ impl Kind for Email {
             Some(address) => vec![address.parse().map_err(|_| format!("{address} is no address of e-mail"))?],
         };
         let domain = self.from.email.domain();
-        // The first alert names the thread: the group may begin anew.
+        // The thread is named by its first alert, since a group can start over with others.
         let thread = message.alerts.iter().map(|alert| (alert.starts_us, alert.id.as_str())).min();
         let thread = thread.map_or_else(|| message.id.clone(), |(_, id)| id.to_owned());
         let thread = format!("<{:016x}@{domain}>", xxh3_64(format!("{thread} {}", message.group_key).as_bytes()));

@@ -13,12 +13,13 @@ use super::{
         config::{Place, source},
         message::{Message, cut},
         secret::Secret,
-        show::{Status, rfc3339},
+        show::Status,
         transport::{Call, Request},
     },
     Kind,
     webhook::annotations,
 };
+use crate::render::rfc3339;
 
 const URL: &str = "https://events.pagerduty.com/v2/enqueue";
 /// Characters of a summary.

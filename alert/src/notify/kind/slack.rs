@@ -2,21 +2,18 @@
 //!
 //! The address is the secret. Limits: 50 blocks; 150 characters of a header, 3,000 of a section, 40,000 of the text.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serde_saphyr::Spanned;
 
 use super::{
     super::{
-        config::{Place, source},
+        config::Place,
         message::{Message, cut},
         secret::Secret,
         show::{Shown, Status},
         transport::{Call, Request},
     },
-    Kind,
+    Kind, SecretUrl,
 };
 
 const BLOCKS_MAX: usize = 50;
@@ -25,11 +22,8 @@ const SECTION_MAX: usize = 3_000;
 
 /// The settings as written.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Written {
-    url_file: Option<Spanned<PathBuf>>,
-    url_env: Option<Spanned<String>>,
-}
+#[serde(transparent)]
+pub(in super::super) struct Written(SecretUrl);
 
 #[derive(Debug)]
 struct Slack {
@@ -38,8 +32,7 @@ struct Slack {
 
 impl Written {
     pub(in super::super) fn build(&self, place: &mut Place<'_>) -> Option<Box<dyn Kind>> {
-        let hidden = source("url", &self.url_file, &self.url_env);
-        Some(Box::new(Slack { url: place.url(&None, &hidden)? }))
+        Some(Box::new(Slack { url: self.0.read(place)? }))
     }
 }
 

@@ -3,21 +3,18 @@
 //! <https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using>. A message has at
 //! most 28 kB. Text of customers is in `TextRun`s, where no markdown is read.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serde_saphyr::Spanned;
 
 use super::{
     super::{
-        config::{Place, source},
+        config::Place,
         message::{Message, cut},
         secret::Secret,
         show::Status,
         transport::{Call, Request},
     },
-    Kind,
+    Kind, SecretUrl,
 };
 
 /// Bytes of a message, with room for what the workflow adds.
@@ -25,11 +22,8 @@ const BYTES_MAX: usize = 27 * 1024;
 
 /// The settings as written.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Written {
-    url_file: Option<Spanned<PathBuf>>,
-    url_env: Option<Spanned<String>>,
-}
+#[serde(transparent)]
+pub(in super::super) struct Written(SecretUrl);
 
 #[derive(Debug)]
 struct Teams {
@@ -38,8 +32,7 @@ struct Teams {
 
 impl Written {
     pub(in super::super) fn build(&self, place: &mut Place<'_>) -> Option<Box<dyn Kind>> {
-        let hidden = source("url", &self.url_file, &self.url_env);
-        Some(Box::new(Teams { url: place.url(&None, &hidden)? }))
+        Some(Box::new(Teams { url: self.0.read(place)? }))
     }
 }
 

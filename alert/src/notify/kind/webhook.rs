@@ -18,11 +18,12 @@ use super::{
         matcher::Labels,
         message::Message,
         secret::Secret,
-        show::{self, Shown, Status, rfc3339},
+        show::{self, Shown, Status},
         transport::{Call, Request},
     },
     Kind, authorization,
 };
+use crate::render::rfc3339;
 
 /// The settings as written.
 #[derive(Debug, Deserialize)]
