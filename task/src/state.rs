@@ -3,22 +3,34 @@
 //! Invariants: written only by [`Batch::write`], one `WriteBatch` over all tables with
 //! `next_offset`; not synced, because R only moves back and replay repairs; keys sorted by the
 //! caller where it matters. It does not know what the bytes mean.
+//!
+//! RocksDB takes a manifest whose rest is unreadable for one that a crash cut short: it opens what the beginning names, with
+//! files missing from some tables. So every table counts the batches that it holds, and a state in which a count is not the
+//! number of batches written is damaged.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
+    IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
 };
 
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 const FORMAT_KEY: &[u8] = b"format";
 const OFFSET_KEY: &[u8] = b"next_offset";
 const GENERATION_KEY: &[u8] = b"generation";
 const CHANGES_KEY: &[u8] = b"changes";
+/// Number of batches that were written.
+const BATCHES_KEY: &[u8] = b"batches";
+
+/// The key of each table under which it counts its batches; no fold has an empty key.
+const COUNT_KEY: &[u8] = b"";
 
 /// Memory that the tasks of a process share.
 #[derive(Clone)]
@@ -42,6 +54,7 @@ pub struct State {
     db: DB,
     path: PathBuf,
     tables: Vec<String>,
+    batches: AtomicU64,
 }
 
 impl State {
@@ -68,9 +81,8 @@ impl State {
             _ => Error::Storage { path: text.clone(), source },
         })?;
         let tables = tables.iter().map(|&table| table.to_owned()).collect();
-        let state = State { db, path: path.to_owned(), tables };
+        let state = State { db, path: path.to_owned(), tables, batches: AtomicU64::new(0) };
         match state.number(FORMAT_KEY)? {
-            None => state.db.put(FORMAT_KEY, u64::from(FORMAT).to_be_bytes()).map_err(|e| state.storage(e))?,
             Some(found) if found > u64::from(FORMAT) => {
                 return Err(Error::Newer {
                     path: text,
@@ -78,9 +90,26 @@ impl State {
                     known: FORMAT,
                 });
             }
-            Some(_) => {}
+            Some(found) if found == u64::from(FORMAT) => {}
+            _ => state.db.put(FORMAT_KEY, u64::from(FORMAT).to_be_bytes()).map_err(|e| state.storage(e))?,
         }
+        state.count_batches()?;
         Ok(state)
+    }
+
+    /// Compares what the tables count with the number of batches; a state of format 1 has neither.
+    fn count_batches(&self) -> Result<()> {
+        let written = self.number(BATCHES_KEY)?.unwrap_or(0);
+        for table in &self.tables {
+            let count = self.db.get_cf(self.table(table)?, COUNT_KEY).map_err(|e| self.storage(e))?;
+            let held = count.map_or(Some(0), |bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+            if held != Some(written) {
+                let held = held.map_or("an unknown number".to_owned(), |held| held.to_string());
+                return Err(self.damaged(format!("table {table} holds {held} of {written} writes")));
+            }
+        }
+        self.batches.store(written, Ordering::Relaxed);
+        Ok(())
     }
 
     /// R: the offset after the last record that the state holds.
@@ -140,7 +169,7 @@ impl State {
     pub fn scan(&self, table: &'static str, from: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         for item in self.db.iterator_cf(self.table(table)?, IteratorMode::From(from, Direction::Forward)) {
             let (key, value) = item.map_err(|e| self.storage(e))?;
-            if !each(&key, &value) {
+            if key.as_ref() != COUNT_KEY && !each(&key, &value) {
                 break;
             }
         }
@@ -181,7 +210,7 @@ impl State {
         Ok(Some(u64::from_be_bytes(bytes)))
     }
 
-    fn table(&self, name: &'static str) -> Result<&ColumnFamily> {
+    fn table(&self, name: &str) -> Result<&ColumnFamily> {
         self.db.cf_handle(name).ok_or_else(|| self.damaged(format!("table {name} is missing")))
     }
 
@@ -211,7 +240,7 @@ impl Inside {
         let path = dir.display().to_string();
         let db = DB::open_cf_for_read_only(&Options::default(), dir, ["default"], false)
             .map_err(|source| Error::Storage { path, source })?;
-        let state = State { db, tables: Vec::new(), path: dir.to_owned() };
+        let state = State { db, tables: Vec::new(), path: dir.to_owned(), batches: AtomicU64::new(0) };
         Ok(Inside { next_offset: state.next_offset()?, generation: state.generation()? })
     }
 }
@@ -225,7 +254,15 @@ fn table_options(memory: &Memory) -> Options {
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(64 << 20);
+    options.set_merge_operator_associative("count", sum);
     options
+}
+
+/// The sum of counts.
+fn sum(_key: &[u8], existing: Option<&[u8]>, more: &MergeOperands) -> Option<Vec<u8>> {
+    let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
+    let sum = existing.into_iter().chain(more).try_fold(0_u64, |sum, bytes| sum.checked_add(number(bytes)?));
+    sum.map(|sum| sum.to_be_bytes().to_vec())
 }
 
 /// Writes of one flush.
@@ -240,6 +277,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the table does not exist.
     pub fn put(&mut self, table: &'static str, key: &[u8], value: &[u8]) -> Result<()> {
+        debug_assert!(key != COUNT_KEY, "the empty key of a table is its count");
         self.writes.put_cf(self.state.table(table)?, key, value);
         Ok(())
     }
@@ -261,12 +299,26 @@ impl Batch<'_> {
     /// Writes all of it with the new `next_offset`, or nothing.
     pub fn write(mut self, next_offset: u64) -> Result<()> {
         self.writes.put(OFFSET_KEY, next_offset.to_be_bytes());
+        self.count()?;
         self.state.db.write_opt(self.writes, &WriteOptions::default()).map_err(|e| self.state.storage(e))
+    }
+
+    /// One more, for all tables.
+    fn count(&mut self) -> Result<()> {
+        // Also when the write fails: then the state is given up.
+        let batches = self.state.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        self.writes.put(BATCHES_KEY, batches.to_be_bytes());
+        for table in &self.state.tables {
+            self.writes.merge_cf(self.state.table(table)?, COUNT_KEY, 1_u64.to_be_bytes());
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -284,6 +336,61 @@ mod tests {
         let state = State::open(dir.path(), &["a", "j"], &memory).unwrap();
         assert_eq!(state.next_offset().unwrap(), Some(7));
         assert_eq!(state.get_many("j", &[b"k"]).unwrap(), [Some(b"12".to_vec())]);
+    }
+
+    /// Every cut of a manifest, at every byte: what opens holds all of some batches, or is damaged.
+    #[test]
+    fn a_manifest_cut_short_opens_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (memory, tables) = (Memory::new(1 << 20, 1 << 20), ["a", "b"]);
+        let written = dir.path().join("written");
+        {
+            let state = State::open(&written, &tables, &memory).unwrap();
+            for number in 1..=2_u64 {
+                let mut batch = state.batch(0);
+                tables.iter().for_each(|table| batch.put(table, b"k", &number.to_be_bytes()).unwrap());
+                batch.write(number).unwrap();
+                // As a checkpoint does: files of all tables, one after the other.
+                state.checkpoint(&dir.path().join(format!("at-{number}"))).unwrap();
+            }
+            let mut keys = Vec::new();
+            let all = |key: &[u8], _: &[u8]| {
+                keys.push(key.to_vec());
+                true
+            };
+            state.scan("a", b"", all).unwrap();
+            assert_eq!(keys, [b"k"]);
+        }
+
+        let newest = |dir: &Path| {
+            let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("MANIFEST")).max().unwrap()
+        };
+        let (mut opened, mut damaged) = (0, 0);
+        let manifest = fs::read(newest(&written)).unwrap();
+        for cut in (0..manifest.len()).step_by(5) {
+            let copy = dir.path().join(format!("cut-{cut}"));
+            fs::create_dir(&copy).unwrap();
+            for entry in fs::read_dir(&written).unwrap() {
+                let entry = entry.unwrap();
+                fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+            }
+            fs::write(newest(&copy), &manifest[..cut]).unwrap();
+            match State::open(&copy, &tables, &memory) {
+                Ok(state) => {
+                    let offset = state.next_offset().unwrap();
+                    for table in tables {
+                        let value = state.get(table, b"k").unwrap().map(|v| u64::from_be_bytes(v.try_into().unwrap()));
+                        assert_eq!(value, offset, "cut at {cut}");
+                    }
+                    opened += 1;
+                }
+                Err(Error::Damaged { .. }) => damaged += 1,
+                Err(error) => panic!("cut at {cut}: {error}"),
+            }
+            fs::remove_dir_all(copy).unwrap();
+        }
+        assert!(opened > 0 && damaged > 0, "{opened} opened, {damaged} damaged");
     }
 
     #[test]
@@ -312,7 +419,7 @@ mod tests {
         State::open(dir.path(), &[], &memory).unwrap().db.put(FORMAT_KEY, 9_u64.to_be_bytes()).unwrap();
         let message = State::open(dir.path(), &[], &memory).err().unwrap().to_string();
         assert!(
-            message.ends_with("was written by a newer version (format 9, this one reads up to 1); use that version"),
+            message.ends_with("was written by a newer version (format 9, this one reads up to 2); use that version"),
             "{message}"
         );
     }
