@@ -2,7 +2,7 @@
 //!
 //! Invariant: an action that is answered as taken is durable. It does not know what an action changes.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use alert::notify::action::{Asked, output};
 use anyhow::Context as _;
@@ -15,13 +15,15 @@ use axum::{
     routing::post,
 };
 use eventlog::{Cleanup, Commit, Log, TopicSpec, embedded::Embedded, kafka::Kafka};
-use ingest::http::problem;
+use http::{Pool, problem};
 use processor::topics;
 use serde_json::json;
 
 use crate::{Usage, config::Config, site};
 
 const PRODUCER: &str = "alert-actions";
+/// How long an action waits for those before it.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// Where an action goes if a live process has the log.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,7 +45,7 @@ pub(crate) fn send(asked: &Asked, door: &Door, config: &Config, path: &Path) -> 
             append(log.as_ref(), asked)
         }
         Err(eventlog::Error::InUse { .. }) => {
-            let address = door.door.map_or_else(|| config.http().map(|http| http.listen), Ok).map_err(Usage)?;
+            let address = door.door.map_or_else(|| config.port().map(|port| port.listen), Ok).map_err(Usage)?;
             let answer =
                 alert::notify::post(&format!("http://{address}/v1/alert-actions"), serde_json::to_string(asked)?);
             let answer = answer.map_err(anyhow::Error::msg).context(
@@ -64,16 +66,22 @@ fn append(log: &dyn Log, asked: &Asked) -> anyhow::Result<String> {
     Ok(action.id)
 }
 
+/// What takes actions.
+#[derive(Clone)]
+struct Front {
+    log: Arc<dyn Log>,
+    pool: Pool,
+}
+
 /// `POST /v1/alert-actions`: the body is what [`Asked`] is in JSON.
 pub(crate) fn router(log: Arc<dyn Log>) -> Router {
     // Two requests at a time would fence each other.
-    let log = Arc::new(tokio::sync::Mutex::new(log));
-    Router::new().route("/v1/alert-actions", post(take)).with_state(log)
+    let pool = Pool::new("actions", 1, WAIT);
+    Router::new().route("/v1/alert-actions", post(take)).with_state(Front { log, pool })
 }
 
-async fn take(State(log): State<Arc<tokio::sync::Mutex<Arc<dyn Log>>>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(State(front): State<Front>, headers: HeaderMap, body: Bytes) -> Response {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    // What a page of another origin cannot send unasked.
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json");
     }
@@ -81,14 +89,12 @@ async fn take(State(log): State<Arc<tokio::sync::Mutex<Arc<dyn Log>>>>, headers:
         Ok(asked) => asked,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &format!("the body is no action: {error}")),
     };
-    let log = log.lock_owned().await;
-    let done = tokio::task::spawn_blocking(move || append(log.as_ref(), &asked)).await;
-    match done {
+    match front.pool.run(move || append(front.log.as_ref(), &asked)).await {
         Ok(Ok(id)) => {
             ([(header::CONTENT_TYPE, "application/json")], format!("{}\n", json!({"id": id}))).into_response()
         }
         Ok(Err(error)) if error.is::<Usage>() => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
         Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &format!("nothing was written: {error:#}")),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "a defect, please report it"),
+        Err(refusal) => refusal.into_response(),
     }
 }

@@ -125,6 +125,7 @@ pub(crate) struct Log {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Ingest {
     listen: String,
+    hosts: Vec<String>,
     name: String,
     source: String,
     tick: String,
@@ -144,6 +145,7 @@ impl Default for Ingest {
     fn default() -> Self {
         Ingest {
             listen: "127.0.0.1:8080".to_owned(),
+            hosts: Vec::new(),
             name: "http".to_owned(),
             source: "http".to_owned(),
             tick: "100ms".to_owned(),
@@ -221,6 +223,7 @@ impl Config {
         let source = config::File::from_str(text, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.settings()?;
+        config.port()?;
         config.http()?;
         config.live(TimeZone::UTC)?;
         config.checkpoints()?;
@@ -264,11 +267,21 @@ impl Config {
         })
     }
 
+    /// Settings of the port that the door is on.
+    pub(crate) fn port(&self) -> anyhow::Result<http::Config> {
+        let set = &self.ingest;
+        Ok(http::Config {
+            listen: address("ingest", &set.listen)?,
+            hosts: set.hosts.clone(),
+            connections_max: positive("connections_max", set.connections_max)?,
+            header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
+        })
+    }
+
     /// Settings of the HTTP door.
     pub(crate) fn http(&self) -> anyhow::Result<ingest::http::Config> {
         let set = &self.ingest;
         Ok(ingest::http::Config {
-            listen: address("ingest", &set.listen)?,
             source: set.source.clone(),
             floor_us: self.history_floor()?,
             max_ahead_us: duration("settings", "max_ahead", &self.settings.max_ahead)?,
@@ -276,10 +289,6 @@ impl Config {
             body_bytes_max: positive("body_bytes_max", set.body_bytes_max)?,
             events_max: positive("events_max", set.events_max)?,
             memory_bytes_max: positive("memory_bytes_max", set.memory_bytes_max)?,
-            limits: ingest::http::Limits {
-                connections_max: positive("connections_max", set.connections_max)?,
-                header_timeout: time("ingest", "header_timeout", &set.header_timeout)?,
-            },
             body_timeout: time("ingest", "body_timeout", &set.body_timeout)?,
         })
     }
@@ -467,6 +476,7 @@ mod tests {
     #[test]
     fn the_doors_have_the_same_defaults() {
         let config = Config::default();
+        assert_eq!(config.port().unwrap(), http::Config::default());
         assert_eq!(config.http().unwrap(), ingest::http::Config::default());
         assert_eq!(config.live(TimeZone::UTC).unwrap(), ingest::live::Config::new(TimeZone::UTC));
     }

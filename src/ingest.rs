@@ -15,12 +15,11 @@ use std::{
 };
 
 use anyhow::bail;
-use ingest::{clock, http, live::Live, outcome::Measured};
+use ingest::{clock, live::Live, outcome::Measured};
 
 use crate::{
     Usage, actions,
     config::Config,
-    front::{self, Port},
     node::{Node, Part},
     shutdown,
     site::Site,
@@ -46,13 +45,14 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// Runs the command until it is interrupted, or a stage fails.
 pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
-    let mut front = config.http().map_err(Usage)?;
-    front.listen = args.listen.unwrap_or(front.listen);
+    let mut port = config.port().map_err(Usage)?;
+    port.listen = args.listen.unwrap_or(port.listen);
+    let requests = config.http().map_err(Usage)?;
     let mappings = config.mappings(&plan.settings.zone).map_err(Usage)?;
     let mut door = config.live(plan.settings.zone.clone()).map_err(Usage)?;
     let notify = config.notify().map_err(Usage)?;
     let kafka = crate::kafka::settings(config).map_err(Usage)?;
-    let listener = http::bind(front.listen)?;
+    let listener = http::bind(port.listen)?;
     let recorder = telemetry::install()?;
     let (site, parts): (_, &[Part]) = match kafka {
         Some(kafka) => (Site::fleet("ingest", path, plan, config, kafka)?, &[]),
@@ -76,13 +76,14 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
         let plan = site.plan.clone();
         Measured::new(move |kind| plan.measures(kind))
     };
-    let port = Port { limits: &front.limits, paths: PATHS, ready: READY, recorder: recorder.clone() };
-    let router = http::router(front.clone(), mappings, handle, clock, measured)
+    let host = http::Host { config: &port, paths: PATHS, ready: READY };
+    let upkeep = telemetry::upkeep(recorder.clone());
+    let router = ingest::http::router(requests, mappings, handle, clock, measured)
         .merge(actions::router(site.log.clone()))
         .merge(telemetry::router(recorder, ready.clone()));
     let ended = || stop.load(Ordering::Relaxed) || node.failed() || door.is_finished();
     // It holds a handle of the door, which closes when all are gone.
-    let served = front::serve(listener, router, port, move || ready().is_ok(), ended, out);
+    let served = http::run(listener, router, host, upkeep, move || ready().is_ok(), ended, out);
     let closed = door.join();
     if !node.failed() {
         let over = after(DRAIN_MAX)?;

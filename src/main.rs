@@ -15,7 +15,6 @@ mod describe;
 mod diagnostic;
 mod events;
 mod explain;
-mod front;
 mod help;
 mod import;
 mod imports;
@@ -259,6 +258,7 @@ fn message(error: &anyhow::Error) -> String {
 fn code(error: &anyhow::Error) -> u8 {
     let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
         || error.downcast_ref::<::ingest::Error>().is_some_and(|error| error.kind() == ::ingest::Kind::Reject)
+        || error.is::<http::Error>()
         || matches!(error.downcast_ref(), Some(eventlog::Error::Partitions { .. }))
         || error.downcast_ref::<Usage>().is_some();
     if rejected { 2 } else { 1 }

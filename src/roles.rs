@@ -5,12 +5,9 @@
 
 use std::{io::Write, net::SocketAddr, path::Path, sync::atomic::Ordering};
 
-use ingest::http;
-
 use crate::{
     Usage,
     config::Config,
-    front::{self, Port},
     node::{Node, Part},
     shutdown,
     site::Site,
@@ -68,11 +65,12 @@ pub(crate) fn execute(
         node.notify(notify.ok_or_else(none).map_err(Usage)?)?;
     }
     let ready = node.readiness();
-    let port = Port { limits: &http::Limits::default(), paths: PATHS, ready: "", recorder: recorder.clone() };
+    let host = http::Host { config: &http::Config::default(), paths: PATHS, ready: "" };
+    let upkeep = telemetry::upkeep(recorder.clone());
     let router = telemetry::router(recorder, ready.clone());
     let ended = || stop.load(Ordering::Relaxed) || node.failed();
-    let served = front::serve(listener, router, port, || ready().is_ok(), ended, out);
+    let served = http::run(listener, router, host, upkeep, || ready().is_ok(), ended, out);
     // A stage that failed is why the rest did.
     node.stop()?;
-    served
+    Ok(served?)
 }

@@ -11,7 +11,7 @@ use axum::{
     response::IntoResponse as _,
     routing::get,
 };
-use ingest::http::problem;
+use http::problem;
 use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -34,6 +34,7 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok().context("telemetry was started already")?;
     eventlog::telemetry::describe();
+    http::telemetry::describe();
     ingest::telemetry::describe();
     task::telemetry::describe();
     processor::telemetry::describe();
@@ -104,6 +105,7 @@ mod tests {
             page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
         let mut names = [
             &eventlog::telemetry::NAMES[..],
+            &http::telemetry::NAMES,
             &ingest::telemetry::NAMES,
             &task::telemetry::NAMES,
             &processor::telemetry::NAMES,

@@ -9,20 +9,15 @@
 //! ```
 //! A body is CloudEvents in JSON: one, a list, or one a line; in binary mode its headers are the attributes (`binary`).
 //!
-//! Invariants: what is answered as accepted is durable; every refusal has a body that says what to do (`refusal`); limits
-//! count decompressed bytes; memory is bounded whatever is sent (`budget`); nobody but this machine is listened to until
-//! there are keys ([`bind`]). It does not know what an event is ([`crate::batch`] does), nor the log.
+//! Invariants: what is answered as accepted is durable; every refusal has a body that says what to do; limits
+//! count decompressed bytes; memory is bounded whatever is sent, and threads are its own, however busy other routes are. It
+//! does not know what an event is ([`crate::batch`] does), nor the log, nor the port that it is a part of (crate `http`).
 
 mod answer;
 mod binary;
-mod body;
-mod budget;
 mod mapped;
-mod refusal;
-mod server;
 
 use std::{
-    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,38 +29,35 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-
-use self::{
-    binary::Attributes,
-    body::Coding,
-    budget::{Budget, Share},
-    refusal::Refusal,
+use http::{
+    Budget, Pool, Refusal, Share,
+    body::{self, Coding},
 };
+
+use self::binary::Attributes;
 use crate::{
-    Error, Result,
+    Result,
     batch::{self, Batch, Form, Problem},
     clock::Clock,
     event::Context,
-    live::Handle,
+    live::{self, Handle},
     mapping::ready::Mappings,
     near::UnknownTypes,
     outcome::{Kept, Measured},
     telemetry,
 };
 
-pub use refusal::problem;
-pub use server::{Limits, serve};
-
 /// How long an answer of the log is waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// How long the first requests wait for the log to be opened.
 const OPEN_WAIT: Duration = Duration::from_secs(20);
+/// Threads that parse bodies, and how long one is waited for.
+const THREADS: usize = 2;
+const THREAD_WAIT: Duration = Duration::from_secs(30);
 
 /// Settings of the HTTP door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where it listens: on loopback.
-    pub listen: SocketAddr,
     /// Source of events that name none.
     pub source: String,
     /// Earlier events are rejected; microseconds since the Unix epoch.
@@ -80,8 +72,6 @@ pub struct Config {
     pub events_max: usize,
     /// Bytes of all bodies at work.
     pub memory_bytes_max: usize,
-    /// Limits of connections.
-    pub limits: Limits,
     /// A body has to be there within this.
     pub body_timeout: Duration,
 }
@@ -89,7 +79,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             source: "http".to_owned(),
             floor_us: crate::HISTORY_FLOOR_US,
             max_ahead_us: 300_000_000,
@@ -97,28 +86,9 @@ impl Default for Config {
             body_bytes_max: 8 << 20,
             events_max: 10_000,
             memory_bytes_max: 64 << 20,
-            limits: Limits::default(),
             body_timeout: Duration::from_secs(30),
         }
     }
-}
-
-/// Takes the address, which has to be a loopback one.
-///
-/// # Errors
-/// When it is not, or is taken.
-pub fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    if !listen.ip().is_loopback() {
-        let problem = format!(
-            "is {listen}, expected a loopback address such as 127.0.0.1:8080: there are no keys yet, so anybody who \
-             reaches this door may write; put a proxy that authenticates before it"
-        );
-        return Err(Error::Option { option: "--listen", problem });
-    }
-    let fail = |source| Error::File { path: listen.to_string(), source };
-    let listener = TcpListener::bind(listen).map_err(fail)?;
-    listener.set_nonblocking(true).map_err(fail)?;
-    Ok(listener)
 }
 
 /// What a request needs.
@@ -129,6 +99,7 @@ struct Front {
     measured: Measured,
     mappings: Mappings,
     budget: Budget,
+    pool: Pool,
 }
 
 /// What a request holds.
@@ -143,7 +114,8 @@ enum Source {
 /// The routes of the door. Answers name the events of types that are not `measured`.
 pub fn router(config: Config, mappings: Mappings, door: Handle, clock: Arc<dyn Clock>, measured: Measured) -> Router {
     let budget = Budget::new(config.memory_bytes_max);
-    let front = Arc::new(Front { config, door, clock, measured, mappings, budget });
+    let pool = Pool::new("door", THREADS, THREAD_WAIT);
+    let front = Arc::new(Front { config, door, clock, measured, mappings, budget, pool });
     Router::new().route("/v1/events", post(accept)).merge(mapped::routes()).with_state(front)
 }
 
@@ -165,7 +137,7 @@ impl Front {
             // Else who sends it after the headers finds a closed connection in the place of an answer.
             let skipped = body::skip(request.into_body(), self.config.body_bytes_max);
             let _ = tokio::time::timeout(self.config.body_timeout, skipped).await;
-            return Err(refusal.into());
+            return Err(later(refusal));
         }
 
         let mode = Mode::of(source, request.headers())?;
@@ -181,8 +153,8 @@ impl Front {
         let kept: Vec<Kept> = events.iter().map(|event| Kept::new(event, &self.measured)).collect();
         let mut stamps = Vec::new();
         if !events.is_empty() {
-            let asked = self.door.submit(events)?;
-            stamps = Handle::answered(asked, ANSWER_WAIT).await?;
+            let asked = self.door.submit(events).map_err(later)?;
+            stamps = Handle::answered(asked, ANSWER_WAIT).await.map_err(later)?;
         }
         answer::answer(&items, &kept, &stamps, self.config.max_ahead_us)
     }
@@ -196,7 +168,7 @@ impl Front {
         mut share: Share,
     ) -> Result<(Batch, Share), Refusal> {
         let front = self.clone();
-        let parsed = tokio::task::spawn_blocking(move || {
+        let parsed = self.pool.run(move || {
             let config = &front.config;
             let body = coding.decode(bytes, config.body_bytes_max, &mut share)?;
             let context = Context {
@@ -220,11 +192,9 @@ impl Front {
                     batch::map(mapping, &mapped::with_type(&body, call), &context, config.events_max)
                 }
             };
-            Ok((batch?, share))
+            Ok((batch.map_err(refusal)?, share))
         });
-        parsed
-            .await
-            .unwrap_or_else(|_| Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "a defect, please report it")))
+        parsed.await?
     }
 }
 
@@ -275,14 +245,17 @@ fn is_utf8<'a>(parameters: impl Iterator<Item = &'a str>) -> bool {
     })
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Malformed(reason) => Self::new(StatusCode::BAD_REQUEST, reason),
-            Problem::TooMany(max) => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body holds more than {max} events: send them in several requests"),
-            ),
-        }
+/// Nothing is wrong with the request: the log does not take it now.
+fn later(refusal: live::Refusal) -> Refusal {
+    Refusal::later(refusal.reason, refusal.retry_after_s)
+}
+
+fn refusal(problem: Problem) -> Refusal {
+    match problem {
+        Problem::Malformed(reason) => Refusal::new(StatusCode::BAD_REQUEST, reason),
+        Problem::TooMany(max) => Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body holds more than {max} events: send them in several requests"),
+        ),
     }
 }

@@ -18,11 +18,9 @@ pub const COMMIT: &str = "vitals_ingest_commit_seconds";
 pub const REQUESTS: &str = "vitals_ingest_requests_total";
 /// Time of a request.
 pub const REQUEST: &str = "vitals_ingest_request_seconds";
-/// Connections that are open.
-pub const CONNECTIONS: &str = "vitals_ingest_connections";
 
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 8] = [ACCEPTED, REJECTED, ANSWERED, TICKS, COMMIT, REQUESTS, REQUEST, CONNECTIONS];
+pub const NAMES: [&str; 7] = [ACCEPTED, REJECTED, ANSWERED, TICKS, COMMIT, REQUESTS, REQUEST];
 
 /// Describes them to the exporter.
 pub fn describe() {
@@ -38,7 +36,6 @@ pub fn describe() {
     metrics::describe_histogram!(COMMIT, Seconds, "Time of a commit of the live door");
     metrics::describe_counter!(REQUESTS, Count, "Requests to the door by status");
     metrics::describe_histogram!(REQUEST, Seconds, "Time of a request, body included");
-    metrics::describe_gauge!(CONNECTIONS, Count, "Connections that are open, as of the last one accepted");
 }
 
 pub(crate) fn appended(rows: u64, ticks: u64) {
@@ -69,8 +66,4 @@ pub(crate) fn committed(took: Duration) {
 pub(crate) fn request(status: u16, took: Duration) {
     metrics::counter!(REQUESTS, "status" => status.to_string()).increment(1);
     metrics::histogram!(REQUEST).record(took.as_secs_f64());
-}
-
-pub(crate) fn connections(open: usize) {
-    metrics::gauge!(CONNECTIONS).set(f64::from(u32::try_from(open).unwrap_or(u32::MAX)));
 }

@@ -188,6 +188,8 @@ fn hostile_requests_are_refused_and_the_door_stays_open() {
     refused(&door.post(JSON, &["content-encoding: zstd"], &zstd), 413, "the body is longer than 8388608 bytes");
     let other = b"POST /v1/events HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     refused(&door.raw(other), 421, "the host is not this machine");
+    refused(&door.post(JSON, &["origin: http://shop.example"], b"{}"), 403, "the origin is another site");
+    assert_eq!(door.post(JSON, &["origin: http://localhost"], b"{}").status, 422, "the page of the host");
     refused(&door.get("/v1/events"), 405, "/v1/events takes POST, not GET; events go to POST /v1/events");
     assert_eq!(door.get("/v1/events").header("allow"), Some("POST"));
     refused(&door.get("/nothing"), 404, "there is nothing at /nothing; events go to POST /v1/events");

@@ -8,9 +8,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use http::{PROBLEM, Problem, Refusal};
 use serde::Serialize;
 
-use super::refusal::{PROBLEM, Problem, Refusal};
 use crate::{
     batch::{End, Item},
     outcome::{Counts, Kept, Outcome},

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::Refusal;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::refusal::Refusal;
 use crate::json;
 
 /// What every header of an attribute begins with.

@@ -12,8 +12,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
+use http::Refusal;
 
-use super::{Front, Source, refusal::Refusal};
+use super::{Front, Source};
 use crate::json;
 
 /// The mapping of what the libraries of Segment send.

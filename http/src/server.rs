@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` has no header time-out and no bound, hence this loop. It does not know the routes.
 
-use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -23,8 +23,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::refusal::{PROBLEM, Problem, problem};
-use crate::telemetry;
+use crate::{
+    Error, Guard, Host,
+    refusal::{PROBLEM, Problem, problem},
+    telemetry,
+};
 
 /// How long those at work may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -40,40 +43,21 @@ const TOO_MANY: (StatusCode, &str) =
     (StatusCode::TOO_MANY_REQUESTS, "too many connections: close some, or try again after Retry-After seconds");
 const TOO_SLOW: (StatusCode, &str) = (StatusCode::REQUEST_TIMEOUT, "the headers did not come in time");
 
-/// Limits of the connections of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at a time.
-    pub connections_max: usize,
-    /// Time limit for request headers, and for an idle connection.
-    pub header_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections_max: 512, header_timeout: Duration::from_secs(10) }
-    }
-}
-
-/// Serves until `stop` is ready, and then those whose requests were begun; `paths` says what there is, for who asks for
-/// something else.
-///
-/// # Errors
-/// When the listener cannot be used.
-pub async fn serve(
+/// Serves until `stop` is ready, and then those whose requests were begun.
+pub(crate) async fn serve(
     listener: std::net::TcpListener,
     router: Router,
-    limits: &Limits,
-    paths: &'static str,
+    host: &Host<'_>,
     stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+) -> Result<(), Error> {
     let listener = TcpListener::from_std(listener)?;
+    let (config, guard, paths) = (host.config, Guard::new(&host.config.hosts), host.paths);
     // As a whole: the header `allow` is set outside of the layers of a router.
     let router = Router::new()
         .fallback_service(router)
         .layer(middleware::from_fn(move |request, next| complete(request, next, paths)))
-        .layer(middleware::from_fn(local));
-    let (open, told) = (Arc::new(Semaphore::new(limits.connections_max)), Arc::new(Semaphore::new(TOLD_MAX)));
+        .layer(middleware::from_fn(move |request, next| guard.clone().pass(request, next)));
+    let (open, told) = (Arc::new(Semaphore::new(config.connections_max)), Arc::new(Semaphore::new(TOLD_MAX)));
     let (close, closing) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -87,7 +71,7 @@ pub async fn serve(
                     continue;
                 };
                 if let Ok(permit) = open.clone().try_acquire_owned() {
-                    let served = connection(stream, router.clone(), limits.header_timeout, closing.clone());
+                    let served = connection(stream, router.clone(), config.header_timeout, closing.clone());
                     tasks.spawn(async move {
                         served.await;
                         drop(permit);
@@ -98,7 +82,7 @@ pub async fn serve(
                         drop(permit);
                     });
                 }
-                telemetry::connections(limits.connections_max - open.available_permits());
+                telemetry::connections(config.connections_max - open.available_permits());
             }
         }
     }
@@ -176,37 +160,9 @@ async fn complete(request: Request, next: Next, paths: &'static str) -> Response
     }
 }
 
-/// Refuses a page of another site whose name was made to point at this machine: no browser can be used to write.
-async fn local(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    if host.is_none_or(is_local) {
-        return next.run(request).await;
-    }
-    problem(StatusCode::MISDIRECTED_REQUEST, "the host is not this machine, expected localhost or a loopback address")
-}
-
-fn is_local(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_local() {
-        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in ["", "example.com", "localhost.example.com:8080", "10.0.0.1", "127.0.0.1.example.com", "[::2]:80"] {
-            assert!(!is_local(host), "{host}");
-        }
-    }
 
     #[test]
     fn raw_responses_have_the_length_that_they_say() {

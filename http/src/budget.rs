@@ -6,29 +6,30 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::refusal::Refusal;
+use crate::Refusal;
 
 /// What a permit stands for.
 const UNIT: usize = 1024;
 
 /// The memory of all requests.
 #[derive(Debug, Clone)]
-pub(super) struct Budget(Arc<Semaphore>);
+pub struct Budget(Arc<Semaphore>);
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
+    /// So much for all.
+    pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))))
     }
 
     /// Nothing yet.
-    pub(super) fn share(&self) -> Share {
+    pub fn share(&self) -> Share {
         Share { budget: self.clone(), bytes: 0, held: None }
     }
 }
 
 /// The memory of one request.
 #[derive(Debug)]
-pub(super) struct Share {
+pub struct Share {
     budget: Budget,
     bytes: usize,
     held: Option<OwnedSemaphorePermit>,
@@ -36,7 +37,10 @@ pub(super) struct Share {
 
 impl Share {
     /// Takes `bytes` more.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// When all requests together would have more than there is.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.bytes += bytes;
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = self.bytes.div_ceil(UNIT).saturating_sub(held);

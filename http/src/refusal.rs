@@ -9,14 +9,12 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::live;
-
 /// The media type of problem details.
-pub(super) const PROBLEM: &str = "application/problem+json";
+pub const PROBLEM: &str = "application/problem+json";
 
 /// Problem details; the title is the status in words.
 #[derive(Debug, Serialize)]
-pub(super) struct Problem<'a> {
+pub struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -24,13 +22,14 @@ pub(super) struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    pub(super) fn new(status: StatusCode, detail: &'a str) -> Self {
+    /// Those of a status.
+    pub fn new(status: StatusCode, detail: &'a str) -> Self {
         let title = status.canonical_reason().unwrap_or_default();
         Self { r#type: "about:blank", title, status: status.as_u16(), detail }
     }
 
     /// As a line of JSON.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         // Its fields are texts and a number, which cannot fail; an answer without a body would still be one.
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
@@ -46,27 +45,26 @@ pub fn problem(status: StatusCode, detail: &str) -> Response {
 
 /// Status, reason, and when to try again.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub struct Refusal {
     status: StatusCode,
     reason: Cow<'static, str>,
     retry_after_s: Option<u32>,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
+    /// Refuses for this reason, which says what to do, too.
+    pub fn new(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason: reason.into(), retry_after_s: None }
     }
 
     /// Nothing is wrong with the request: later it may be accepted.
-    pub(super) fn busy(reason: &'static str) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: reason.into(), retry_after_s: Some(1) }
+    pub fn busy(reason: &'static str) -> Self {
+        Self::later(reason, 1)
     }
-}
 
-impl From<live::Refusal> for Refusal {
-    fn from(refusal: live::Refusal) -> Self {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        Self { status, reason: refusal.reason.into(), retry_after_s: Some(refusal.retry_after_s) }
+    /// The same after so many seconds.
+    pub fn later(reason: impl Into<Cow<'static, str>>, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason) }
     }
 }
 

@@ -8,21 +8,27 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 
-use super::{budget::Share, refusal::Refusal};
+use crate::{Refusal, Share};
 
 /// As RFC 8878 recommends for what anybody may send: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub enum Coding {
+    /// Not at all.
     Identity,
+    /// RFC 1952.
     Gzip,
+    /// RFC 8878.
     Zstd,
 }
 
 /// Reads a body as it was sent.
-pub(super) async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+///
+/// # Errors
+/// When it is longer than `limit` bytes, does not fit into the budget, or breaks off.
+pub async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame =
@@ -34,7 +40,7 @@ pub(super) async fn read(mut body: Body, limit: usize, share: &mut Share) -> Res
 }
 
 /// Takes a body, up to a limit, and keeps nothing of it.
-pub(super) async fn skip(mut body: Body, limit: usize) {
+pub async fn skip(mut body: Body, limit: usize) {
     let mut taken = 0;
     while taken <= limit
         && let Some(Ok(frame)) = body.frame().await
@@ -55,7 +61,10 @@ fn append(bytes: &mut Vec<u8>, data: &[u8], limit: usize, share: &mut Share) -> 
 
 impl Coding {
     /// What the headers say.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(Self::Identity) };
         match value.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "identity" => Ok(Self::Identity),
@@ -69,7 +78,10 @@ impl Coding {
     }
 
     /// Decompresses; stops at the limit, however much more there would be.
-    pub(super) fn decode(self, bytes: Vec<u8>, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+    ///
+    /// # Errors
+    /// When it does not decompress, or is longer than `limit` bytes.
+    pub fn decode(self, bytes: Vec<u8>, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::Identity => Ok(bytes),
             Self::Gzip => inflate(flate2::read::MultiGzDecoder::new(bytes.as_slice()), limit, share),
@@ -102,7 +114,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::http::budget::Budget;
+    use crate::Budget;
 
     const LIMIT: usize = 1 << 20;
 
