@@ -128,10 +128,7 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
     let zone = plan.settings.zone.clone();
     let kafka = crate::kafka::settings(config).map_err(Usage)?;
     let brokers = kafka.as_ref().map(|kafka| kafka.brokers.join(","));
-    let site = match kafka {
-        Some(kafka) => Site::fleet("demo", &path, plan, config, kafka)?,
-        None => Site::embedded(&path, plan, config)?,
-    };
+    let site = Arc::new(Site::open("demo", &path, plan, config)?);
     let grid = Grid::new(zone.clone(), GRID_US)?;
     let door = Door::open(
         site.log.as_ref(),
@@ -240,14 +237,14 @@ fn farewell(
 }
 
 /// Who computes.
-enum Engine<'a> {
+enum Engine {
     /// This process.
-    Here(Node<'a>),
+    Here(Node),
     /// Others.
     Fleet(Fleet),
 }
 
-impl Engine<'_> {
+impl Engine {
     fn failed(&mut self) -> bool {
         match self {
             Engine::Here(node) => node.failed(),
@@ -269,7 +266,7 @@ impl Engine<'_> {
 
 /// A demo that runs.
 struct Demo<'a> {
-    engine: Engine<'a>,
+    engine: Engine,
     door: Door,
     course: Course,
     screen: Screen<'a>,

@@ -20,6 +20,26 @@ pub(crate) const MAP_TRY: &str = "Examples:
   vitals map try orders.csv --mapping orders.yaml
   vitals map try export.csv --mapping shopify-orders --events 10 --data company";
 
+pub(crate) const UP: &str = "Examples:
+  vitals up --data company
+  vitals up --config vitals.toml --listen 127.0.0.1:8090 --data company
+  vitals up --brokers localhost:9092 --data fleet
+
+SIGTERM or SIGINT ends it: requests that were begun are answered, and what was accepted is processed. The next start goes on
+from there, also after a kill.";
+
+pub(crate) const INIT: &str = "Examples:
+  vitals init company
+  vitals init /srv/vitals";
+
+pub(crate) const STATUS: &str = "Examples:
+  vitals status --data company
+  vitals status --json --data company
+  vitals status --brokers localhost:9092 --data fleet
+
+It reads beside a process that runs. A stage waits for as many records as the last column says; events that no tick follows yet
+are waited for, too. Topics that are cleaned keep at least what their readers have still to read.";
+
 pub(crate) const INGEST: &str = "Examples:
   vitals ingest --data company
   vitals ingest --listen 127.0.0.1:8090 --config vitals.toml --data company";

@@ -187,10 +187,7 @@ fn process(
     out: &mut dyn io::Write,
 ) -> anyhow::Result<Summary> {
     let plan = config.plan().map_err(Usage)?;
-    let site = match crate::kafka::settings(config).map_err(Usage)? {
-        Some(kafka) => Site::fleet("import", path, plan, config, kafka)?,
-        None => Site::embedded(path, plan, config)?,
-    };
+    let site = Arc::new(Site::open("import", path, plan, config)?);
     let stop = shutdown::flag()?;
     let measured = {
         let plan = site.plan.clone();

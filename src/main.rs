@@ -13,12 +13,13 @@ mod conflicts;
 mod demo;
 mod describe;
 mod diagnostic;
+mod engine;
 mod events;
 mod explain;
 mod help;
 mod import;
 mod imports;
-mod ingest;
+mod init;
 mod kafka;
 mod lag;
 mod map;
@@ -36,9 +37,11 @@ mod shutdown;
 mod silence;
 mod simulate;
 mod site;
+mod status;
 mod tail;
 mod telemetry;
 mod topics;
+mod up;
 mod waiting;
 
 use std::{
@@ -50,6 +53,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use node::Part;
+use up::Roles;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -85,9 +89,18 @@ enum Command {
     Import(OnLog<import::Args>),
     /// A first mapping from a look at a file, and what would come of files before anything is written.
     Map(map::Args),
-    /// Takes events over HTTP; on the embedded log it processes and stores everything, too.
+    /// Everything in one process on one port: takes events, keeps metrics and alerts, stores them, notifies, answers.
+    #[command(after_help = help::UP)]
+    Up(OnLog<up::Args>),
+    /// A new folder with a commented configuration, a copy of the catalog and a file of rules.
+    #[command(after_help = help::INIT)]
+    Init(init::Args),
+    /// How far each stage is, disk, retention, and how events ended.
+    #[command(after_help = help::STATUS)]
+    Status(OnLog<status::Args>),
+    /// Takes events over HTTP: one door of a fleet on Kafka; on the embedded log the same as `up`.
     #[command(after_help = help::INGEST)]
-    Ingest(OnLog<ingest::Args>),
+    Ingest(OnLog<up::Args>),
     /// Keeps the aggregates of a share of the partitions: one of a fleet on Kafka.
     #[command(after_help = help::PROCESSOR)]
     Processor(OnLog<roles::Args>),
@@ -193,7 +206,10 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
         Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Map(args) => map::run(args, &read(None)?, data, out),
-        Command::Ingest(on) => ingest::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Up(on) => up::execute(Roles::All, &on.args, &of(&on.brokers)?, data, out),
+        Command::Init(args) => init::run(args, out),
+        Command::Status(on) => status::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Ingest(on) => up::execute(Roles::Door, &on.args, &of(&on.brokers)?, data, out),
         Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
         Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, out),
@@ -257,7 +273,7 @@ fn message(error: &anyhow::Error) -> String {
 /// 2 for a question that cannot be answered as asked, else 1.
 fn code(error: &anyhow::Error) -> u8 {
     let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
-        || error.downcast_ref::<::ingest::Error>().is_some_and(|error| error.kind() == ::ingest::Kind::Reject)
+        || error.downcast_ref::<ingest::Error>().is_some_and(|error| error.kind() == ingest::Kind::Reject)
         || error.is::<http::Error>()
         || matches!(error.downcast_ref(), Some(eventlog::Error::Partitions { .. }))
         || error.downcast_ref::<Usage>().is_some();

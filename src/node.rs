@@ -92,8 +92,8 @@ impl Common {
 }
 
 /// The stages, running.
-pub(crate) struct Node<'a> {
-    site: &'a Site,
+pub(crate) struct Node {
+    site: Arc<Site>,
     common: Common,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<Shared>,
@@ -106,11 +106,11 @@ pub(crate) struct Node<'a> {
     waits: Vec<(String, TopicPartition)>,
 }
 
-impl<'a> Node<'a> {
+impl Node {
     /// Starts these parts, and what goes on beside.
-    pub(crate) fn start(site: &'a Site, parts: &[Part]) -> anyhow::Result<Node<'a>> {
+    pub(crate) fn start(site: &Arc<Site>, parts: &[Part]) -> anyhow::Result<Node> {
         let mut node = Node {
-            site,
+            site: site.clone(),
             common: Common::default(),
             threads: Vec::new(),
             counters: Arc::default(),
@@ -135,7 +135,7 @@ impl<'a> Node<'a> {
     }
 
     fn start_processor(&mut self) -> anyhow::Result<()> {
-        let site = self.site;
+        let site = self.site.clone();
         let (plan, counters) = (site.plan.clone(), self.counters.clone());
         let open = move |at: &TopicPartition, state: &State| {
             Accounts::open(plan.clone(), at.partition, account::Config::default(), state, counters.clone())
@@ -161,7 +161,7 @@ impl<'a> Node<'a> {
 
     /// One stage for all metrics that have rules, or had some: a task a partition holds all rules on it.
     fn start_alerts(&mut self) -> anyhow::Result<()> {
-        let site = self.site;
+        let site = self.site.clone();
         let rules = site.rules.rules();
         let tasks = rules.metrics.iter().map(|of| (alert::task::stage(&of.metric), of.text.clone().into()));
         task::found(site.log.as_ref(), topics::RULES, tasks, || site.log.producer(&site.producer("rules")))?;
@@ -245,7 +245,7 @@ impl<'a> Node<'a> {
     }
 
     fn start_sink(&mut self) -> anyhow::Result<()> {
-        let site = self.site;
+        let site = self.site.clone();
         let file = site.path.join(store::sqlite::FILE);
         store::sqlite::Writer::open(&file)?
             .describe(&crate::describe::catalog(&site.plan), &crate::describe::settings(&site.plan))?;
@@ -266,8 +266,8 @@ impl<'a> Node<'a> {
     }
 
     /// Starts the notifications.
-    pub(crate) fn notify(&mut self, config: alert::notify::Config) -> anyhow::Result<()> {
-        let (config, log, producer) = (Arc::new(config), self.site.log.clone(), self.site.producer("notify"));
+    pub(crate) fn notify(&mut self, config: Arc<alert::notify::Config>) -> anyhow::Result<()> {
+        let (log, producer) = (self.site.log.clone(), self.site.producer("notify"));
         let open = move || alert::notify::Worker::open(config.clone(), log.clone(), topics::ALERTS, &producer);
         self.supervise("notify".to_owned(), open, alert::notify::Worker::run)
     }
@@ -399,16 +399,17 @@ impl<'a> Node<'a> {
         self.counters.others()
     }
 
-    /// Waits until everything in the log is processed and stored as far as its ticks go, or a stage failed, or `stop`;
-    /// answers how many events no tick follows yet: they are published at the next one. Alone on the log only.
+    /// Waits until everything that is in the log now is processed and stored as far as its ticks go, or a stage failed, or
+    /// `stop`; answers how many events no tick follows yet: they are published at the next one. Alone on the log only.
     pub(crate) fn drain(&self, stop: &AtomicBool) -> anyhow::Result<u64> {
         let mut open = 0;
         for (group, at) in &self.waits {
+            // What others append meanwhile is not waited for.
+            let high = self.site.log.watermarks(&at.topic, at.partition)?.high;
             loop {
                 if self.common.stop.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                     return Ok(open);
                 }
-                let high = self.site.log.watermarks(&at.topic, at.partition)?.high;
                 let done =
                     self.site.log.committed(group, &at.topic, at.partition)?.map_or(0, |position| position.offset);
                 if done.max(self.settled(group, at)) >= high {
@@ -492,7 +493,7 @@ mod tests {
     fn a_thread_that_panics_stops_everybody_and_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let plan = Plan::built_in(&Settings::default()).unwrap();
-        let site = Site::embedded(dir.path(), plan, &Config::default()).unwrap();
+        let site = Arc::new(Site::embedded(dir.path(), plan, &Config::default()).unwrap());
         let mut node = Node::start(&site, &[Part::Processor]).unwrap();
         node.spawn("stage".to_owned(), || panic!("no such luck")).unwrap();
         while !node.failed() {

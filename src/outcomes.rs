@@ -67,6 +67,11 @@ impl Counts {
         Ok(counts)
     }
 
+    /// How the events of the log ended.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     fn of_outcome(&mut self, outcome: &Outcome) -> &mut u64 {
         let counters = &mut self.counters;
         match outcome {

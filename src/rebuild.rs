@@ -1,6 +1,6 @@
 //! `vitals rebuild`: state, topics and store from the events at offset 0.
 
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, sync::Arc};
 
 use crate::{
     Usage,
@@ -28,7 +28,7 @@ pub(crate) fn run(_: &Args, config: &Config, path: &Path, out: &mut dyn Write) -
         return Ok(());
     }
     site::log_of(path)?;
-    let site = Site::embedded(path, plan, config)?;
+    let site = Arc::new(Site::embedded(path, plan, config)?);
     site.reset()?;
     let stop = shutdown::flag()?;
     let node = Node::start(&site, &[Part::Processor, Part::Sink])?;

@@ -3,7 +3,12 @@
 //! Each is scaled by starting more: Kafka's groups spread the partitions. SIGTERM and SIGINT end it after a commit and a
 //! flush, exit code 0; one that another has replaced exits with 1.
 
-use std::{io::Write, net::SocketAddr, path::Path, sync::atomic::Ordering};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use crate::{
     Usage,
@@ -51,7 +56,7 @@ pub(crate) fn execute(
     let listener = http::bind(listen)?;
     let recorder = telemetry::install()?;
     let stop = shutdown::flag()?;
-    let site = Site::fleet(role, path, plan, config, kafka)?;
+    let site = Arc::new(Site::fleet(role, path, plan, config, kafka)?);
     if part == Part::Processor && site.host.checkpoints.is_none() {
         tracing::warn!(
             "[checkpoints] store is empty: a lost state is made again from the whole log, and where retention passed \
@@ -62,7 +67,7 @@ pub(crate) fn execute(
     if part == Part::Notifier {
         let notify = config.notify().map_err(Usage)?;
         let none = || anyhow::anyhow!("[alerts] notify is empty, expected the file that says who is notified");
-        node.notify(notify.ok_or_else(none).map_err(Usage)?)?;
+        node.notify(Arc::new(notify.ok_or_else(none).map_err(Usage)?))?;
     }
     let ready = node.readiness();
     let host = http::Host { config: &http::Config::default(), paths: PATHS, ready: "" };

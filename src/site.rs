@@ -76,6 +76,14 @@ pub(crate) struct Place {
 }
 
 impl Site {
+    /// The log of the configuration: on Kafka as a process of this role, else that of the data directory.
+    pub(crate) fn open(role: &str, path: &Path, plan: Plan, config: &Config) -> anyhow::Result<Site> {
+        match crate::kafka::settings(config).map_err(Usage)? {
+            Some(kafka) => Site::fleet(role, path, plan, config, kafka),
+            None => Site::embedded(path, plan, config),
+        }
+    }
+
     /// Opens or makes a data directory with its own log.
     pub(crate) fn embedded(path: &Path, plan: Plan, config: &Config) -> anyhow::Result<Site> {
         let plan = Arc::new(plan);
