@@ -122,6 +122,7 @@ pub(crate) fn start(
     };
     let router = ingest::http::router(requests, mappings, handle.clone(), clock, measured)
         .merge(actions::router(site.log.clone()))
+        .merge(dashboard::assets::router())
         .merge(telemetry::router(port.recorder.clone(), ready.clone()));
     let front = Front { port, router, ready: Box::new(move || ready().is_ok()), handle };
     Ok((engine, live, front))

@@ -1,0 +1,29 @@
+// Words for the names that the API uses: windows, bands, stamps, states, units, metrics.
+import { named, t, type Key } from '../i18n';
+import type { AccountRow, Band, Stamp } from '../api/types';
+import { catalog } from '../state/site';
+import { flat } from './number';
+
+export const metricTitle = (name: string, title?: string): string => named(`name.${name}`, title ?? catalog.value.get(name)?.title ?? name);
+export const groupTitle = (id: string, title: string): string => named(`group.${id.replaceAll(' ', '_')}`, title);
+
+const KINDS: Record<string, Key> = { h: 'window.h', d: 'window.d', w: 'window.w', mo: 'window.mo', q: 'window.q', y: 'window.y' };
+/** `1mo` is the month, `30d` the last 30 days. */
+export function windowTitle(name: string): string {
+  const match = /^(\d+)(h|d|w|mo|q|y)$/.exec(name);
+  if (match === null) return name === 'to-date' ? t('window.to-date') : name;
+  const [, n = '1', kind = 'd'] = match;
+  return n === '1' ? t(KINDS[kind] ?? 'window.d') : t('window.last', { n: Number(n), unit: kind });
+}
+export const beforeTitle = (name: string): string => (/^1/.test(name) && name.length < 4 && !/^1\d/.test(name) ? t('compare.period') : t('compare.before', { n: Number.parseInt(name, 10) }));
+
+export const bandTitle = (band: Band): string => t(`band.${band}`);
+export const stampTitle = (stamp: Stamp): string => t(`stamp.${stamp}`);
+export const stampWords = (stamp: Stamp): string => t(`stamp.${stamp}.words`);
+
+/** The name that people know, else the account's key. */
+export const accountName = (row: AccountRow): string => row.traits['name'] ?? row.traits['company'] ?? row.account;
+export const componentTitle = (name: string, title?: string): string => named(`component.${name}`, title ?? name);
+export const dimensionTitle = (name: string): string => named(`dimension.${name}`, name);
+export const stateTitle = (state: string): string => named(`state.${state}`, state);
+export { flat };
