@@ -15,7 +15,7 @@ mod score;
 use std::collections::BTreeMap;
 
 use processor_core::calendar::{DAY, Time};
-use proto::v1::{AlertState, AlertTransition, Snapshot};
+use proto::v1::{AlertState, AlertTransition, Outlook, Snapshot};
 
 use crate::{Judge, Rules};
 
@@ -129,6 +129,11 @@ impl Judges {
     /// Takes a snapshot of a partition of its metric.
     pub fn snapshot(&mut self, partition: u32, snapshot: &Snapshot, out: &mut Vec<AlertTransition>) {
         self.judge(partition).snapshot(snapshot, out);
+    }
+
+    /// Takes an outlook of a partition of its metric.
+    pub fn outlook(&mut self, partition: u32, outlook: &Outlook, out: &mut Vec<AlertTransition>) {
+        self.judge(partition).outlook(outlook, out);
     }
 
     /// Takes a tick of a partition.

@@ -106,6 +106,11 @@ pub(crate) trait Check: std::fmt::Debug + Send + Sync {
     /// Whether the latest value is alarming.
     fn check(&self, memory: &[Point], names: &Names, context: &Context<'_>) -> Answer;
 
+    /// Whether it reads the projection, which may become another one while the value stays.
+    fn reads_projection(&self) -> bool {
+        false
+    }
+
     /// The condition in words, for people: `falls by 15 or more within 14 days`.
     fn words(&self) -> String;
 }

@@ -3,7 +3,7 @@
 use proto::v1;
 
 use crate::{
-    snapshot::{Cause, Projected, Series, Snapshot, Window},
+    snapshot::{Cause, Outlook, Projected, Series, Snapshot, Window},
     transition::{Into, Transition},
 };
 
@@ -27,6 +27,17 @@ pub(crate) fn snapshot(from: v1::Snapshot) -> Snapshot {
         since: from.since_us,
         causes: from.causes.into_iter().map(|it| Cause { source: it.source, id: it.id, time: it.time_us }).collect(),
         contributions: from.contributions.into_iter().map(|it| (it.name, it.tenths)).collect(),
+        projection: from.projection.into_iter().map(projected).collect(),
+        traits: pairs(from.traits),
+    }
+}
+
+/// An outlook as the rules see it.
+pub(crate) fn outlook(from: v1::Outlook) -> Outlook {
+    let key = from.key.unwrap_or_default();
+    Outlook {
+        series: Series { tenant: key.tenant, dimensions: pairs(key.dimensions), account: key.account },
+        revision: from.revision_us,
         projection: from.projection.into_iter().map(projected).collect(),
         traits: pairs(from.traits),
     }

@@ -6,7 +6,12 @@ use processor_core::calendar::Time;
 use proto::v1;
 
 use crate::{
-    codec, convert, rule::MetricRules, rules::Rules, series::State, snapshot::Snapshot, timers::Timers,
+    codec, convert,
+    rule::MetricRules,
+    rules::Rules,
+    series::State,
+    snapshot::{Outlook, Snapshot},
+    timers::Timers,
     transition::Transition,
 };
 
@@ -37,6 +42,14 @@ impl Judge {
         out.extend(transitions.into_iter().map(|it| convert::transition(&snapshot.metric, it)));
     }
 
+    /// Takes an outlook.
+    pub fn outlook(&mut self, outlook: &v1::Outlook, out: &mut Vec<v1::AlertTransition>) {
+        let Some(of) = self.0.get_mut(&outlook.metric) else { return };
+        let mut transitions = Vec::new();
+        of.outlook(&convert::outlook(outlook.clone()), &mut transitions);
+        out.extend(transitions.into_iter().map(|it| convert::transition(&outlook.metric, it)));
+    }
+
     /// It is this time: of every metric, all snapshots up to now were taken.
     pub fn tick(&mut self, at: Time, out: &mut Vec<v1::AlertTransition>) {
         for (metric, of) in &mut self.0 {
@@ -54,6 +67,16 @@ impl OfMetric {
             let (_, state) = self.series.entry(key.clone()).or_insert_with(|| (place, State::default()));
             let was = state.due();
             state.snapshot(stream, snapshot.clone(), out);
+            self.timers.moved(&key, was.map(|it| it.0), state.due().map(|it| it.0));
+        }
+    }
+
+    fn outlook(&mut self, outlook: &Outlook, out: &mut Vec<Transition>) {
+        for stream in self.rules.streams.iter().filter(|stream| stream.reads_outlook()) {
+            let key = codec::key(stream, &outlook.series);
+            let Some((_, state)) = self.series.get_mut(&key) else { continue };
+            let was = state.due();
+            state.outlook(stream, outlook.clone(), out);
             self.timers.moved(&key, was.map(|it| it.0), state.due().map(|it| it.0));
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     condition::{Answer, Context},
     rule::{Rule, Stream},
     series::{Alert, Before, Phase, State},
-    snapshot::{Series, Snapshot, decimal},
+    snapshot::{Outlook, Series, Snapshot, decimal},
     transition::{Into, Reason, Transition},
 };
 
@@ -28,6 +28,8 @@ use crate::{
 enum Cause {
     /// A snapshot that has just come.
     Snapshot,
+    /// Another projection of the snapshot, which came at this instant.
+    Outlook(Time),
     /// A due time; the second one is the instant that it is published at.
     Due(Time, Time),
     /// A change of the rules, at this clock.
@@ -64,6 +66,25 @@ impl State {
         });
         self.remember(stream, &snapshot, false);
         self.last = Some(snapshot);
+        true
+    }
+
+    /// Takes another projection of its latest snapshot: only rules that read projections look at it.
+    pub(crate) fn outlook(&mut self, stream: &Stream, outlook: Outlook, out: &mut Vec<Transition>) {
+        self.fire_before(stream, outlook.revision, out);
+        let revision = outlook.revision;
+        if self.warm_outlook(outlook) {
+            let reads = |rule: &usize| stream.rules[*rule].check.reads_projection();
+            for rule in (0..stream.rules.len()).filter(reads) {
+                self.step(stream, rule, Cause::Outlook(revision), out);
+            }
+        }
+    }
+
+    /// Takes another projection, and judges nothing. Returns whether it is to be judged.
+    pub(crate) fn warm_outlook(&mut self, outlook: Outlook) -> bool {
+        let Some(last) = self.last.as_mut().filter(|last| last.revision < outlook.revision) else { return false };
+        (last.projection, last.traits) = (outlook.projection, outlook.traits);
         true
     }
 
@@ -168,7 +189,7 @@ impl Step<'_> {
     fn now(&self) -> Time {
         match self.cause {
             Cause::Snapshot => self.snapshot.revision,
-            Cause::Due(due, _) => due,
+            Cause::Due(due, _) | Cause::Outlook(due) => due,
             Cause::Rules(clock) => clock.max(self.snapshot.revision),
         }
     }
@@ -180,7 +201,10 @@ impl Step<'_> {
 
     /// When the present answer came about.
     fn since(&self) -> Time {
-        if let Cause::Due(due, _) = self.cause { due } else { self.snapshot.began() }
+        match self.cause {
+            Cause::Due(at, _) | Cause::Outlook(at) => at,
+            Cause::Snapshot | Cause::Rules(_) => self.snapshot.began(),
+        }
     }
 
     fn judge(&self, alert: &mut Alert, out: &mut Vec<Transition>) {

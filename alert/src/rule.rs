@@ -98,6 +98,11 @@ impl Stream {
             && names().all(|name| self.by.contains(name))
     }
 
+    /// Whether it has the series of an outlook, and a rule that reads it.
+    pub(crate) fn reads_outlook(&self) -> bool {
+        self.by.is_empty() && self.rules.iter().any(|rule| rule.check.reads_projection())
+    }
+
     /// Whether both are about the same series.
     pub(crate) fn is_of_same(&self, other: &Stream) -> bool {
         (&self.window, self.is_final, &self.by) == (&other.window, other.is_final, &other.by)

@@ -52,6 +52,19 @@ pub(crate) struct Projected {
     pub(crate) moved: Vec<(String, Option<f64>)>,
 }
 
+/// How the latest value of a series will change: published where it stays, and what will come does not.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Outlook {
+    /// The series.
+    pub(crate) series: Series,
+    /// The instant that published it.
+    pub(crate) revision: Time,
+    /// How it will change.
+    pub(crate) projection: Vec<Projected>,
+    /// The traits of the account.
+    pub(crate) traits: Vec<(String, String)>,
+}
+
 /// One value of one series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Snapshot {

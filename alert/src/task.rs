@@ -16,7 +16,12 @@ use proto::{
 use task::{Batch, Cache, Fold, Progress};
 
 use crate::{
-    codec, convert, rule::MetricRules, series::State, snapshot::Snapshot, timers::Timers, transition::Transition,
+    codec, convert,
+    rule::MetricRules,
+    series::State,
+    snapshot::{Outlook, Snapshot},
+    timers::Timers,
+    transition::Transition,
 };
 
 const SERIES: &str = "series";
@@ -151,6 +156,19 @@ impl Alerts {
         self.publish(transitions, outputs);
     }
 
+    fn judge_outlook(&mut self, place: usize, key: Vec<u8>, outlook: Outlook, outputs: &mut Vec<Output>) {
+        // Without a snapshot there is nothing that it could be the outlook of.
+        let Some((_, series)) = self.series.change(key.clone()) else { return };
+        let (was, mut transitions) = (series.due(), Vec::new());
+        if self.is_warming {
+            series.warm_outlook(outlook);
+        } else {
+            series.outlook(&self.rules.streams[place], outlook, &mut transitions);
+        }
+        self.timers.moved(&key, was.map(|it| it.0), series.due().map(|it| it.0));
+        self.publish(transitions, outputs);
+    }
+
     /// It is this time: everything due happens.
     fn tick(&mut self, clock: Time, state: &task::State, outputs: &mut Vec<Output>) -> task::Result<()> {
         self.clock = self.clock.max(clock);
@@ -198,11 +216,18 @@ impl Alerts {
             })?;
             match entry.and_then(|entry| entry.entry) {
                 Some(Entry::Snapshot(snapshot)) => self.read_snapshot(convert::snapshot(snapshot), &mut steps),
+                Some(Entry::Outlook(outlook)) => self.read_outlook(&convert::outlook(outlook), &mut steps),
                 Some(Entry::Tick(tick)) => steps.push(Step::Tick(tick.at_us)),
                 None => {}
             }
         }
         Ok(steps)
+    }
+
+    fn read_outlook(&self, outlook: &Outlook, steps: &mut Vec<Step>) {
+        for (place, stream) in self.rules.streams.iter().enumerate().filter(|(_, stream)| stream.reads_outlook()) {
+            steps.push(Step::Outlook(place, codec::key(stream, &outlook.series), Box::new(outlook.clone())));
+        }
     }
 
     fn read_snapshot(&self, snapshot: Snapshot, steps: &mut Vec<Step>) {
@@ -220,6 +245,7 @@ impl Alerts {
 /// What a record asks for.
 enum Step {
     Snapshot(usize, Vec<u8>, Box<Snapshot>),
+    Outlook(usize, Vec<u8>, Box<Outlook>),
     Tick(Time),
 }
 
@@ -239,6 +265,7 @@ impl Fold for Alerts {
         for step in steps {
             match step {
                 Step::Snapshot(place, key, snapshot) => self.judge(place, key, *snapshot, outputs),
+                Step::Outlook(place, key, outlook) => self.judge_outlook(place, key, *outlook, outputs),
                 Step::Tick(clock) => self.tick(clock, state, outputs)?,
             }
         }
@@ -288,7 +315,7 @@ impl Fold for Alerts {
 impl Step {
     fn key(&self) -> Option<&Vec<u8>> {
         match self {
-            Step::Snapshot(_, key, _) => Some(key),
+            Step::Snapshot(_, key, _) | Step::Outlook(_, key, _) => Some(key),
             Step::Tick(_) => None,
         }
     }

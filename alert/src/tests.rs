@@ -2,7 +2,8 @@
 //!
 //! A step is a line: day, time and value of a snapshot whose window is that day (`3 14:30 80`), `null` for no value; after it
 //! `since DAY TIME`, `corrected`, `of DAY` for the window of another day, `will DAY VALUE` for a point of the projection; or
-//! `DAY TIME tick`. A transition is printed as `DAY TIME state (since DAY TIME) value; what it was compared with`.
+//! `DAY TIME tick`, or `DAY TIME stays` with `will` for an outlook. A transition is printed as `DAY TIME state (since DAY
+//! TIME) value; what it was compared with`.
 
 use expect_test::{Expect, expect};
 use processor_core::{
@@ -81,6 +82,9 @@ fn run(judge: &mut Judge, metric: &str, steps: &str) -> Vec<AlertTransition> {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words[2] == "tick" {
             judge.tick(time(words[0], words[1]), &mut out);
+        } else if words[2] == "stays" {
+            let v1::Snapshot { key, metric, revision_us, projection, traits, .. } = snapshot(metric, &words);
+            judge.outlook(&v1::Outlook { key, metric, revision_us, projection, traits }, &mut out);
         } else {
             judge.snapshot(&snapshot(metric, &words), &mut out);
         }
@@ -269,6 +273,27 @@ fn a_projection_that_crosses() {
             13 00:00 resolved, recovered (since 13 00:00) 90; the present value, projected 90
             50 00:00 firing (since 50 00:00) 90; the present value, projected 90
             61 00:00 resolved, recovered (since 61 00:00) 80; the present value, projected 80
+        "#]],
+    );
+}
+
+/// Activity that leaves the value as it is puts off what will come.
+#[test]
+fn a_projection_of_a_value_that_stays() {
+    check(
+        "{alert: A, metric: health_score, will_be: {expr: value < 40, within: 10d}}",
+        "1 00:00 80 will 20 35
+         9 12:00 stays will 28 35
+         10 00:00 tick
+         17 12:00 stays will 36 35
+         26 00:00 tick
+         26 12:00 stays will 45 35
+         30 00:00 stays will 33 35
+         31 00:00 30",
+        expect![[r#"
+            26 00:00 firing (since 26 00:00) 80; the present value, projected 80
+            26 12:00 resolved, recovered (since 26 12:00) 80; the present value, projected 80
+            30 00:00 firing (since 30 00:00) 80; the present value, projected 80
         "#]],
     );
 }

@@ -17,6 +17,8 @@ pub enum Said {
     Row(Row),
     /// What time it is, and what it was at the first tick; microseconds since the Unix epoch.
     Tick(i64, Option<i64>),
+    /// How a score will change: no value of its own.
+    Outlook,
     /// A change of state of an alert.
     Alert(Box<Alert>),
 }
@@ -30,6 +32,7 @@ pub fn metric_entry(bytes: &[u8]) -> Result<Said> {
     match entry.entry {
         Some(Entry::Snapshot(snapshot)) => Ok(Said::Row(row(snapshot)?)),
         Some(Entry::Tick(tick)) => Ok(Said::Tick(tick.at_us, tick.since_us)),
+        Some(Entry::Outlook(_)) => Ok(Said::Outlook),
         None => Err(Error::record("the entry is neither a snapshot nor a tick")),
     }
 }

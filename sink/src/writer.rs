@@ -208,6 +208,7 @@ impl Gathered {
                     row.point.revision_us.into_iter().for_each(|revision| self.note(revision));
                     self.batch.rows.push(row);
                 }
+                Ok(Said::Outlook) => {}
                 Ok(Said::Alert(alert)) => self.batch.alerts.push(*alert),
                 Ok(Said::Tick(at_us, since_us)) => {
                     self.note(at_us);

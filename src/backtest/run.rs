@@ -120,12 +120,19 @@ impl Desk {
             return Ok(());
         }
         let entry = MetricEntry::decode(output.record.value.clone().unwrap_or_default())?;
-        let Some(Entry::Snapshot(snapshot)) = entry.entry else { return Ok(()) };
-        if is_watched {
-            self.values.add(&snapshot);
-        }
-        if is_ruled {
-            self.judge(|judges, out| judges.snapshot(output.partition, &snapshot, out));
+        match entry.entry {
+            Some(Entry::Snapshot(snapshot)) => {
+                if is_watched {
+                    self.values.add(&snapshot);
+                }
+                if is_ruled {
+                    self.judge(|judges, out| judges.snapshot(output.partition, &snapshot, out));
+                }
+            }
+            Some(Entry::Outlook(outlook)) if is_ruled => {
+                self.judge(|judges, out| judges.outlook(output.partition, &outlook, out));
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -267,6 +267,7 @@ fn revision(topic: &str, value: &[u8]) -> i64 {
     }
     match MetricEntry::decode(value).unwrap().entry {
         Some(Entry::Snapshot(snapshot)) => snapshot.revision_us,
+        Some(Entry::Outlook(outlook)) => outlook.revision_us,
         other => panic!("{topic}: {other:?}"),
     }
 }

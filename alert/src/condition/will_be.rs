@@ -42,6 +42,10 @@ impl Check for WillBe {
         Answer { holds, compared, next: (begins > context.now).then_some(begins) }
     }
 
+    fn reads_projection(&self) -> bool {
+        true
+    }
+
     fn words(&self) -> String {
         format!("will be `{}` within {} if nothing happens", self.condition.text, span::words(self.within))
     }

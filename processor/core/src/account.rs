@@ -38,6 +38,8 @@ const SCORED: u8 = 4;
 const DAY_SUMS: u8 = 8;
 /// Added to the version where silence comes before the number of events; in the old ones it always does.
 const SILENCE: u8 = 16;
+/// Added to the version where the day of the latest projection follows the score.
+const TOLD: u8 = 32;
 
 /// What one account has bought so far, by currency in the order of first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -167,6 +169,9 @@ pub struct Account {
     pub silence: u16,
     /// Its score.
     pub scored: Scored,
+    /// The local day on which its projection was published last; [`Day::MIN`] for none. Depends on the instants, unlike the
+    /// rest.
+    pub told: Day,
     /// Values of local days that were published and then taken back: what carries over them may still
     /// change. Depends on the order of arrival, unlike the rest.
     pub withdrawn: Withdrawn,
@@ -194,6 +199,7 @@ impl Account {
             sections: Sections::default(),
             silence: 0,
             scored: Scored::default(),
+            told: Day::MIN,
             withdrawn: Withdrawn::new(),
             ids: Fingerprints::default(),
             events: 0,
@@ -214,7 +220,7 @@ impl Account {
         self.day_sums = DaySums::default();
         self.daily.clear();
         self.sections.clear();
-        (self.silence, self.scored) = (0, Scored::default());
+        (self.silence, self.scored, self.told) = (0, Scored::default(), Day::MIN);
         self.withdrawn.clear();
         self.ids.few.clear();
         (self.ids.more, self.events) = (0, 0);
@@ -290,6 +296,9 @@ impl Account {
             out.time(self.scored.due);
             self.encode_withdrawn(Which::Score, out);
         }
+        if self.told != Day::MIN {
+            out.integer(self.told.into());
+        }
         mark("score", out.length());
         if !self.day_sums.sums.list.is_empty() {
             out.integer(self.day_sums.day.into());
@@ -308,6 +317,7 @@ impl Account {
             (SCORED, self.has_score()),
             (DAY_SUMS, !self.day_sums.sums.list.is_empty()),
             (SILENCE, self.is_silent()),
+            (TOLD, self.told != Day::MIN),
         ];
         has.into_iter().map(|(part, has)| if has { part } else { 0 }).sum()
     }
@@ -374,6 +384,7 @@ impl Account {
             self.scored = Scored { tenths, banded: from.time()?, due: from.time()? };
             self.decode_withdrawn(Which::Score, from)?;
         }
+        self.told = if parts & TOLD > 0 { Day::try_from(from.integer()?).ok()? } else { Day::MIN };
         self.day_sums = DaySums::default();
         if parts & DAY_SUMS > 0 {
             self.day_sums.day = Day::try_from(from.integer()?).ok()?;
@@ -408,7 +419,7 @@ pub fn ids_apart(bytes: &[u8]) -> bool {
 /// Which parts a version has, and whether it is an old one; `None` for another version.
 fn parts_of(version: u8) -> Option<(u8, bool)> {
     const MOST: u8 = DAILY + SECTIONS + SCORED + DAY_SUMS;
-    let new = version.checked_sub(VERSION).filter(|parts| *parts <= MOST + SILENCE).map(|parts| (parts, false));
+    let new = version.checked_sub(VERSION).filter(|parts| *parts <= MOST + SILENCE + TOLD).map(|parts| (parts, false));
     let old = version.checked_sub(OLD).filter(|parts| *parts <= MOST).map(|parts| (parts + SILENCE, true));
     new.or(old)
 }

@@ -27,7 +27,7 @@ use crate::{
         traits,
     },
     plan::Plan,
-    projection,
+    projection::{self, Projected},
     series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
     shown::{self, AccountValue, AtEnd, ByDay, Change, Which, Withdrawn},
 };
@@ -79,6 +79,9 @@ impl Found {
     }
 }
 
+/// After so many local days the projection of an account to which something happens is published again.
+const OUTLOOK: Day = 7;
+
 /// What one account shows after an instant.
 #[derive(Debug)]
 pub struct AccountChange<'a> {
@@ -86,7 +89,9 @@ pub struct AccountChange<'a> {
     pub key: &'a str,
     /// The values that changed.
     pub values: Vec<AccountValue<'a>>,
-    /// The traits that it has now, in the order of their names; none where no value changed.
+    /// How its score will change if nothing happens, where that was last published a while ago and the score stays.
+    pub outlook: Option<Vec<Projected>>,
+    /// The traits that it has now, in the order of their names; none where nothing is published.
     pub traits: Vec<(&'a str, &'a str)>,
 }
 
@@ -240,7 +245,7 @@ impl Engine {
         let open = self.hot.touch(index);
         folded.ids = std::mem::take(&mut open.account.ids);
         folded.events = open.account.events;
-        folded.timer = open.account.timer;
+        (folded.timer, folded.told) = (open.account.timer, open.account.told);
         open.account = folded;
         for (key, mut at_end) in changes {
             // What another event of this instant has changed stays changed.
@@ -319,23 +324,30 @@ impl Engine {
     pub fn close(&mut self, clock: Time, mut each: impl FnMut(AccountChange<'_>)) -> Rows {
         self.clock = clock;
         let Tools { plan, groups, calendar, profiles, names, series, deltas, .. } = &mut self.tools;
-        for Open { slot, account, before, days, .. } in self.hot.touched() {
-            if account.totals != *before || !days.is_empty() {
-                // What comes is published with the latest value.
-                let mut coming = Vec::new();
-                let mut scores = days.range((Which::Score, Day::MIN)..=(Which::Score, Day::MAX));
-                if scores.next_back().is_some_and(|(_, day)| day.changed) {
-                    let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
-                    coming = projection::project(context, account, clock);
-                }
-                let mut values = shown::values(plan, &groups.shown, calendar, names, (before, &account.totals), days);
-                if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
-                    latest.projection = coming;
-                }
-                let traits = if values.is_empty() { Vec::new() } else { traits::of(plan, profiles, account) };
-                each(AccountChange { key: self.hot.key(*slot), values, traits });
+        let today = calendar.day(clock);
+        self.hot.each_touched(|key, Open { account, before, days, .. }| {
+            let mut scores = days.range((Which::Score, Day::MIN)..=(Which::Score, Day::MAX));
+            let is_scored_anew = scores.next_back().is_some_and(|(_, day)| day.changed);
+            let is_old = account.scored.tenths.is_some() && today.saturating_sub(account.told) >= OUTLOOK;
+            let mut coming = None;
+            if is_scored_anew || is_old {
+                account.told = today;
+                let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
+                coming = Some(projection::project(context, account, clock));
             }
-        }
+            if coming.is_none() && account.totals == *before && days.is_empty() {
+                return;
+            }
+
+            let mut values = shown::values(plan, &groups.shown, calendar, names, (before, &account.totals), days);
+            // What comes is published with the latest score, if there is a new one.
+            if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
+                latest.projection = coming.take().unwrap_or_default();
+            }
+            let is_quiet = values.is_empty() && coming.is_none();
+            let traits = if is_quiet { Vec::new() } else { traits::of(plan, profiles, account) };
+            each(AccountChange { key, values, outlook: coming, traits });
+        });
         self.hot.end(profiles, names);
         deltas.take(Meaning { plan, groups, profiles, names }, series)
     }

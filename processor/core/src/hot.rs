@@ -221,9 +221,14 @@ impl Hot {
         }
     }
 
-    /// The accounts that the instant has touched, in the order in which it did.
-    pub fn touched(&self) -> impl Iterator<Item = &Open> {
-        self.touched.iter().map(|index| &*self.open[*index as usize])
+    /// Calls `each` with the key and the account of those that the instant has touched, in the order in which it did.
+    pub fn each_touched(&mut self, mut each: impl FnMut(&str, &mut Open)) {
+        for index in &self.touched {
+            let open = &mut *self.open[*index as usize];
+            // Keys go in as text.
+            let key = std::str::from_utf8(self.resting[open.slot as usize].key(&self.arena)).unwrap_or_default();
+            each(key, open);
+        }
     }
 
     /// Bytes of the parts of all encodings, for who wants to know where they go.

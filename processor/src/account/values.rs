@@ -41,6 +41,38 @@ impl Values<'_> {
             let key = snapshot.key.as_ref().map(Message::encode_to_vec).unwrap_or_default();
             outputs.push(output(&self.topics[value.metric], partition, key, entry(&snapshot, &traits), self.clock));
         }
+        if let Some(coming) = &change.outlook {
+            self.publish_outlook(change, coming, partition, outputs);
+        }
+    }
+
+    fn publish_outlook(
+        &self,
+        change: &AccountChange<'_>,
+        coming: &[Projected],
+        partition: u32,
+        outputs: &mut Vec<Output>,
+    ) {
+        let number = self.plan.metrics.iter().position(|metric| metric.score);
+        let number = number.expect("what is projected is a score");
+        let metric = &self.plan.metrics[number];
+        let (tenant, account) = names_of(change.key);
+        let key = v1::SnapshotKey {
+            tenant,
+            definition: metric.definition.clone(),
+            dimensions: Vec::new(),
+            account: Some(account),
+            window: None,
+        };
+        let outlook = v1::Outlook {
+            key: Some(key.clone()),
+            metric: metric.name.clone(),
+            revision_us: self.clock,
+            projection: coming.iter().map(|coming| self.projection(coming)).collect(),
+            traits: dimensions(&change.traits),
+        };
+        let entry = v1::MetricEntry { entry: Some(v1::metric_entry::Entry::Outlook(outlook)) }.encode_to_vec();
+        outputs.push(output(&self.topics[number], partition, key.encode_to_vec(), entry, self.clock));
     }
 
     /// Topics of metrics of accounts carry the first tick of each second.
@@ -57,9 +89,7 @@ impl Values<'_> {
 
     fn snapshot(&self, key: &str, value: &AccountValue<'_>) -> v1::Snapshot {
         let metric = &self.plan.metrics[value.metric];
-        let mut parts = key.split(wire::SEPARATOR);
-        let tenant = parts.next().unwrap_or_default().to_owned();
-        let account = parts.nth(1).unwrap_or_default().to_owned();
+        let (tenant, account) = names_of(key);
         let dimensions = match value.currency {
             "" => Vec::new(),
             currency => vec![v1::Dimension { name: "currency".to_owned(), value: currency.to_owned() }],
@@ -111,9 +141,18 @@ impl Values<'_> {
 
 /// The traits of an account, as they are at the end of a snapshot: all that an account shows in an instant has the same.
 fn encode_traits(traits: &[(&str, &str)]) -> Vec<u8> {
+    v1::Snapshot { traits: dimensions(traits), ..v1::Snapshot::default() }.encode_to_vec()
+}
+
+fn dimensions(pairs: &[(&str, &str)]) -> Vec<v1::Dimension> {
     let dimension = |(name, value): &(&str, &str)| v1::Dimension { name: (*name).into(), value: (*value).into() };
-    let traits = traits.iter().map(dimension).collect();
-    v1::Snapshot { traits, ..v1::Snapshot::default() }.encode_to_vec()
+    pairs.iter().map(dimension).collect()
+}
+
+/// Tenant and account of a key of the engine.
+fn names_of(key: &str) -> (String, String) {
+    let mut parts = key.split(wire::SEPARATOR);
+    (parts.next().unwrap_or_default().to_owned(), parts.nth(1).unwrap_or_default().to_owned())
 }
 
 /// A `v1::MetricEntry` of a snapshot with these traits, whose field is the last of it.

@@ -10,6 +10,7 @@ use super::*;
 fn shown(said: Result<Said>) -> String {
     match said {
         Ok(Said::Row(row)) => format!("{row:?}"),
+        Ok(Said::Outlook) => "outlook".to_owned(),
         Ok(Said::Tick(at, since)) => format!("tick {at} {since:?}"),
         Ok(Said::Alert(alert)) => format!("{alert:?}"),
         Err(error) => error.to_string(),

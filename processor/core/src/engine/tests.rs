@@ -396,6 +396,7 @@ fn run_with(
             set(engine, timers);
         }
         let rows = engine.close(at, |change| {
+            announced.extend(change.outlook.iter().map(|coming| (at, coming.clone())));
             for value in change.values.iter().filter(|value| value.window.kind == Kind::Day) {
                 let total: i64 = value.contributions.iter().map(|(_, tenths)| tenths).sum();
                 assert!(value.contributions.is_empty() || value.value == Some(total as f64 / 10.0), "{value:?}");
@@ -432,7 +433,8 @@ fn run_with(
     let Tools { profiles, names, .. } = &mut engine.tools;
     let index = engine.hot.open(slot, 0, profiles, names).unwrap();
     let mut account = engine.hot.opened(index).account.clone();
-    account.timer = 0;
+    // Which depend on the instants.
+    (account.timer, account.told) = (0, Day::MIN);
     account.withdrawn.clear();
     if account.ids.apart() {
         account.ids = Default::default();
@@ -643,6 +645,38 @@ fn a_subscription_to_come_is_part_of_what_is_projected() {
     let subscription = event(11 * DAY, 2, None, subscribed("s", "active", "#500", "EUR", "", term));
     let (projected, after) = projected_and_after(&[order, subscription]);
     assert_eq!((none(&projected), &projected), (0, &after), "its subscription begins before that");
+}
+
+#[test]
+fn what_will_come_is_said_again_where_events_come_and_the_score_stays() {
+    let (mut engine, mut timers, mut said) = (Engine::new(plan(), Time::MIN), BTreeSet::new(), Vec::new());
+    let slot = engine.load("a", &[], []).unwrap();
+    for day in 1..=60 {
+        let at = day * DAY;
+        // An order at first, then use on two days of three, and then none.
+        if day == 1 {
+            engine.apply(slot, &event(at, 1, None, Said::order("q", 100, 0, "USD", &[])), None);
+        } else if day % 3 != 0 && day < 40 {
+            engine.apply(slot, &event(at, u32::try_from(day).unwrap(), None, Said::usage(0)), None);
+        }
+        timers.extend(engine.timers().map(|(due, _)| due));
+        while let Some(due) = timers.first().copied().filter(|due| *due <= at) {
+            timers.remove(&due);
+            engine.ring(slot, due, at);
+            timers.extend(engine.timers().map(|(due, _)| due));
+        }
+        engine.close(at, |change| {
+            let scored = change.values.iter().any(|value| plan().metrics[value.metric].score);
+            let outlook = change.outlook.is_some();
+            assert!(!(scored && outlook), "a new score has its projection");
+            said.extend((scored || outlook).then_some((day, outlook)));
+        });
+    }
+    let events = said.iter().filter(|(day, _)| *day < 40);
+    let days: Vec<i64> = events.map(|(day, _)| *day).collect();
+    assert!(days.windows(2).all(|pair| pair[1] - pair[0] <= OUTLOOK as i64 + 1), "{said:?}");
+    assert!(said.iter().any(|(_, outlook)| *outlook), "{said:?}");
+    assert!(said.iter().all(|(day, outlook)| !outlook || *day < 40), "where nothing happens nothing is said: {said:?}");
 }
 
 proptest! {
