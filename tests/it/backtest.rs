@@ -128,8 +128,11 @@ fn replayed(log: &dyn Log, plan: &Arc<Plan>, rules: Rules) -> Alerts {
     while let Some(instant) = replay.advance().unwrap() {
         for output in &instant.snapshots {
             let entry = MetricEntry::decode(output.record.value.clone().unwrap()).unwrap();
-            let Some(Entry::Snapshot(snapshot)) = entry.entry else { panic!("a snapshot") };
-            judges.snapshot(output.partition, &snapshot, &mut all);
+            match entry.entry {
+                Some(Entry::Snapshot(snapshot)) => judges.snapshot(output.partition, &snapshot, &mut all),
+                Some(Entry::Outlook(outlook)) => judges.outlook(output.partition, &outlook, &mut all),
+                other => panic!("{other:?}"),
+            }
         }
         for partition in instant.ticks.iter().map(|tick| tick.partition).collect::<BTreeSet<_>>() {
             judges.tick(partition, instant.at, &mut all);
