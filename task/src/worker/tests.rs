@@ -49,6 +49,9 @@ impl Sum {
     fn open(partition: u32, state: &State) -> Result<Sum> {
         let sum = state.get("sum", b"sum")?;
         let factor = state.get("sum", b"factor")?.map_or(1, |bytes| number(&bytes));
+        if sum.as_ref().is_some_and(|bytes| bytes.len() != 8) {
+            return Err(state.damaged("the sum is no number"));
+        }
         Ok(Sum { partition, sum: sum.map_or(0, |bytes| number(&bytes)), factor })
     }
 }
@@ -477,12 +480,20 @@ fn other_definitions_are_refused_and_discard_nothing() {
     assert_eq!(fixture.flushed("a", 0), Some(2), "the state of the others is still there");
 }
 
-/// Spoils what the fold keeps in the files of a state, not what the task does.
+/// Spoils what the fold keeps, so that only the fold notices.
 fn spoil(state: &Path) {
+    let state = State::open(state, Sum::TABLES, &Memory::new(1 << 20, 1 << 20)).unwrap();
+    let mut batch = state.batch(0);
+    batch.put("sum", b"sum", b"no number").unwrap();
+    batch.write(state.next_offset().unwrap().unwrap()).unwrap();
+}
+
+/// Changes bytes of what the fold keeps in the files of a state, not of what the task keeps.
+fn flip(state: &Path) {
     // Opened again, what was in the write-ahead log is in files of tables.
     drop(State::open(state, Sum::TABLES, &Memory::new(1 << 20, 1 << 20)).unwrap());
     let has = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-    let mut spoilt = 0;
+    let mut flipped = 0;
     for entry in fs::read_dir(state).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = fs::read(&path).unwrap();
@@ -490,10 +501,21 @@ fn spoil(state: &Path) {
             // The first block has the keys; what opens a table is at its end.
             bytes[..8].iter_mut().for_each(|byte| *byte ^= 0x55);
             fs::write(path, bytes).unwrap();
-            spoilt += 1;
+            flipped += 1;
         }
     }
-    assert!(spoilt > 0);
+    assert!(flipped > 0);
+}
+
+#[test]
+fn damage_met_when_a_state_is_opened_discards_it_at_once() {
+    let fixture = Fixture::new();
+    fixture.append(0, &[1, TICK]);
+    finish(fixture.alone("a")).unwrap();
+    flip(&fixture.state("a", 0));
+    fixture.append(0, &[2, TICK]);
+    finish(fixture.alone("a")).unwrap();
+    assert_eq!((fixture.sums(0), fixture.flushed("a", 0)), (vec![1, 3], Some(4)));
 }
 
 #[test]
