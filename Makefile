@@ -10,7 +10,7 @@ export ROCKSDB
 
 .PHONY: demo demo-kafka test cases fuzz build lint bench check chaos mutants prepare test-loaded company
 
-# A simulated company: its past year, then live. `make demo ARGS="--once --data company"`
+# `vitals up` with a simulated company: its past year, then live; prints the address to open. `make demo ARGS="--once --data company"`
 demo: build
 	$(TARGET)/release/vitals demo $(ARGS)
 

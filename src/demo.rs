@@ -1,15 +1,19 @@
 //! `vitals demo`: a simulated company, its past year at accelerated time, then live; in one process, or by a fleet of its
 //! own on Kafka.
 //!
+//! In one process it is `vitals up` with a company that sends events: the port is there from the start, as long as the demo is
+//! to go on live.
+//!
 //! Invariants: its events pass a [`Door`] and every stage like anybody's, and what is shown is read from the store;
 //! a day is one commit with the midnight that ends it, so a demo that was stopped goes on without a gap or a
-//! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves. The doors of
-//! a fleet open when the year is over: they tick the time of the wall, after which the year would be late.
+//! repetition. In the year the door keeps at most [`AHEAD_US`] before the store, so that the screen moves. The live doors
+//! open when the year is over: they tick the time of the wall, after which the year would be late.
 //!
 //! The data directory also holds the file `demo`: seed, accounts and first day of the company.
 
 mod course;
 mod fleet;
+mod here;
 mod screen;
 mod signs;
 
@@ -27,22 +31,15 @@ use std::{
 use anyhow::{Context as _, bail};
 use ingest::{
     door::{self, Door},
-    ticks::{Grid, STEP_US},
+    ticks::Grid,
 };
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use proto::v1::Event;
 
-use crate::{
-    Usage,
-    config::Config,
-    describe,
-    node::{Node, Part},
-    output::number,
-    shutdown,
-    site::Site,
-};
+use crate::{Usage, config::Config, describe, node::Node, output::number, shutdown, site::Site};
 use course::Course;
 use fleet::Fleet;
+use here::Here;
 use screen::{Passed, Place, Screen, Stage};
 
 const SECOND_US: i64 = 1_000_000;
@@ -51,8 +48,6 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 const GRID_US: i64 = DAY_US;
 /// How far the door may be before the store while the year passes.
 const AHEAD_US: i64 = 5 * DAY_US;
-/// A live company in which nothing happens still says what time it is, at least every second.
-const TICK_US: i64 = SECOND_US * 9 / 10;
 const SEED: u64 = 7;
 const ACCOUNTS: u32 = 2_000;
 /// Longest sleep of the loop: how soon it looks at the screen, the store and the signals.
@@ -82,6 +77,9 @@ pub(crate) struct Args {
     /// Events a minute once it is live
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pace: u64,
+    /// Where to listen: a loopback address; port 0 takes a free one [default: of the configuration, else a free one]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    listen: Option<SocketAddr>,
 }
 
 /// What makes a company what it is.
@@ -127,8 +125,15 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
     let kafka = crate::kafka::settings(config).map_err(Usage)?;
-    let brokers = kafka.as_ref().map(|kafka| kafka.brokers.join(","));
-    let site = Arc::new(Site::open("demo", &path, plan, config)?);
+    let brokers = kafka.map(|kafka| kafka.brokers.join(","));
+    let stop = shutdown::flag()?;
+    let (site, here) = match &brokers {
+        Some(_) => (Arc::new(Site::open("demo", &path, plan, config)?), None),
+        None => {
+            let here = Here::start(args, config, &path, &stop)?;
+            (here.engine.site.clone(), Some(here))
+        }
+    };
     let grid = Grid::new(zone.clone(), GRID_US)?;
     let door = Door::open(
         site.log.as_ref(),
@@ -136,16 +141,16 @@ pub(crate) fn run(args: &Args, config: &Config, place: &Where<'_>, out: &mut dyn
         grid,
     )?;
     let identity = identity(args, &path, door.schedule().clock().at.is_some(), &zone)?;
-    let stop = shutdown::flag()?;
-    let engine = match &brokers {
-        Some(brokers) => Engine::Fleet(fleet(&path, brokers, place.file, out)?),
-        None => Engine::Here(Node::start(&site, &[Part::Processor, Part::Sink])?),
+    let engine = match (here, &brokers) {
+        (Some(here), _) => Engine::Here(Box::new(here)),
+        (None, brokers) => Engine::Fleet(fleet(&path, brokers.as_deref().unwrap_or_default(), place.file, out)?),
     };
     let title = format!(
-        "Vitals demo: a company of {} accounts, seed {}, data in {}",
+        "Vitals demo: a company of {} accounts, seed {}, data in {}{}",
         number::grouped(&identity.accounts.to_string()),
         identity.seed,
-        path.display()
+        path.display(),
+        engine.open()
     );
     let screen = Screen::open(out, title, &path, &describe::settings(&site.plan), started)?;
     let course = Course::new(identity.seed, identity.accounts, identity.from, zone)?;
@@ -239,7 +244,7 @@ fn farewell(
 /// Who computes.
 enum Engine {
     /// This process.
-    Here(Node),
+    Here(Box<Here>),
     /// Others.
     Fleet(Fleet),
 }
@@ -247,14 +252,30 @@ enum Engine {
 impl Engine {
     fn failed(&mut self) -> bool {
         match self {
-            Engine::Here(node) => node.failed(),
+            Engine::Here(here) => here.engine.failed(),
             Engine::Fleet(fleet) => fleet.check().is_err(),
+        }
+    }
+
+    /// Where to open it in a browser.
+    fn open(&self) -> String {
+        match self {
+            Engine::Here(here) => here.address.map(|address| format!("\n open http://{address}")).unwrap_or_default(),
+            Engine::Fleet(_) => String::new(),
+        }
+    }
+
+    /// Hands in events; whether they are in the log.
+    fn post(&mut self, events: &[Event]) -> bool {
+        match self {
+            Engine::Here(here) => here.post(events),
+            Engine::Fleet(fleet) => fleet.post(events),
         }
     }
 
     fn stop(self) -> anyhow::Result<()> {
         match self {
-            Engine::Here(node) => node.stop(),
+            Engine::Here(here) => here.engine.stop(),
             Engine::Fleet(mut fleet) => {
                 let whole = fleet.check();
                 fleet.stop()?;
@@ -306,18 +327,6 @@ impl Demo<'_> {
         Ok(until_us)
     }
 
-    /// The same until `now_us`, with the midnights between.
-    fn catch_up(&mut self, now_us: i64) -> anyhow::Result<()> {
-        loop {
-            let until_us = self.pass(i64::MIN, now_us)?;
-            if until_us >= now_us {
-                return Ok(());
-            }
-            self.tick_to(until_us);
-            self.commit()?;
-        }
-    }
-
     fn tick_to(&mut self, at_us: i64) {
         if self.door.schedule().clock().at.is_none() {
             self.door.tick(at_us);
@@ -350,35 +359,9 @@ impl Demo<'_> {
         }
     }
 
-    /// Real time, until somebody stops it.
+    /// Real time, until somebody stops it: through live doors, which stamp and tick by themselves.
     fn live(&mut self, a_minute: u64) -> anyhow::Result<()> {
         let gap_us = 60 * SECOND_US / i64::try_from(a_minute)?;
-        if let Engine::Fleet(_) = self.engine {
-            return self.live_at_doors(gap_us);
-        }
-        let mut next_us = now_us();
-        while !self.stopped() {
-            let now_us = now_us();
-            let clock_us = self.door.schedule().clock().at.unwrap_or(now_us);
-            // A wall clock that was set back waits until time goes on.
-            let due = now_us >= next_us && now_us > clock_us + STEP_US;
-            if due || now_us >= clock_us + TICK_US {
-                self.catch_up(now_us)?;
-                if due && let Some(event) = self.course.now(now_us)? {
-                    self.door.append(event);
-                    next_us = now_us + gap_us;
-                }
-                self.tick_to(self.door.schedule().last().unwrap_or(now_us).max(now_us));
-                self.commit()?;
-            }
-            self.show(Place::Live)?;
-            std::thread::sleep(NAP);
-        }
-        Ok(())
-    }
-
-    /// The same through the doors of the fleet, which stamp and tick by themselves.
-    fn live_at_doors(&mut self, gap_us: i64) -> anyhow::Result<()> {
         self.open_doors()?;
         let (mut waiting, mut next_us): (Vec<Event>, _) = (Vec::new(), now_us());
         while !self.stopped() {
@@ -391,10 +374,7 @@ impl Demo<'_> {
                 waiting.extend(self.course.now(now_us)?);
                 next_us = now_us + gap_us;
             }
-            if let Engine::Fleet(fleet) = &mut self.engine
-                && !waiting.is_empty()
-                && fleet.post(&waiting)
-            {
+            if !waiting.is_empty() && self.engine.post(&waiting) {
                 self.sent += waiting.len() as u64;
                 self.reached_us = now_us;
                 waiting.clear();
@@ -406,10 +386,14 @@ impl Demo<'_> {
     }
 
     fn open_doors(&mut self) -> anyhow::Result<()> {
-        let Engine::Fleet(fleet) = &mut self.engine else { return Ok(()) };
-        fleet.start("ingest", DOORS)?;
-        let lines = fleet.settle()?;
-        let curl = fleet.door().map(by_hand).unwrap_or_default();
+        let (lines, door) = match &mut self.engine {
+            Engine::Here(here) => (String::new(), here.open()?),
+            Engine::Fleet(fleet) => {
+                fleet.start("ingest", DOORS)?;
+                (fleet.settle()?, fleet.door())
+            }
+        };
+        let curl = door.map(by_hand).unwrap_or_default();
         self.screen.say(&format!("{lines}{curl}"))
     }
 
@@ -420,7 +404,7 @@ impl Demo<'_> {
 
     fn stage(&mut self, place: Place) -> Stage {
         let passed = match &mut self.engine {
-            Engine::Here(node) => Passed::Counted(node.counters()),
+            Engine::Here(here) => Passed::Counted(here.engine.ask(Node::counters).unwrap_or_default()),
             Engine::Fleet(fleet) => Passed::Sent { events: self.sent, alive: fleet.alive() },
         };
         Stage { place, passed }
@@ -433,7 +417,7 @@ impl Demo<'_> {
     /// Lets the stages finish what is in the log, and shows the end.
     fn close(&mut self) -> anyhow::Result<Option<Duration>> {
         match &mut self.engine {
-            Engine::Here(node) => drop(node.drain(&AtomicBool::new(false))?),
+            Engine::Here(here) => here.close()?,
             Engine::Fleet(fleet) => {
                 fleet.end("ingest")?;
                 self.drain()?;
@@ -461,7 +445,7 @@ impl Demo<'_> {
 fn by_hand(door: SocketAddr) -> String {
     let id = format!("hand-{}", now_us());
     format!(
-        " an order by hand; kill a process, and the others go on:\n  curl http://{door}/v1/events -H 'content-type: \
+        " an order by hand:\n  curl http://{door}/v1/events -H 'content-type: \
          application/json' -d '{{\"id\":\"{id}\",\"type\":\"order.completed\",\"account\":\"me\",\"data\":\
          {{\"order\":\"{id}\",\"gross\":1000000,\"currency\":\"EUR\"}}}}'\n"
     )

@@ -83,7 +83,6 @@ impl Engine {
 
     /// Computes everything again, as `vitals rebuild` does; what comes in meanwhile waits in the log. Returns when what was
     /// in the log is stored again, or at `stop`.
-    #[expect(dead_code, reason = "for commands by the port, which come next")]
     pub(crate) fn rebuild(&self, stop: &AtomicBool) -> anyhow::Result<u64> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         anyhow::ensure!(!*ended, "nothing was done: the process is ending");

@@ -49,6 +49,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Whether a file of whoever asks is to be read.
+    pub(crate) fn names_a_file(&self) -> bool {
+        self.before.is_some()
+    }
+}
+
 /// All that there is to say.
 struct Answer<'a> {
     /// The account that was asked for.

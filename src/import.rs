@@ -18,7 +18,9 @@ use std::{
 use crate::{
     Usage,
     config::{self, Config, Share},
+    engine::Engine,
     node::{Node, Part},
+    output::terminal,
     shutdown,
     site::{self, Site},
 };
@@ -126,23 +128,41 @@ fn span(text: &str) -> anyhow::Result<i64> {
 }
 
 /// Runs the command. On the embedded log all stages run in this process, until everything is processed and stored; on
-/// Kafka the events are handed to the fleet.
-pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn io::Write) -> anyhow::Result<()> {
+/// Kafka the events are handed to the fleet. Beside the stages of a process that has the log it uses those.
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    path: &Path,
+    beside: Option<Beside<'_>>,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
     let plan = config.plan().map_err(Usage)?;
     let mut options = args.options(path, &plan.settings.zone).map_err(Usage)?;
     options.floor_us = config.history_floor().map_err(Usage)?;
     options.unknown_types = config.unknown_types().map_err(Usage)?;
+    let home = Home { config, path, beside };
     let rules = Rules::new(plan.settings.max_ahead, processor::outcomes::standing);
     if let Some(import) = &args.undo {
-        return undo(args, import, &options, &rules, config, path, out);
+        return undo(args, import, &options, &rules, home, out);
     }
     options.replace = args.replace.then_some(rules);
     let rejected_max = args.rejected_max.clone().map_or_else(|| config.rejected_max(), Ok).map_err(Usage)?;
     // Before a data directory is made.
     ingest::import::check(&options)?;
     let job = |log: &Arc<dyn Log>, stop: &AtomicBool| run(&options, log, stop);
-    let summary = process(config, path, &job, &summary::lines, out)?;
+    let summary = process(home, &job, &summary::lines, out)?;
     verdict(args, &rejected_max, &summary)
+}
+
+/// The stages that run in this process already, and when to end.
+pub(crate) type Beside<'a> = (&'a Engine, &'a Arc<AtomicBool>);
+
+/// Where an import works.
+#[derive(Clone, Copy)]
+struct Home<'a> {
+    config: &'a Config,
+    path: &'a Path,
+    beside: Option<Beside<'a>>,
 }
 
 /// Takes an import back; without `--yes` it says what that would do.
@@ -151,8 +171,7 @@ fn undo(
     import: &str,
     options: &Options,
     rules: &Rules,
-    config: &Config,
-    path: &Path,
+    home: Home<'_>,
     out: &mut dyn io::Write,
 ) -> anyhow::Result<()> {
     let take_back = |log: &dyn Log, go, stop: &AtomicBool| {
@@ -162,7 +181,7 @@ fn undo(
         bar.finish_and_clear();
         anyhow::Ok(summary?)
     };
-    let log = site::follow(config, path)?;
+    let log = site::follow(home.config, home.path)?;
     let plan = take_back(log.as_ref(), false, &AtomicBool::new(false))?;
     drop(log);
     write!(out, "{}", summary::plan_of_undo(import, &plan.amended))?;
@@ -172,7 +191,7 @@ fn undo(
     }
     let job = |log: &Arc<dyn Log>, stop: &AtomicBool| take_back(log.as_ref(), true, stop);
     let lines = |summary: &Summary, _: &Measured| summary::appended(summary);
-    process(config, path, &job, &lines, out).map(drop)
+    process(home, &job, &lines, out).map(drop)
 }
 
 /// Runs one import or undo over the log until it ends or `stop` is set.
@@ -180,19 +199,19 @@ type Job<'a> = &'a dyn Fn(&Arc<dyn Log>, &AtomicBool) -> anyhow::Result<Summary>
 
 /// Lets `job` append events, has them processed, and says how they ended after what `lines` says.
 fn process(
-    config: &Config,
-    path: &Path,
+    home: Home<'_>,
     job: Job<'_>,
     lines: &dyn Fn(&Summary, &Measured) -> String,
     out: &mut dyn io::Write,
 ) -> anyhow::Result<Summary> {
+    let Home { config, path, beside } = home;
+    if let Some((engine, stop)) = beside.filter(|(engine, _)| engine.site.own_log().is_some()) {
+        return process_beside(engine, stop, job, lines, out);
+    }
     let plan = config.plan().map_err(Usage)?;
     let site = Arc::new(Site::open("import", path, plan, config)?);
-    let stop = shutdown::flag()?;
-    let measured = {
-        let plan = site.plan.clone();
-        Measured::new(move |kind| plan.measures(kind))
-    };
+    let stop = beside.map_or_else(shutdown::flag, |(_, stop)| Ok(stop.clone()))?;
+    let measured = measured(&site);
     if site.own_log().is_none() {
         let summary = job(&site.log, &stop)?;
         write!(out, "{}", lines(&summary, &measured))?;
@@ -233,6 +252,31 @@ fn process(
         writeln!(out, "stopped before everything was processed; the next import or rebuild goes on from here")?;
     }
     Ok(summary)
+}
+
+/// The same where the stages run already, and count what comes to the door meanwhile, too.
+fn process_beside(
+    engine: &Engine,
+    stop: &AtomicBool,
+    job: Job<'_>,
+    lines: &dyn Fn(&Summary, &Measured) -> String,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<Summary> {
+    let summary = job(&engine.site.log, stop)?;
+    engine.drain(stop)?;
+    write!(out, "{}", lines(&summary, &measured(&engine.site)))?;
+    if stop.load(Ordering::Relaxed) {
+        writeln!(out, "stopped before everything was processed; the stages go on with it")?;
+    } else {
+        writeln!(out, "everything is processed and stored; `vitals outcomes` says how the events of the log ended")?;
+    }
+    Ok(summary)
+}
+
+/// Which types a metric reads.
+fn measured(site: &Site) -> Measured {
+    let plan = site.plan.clone();
+    Measured::new(move |kind| plan.measures(kind))
 }
 
 /// Fails where more lines were rejected than may be: most likely it is another file, or the mapping of another one.
@@ -284,8 +328,11 @@ pub(crate) fn run(options: &Options, log: &Arc<dyn Log>, stop: &AtomicBool) -> a
     Ok(summary?)
 }
 
-/// Draws on a terminal only.
+/// Draws on a terminal only, and on that of whoever asked.
 fn bar() -> ProgressBar {
+    if terminal::is_elsewhere() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {percent:>3} %  {elapsed_precise}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -31,6 +31,7 @@ mod output;
 mod quarantine;
 mod query;
 mod rebuild;
+mod remote;
 mod roles;
 mod rules;
 mod shutdown;
@@ -68,6 +69,9 @@ struct Cli {
     /// Data directory [default: vitals-data; of the demo: a new temporary one]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Run the command in the process of `vitals up` that listens there, on its data
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["config", "data"])]
+    server: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -190,6 +194,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
+    if let Some(server) = &cli.server {
+        return remote::run(server, cli, out);
+    }
     let file = cli.config.as_deref();
     let read = |brokers: Option<&str>| config::Config::read(file, brokers).map_err(Usage);
     let of = |brokers: &Option<String>| read(brokers.as_deref());
@@ -204,7 +211,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Silence(on) => silence::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Notify(on) => notify::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),
-        Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Import(on) => import::execute(&on.args, &of(&on.brokers)?, data, None, out),
         Command::Map(args) => map::run(args, &read(None)?, data, out),
         Command::Up(on) => up::execute(Roles::All, &on.args, &of(&on.brokers)?, data, out),
         Command::Init(args) => init::run(args, out),
@@ -212,7 +219,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Ingest(on) => up::execute(Roles::Door, &on.args, &of(&on.brokers)?, data, out),
         Command::Processor(on) => roles::execute(Part::Processor, &on.args, &of(&on.brokers)?, data, out),
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
-        Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, None, out),
         Command::Backtest(on) => backtest::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Explain(on) => explain::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
@@ -272,6 +279,9 @@ fn message(error: &anyhow::Error) -> String {
 
 /// 2 for a question that cannot be answered as asked, else 1.
 fn code(error: &anyhow::Error) -> u8 {
+    if let Some(ended) = error.downcast_ref::<remote::Ended>() {
+        return ended.code;
+    }
     let rejected = error.downcast_ref::<store::Error>().is_some_and(|error| error.kind() == store::Kind::Reject)
         || error.downcast_ref::<ingest::Error>().is_some_and(|error| error.kind() == ingest::Kind::Reject)
         || error.is::<http::Error>()

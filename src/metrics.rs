@@ -45,6 +45,13 @@ enum Command {
     },
 }
 
+impl Args {
+    /// Whether a file of whoever asks is to be read.
+    pub(crate) fn names_a_file(&self) -> bool {
+        self.command.is_some()
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut dyn Write) -> Result<()> {
     if let Some(Command::Check { file }) = &args.command {

@@ -1,10 +1,15 @@
 //! `vitals rebuild`: state, topics and store from the events at offset 0.
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{
+    io::Write,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use crate::{
     Usage,
     config::Config,
+    engine::Engine,
     node::{Node, Part},
     output::number::plain_count_of,
     shutdown,
@@ -35,6 +40,22 @@ pub(crate) fn run(_: &Args, config: &Config, path: &Path, out: &mut dyn Write) -
     let open = node.drain(&stop)?;
     let events = node.counters().accepted();
     node.stop()?;
+    say(events, open, out)
+}
+
+/// The same in the process that has the log: its stages end and begin again, and its door stays open.
+pub(crate) fn beside(engine: &Engine, stop: &AtomicBool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if engine.site.own_log().is_none() {
+        let problem =
+            "the log is on Kafka: end every processor and sink, and run `vitals rebuild --brokers HOST:PORT,...`";
+        return Err(Usage(anyhow::Error::msg(problem)).into());
+    }
+    let open = engine.rebuild(stop)?;
+    let events = engine.ask(|node| node.counters().accepted()).unwrap_or(0);
+    say(events, open, out)
+}
+
+fn say(events: u64, open: u64, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "{} applied again", plain_count_of(events, "event"))?;
     if open > 0 {
         let follow = if open == 1 { "follows" } else { "follow" };

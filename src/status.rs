@@ -89,6 +89,19 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     write(&status, args, out)
 }
 
+/// The same beside the stages, which have counted.
+pub(crate) fn beside(
+    args: &Args,
+    log: &dyn Log,
+    path: &Path,
+    counters: &Counters,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut status = Status::of(log, path)?;
+    status.outcomes = Some(by_outcome(counters));
+    write(&status, args, out)
+}
+
 fn by_outcome(counters: &Counters) -> BTreeMap<String, u64> {
     let all = [("events", counters.accepted()), ("counted", counters.on_time + counters.late)];
     all.into_iter().chain(counters.by_outcome()).map(|(name, events)| (name.replace(' ', "_"), events)).collect()

@@ -3,7 +3,15 @@
 //! It follows the log: another process may write. A line may come again after a crash of that process; the highest
 //! revision of a key holds.
 
-use std::{io::Write, path::Path, sync::atomic::Ordering, time::Duration};
+use std::{
+    io::Write,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use eventlog::{Assignment, Log, Poll, Stored};
 use ingest::parse_rfc3339;
@@ -28,11 +36,17 @@ pub(crate) struct Args {
 const POLL_BYTES: usize = 1 << 20;
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Runs the command until it is interrupted.
-pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Runs the command until `stop`, or without one until it is interrupted.
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    path: &Path,
+    stop: Option<&Arc<AtomicBool>>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let from_us = args.from.as_deref().map(revision).transpose()?;
     let log = site::follow(config, path)?;
-    run(args, from_us, log.as_ref(), out)
+    run(args, from_us, log.as_ref(), stop, out)
 }
 
 fn revision(text: &str) -> anyhow::Result<i64> {
@@ -40,7 +54,13 @@ fn revision(text: &str) -> anyhow::Result<i64> {
     Ok(parse_rfc3339(text).ok_or_else(wrong).map_err(Usage)?)
 }
 
-fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, out: &mut dyn Write) -> anyhow::Result<()> {
+fn run(
+    args: &Args,
+    from_us: Option<i64>,
+    log: &dyn Log,
+    stop: Option<&Arc<AtomicBool>>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let topic = match args.topic.strip_prefix("metrics.") {
         Some(name) => topics::metric(name),
         None if args.topic == "alerts" => topics::ALERTS.to_owned(),
@@ -66,7 +86,7 @@ fn run(args: &Args, from_us: Option<i64>, log: &dyn Log, out: &mut dyn Write) ->
     };
     let begins = (0..spec.partitions).map(begin).collect::<eventlog::Result<Vec<_>>>()?;
     let mut consumer = log.consumer(Assignment::manual(&topic, begins))?;
-    let stop = shutdown::flag()?;
+    let stop = stop.map_or_else(shutdown::flag, |stop| Ok(stop.clone()))?;
     while !stop.load(Ordering::Relaxed) {
         if let Poll::Records { partition, records, .. } = consumer.poll(POLL_BYTES, WAIT)? {
             for stored in &records {

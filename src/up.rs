@@ -24,7 +24,7 @@ use ingest::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::{Usage, actions, config::Config, engine::Engine, node::Part, shutdown, site::Site, telemetry};
+use crate::{Usage, actions, config::Config, engine::Engine, node::Part, remote, shutdown, site::Site, telemetry};
 
 /// Flags of `vitals up` and `vitals ingest`.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,7 +61,7 @@ pub(crate) fn execute(
 ) -> anyhow::Result<()> {
     let port = Port::open(args.listen, config)?;
     let stop = shutdown::flag()?;
-    let (engine, live, front) = start(roles, port, config, path)?;
+    let (engine, live, front) = start(roles, port, config, path, &stop)?;
     let door = run_door(live)?;
     let ended = || stop.load(Ordering::Relaxed) || engine.failed() || door.is_finished();
     let served = front.serve(ended, out);
@@ -85,7 +85,6 @@ impl Port {
     }
 
     /// Where it is.
-    #[expect(dead_code, reason = "for commands by the port, which come next")]
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
@@ -97,6 +96,7 @@ pub(crate) fn start(
     port: Port,
     config: &Config,
     path: &Path,
+    stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Arc<Engine>, Live, Front)> {
     let plan = config.plan().map_err(Usage)?;
     let zone = plan.settings.zone.clone();
@@ -123,6 +123,7 @@ pub(crate) fn start(
     let router = ingest::http::router(requests, mappings, handle.clone(), clock, measured)
         .merge(actions::router(site.log.clone()))
         .merge(dashboard::assets::router())
+        .merge(remote::router(engine.clone(), config.clone(), stop.clone()))
         .merge(telemetry::router(port.recorder.clone(), ready.clone()));
     let front = Front { port, router, ready: Box::new(move || ready().is_ok()), handle };
     Ok((engine, live, front))

@@ -11,6 +11,7 @@
 
 pub mod body;
 mod budget;
+pub mod client;
 mod guard;
 mod host;
 mod page;

@@ -2,13 +2,39 @@
 //!
 //! `COLUMNS` says the width, else the terminal; output that goes elsewhere has none, and nothing in it is wrapped.
 
-use std::env;
+use std::{cell::Cell, env};
+
+use serde::{Deserialize, Serialize};
 
 /// Narrower than this nothing can be shown.
 const WIDTH_MIN: u16 = 20;
 
+thread_local! {
+    /// What a command that this thread runs for another process is shown on.
+    static ELSEWHERE: Cell<Option<Terminal>> = const { Cell::new(None) };
+}
+
+/// Runs a command whose output is shown by another process.
+pub(crate) fn elsewhere<T>(terminal: Terminal, command: impl FnOnce() -> T) -> T {
+    /// The thread goes back to a pool, also from a panic.
+    struct Back;
+    impl Drop for Back {
+        fn drop(&mut self) {
+            ELSEWHERE.set(None);
+        }
+    }
+    ELSEWHERE.set(Some(Terminal { width: terminal.width.map(|width| width.max(WIDTH_MIN)), ..terminal }));
+    let _back = Back;
+    command()
+}
+
+/// Whether the command of this thread is shown by another process.
+pub(crate) fn is_elsewhere() -> bool {
+    ELSEWHERE.get().is_some()
+}
+
 /// Where output goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terminal {
     /// Columns; none where output is no terminal.
     pub(crate) width: Option<u16>,
@@ -17,8 +43,11 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// That of standard output.
+    /// That of standard output, or of whom the command runs for.
     pub(crate) fn of_stdout() -> Self {
+        if let Some(terminal) = ELSEWHERE.get() {
+            return terminal;
+        }
         let columns = env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<u16>().ok());
         let width = columns.filter(|width| *width > 0).or_else(|| comfy_table::Table::new().width());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| env::var(name).ok());

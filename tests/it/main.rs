@@ -53,4 +53,5 @@ mod subscribers;
 mod tables;
 mod tickets;
 mod topics;
+mod up;
 mod usual;
