@@ -76,7 +76,7 @@ impl std::error::Error for Ended {}
 enum Work {
     /// It reads, and ends.
     Read,
-    /// It goes on until its client has enough.
+    /// It goes on until its client has enough, or has read the log at its pace.
     Follow,
     /// It writes.
     Write,
@@ -86,11 +86,10 @@ impl Work {
     /// None of a command that does not run there.
     fn of(command: &Command) -> Option<Self> {
         match command {
-            Command::Tail(_) => Some(Self::Follow),
+            Command::Tail(_) | Command::Events(_) => Some(Self::Follow),
             Command::Import(_) | Command::Rebuild(_) => Some(Self::Write),
             Command::Query(_)
             | Command::Alerts(_)
-            | Command::Events(_)
             | Command::Imports(_)
             | Command::Outcomes(_)
             | Command::Conflicts(_)

@@ -35,7 +35,7 @@ use crate::{
 
 /// Threads of commands that read, and how long one waits for them.
 const READS: (usize, Duration) = (4, Duration::from_secs(20));
-/// Threads of commands that go on until their client has enough.
+/// Threads of commands that go on at the pace of their clients, of which some never read on.
 const FOLLOWS: (usize, Duration) = (16, Duration::from_secs(1));
 /// Commands that write come one after another.
 const WRITES: (usize, Duration) = (1, Duration::from_secs(1));
@@ -61,7 +61,10 @@ struct Host {
 
 /// The route.
 pub(crate) fn router(engine: Arc<Engine>, config: Config, ends: Arc<AtomicBool>) -> Router {
-    upload::clean(&engine.site.path);
+    // A folder that several processes of a fleet share may hold what another one takes in.
+    if engine.site.own_log().is_some() {
+        upload::clean(&engine.site.path);
+    }
     let pool = |name, (threads, wait)| Pool::new(name, threads, wait);
     let (reads, follows, writes) = (pool("commands", READS), pool("follows", FOLLOWS), pool("writes", WRITES));
     let host = Arc::new(Host { engine, config, ends, reads, follows, writes });
