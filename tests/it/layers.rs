@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("task", &["proto", "eventlog"], &[]),
     ("alert", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
     ("http", &[], &["prost", "rdkafka", "rocksdb"]),
+    ("dashboard", &["proto", "http", "store"], &["rdkafka", "rocksdb"]),
     ("ingest", &["proto", "expr", "eventlog", "http", "store"], &[]),
     ("processor-core", &["expr"], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("processor", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
