@@ -5,7 +5,8 @@
 # pkg-config and the headers of OpenSSL (librdkafka is compiled, and speaks TLS by the system's OpenSSL). RocksDB itself
 # comes prebuilt by Maven (deploy/rocksdb/fetch.sh); where it cannot be had, or with ROCKSDB=source, it is compiled, which
 # takes half an hour on two cores. Tests against a real Kafka want Java 17 or newer and Maven, some of them openssl or
-# kcat, those of notifications Alertmanager and Python with pip; without them they are skipped.
+# kcat, those of notifications Alertmanager and Python with pip, those of the dashboard Node 20, npm and Chromium; without them
+# they are skipped.
 #
 # On Debian and Ubuntu it installs what is missing and nothing else, and upgrades nothing that is there. Elsewhere it
 # prints the line to run, and stops if a build cannot do without.
@@ -40,6 +41,9 @@ look_around() {
         have kcat || { wanted="$wanted kcat," extras="$extras kcat"; }
         have prometheus-alertmanager || { wanted="$wanted Alertmanager," extras="$extras prometheus-alertmanager"; }
         have python3 || { wanted="$wanted Python," extras="$extras python3"; }
+        have node || { wanted="$wanted Node," extras="$extras nodejs"; }
+        have npm || { wanted="$wanted npm," extras="$extras npm"; }
+        have chromium || { wanted="$wanted Chromium," extras="$extras chromium"; }
         python3 -m pip --version >/dev/null 2>&1 || { wanted="$wanted pip," extras="$extras python3-pip"; }
     fi
     if [ "$goal" = test ] || wants_prebuilt; then

@@ -94,6 +94,7 @@ export interface AccountRow {
   value: number | null;
   currency: string | null;
   mrr: number | null;
+  mrr_currency?: string | null;
   last_seen: string | null;
   next: Next | null;
   owner: string | null;
@@ -131,6 +132,8 @@ export interface Alert {
   acknowledged: { by: string; at: string } | null;
   silenced_until: string | null;
   evidence: Evidence[];
+  fired?: string | null;
+  annotations?: Record<string, string>;
   history?: { state: string; at: string }[];
 }
 
@@ -197,7 +200,7 @@ export interface Contribution {
   title: string;
   weight: number;
   points: number | null;
-  of: number;
+  of: number | null;
   before: number | null;
   inputs: string;
 }
@@ -206,7 +209,7 @@ export interface AccountPage {
   row: AccountRow;
   score: Value | null;
   contributions: Contribution[];
-  projection: { day: string; score: number | null }[];
+  projection: { day: string; score: number | null; components?: string[] }[];
   scores: { day: string; score: number | null }[];
   values: Vital[];
   facts: { name: string; at: string; fields: Record<string, unknown> }[];

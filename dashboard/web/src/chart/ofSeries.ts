@@ -8,6 +8,9 @@ import { windowTitle } from '../format/words';
 import { t } from '../i18n';
 import type { Spec } from './spec';
 
+const [MINUTE, HOUR, DAY] = [60, 3_600, 86_400];
+const DURATIONS = [1, 5, 10, 30, ...[1, 5, 10, 30].map(n => n * MINUTE), ...[1, 2, 4, 6, 12].map(n => n * HOUR), ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map(n => n * DAY)];
+
 export interface Layers {
   year: boolean;
   first: boolean;
@@ -67,6 +70,7 @@ export function chartOf(answer: SeriesAnswer, series: Series, options: Options):
     x: points.map(at),
     height: options.height,
     tick: value => tick(value, answer.unit, currency),
+    ...(answer.unit === 'seconds' ? { steps: DURATIONS } : {}),
     date: (ms, withYear) => date(ms, withYear),
     month: monthName,
     zone: answer.zone,

@@ -242,6 +242,7 @@ export function draw(host: HTMLElement, spec: Spec, onPoint: (place: number | nu
           grid: { show: true, stroke: colour('--grid'), width: 1 },
           ticks: { show: false },
           ...(spec.ticks === undefined ? {} : { splits: () => spec.ticks ?? [] }),
+          ...(spec.steps === undefined ? {} : { incrs: spec.steps }),
           values: (_, splits) => splits.map(value => spec.tick(value)),
         },
       ],

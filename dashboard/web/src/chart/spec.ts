@@ -25,6 +25,8 @@ export interface Spec {
   min?: number;
   max?: number;
   ticks?: number[];
+  /** Steps between ticks, where tens are odd: minutes, hours, days. */
+  steps?: number[];
   tick: (value: number) => string;
   date: (at: number, withYear: boolean) => string;
   month: (at: number) => string;

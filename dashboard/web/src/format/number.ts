@@ -90,7 +90,7 @@ export function target(value: number, kind: string, currency: string | null): st
 export function tick(value: number, kind: string, currency: string | null): string {
   if (kind === 'ratio') return percent(value, Number.isInteger(Math.round(value * 1e6) / 1e4) ? 0 : 1);
   if (kind === 'money') return Math.abs(value) >= 1000 ? number(value, { ...moneyStyle(currency), notation: 'compact' }) : money(value, currency);
-  if (kind === 'seconds') return shown(value, kind, currency);
+  if (kind === 'seconds') return Math.abs(value) >= IN_DAYS_FROM ? flat([plain(count(Math.round((value / DAY) * 10) / 10)), unit(t('unit.days'))]) : value === 0 ? '0' : shown(value, kind, currency);
   return count(Math.round(value * 100) / 100);
 }
 const moneyStyle = (currency: string | null): Intl.NumberFormatOptions =>

@@ -8,6 +8,9 @@ export const metricTitle = (name: string, title?: string): string => named(`name
 export const groupTitle = (id: string, title: string): string => named(`group.${id.replaceAll(' ', '_')}`, title);
 
 const KINDS: Record<string, Key> = { h: 'window.h', d: 'window.d', w: 'window.w', mo: 'window.mo', q: 'window.q', y: 'window.y' };
+/** `trailing 30d` of the catalog is asked for as `30d`. */
+export const windowKey = (name: string): string => name.replace(/^trailing /, '');
+
 /** `1mo` is the month, `30d` the last 30 days. */
 export function windowTitle(name: string): string {
   const match = /^(\d+)(h|d|w|mo|q|y)$/.exec(name);

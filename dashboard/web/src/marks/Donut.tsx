@@ -25,7 +25,7 @@ export function Donut({ slices, centre, label }: { slices: Slice[]; centre: stri
         from = to;
         return <path d={path} class={slice.cls} />;
       })}
-      <text class="donut-text" x={CENTRE} y={CENTRE + 1} text-anchor="middle" dominant-baseline="middle">
+      <text class={centre.length > 5 ? 'donut-text is-small' : 'donut-text'} x={CENTRE} y={CENTRE + 1} text-anchor="middle" dominant-baseline="middle">
         {centre}
       </text>
     </svg>

@@ -16,9 +16,11 @@ const toneOf = (vital: Vital): '' | 'is-good' | 'is-bad' => (vital.verdict === '
 
 /** `1,718 of 2,318`, `412 cases`: what the value rests on. */
 export function basis(vital: Vital): string {
-  const { num, den, unit, value } = vital.now;
-  const whole = (text: string | null): number | null => (text !== null && /^-?\d+$/.test(text) ? Number(text) : null);
+  const { num, den, unit, value, currency } = vital.now;
+  const whole = (text: string | null): number | null => (text !== null && /^-?\d{1,15}$/.test(text) ? Number(text) : null);
   const [above, below] = [whole(num), whole(den)];
+  // Means of fine grain and rates of money are kept in millionths and in minor units: these are no cases.
+  if (below !== null && (Math.abs(below) >= 1e6 || (unit === 'ratio' && currency !== null))) return '';
   if (vital.few && below !== null) return t('tile.few', { n: below });
   if (unit === 'ratio' && above !== null && below !== null && value !== null && above >= 0 && above <= below) return t('tile.of', { num: above, den: below });
   if (below !== null && below !== 1) return t('tile.cases', { n: below });

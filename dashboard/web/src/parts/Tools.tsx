@@ -3,7 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { get, path } from '../api/client';
 import type { Breakdown } from '../api/types';
-import { beforeTitle, dimensionTitle, windowTitle } from '../format/words';
+import { beforeTitle, dimensionTitle, windowKey, windowTitle } from '../format/words';
 import { t } from '../i18n';
 import { Icon } from '../marks/icons';
 import { compareName, segmentName, windowName } from '../state/filters';
@@ -23,7 +23,7 @@ interface Props {
 
 export function Tools({ metric, extra }: Props) {
   const known = metric === undefined ? undefined : catalog.value.get(metric);
-  const windows = known === undefined || known.windows.length === 0 ? WINDOWS : [...known.windows].sort((a, b) => Number(b === '30d') - Number(a === '30d'));
+  const windows = known === undefined || known.windows.length === 0 ? WINDOWS : known.windows.map(windowKey).sort((a, b) => Number(b === '30d') - Number(a === '30d'));
   const shown = windows.includes(windowName.value) ? windows : [windowName.value, ...windows];
   return (
     <div class="tools">

@@ -24,7 +24,7 @@ export const AccountItem = ({ row }: { row: AccountRow }) => (
       <ScoreMark score={row.score} band={row.band} /> {row.change !== null && <span class="muted">{signed(row.change)}</span>}
     </span>
     <span class="item-sub">{reasonOf(row)}</span>
-    <span class="item-end note">{row.mrr === null ? '' : t('account.month', { money: money(row.mrr, row.currency) })}</span>
+    <span class="item-end note">{row.mrr === null ? '' : t('account.month', { money: money(row.mrr, row.mrr_currency ?? row.currency) })}</span>
   </li>
 );
 
@@ -86,6 +86,13 @@ export function GoalRow({ goal }: { goal: Goal }) {
       <span class="note">{goal.by === null ? '' : t('goal.by', { day: date(goal.by) })}</span>
     </li>
   );
+}
+
+/** Goals whose day has not passed, the nearest first; then the others. */
+export function byDay(goals: Goal[]): Goal[] {
+  const today = new Date(now()).toISOString().slice(0, 10);
+  const isPast = (goal: Goal): number => Number(goal.by !== null && goal.by.slice(0, 10) < today);
+  return [...goals].sort((a, b) => isPast(a) - isPast(b) || (a.by ?? '').localeCompare(b.by ?? '') * (isPast(a) === 1 ? -1 : 1));
 }
 
 export const GoalMark = () => (

@@ -71,6 +71,8 @@ function deliver(event: MessageEvent<string>, isSnapshot: boolean): void {
 
 function lose(): void {
   if (phase.peek() !== 'lost') lostAt.value = Date.now();
+  // What is shown came with the page.
+  heardAt.value ??= Date.now();
   phase.value = 'lost';
 }
 
@@ -120,4 +122,7 @@ export function keepStream(): void {
 }
 
 /** The present of the data, in milliseconds: ages are told from it, not from this computer's clock. */
-export const now = (): number => (clock.value === null ? Date.now() : Date.parse(clock.value));
+export const now = (): number => {
+  const at = clock.value === null ? Number.NaN : Date.parse(clock.value);
+  return Number.isFinite(at) ? at : Date.now();
+};

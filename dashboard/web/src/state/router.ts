@@ -13,7 +13,11 @@ export function go(to: string): void {
   address.value = target;
   if (!moved) return;
   scrollTo(0, 0);
-  requestAnimationFrame(() => document.getElementById('main')?.focus({ preventScroll: true }));
+  requestAnimationFrame(() => {
+    const main = document.getElementById('main');
+    // A view may have put the focus where its reader begins.
+    if (main?.contains(document.activeElement) !== true || document.activeElement === main) main?.focus({ preventScroll: true });
+  });
 }
 
 /** Changes the query in place; null takes a name away. */

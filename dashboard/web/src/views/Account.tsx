@@ -6,7 +6,7 @@ import type { AccountPage, Explain } from '../api/types';
 import { Chart } from '../chart/Chart';
 import type { Spec } from '../chart/spec';
 import { decimal, money, signed, tick } from '../format/number';
-import { ago, date, daysUntil, exact, monthName } from '../format/time';
+import { ago, date, dayBefore, daysUntil, exact, monthName } from '../format/time';
 import { accountName, bandTitle, componentTitle } from '../format/words';
 import { named, rich, t } from '../i18n';
 import { Bar } from '../marks/Bar';
@@ -34,8 +34,10 @@ const noon = (day: string): number => Date.parse(`${day.slice(0, 10)}T12:00:00Z`
 
 export default function Account({ name }: { name: string }) {
   const page = useResource<AccountPage>(`/accounts/${segment(name)}`);
+  // The day alone, so that the address stays the same all day long.
+  const since = dayBefore(now(), SINCE_DAYS);
   const explain = useResource<Explain>(
-    page.data === null ? null : path(`/accounts/${segment(name)}/explain`, { metric: 'health_score', window: `${SINCE_DAYS}d` }),
+    page.data === null ? null : path(`/accounts/${segment(name)}/explain`, { metric: 'health_score', since }),
   );
   const [round, setRound] = useState(0);
   useEffect(
@@ -149,7 +151,7 @@ function Hero({ page }: { page: AccountPage }) {
       </p>
       <div class="hero-facts">
         {row.change !== null && <span>{rich('account.change', { by: <strong>{signed(row.change)}</strong> })}</span>}
-        {row.mrr !== null && <span>{t('account.month', { money: money(row.mrr, row.currency) })}</span>}
+        {row.mrr !== null && <span>{t('account.month', { money: money(row.mrr, row.mrr_currency ?? row.currency) })}</span>}
         {row.traits['plan'] !== undefined && (
           <span>
             <Foreign text={row.traits['plan'].slice(0, 60)} />
@@ -184,8 +186,9 @@ function Story({ page, explain }: { page: AccountPage; explain: Explain | null }
 /** The components that miss most of their points, and what helps. */
 function ToDo({ page }: { page: AccountPage }) {
   const weak = page.contributions
-    .filter(of => of.points !== null && of.of - of.points >= of.of * 0.25)
-    .sort((a, b) => b.of - (b.points ?? 0) - (a.of - (a.points ?? 0)))
+    .map(of => ({ ...of, missing: of.of === null || of.points === null ? 0 : of.of - of.points }))
+    .filter(of => of.missing > 0 && of.missing >= (of.of ?? 0) * 0.25)
+    .sort((a, b) => b.missing - a.missing)
     .slice(0, 3);
   return (
     <Section title={t('account.todo')}>
@@ -225,7 +228,11 @@ function Coming({ page }: { page: AccountPage }) {
             <span class="item-end">
               <ScoreMark score={of.score} band={of.score === null ? null : bandOf(of.score)} /> {of.by !== null && <span class="muted">{signed(of.by)}</span>}
             </span>
-            {row.next !== null && row.next.day === of.day && <span class="item-sub">{componentTitle(row.next.component)}</span>}
+            {of.components !== undefined && of.components.length > 0 ? (
+              <span class="item-sub">{of.components.map(name => componentTitle(name)).join(', ')}</span>
+            ) : (
+              row.next !== null && row.next.day === of.day && <span class="item-sub">{componentTitle(row.next.component)}</span>
+            )}
           </li>
         ))}
         {steps.length === 0 && <li class="item note">{t('account.coming.none')}</li>}
@@ -338,8 +345,9 @@ function ScoreLine({ page, explain }: { page: AccountPage; explain: Explain | nu
 }
 
 function Components({ page }: { page: AccountPage }) {
-  const most = Math.max(...page.contributions.map(of => of.of), 1);
+  const most = Math.max(...page.contributions.map(of => of.of ?? 0), 1);
   const per = (points: number): number => (points / most) * 100;
+  const known = page.contributions.some(of => of.before !== null);
   return (
     <Section title={t('account.components', { n: page.contributions.length })} note={t('account.components.note')}>
       <div class="panel">
@@ -354,15 +362,19 @@ function Components({ page }: { page: AccountPage }) {
               <th scope="col" class="num p3">
                 {t('account.weight')}
               </th>
-              <th scope="col" class="num p3">
-                {t('breakdown.before')}
-              </th>
+              {known && (
+                <th scope="col" class="num p3">
+                  {t('breakdown.before')}
+                </th>
+              )}
               <th scope="col" class="num">
                 {t('metrics.now')}
               </th>
-              <th scope="col" class="num">
-                {t('metrics.change')}
-              </th>
+              {known && (
+                <th scope="col" class="num">
+                  {t('metrics.change')}
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
@@ -376,16 +388,16 @@ function Components({ page }: { page: AccountPage }) {
                 </th>
                 <td class="bar-cell p2">
                   <Bar
-                    parts={[{ from: 0, to: per(of.of), cls: 'm-track' }, ...(of.points === null ? [] : [{ from: 0, to: per(of.points), cls: 'm-bar' }])]}
+                    parts={[...(of.of === null ? [] : [{ from: 0, to: per(of.of), cls: 'm-track' }]), ...(of.points === null ? [] : [{ from: 0, to: per(of.points), cls: 'm-bar' }])]}
                     ticks={of.before === null ? [] : [per(of.before)]}
                   />
                 </td>
                 <td class="num p3 muted">{of.weight}</td>
-                <td class="num p3 muted">{of.before === null ? '' : decimal(of.before)}</td>
+                {known && <td class="num p3 muted">{of.before === null ? '' : decimal(of.before)}</td>}
                 <td class="num">
                   <strong>{of.points === null ? t('none') : decimal(of.points)}</strong>
                 </td>
-                <td class="num">{of.before === null || of.points === null ? '' : signed(of.points - of.before)}</td>
+                {known && <td class="num">{of.before === null || of.points === null ? '' : signed(of.points - of.before)}</td>}
               </tr>
             ))}
           </tbody>
@@ -394,9 +406,9 @@ function Components({ page }: { page: AccountPage }) {
               <th scope="row">{t('accounts.score')}</th>
               <td class="p2" />
               <td class="num p3">{page.contributions.reduce((sum, of) => sum + of.weight, 0)}</td>
-              <td class="num p3">{page.row.score_before === null ? '' : decimal(page.row.score_before)}</td>
+              {known && <td class="num p3">{page.row.score_before === null ? '' : decimal(page.row.score_before)}</td>}
               <td class="num">{page.row.score === null ? t('none') : decimal(page.row.score)}</td>
-              <td class="num">{page.row.change === null ? '' : signed(page.row.change)}</td>
+              {known && <td class="num">{page.row.change === null ? '' : signed(page.row.change)}</td>}
             </tr>
           </tfoot>
         </table>
@@ -414,7 +426,7 @@ function AboutAccount({ page }: { page: AccountPage }) {
   for (const [name, value] of Object.entries(row.traits)) if (!HIDDEN.has(name)) rows.push([<Foreign text={named(`dimension.${name}`, name).slice(0, 60)} />, <Foreign text={String(value).slice(0, CELL_MOST)} />]);
   if (page.first_seen !== null) rows.push([t('account.first'), date(page.first_seen, true)]);
   if (row.last_seen !== null) rows.push([t('accounts.seen'), <span title={exact(row.last_seen)}>{date(row.last_seen, true)}</span>]);
-  if (row.mrr !== null) rows.push([t('accounts.month'), money(row.mrr, row.currency)]);
+  if (row.mrr !== null) rows.push([t('accounts.month'), money(row.mrr, row.mrr_currency ?? row.currency)]);
   if (row.value !== null) rows.push([t('accounts.value'), money(row.value, row.currency)]);
   rows.push([t('account.id'), <span class="mono"><Foreign text={row.account.slice(0, CELL_MOST)} /></span>]);
   for (const alias of page.aliases.slice(0, 5)) rows.push([t('account.alias'), <span class="mono"><Foreign text={alias.slice(0, CELL_MOST)} /></span>]);

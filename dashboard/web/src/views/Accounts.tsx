@@ -60,7 +60,7 @@ function columns(): Column[] {
         ),
     },
     { id: 'reason', name: t('accounts.reason'), cls: 'p3', cell: row => muted(reasonOf(row)) },
-    { id: 'mrr', name: t('accounts.month'), cls: 'num p2', cell: row => (row.mrr === null ? '' : money(row.mrr, row.currency)) },
+    { id: 'mrr', name: t('accounts.month'), cls: 'num p2', cell: row => (row.mrr === null ? '' : money(row.mrr, row.mrr_currency ?? row.currency)) },
     {
       id: 'value',
       name: t('accounts.value'),
@@ -256,7 +256,7 @@ function Table({ list, total, sort }: { list: ReturnType<typeof usePages<Account
                   <bdi>{accountName(row)}</bdi>
                 </a>
                 <span class="sub sub-only">
-                  {row.mrr === null ? reasonOf(row) : t('accounts.sub', { reason: reasonOf(row), money: money(row.mrr, row.currency) })}
+                  {row.mrr === null ? reasonOf(row) : t('accounts.sub', { reason: reasonOf(row), money: money(row.mrr, row.mrr_currency ?? row.currency) })}
                 </span>
               </th>
               {all.map(column => (

@@ -154,7 +154,7 @@ function Shown({ board, ready, edit, remove, problem }: ShownProps) {
       ) : (
         <div class="board">
           {board.cards.map(card => (
-            <section key={card.id} class={`card card-${card.size}`} aria-label={cardTitle(card)}>
+            <div key={card.id} class={`card card-${card.size}`} data-title={cardTitle(card)}>
               {card.kind !== 'value' && card.kind !== 'text' && (
                 <div class="section-head">
                   <h2>
@@ -171,7 +171,7 @@ function Shown({ board, ready, edit, remove, problem }: ShownProps) {
               <div class={card.kind === 'value' ? 'card-panel' : 'panel card-panel'}>
                 <CardBody card={card} />
               </div>
-            </section>
+            </div>
           ))}
         </div>
       )}

@@ -4,7 +4,7 @@ import type { Goal } from '../api/types';
 import { count } from '../format/number';
 import { rich, t } from '../i18n';
 import { Bones, Empty, Failed } from '../parts/Failed';
-import { GoalMark, GoalRow } from '../parts/lists';
+import { GoalMark, GoalRow, byDay } from '../parts/lists';
 import { Head, Section } from '../parts/Section';
 import { Share } from '../parts/Share';
 
@@ -28,7 +28,7 @@ export default function Goals() {
       )}
       {goals !== null &&
         ORDER.map(state => {
-          const of = goals.filter(goal => goal.state === state);
+          const of = byDay(goals.filter(goal => goal.state === state));
           if (of.length === 0) return null;
           return (
             <Section key={state} title={t(`goals.${state}`)} note={count(of.length)}>

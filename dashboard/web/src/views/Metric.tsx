@@ -5,7 +5,7 @@ import { useResource } from '../api/resource';
 import type { Metric as Definition, SeriesAnswer, Vital } from '../api/types';
 import { Chart } from '../chart/Chart';
 import { at, chartOf, spanOf } from '../chart/ofSeries';
-import { change, shown, target } from '../format/number';
+import { change, number, shown, target } from '../format/number';
 import { exact, span } from '../format/time';
 import { groupTitle, metricTitle, stampTitle, windowTitle } from '../format/words';
 import { rich, t, named } from '../i18n';
@@ -295,9 +295,13 @@ function About({ definition }: { definition: Definition }) {
         ))}
         {(definition.formula !== '' || now !== undefined) && <h3>{t('metric.computed')}</h3>}
         {definition.formula !== '' && <p lang="en">{definition.formula}</p>}
-        {now !== undefined && now.text !== '' && (
-          <p class="formula" lang="en">
-            {now.text}
+        {now !== undefined && now.parts.length > 0 && (
+          <p class="formula">
+            {now.parts.map(part => (
+              <span class="formula-part">
+                {named(`quality.part.${part.name}`, part.name)} <strong>{part.value === null ? t('none') : number(part.value, { maximumFractionDigits: 4 })}</strong>
+              </span>
+            ))}
           </p>
         )}
         {action !== undefined && action !== '' && (

@@ -10,7 +10,7 @@ import { listed, rich, t } from '../i18n';
 import { AsOf, StampGlyph } from '../marks/Glyph';
 import { Icon } from '../marks/icons';
 import { Empty, Failed } from '../parts/Failed';
-import { AccountItem, AlertItem, GoalMark, GoalRow, Health } from '../parts/lists';
+import { AccountItem, AlertItem, GoalMark, GoalRow, Health, byDay } from '../parts/lists';
 import { Head, Section } from '../parts/Section';
 import { Export, Share } from '../parts/Share';
 import { Tile, TileBones, vitalKey } from '../parts/Tile';
@@ -19,6 +19,8 @@ import { alertsFiring } from '../state/alerts';
 import { filters, link } from '../state/filters';
 import { isOld, listenTo } from '../state/live';
 import { site } from '../state/site';
+
+const GOALS_MOST = 6;
 
 interface Delta {
   vitals?: Vital[];
@@ -99,7 +101,7 @@ export default function Overview() {
 }
 
 function Period({ answer }: { answer: Answer }) {
-  const { start, end } = answer.window;
+  const { start, end } = answer.groups.flatMap(group => group.vitals).find(vital => vital.now.window.start !== null)?.now.window ?? { start: null, end: null };
   if (start === null || end === null) return null;
   const currencies = site.value?.currencies ?? [];
   return <>{currencies.length === 0 ? span(start, end) : t('overview.period', { span: span(start, end), currencies: currencies.join(', ') })}</>;
@@ -244,7 +246,7 @@ function Rail({ answer }: { answer: Answer }) {
       </Section>
       <Section id="goals" title={t('view.goals')} note={goals.length === 0 ? null : t('overview.goals.note', { n: onTrack, total: count(goals.length) })}>
         <ul class="panel list">
-          {goals.map((goal, place) => (
+          {byDay(goals).slice(0, GOALS_MOST).map((goal, place) => (
             <GoalRow key={place} goal={goal} />
           ))}
           {goals.length > 0 ? <GoalMark /> : <li class="item note">{t('goals.none')}</li>}

@@ -1,7 +1,7 @@
 // Pipeline: how much is open, where it stands, how often it is won, how long it takes, whose deals they are.
-import { path } from '../api/client';
+import { path, segment } from '../api/client';
 import { useResource } from '../api/resource';
-import type { Goal, Overview } from '../api/types';
+import type { Goal, Vital } from '../api/types';
 import { change, shown } from '../format/number';
 import { metricTitle, windowTitle } from '../format/words';
 import { rich, t } from '../i18n';
@@ -9,7 +9,7 @@ import { Pick } from '../parts/Button';
 import { useBreakdown, BreakdownTable, SharePanel } from '../parts/Breakdown';
 import { Bones, Failed } from '../parts/Failed';
 import { Funnel } from '../parts/Funnel';
-import { GoalMark, GoalRow } from '../parts/lists';
+import { GoalMark, GoalRow, byDay } from '../parts/lists';
 import { Head, Section } from '../parts/Section';
 import { Export, Share } from '../parts/Share';
 import { Tile, vitalKey } from '../parts/Tile';
@@ -21,22 +21,31 @@ import { catalog, site } from '../state/site';
 
 const VALUE = 'pipeline_value';
 const WEIGHTED = 'weighted_pipeline_value';
-const FIGURES = [VALUE, WEIGHTED, 'win_rate', 'sales_cycle_length', 'deal_velocity', 'sales_velocity'];
+
+/** A vital as its own metric has it, in one currency where it is money. */
+function useVital(metric: string, currency: string | null): Vital | null {
+  return useResource<Vital>(path(`/metrics/${segment(metric)}/value`, { ...filters.value, currency })).data;
+}
 
 export default function Pipeline() {
-  const read = useResource<Overview>(path('/overview', filters.value));
-  const goals = useResource<{ goals: Goal[] }>('/goals');
   const currencies = site.value?.currencies ?? [];
   const currency = query.value.get('currency') ?? currencies[0] ?? null;
+  const [pipeline, likely, won, cycle, velocity, sales] = [
+    useVital(VALUE, currency),
+    useVital(WEIGHTED, currency),
+    useVital('win_rate', null),
+    useVital('sales_cycle_length', null),
+    useVital('deal_velocity', null),
+    useVital('sales_velocity', currency),
+  ];
+  const goals = useResource<{ goals: Goal[] }>('/goals');
   // Levels have a value at any time, whatever the window; the largest part of a day is the present one.
   const stages = useBreakdown(VALUE, 'stage', currency, windowName.value);
   const weighted = useBreakdown(WEIGHTED, 'stage', currency, windowName.value);
   const owners = useBreakdown(VALUE, 'owner', currency, windowName.value);
-  const all = (read.data?.groups ?? []).flatMap(group => group.vitals);
-  const figures = FIGURES.flatMap(name => all.filter(vital => vital.metric === name && (vital.now.currency === null || currency === null || vital.now.currency === currency)));
-  const own = (goals.data?.goals ?? []).filter(goal => catalog.value.get(goal.metric)?.group === 'sales');
-  const value = figures.find(vital => vital.metric === VALUE);
-  const cycle = figures.find(vital => vital.metric === 'sales_cycle_length');
+  const figures = [pipeline, likely, won, cycle, velocity, sales].filter(vital => vital !== null);
+  const own = (goals.data?.goals ?? []).filter(goal => catalog.value.get(goal.metric)?.group === 'sales' && (goal.currency ?? currency) === currency);
+  const value = pipeline;
 
   return (
     <>
@@ -64,11 +73,6 @@ export default function Pipeline() {
           ) : undefined
         }
       />
-      {read.failure !== null && read.data === null && (
-        <div class="panel">
-          <Failed problem={read.failure} again={read.reload} />
-        </div>
-      )}
       <section class="section" aria-label={t('pipeline.figures')}>
         <div class="vitals vitals-six">
           {figures.map(vital => (
@@ -79,7 +83,7 @@ export default function Pipeline() {
       {own.length > 0 && (
         <Section title={t('view.goals')}>
           <ul class="panel list">
-            {own.map((goal, place) => (
+            {byDay(own).slice(0, 4).map((goal, place) => (
               <GoalRow key={place} goal={goal} />
             ))}
             <GoalMark />

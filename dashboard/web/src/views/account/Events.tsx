@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get, path, segment } from '../../api/client';
 import type { EventsAnswer, Explain, LogEvent } from '../../api/types';
-import { signed } from '../../format/number';
+import { money, signed } from '../../format/number';
 import { exact, moment } from '../../format/time';
 import { named, t } from '../../i18n';
 import { Icon, type IconName } from '../../marks/icons';
@@ -31,12 +31,27 @@ const ICONS: Record<string, IconName> = {
 
 const iconOf = (type: string): IconName => ICONS[type.split('.')[0] ?? ''] ?? 'clock';
 
+/** Fields that hold money, in minor units of the event's currency. */
+const MONEY = new Set(['gross', 'amount', 'discount', 'mrr', 'value', 'refund']);
+/** What is longer as JSON says nothing on a line. */
+const JSON_MOST = 60;
+
+function textOf(name: string, value: unknown, data: Record<string, unknown>): string {
+  const currency = data['currency'];
+  if (MONEY.has(name) && typeof value === 'number' && typeof currency === 'string' && /^[A-Z]{3}$/.test(currency)) {
+    const digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+    return money(value / 10 ** digits, currency);
+  }
+  return (typeof value === 'object' ? JSON.stringify(value) : String(value)).slice(0, FIELD_MOST);
+}
+
 /** The fields of an event as short words: what they are called, and what they say. */
 function fields(data: Record<string, unknown>): [string, string][] {
   return Object.entries(data)
     .filter(([name, value]) => value !== null && name !== 'comment' && name !== 'text' && name !== 'subject')
+    .filter(([, value]) => typeof value !== 'object' || JSON.stringify(value).length <= JSON_MOST)
     .slice(0, FIELDS_MOST)
-    .map(([name, value]) => [name, (typeof value === 'object' ? JSON.stringify(value) : String(value)).slice(0, FIELD_MOST)]);
+    .map(([name, value]) => [name, textOf(name, value, data)]);
 }
 
 const said = (data: Record<string, unknown>): string | null => {

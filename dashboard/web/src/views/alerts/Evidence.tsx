@@ -4,7 +4,7 @@ import { Failure, path, segment, send } from '../../api/client';
 import { useResource } from '../../api/resource';
 import type { Alert, Explain, Rule } from '../../api/types';
 import { shown, signed } from '../../format/number';
-import { exact, moment, span } from '../../format/time';
+import { dayBefore, exact, moment, span } from '../../format/time';
 import { componentTitle, metricTitle, stateTitle } from '../../format/words';
 import { t } from '../../i18n';
 import { Bar } from '../../marks/Bar';
@@ -20,6 +20,8 @@ import { link } from '../../state/filters';
 
 const SPANS = { '1d': 1, '7d': 7, '30d': 30 } as const;
 const DAY_MS = 86_400_000;
+/** What moved a score is told for so many days before the alert. */
+const WHY_DAYS = 7;
 
 /** Who acts: asked once, kept in this browser, until sessions say it. */
 export function whoAmI(): string | null {
@@ -61,6 +63,16 @@ export function Evidence({ id, alert: known, changed }: { id: string; alert: Ale
           {rule !== undefined && <span lang="en">{rule.sentence}</span>}
         </p>
       </section>
+      {alert.annotations?.['action'] !== undefined && (
+        <section class="pad" aria-labelledby="action-title">
+          <h3 class="mini" id="action-title">
+            {t('account.todo')}
+          </h3>
+          <p class="wrap-any">
+            <Foreign text={alert.annotations['action'].slice(0, 600)} />
+          </p>
+        </section>
+      )}
       <Saw alert={alert} />
       {alert.account !== null && alert.metric === 'health_score' && <Why account={alert.account} at={alert.at} />}
       <Course alert={alert} />
@@ -187,7 +199,7 @@ function Saw({ alert }: { alert: Alert }) {
 
 /** What moved a health score in the days before. */
 function Why({ account, at }: { account: string; at: string }) {
-  const read = useResource<Explain>(path(`/accounts/${segment(account)}/explain`, { metric: 'health_score', at, window: '7d' }));
+  const read = useResource<Explain>(path(`/accounts/${segment(account)}/explain`, { metric: 'health_score', at, since: dayBefore(Date.parse(at), WHY_DAYS) }));
   const { data } = read;
   if (data === null || data.parts === undefined) return null;
   const rows = new Map<string, { component: string; isTime: boolean; tenths: number; ids: string[] }>();

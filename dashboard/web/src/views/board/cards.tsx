@@ -63,7 +63,7 @@ function ValueCard({ card }: { card: Card }) {
   if (read.data === null) return <Bones lines={3} />;
   return (
     <div class="vitals vitals-one">
-      <Tile vital={read.data} />
+      <Tile vital={read.data} level={2} />
     </div>
   );
 }
