@@ -69,10 +69,12 @@ function range(spec: Spec): [number, number] {
   const all = spec.lines.filter(line => line.isPoints !== true).flatMap(line => line.values.filter((value): value is number => value !== null));
   if (spec.usual !== undefined) all.push(spec.usual.low, spec.usual.high);
   if (spec.goal !== undefined) all.push(spec.goal.value);
+  // Limits of what cannot be negative may be: the axis is not.
+  const isPositive = spec.lines.every(line => line.values.every(value => value === null || value >= 0));
   let low = spec.min ?? (all.length === 0 ? 0 : Math.min(...all));
   let high = spec.max ?? (all.length === 0 ? 1 : Math.max(...all));
   const margin = (high - low || Math.abs(high) || 1) * 0.06;
-  if (spec.min === undefined) low = low >= 0 && low - margin < 0 ? 0 : low - margin;
+  if (spec.min === undefined) low = isPositive ? Math.max(0, low - margin) : low - margin;
   if (spec.max === undefined) high += margin;
   return [low, high > low ? high : low + 1];
 }

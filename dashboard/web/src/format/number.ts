@@ -20,6 +20,16 @@ export const count = (value: number): string => number(value, { maximumFractionD
 export const percent = (ratio: number, digits = 1): string =>
   number(ratio, { style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits });
 
+/** An exact integer of the API, grouped; anything else as it came. */
+export const exactly = (text: string): string => (/^-?\d{1,40}$/.test(text) ? BigInt(text).toLocaleString(language.peek()).replaceAll('-', MINUS) : text);
+
+/** How many cases a denominator is. Means of fine grain are kept in millionths: their denominators are whole millions. */
+export function cases(den: string | null): number | null {
+  if (den === null || !/^-?\d{1,15}$/.test(den)) return null;
+  const n = Number(den);
+  return n !== 0 && n % 1e6 === 0 ? n / 1e6 : n;
+}
+
 /** Money; `short` is for tiles and axes. */
 export function money(value: number, currency: string | null, short = false): string {
   const size = Math.abs(value);

@@ -2,8 +2,8 @@
 import { useState } from 'preact/hooks';
 import { path, segment } from '../api/client';
 import { useResource } from '../api/resource';
-import type { Breakdown, Metric, Part } from '../api/types';
-import { change, decimal, percent, shown } from '../format/number';
+import type { Breakdown, Metric, Part, Value } from '../api/types';
+import { cases, change, count, decimal, percent, shown } from '../format/number';
 import { dimensionTitle, metricTitle } from '../format/words';
 import { named, t } from '../i18n';
 import { Bar } from '../marks/Bar';
@@ -14,6 +14,12 @@ import { Section } from './Section';
 
 const ROWS_MOST = 20;
 const SLICES = ['cat-1', 'cat-2', 'cat-3', 'cat-4'];
+
+/** What a value rests on; money below the line is no number of cases. */
+function basisOf(value: Value): string | null {
+  const n = value.unit === 'ratio' && value.currency !== null ? null : cases(value.den);
+  return n === null || n === 1 ? null : count(n);
+}
 
 export const partName = (key: string) => (key === '' ? <span class="note">{t('breakdown.unknown')}</span> : <bdi>{named(`value.${key}`, key)}</bdi>);
 
@@ -105,7 +111,7 @@ export function BreakdownTable({ answer, title, by }: { answer: Breakdown; title
                   <strong>{say(now)}</strong>
                 </td>
                 {compareName.value !== 'none' && <td class="num p2 muted">{part.other === null ? '' : say(other)}</td>}
-                <td class="num p2 muted">{part.now.den ?? (part.share === null ? '' : percent(part.share))}</td>
+                <td class="num p2 muted">{basisOf(part.now) ?? (part.share === null ? '' : percent(part.share))}</td>
                 {hasEffects && <td class="num">{effect(part.effect)}</td>}
               </tr>
             );
@@ -117,7 +123,7 @@ export function BreakdownTable({ answer, title, by }: { answer: Breakdown; title
             <td class="bar-cell" />
             <td class="num">{say(answer.total.now.value)}</td>
             {compareName.value !== 'none' && <td class="num p2">{answer.total.other === null ? '' : say(answer.total.other.value)}</td>}
-            <td class="num p2">{answer.total.now.den ?? ''}</td>
+            <td class="num p2">{basisOf(answer.total.now) ?? ''}</td>
             {hasEffects && <td class="num">{effect(answer.total.change === null ? null : (answer.total.now.value ?? 0) - (answer.total.other?.value ?? 0))}</td>}
           </tr>
         </tfoot>

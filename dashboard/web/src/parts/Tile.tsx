@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import type { Vital } from '../api/types';
-import { change, target } from '../format/number';
+import { cases, change, target } from '../format/number';
 import { metricTitle } from '../format/words';
 import { t, named } from '../i18n';
 import { AsOf, Stamp } from '../marks/Glyph';
@@ -17,12 +17,11 @@ const toneOf = (vital: Vital): '' | 'is-good' | 'is-bad' => (vital.verdict === '
 /** `1,718 of 2,318`, `412 cases`: what the value rests on. */
 export function basis(vital: Vital): string {
   const { num, den, unit, value, currency } = vital.now;
-  const whole = (text: string | null): number | null => (text !== null && /^-?\d{1,15}$/.test(text) ? Number(text) : null);
-  const [above, below] = [whole(num), whole(den)];
-  // Means of fine grain and rates of money are kept in millionths and in minor units: these are no cases.
-  if (below !== null && (Math.abs(below) >= 1e6 || (unit === 'ratio' && currency !== null))) return '';
+  const [above, below] = [cases(num), cases(den)];
+  // A rate of money has money below the line, and no cases.
+  if (unit === 'ratio' && currency !== null) return '';
   if (vital.few && below !== null) return t('tile.few', { n: below });
-  if (unit === 'ratio' && above !== null && below !== null && value !== null && above >= 0 && above <= below) return t('tile.of', { num: above, den: below });
+  if (unit === 'ratio' && above !== null && below !== null && value !== null && Math.abs(value * below - above) < 1e-6 * below) return t('tile.of', { num: above, den: below });
   if (below !== null && below !== 1) return t('tile.cases', { n: below });
   return '';
 }

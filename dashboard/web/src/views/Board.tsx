@@ -154,7 +154,7 @@ function Shown({ board, ready, edit, remove, problem }: ShownProps) {
       ) : (
         <div class="board">
           {board.cards.map(card => (
-            <div key={card.id} class={`card card-${card.size}`} data-title={cardTitle(card)}>
+            <div key={card.id} class={`card card-${card.size} ${card.kind === 'value' ? 'card-value' : ''}`} data-title={cardTitle(card)}>
               {card.kind !== 'value' && card.kind !== 'text' && (
                 <div class="section-head">
                   <h2>

@@ -5,7 +5,7 @@ import { useResource } from '../api/resource';
 import type { Metric as Definition, SeriesAnswer, Vital } from '../api/types';
 import { Chart } from '../chart/Chart';
 import { at, chartOf, spanOf } from '../chart/ofSeries';
-import { change, number, shown, target } from '../format/number';
+import { cases, change, count, exactly, number, shown, target } from '../format/number';
 import { exact, span } from '../format/time';
 import { groupTitle, metricTitle, stampTitle, windowTitle } from '../format/words';
 import { rich, t, named } from '../i18n';
@@ -222,7 +222,7 @@ function Trend({ title, answer, failure, reload, most }: TrendProps) {
                   spanOf(point),
                   point.value === null ? named(`reason.${point.reason ?? ''}`, point.reason ?? t('none')) : shown(point.value, answer.unit, series.currency, false),
                   point.first === null ? '' : shown(point.first, answer.unit, series.currency, false),
-                  point.den ?? '',
+                  cases(point.den) === null ? '' : count(cases(point.den) ?? 0),
                   stampTitle(point.stamp),
                 ])
             }
@@ -323,8 +323,8 @@ function Quality({ vital }: { vital: Vital }) {
   const { now, usual } = vital;
   const rows: [string, preact.ComponentChildren][] = [[t('quality.state'), isOld.value ? <AsOf /> : <Stamp kind={now.stamp} words />]];
   if (now.window.start !== null && now.window.end !== null) rows.push([t('quality.window'), span(now.window.start, now.window.end)]);
-  if (now.num !== null) rows.push([t('quality.num'), now.num]);
-  if (now.den !== null) rows.push([t('quality.den'), now.den]);
+  if (now.num !== null) rows.push([t('quality.num'), exactly(now.num)]);
+  if (now.den !== null) rows.push([t('quality.den'), exactly(now.den)]);
   if (usual !== null) rows.push([t('quality.usual'), `${target(usual.low, now.unit, now.currency)} – ${target(usual.high, now.unit, now.currency)}`]);
   if (usual !== null) rows.push([t('quality.windows'), String(usual.windows)]);
   if (now.revision !== null) rows.push([t('behind.revision'), exact(now.revision)]);
