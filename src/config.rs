@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use ingest::{mapping::ready::Mappings, near::UnknownTypes};
+use ingest::{forms::link::Key, mapping::ready::Mappings, near::UnknownTypes};
 use jiff::tz::TimeZone;
 use processor_core::{catalog::Catalog, plan::Plan, rational::Rational, settings::Settings};
 use serde::Deserialize;
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) kafka: crate::kafka::Settings,
     /// The live door.
     pub(crate) ingest: Ingest,
+    /// Survey forms.
+    forms: Forms,
     /// Imports of files.
     import: Import,
     /// Alerts.
@@ -41,6 +43,18 @@ pub(crate) struct Config {
     checkpoints: Checkpoints,
     /// What processors and sinks say about themselves.
     telemetry: Telemetry,
+}
+
+/// `[forms]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Forms {
+    /// Who asks; empty for nobody in particular.
+    name: String,
+    /// Where respondents reach the port; empty for the port itself.
+    address: String,
+    /// The key that signs links; empty for one in the data directory.
+    key_file: PathBuf,
 }
 
 /// `[alerts]`.
@@ -297,6 +311,30 @@ impl Config {
     pub(crate) fn mappings(&self, zone: &TimeZone) -> anyhow::Result<Mappings> {
         let folder = Some(Path::new(&self.ingest.mappings)).filter(|folder| !folder.as_os_str().is_empty());
         Ok(Mappings::load(folder, zone, self.unknown_types()?)?)
+    }
+
+    /// Who asks in survey forms, and the key of their links, which is made where there is none.
+    pub(crate) fn forms(&self, data: &Path) -> anyhow::Result<ingest::http::forms::Forms> {
+        let set = &self.forms;
+        let file = if set.key_file.as_os_str().is_empty() { &data.join("forms.key") } else { &set.key_file };
+        if set.key_file.as_os_str().is_empty() {
+            std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
+        }
+        let key = Key::of_file(file).with_context(|| format!("the key of survey forms, {}", file.display()))?;
+        Ok(ingest::http::forms::Forms { name: set.name.clone(), key })
+    }
+
+    /// Where respondents reach survey forms, without a slash at its end.
+    pub(crate) fn forms_address(&self) -> anyhow::Result<String> {
+        let set = self.forms.address.trim_end_matches('/');
+        if set.is_empty() {
+            return Ok(format!("http://{}", self.port()?.listen));
+        }
+        anyhow::ensure!(
+            set.starts_with("https://") || set.starts_with("http://"),
+            "[forms] address: is {set:?}, expected https://HOST, with a path if the pages are under one"
+        );
+        Ok(set.to_owned())
     }
 
     /// Who is notified of alerts; none where nobody is.

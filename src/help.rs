@@ -56,6 +56,11 @@ pub(crate) const ACK: &str = "Examples:
   vitals ack 5f0c6ad1b2c3d4e5 --by anna --comment \"I call them today\" --data company
   vitals ack 5f0c6ad1b2c3d4e5 --door 127.0.0.1:8090 --data company";
 
+pub(crate) const FORMS_LINK: &str = "Examples:
+  vitals forms link --kind nps --account acme --respondent kim@acme.example --data company
+  vitals forms link --kind csat --account acme --ticket T-7 --scores --data company
+  vitals forms link --kind nps --survey 2026-q4 --csv customers.csv --data company > links.csv";
+
 pub(crate) const SILENCE_ADD: &str = "Examples:
   vitals silence add --matcher \"rule=~churn.*\" --for 2h --by anna --comment \"known outage\" --data company
   vitals silence add --matcher account=acme --matcher severity!=critical --for 7d --data company";

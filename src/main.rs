@@ -16,6 +16,7 @@ mod diagnostic;
 mod engine;
 mod events;
 mod explain;
+mod forms;
 mod help;
 mod import;
 mod imports;
@@ -125,6 +126,8 @@ enum Command {
     /// Takes care of an alert: it is not sent again, and not escalated.
     #[command(after_help = help::ACK)]
     Ack(OnLog<ack::Args>),
+    /// Survey forms: links for respondents.
+    Forms(forms::Args),
     /// Silences: alerts that are not sent for a while.
     Silence(OnLog<silence::Args>),
     /// Notifications of alerts: runs them, checks their configuration, sends a test.
@@ -208,6 +211,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Alerts(args) => alerts::run(args, named()?.as_ref(), data, out),
         Command::Rules(args) => rules::command::run(args, &read(None)?, out),
         Command::Ack(on) => ack::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Forms(args) => forms::run(args, &read(None)?, data, out),
         Command::Silence(on) => silence::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Notify(on) => notify::execute(&on.args, &of(&on.brokers)?, data, out),
         Command::Metrics(args) => metrics::run(args, named()?.as_ref(), data, out),

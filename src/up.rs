@@ -103,6 +103,7 @@ pub(crate) fn start(
     let mappings = config.mappings(&zone).map_err(Usage)?;
     let (requests, mut door) = (config.http().map_err(Usage)?, config.live(zone).map_err(Usage)?);
     let notify = config.notify().map_err(Usage)?;
+    let forms = config.forms(path).map_err(Usage)?;
     let role = if roles == Roles::All { "up" } else { "ingest" };
     let site = Arc::new(Site::open(role, path, plan, config)?);
     door.name = site.producer(&door.name);
@@ -120,7 +121,9 @@ pub(crate) fn start(
         let (engine, door) = (engine.clone(), handle.clone());
         move || door.refusal().map_or_else(|| engine.ready(), |refusal| Err(refusal.reason))
     };
+    let pages = ingest::http::forms::router(forms, requests.clone(), handle.clone(), clock.clone());
     let router = ingest::http::router(requests, mappings, handle.clone(), clock, measured)
+        .merge(pages)
         .merge(actions::router(site.log.clone()))
         .merge(dashboard::assets::router())
         .merge(remote::router(engine.clone(), config.clone(), stop.clone()))

@@ -144,7 +144,7 @@ async fn complete(request: Request, next: Next, paths: &'static str) -> Response
     let name = path.chars().take(100).collect::<String>();
     match response.status() {
         // Who refused it has said why.
-        _ if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM) => response,
+        _ if response.headers().contains_key(header::CONTENT_TYPE) => response,
         StatusCode::NOT_FOUND => problem(StatusCode::NOT_FOUND, &format!("there is nothing at {name}; {paths}")),
         StatusCode::METHOD_NOT_ALLOWED => {
             let allow = response.headers().get(header::ALLOW).cloned();

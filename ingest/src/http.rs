@@ -15,6 +15,7 @@
 
 mod answer;
 mod binary;
+pub mod forms;
 mod mapped;
 
 use std::{

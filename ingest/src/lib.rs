@@ -18,6 +18,7 @@ mod encode;
 mod error;
 pub mod event;
 mod files;
+pub mod forms;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod given;

@@ -19,8 +19,11 @@ pub const REQUESTS: &str = "vitals_ingest_requests_total";
 /// Time of a request.
 pub const REQUEST: &str = "vitals_ingest_request_seconds";
 
+/// Answers of survey forms, by kind and whether they were saved.
+pub const FORMS: &str = "vitals_ingest_form_answers_total";
+
 /// All names, for tests of dashboards and alert rules.
-pub const NAMES: [&str; 7] = [ACCEPTED, REJECTED, ANSWERED, TICKS, COMMIT, REQUESTS, REQUEST];
+pub const NAMES: [&str; 8] = [ACCEPTED, REJECTED, ANSWERED, TICKS, COMMIT, REQUESTS, REQUEST, FORMS];
 
 /// Describes them to the exporter.
 pub fn describe() {
@@ -35,12 +38,17 @@ pub fn describe() {
     metrics::describe_counter!(TICKS, Count, "Ticks appended");
     metrics::describe_histogram!(COMMIT, Seconds, "Time of a commit of the live door");
     metrics::describe_counter!(REQUESTS, Count, "Requests to the door by status");
+    metrics::describe_counter!(FORMS, Count, "Answers of survey forms, by kind and whether they were saved");
     metrics::describe_histogram!(REQUEST, Seconds, "Time of a request, body included");
 }
 
 pub(crate) fn appended(rows: u64, ticks: u64) {
     metrics::counter!(ACCEPTED).increment(rows);
     metrics::counter!(TICKS).increment(ticks);
+}
+
+pub(crate) fn form(kind: &'static str, saved: bool) {
+    metrics::counter!(FORMS, "kind" => kind, "saved" => if saved { "yes" } else { "no" }).increment(1);
 }
 
 pub(crate) fn answered(counts: &Counts) {
