@@ -99,7 +99,7 @@ fn what_is_no_answer_and_no_link_is_said_in_the_readers_language() {
     assert_eq!(send(&door, &csat, "score=6&view=1").status, 422);
     let forged = door.get(&format!("{csat}A"));
     assert!(forged.status == 404 && forged.body.contains("This link is not valid"), "{forged:?}");
-    assert_eq!(door.get("/f/%00%ff..%2f").status, 404);
+    assert_eq!((door.get("/f/%00..%2f").status, door.get("/f/%ff").status), (404, 400));
     door.until("ended", |door| door.get(&ended).status == 410);
 
     assert_eq!(post(&door, &csat, "content-type: application/json\r\n", "{}").status, 415);
