@@ -1,12 +1,13 @@
-// Hostile text in events is text: scripts, right-to-left and control characters, names of 10 KB.
+// Hostile text in events is text: scripts, right-to-left and invisible characters, the longest names that the door takes. What the
+// door refuses, control characters and names of 10 KB, never comes here.
 import { open, post, settled, within } from './browser.mjs';
 
 const SCRIPT = '<script>window.pwned=1</script><img src=x onerror="window.pwned=2">';
 const NAMES = {
   script: SCRIPT,
   rtl: '\u202Eشركة مظلات القمر\u202C',
-  long: `Long ${'Wolkenkuckucksheim'.repeat(560)}`,
-  control: 'Bell\u0007 and escape\u001b[31m, tab\t, zero\u200bwidth',
+  long: `Long ${'Wolkenkuckucksheim'.repeat(56)}`,
+  invisible: 'Zero\u200bwidth\u200d and \u2066isolates\u2069 and ﷽﷽﷽ Z̸̡̢̛͇̬͍͑̌̒a̷l̵g̶o̴',
   template: '${window.pwned=3} {{constructor.constructor("window.pwned=4")()}} javascript:alert(1)',
 };
 
@@ -21,6 +22,11 @@ export async function hostileTextIsText(browser, base) {
     ];
   });
   await post(base, events);
+  for (const name of [`Bell\u0007 and escape\u001b[31m`, 'x'.repeat(10_000)]) {
+    const event = { id: 'h-refused', source: 'browser', type: 'account.updated', account: 'hostile-refused', data: { traits: { name } } };
+    const said = await post(base, [event]).then(() => null, error => error.message);
+    if (!said?.includes('control characters')) throw new Error(`the door took ${JSON.stringify(name.slice(0, 40))}: ${said}`);
+  }
   for (const size of ['phone', 'desk']) {
     const { page, faults, close } = await open(browser, base, { size });
     for (const kind of Object.keys(NAMES)) {

@@ -9,7 +9,7 @@ const fresh = () => `browser-${Date.now()}-${n++}`;
 /** An event of an account that the page shows is in its list. */
 export async function anEventIsOnTheScreen(browser, base) {
   const { accounts } = await api(base, '/accounts?limit=1');
-  const { account } = accounts[0];
+  const { account, currency } = accounts[0];
   const { page, faults, close } = await open(browser, base);
   await page.goto(`${base}/accounts/${encodeURIComponent(account)}`);
   await settled(page);
@@ -18,7 +18,7 @@ export async function anEventIsOnTheScreen(browser, base) {
   for (let round = 0; round < 5; round++) {
     const id = fresh();
     const shown = within(page, 20_000, 'the event on the page of its account', text => document.querySelector('main').textContent.includes(text), id);
-    await post(base, [{ id, source: 'browser', type: 'ticket.opened', account, time: new Date().toISOString(), data: { ticket: id, channel: 'email' } }]);
+    await post(base, [{ id, source: 'browser', type: 'order.completed', account, time: new Date().toISOString(), data: { order: id, gross: 4900, currency: currency ?? 'EUR' } }]);
     times.push(await shown);
   }
   await close();
