@@ -39,6 +39,8 @@ export async function open(browser, base, { size = 'desk', language = 'en', them
 
 /** The view is there: no bone, nothing loading, and its heading says something. */
 export async function settled(page) {
+  // Bones come only when something takes longer than 200 ms: before that an empty page is not yet a ready one.
+  await new Promise(done => setTimeout(done, 350));
   await page.waitForFunction(
     () => document.querySelector('main h1')?.textContent.trim() && document.querySelectorAll('main .bone, main [aria-busy="true"]').length === 0,
     { timeout: 60_000 },
