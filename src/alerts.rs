@@ -3,9 +3,7 @@
 use std::{io::Write, path::Path};
 
 use anyhow::{Result, anyhow};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use store::{Alert, AlertSelect, AlertState, MetricInfo, Read as _, sqlite, window::rfc3339};
+use store::{Alert, AlertSelect, AlertState, MetricInfo, Read as _, form, sqlite, window::rfc3339};
 
 use crate::{
     Usage, agree,
@@ -43,25 +41,13 @@ fn state(text: &str) -> Result<AlertState, String> {
     AlertState::from_name(text).ok_or_else(|| format!("{text:?} is none of inactive, pending, firing, resolved"))
 }
 
-#[derive(Debug, Serialize)]
-struct Json<'a> {
-    rule: &'a str,
-    account: Option<&'a str>,
-    metric: &'a str,
-    state: AlertState,
-    since: String,
-    at: String,
-    value: Option<f64>,
-    evidence: Box<RawValue>,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &Args, config: Option<&Config>, data: &Path, out: &mut dyn Write) -> Result<()> {
     let read = sqlite::Reader::open(&data.join(sqlite::FILE))?;
     if let Some(config) = config {
         agree::check(&read, config)?;
     }
-    let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone() };
+    let select = AlertSelect { state: args.state, rule: args.rule.clone(), account: args.account.clone(), id: None };
     let plan = config.map_or_else(|| Config::read(None, None).and_then(|config| config.plan()), Config::plan)?;
     let known = || alert::Rules::built_in(&plan).names().map(ToOwned::to_owned).collect::<Vec<_>>();
     let alerts = if args.history { read.transitions(&select)? } else { read.alerts(&select)? };
@@ -120,17 +106,7 @@ fn readable(value: f64, metric: Option<&MetricInfo>, alert: &Alert) -> String {
 
 /// One line of JSON.
 pub(crate) fn json(alert: &Alert, out: &mut dyn Write) -> Result<()> {
-    let line = Json {
-        rule: &alert.rule,
-        account: alert.account.as_deref(),
-        metric: &alert.metric,
-        state: alert.state,
-        since: rfc3339(alert.since_us),
-        at: rfc3339(alert.at_us),
-        value: alert.value,
-        evidence: RawValue::from_string(alert.evidence.clone())?,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
+    serde_json::to_writer(&mut *out, &form::alert(alert)?)?;
     Ok(out.write_all(b"\n")?)
 }
 

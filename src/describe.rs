@@ -5,7 +5,10 @@ use processor_core::{
     plan::{Column, Loss, Metric, Plan, Read},
     score,
 };
-use store::{Direction, Fill, MetricInfo};
+use store::{
+    Direction, Fill, MetricInfo,
+    account::{Band, Component, Roles},
+};
 
 /// Every metric of the plan.
 pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
@@ -61,6 +64,25 @@ pub(crate) fn settings(plan: &Plan) -> store::Settings {
         allowed_lateness_us: plan.settings.allowed_lateness,
         keep_us: plan.settings.keep,
         dimension_values_max: plan.settings.dimension_values_max as u64,
+        roles: roles(plan),
+    }
+}
+
+/// What a list of accounts is made of: the score, and the built-in metrics of these names.
+fn roles(plan: &Plan) -> Roles {
+    let named = |name: &str| {
+        let found = plan.metrics.iter().find(|metric| metric.name == name && metric.per == Per::Account);
+        found.map(|metric| metric.name.clone())
+    };
+    let score = plan.score.as_ref();
+    let components = score.into_iter().flat_map(|score| &score.components);
+    let bands = score.into_iter().flat_map(|score| &score.bands);
+    Roles {
+        score: score.map(|score| plan.metrics[score.metric].name.clone()),
+        value: named("account_value"),
+        mrr: named("account_net_new_mrr"),
+        components: components.map(|of| Component { name: of.name.clone(), weight: of.weight }).collect(),
+        bands: bands.map(|of| Band { name: of.name.clone(), from: of.from }).collect(),
     }
 }
 

@@ -10,6 +10,7 @@ mod backtest;
 mod checkpoints;
 mod config;
 mod conflicts;
+mod cure;
 mod demo;
 mod describe;
 mod diagnostic;
@@ -278,7 +279,12 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 /// The error and its causes, each once: some name their cause themselves.
 fn message(error: &anyhow::Error) -> String {
     let join = |said: String, cause: String| if said.ends_with(&cause) { said } else { format!("{said}: {cause}") };
-    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
+    let said = error.chain().map(ToString::to_string).reduce(join).unwrap_or_default();
+    let cure = error.chain().find_map(|cause| cure::of(cause.downcast_ref()?));
+    match cure.filter(|cure| !said.ends_with(cure)) {
+        Some(cure) => said + &cure,
+        None => said,
+    }
 }
 
 /// 2 for a question that cannot be answered as asked, else 1.

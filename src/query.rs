@@ -9,7 +9,6 @@ mod form;
 mod grid;
 mod list;
 mod unrated;
-mod usual;
 
 pub(crate) use form::json;
 
@@ -17,7 +16,10 @@ use std::{cmp::Ordering, convert::Infallible, io::Write, ops::ControlFlow, path:
 
 use anyhow::{Result, anyhow};
 use processor_core::plan::canonical;
-use store::{Ask, MetricInfo, Read as _, Row, ask, sqlite};
+use store::{
+    Ask, MetricInfo, Read as _, Row, ask, sqlite,
+    usual::{self, Compared},
+};
 
 use crate::{
     Usage, agree,
@@ -25,7 +27,6 @@ use crate::{
     output::{Format, label::Labels, terminal::Terminal},
 };
 use answer::Answer;
-use usual::Compared;
 
 /// Arguments of `vitals query`.
 #[derive(Debug, clap::Args)]
@@ -167,7 +168,7 @@ fn each(
     visit: &mut dyn FnMut(Shown) -> ControlFlow<()>,
 ) -> Result<()> {
     if args.usual {
-        return usual::each(read, metric, &args.ask(metric), &mut |row, range| visit((row, range)));
+        return Ok(usual::each(read, metric, &args.ask(metric), &mut |row, range| Ok(visit((row, range))))?);
     }
     Ok(ask(read, &args.ask(metric), &mut |row| Ok(visit((row, None))))?)
 }
@@ -253,6 +254,7 @@ impl Args {
             account: self.account.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
+            newest: None,
         }
     }
 }

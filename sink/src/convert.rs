@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use prost::Message as _;
 use proto::v1::{self, metric_entry::Entry};
 use store::{
-    Alert, AlertState, Cause, EvidenceWindow, Point, Row, Series, Window,
+    About, Alert, AlertState, Cause, EvidenceWindow, Point, Row, Series, Window,
+    account::{Contribution, Projected, Seen},
     window::{Kind, rfc3339},
 };
 
@@ -44,6 +45,32 @@ pub fn metric_entry(bytes: &[u8]) -> Result<Said> {
 pub fn transition(bytes: &[u8]) -> Result<Said> {
     let transition = v1::AlertTransition::decode(bytes).map_err(|error| Error::record(error.to_string()))?;
     Ok(Said::Alert(Box::new(alert(transition)?)))
+}
+
+/// What a snapshot of an account says beside its value, if that is what the value of a metric topic is; `row` is what
+/// [`metric_entry`] makes of it.
+pub fn seen(bytes: &[u8], row: &Row) -> Option<Seen> {
+    let Some(Entry::Snapshot(snapshot)) = v1::MetricEntry::decode(bytes).ok()?.entry else { return None };
+    Some(Seen {
+        series: row.series.clone(),
+        window: row.point.window,
+        value: snapshot.value,
+        reason: snapshot.reason,
+        revision_us: snapshot.revision_us,
+        caused_us: snapshot.causes.iter().filter_map(|cause| cause.time_us).max(),
+        contributions: snapshot.contributions.into_iter().map(contribution).collect(),
+        projection: snapshot.projection.into_iter().map(projected).collect(),
+        traits: dimensions(snapshot.traits),
+    })
+}
+
+fn contribution(of: v1::Contribution) -> Contribution {
+    Contribution { component: of.name, tenths: of.tenths }
+}
+
+fn projected(of: v1::Projection) -> Projected {
+    let moved = of.moved.into_iter().map(|moved| (moved.name, moved.points)).collect();
+    Projected { at_us: of.at_us, score: of.value, reason: of.reason, moved }
 }
 
 fn row(snapshot: v1::Snapshot) -> Result<Row> {
@@ -107,6 +134,15 @@ fn alert(transition: v1::AlertTransition) -> Result<Alert> {
         at_us: transition.at_us,
         value: transition.value,
         evidence: store::evidence_json(&evidence),
+        about: About {
+            id: transition.id,
+            labels: dimensions(transition.labels),
+            annotations: dimensions(transition.annotations),
+            owner: transition.owner,
+            reason: transition.reason,
+            unit: transition.unit,
+            fired_us: transition.fired_us,
+        },
     })
 }
 
@@ -131,5 +167,9 @@ fn evidence(evidence: v1::Evidence) -> Result<store::Evidence> {
         value: evidence.value,
         revision: rfc3339(evidence.revision_us),
         causes: evidence.causes.into_iter().map(|cause| Cause { source: cause.source, id: cause.id }).collect(),
+        before: evidence.before,
+        before_at: evidence.before_us.map(rfc3339),
+        compared: evidence.compared,
+        changes: evidence.changes.into_iter().map(contribution).collect(),
     })
 }

@@ -151,7 +151,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Causes, contributions, projection and traits: they say why a row is what it is and of whom, and no store keeps them.
+/// Causes, contributions, projection and traits: they say why a row is what it is and of whom. Of a series of an account the
+/// latest are read apart ([`convert::seen`]).
 const REPEATED: std::ops::RangeInclusive<u64> = 13..=16;
 
 /// Whether one of [`REPEATED`] is laid out as expected: then it would decode, and it is passed over.

@@ -10,6 +10,7 @@
 //! It does not know which store it writes to.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +22,9 @@ use eventlog::{
     Assignment, Commit, Committed, Consumer, GroupOffsets, Log, Output, Poll, Producer, Stored, TopicPartition,
     failpoint,
 };
-use store::{Batch, Clock, Write};
+use foldhash::fast::FixedState;
+use prost::bytes::Bytes;
+use store::{Batch, Clock, Row, Write};
 
 use crate::{
     Error, Result,
@@ -66,6 +69,8 @@ struct Gathered {
     records: usize,
     /// The least and the greatest instant of the records.
     span: Option<(i64, i64)>,
+    /// Of each series of an account the record of its latest window.
+    accounts: HashMap<usize, (Row, Bytes), FixedState>,
 }
 
 /// Writes what the topics say to a store.
@@ -102,6 +107,7 @@ impl Writer {
             self.producer.tend();
             return Ok(0);
         }
+        gathered.close();
         if !gathered.batch.is_empty() {
             self.store.write(&gathered.batch)?;
         }
@@ -190,6 +196,26 @@ impl Gathered {
         self.span.is_some_and(|(first, last)| last.saturating_sub(first) > HISTORY_US)
     }
 
+    /// Keeps what an account shows in its latest window: of most series many windows come in a batch.
+    fn keep(&mut self, row: &Row, value: &Bytes) {
+        let rank = |row: &Row| (row.point.window.start_us, row.point.revision_us);
+        match self.accounts.entry(Arc::as_ptr(&row.series).addr()) {
+            Entry::Vacant(free) => drop(free.insert((row.clone(), value.clone()))),
+            Entry::Occupied(mut kept) if rank(row) >= rank(&kept.get().0) => {
+                kept.insert((row.clone(), value.clone()));
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+
+    /// Adds what accounts show to the batch.
+    fn close(&mut self) {
+        let seen = self.accounts.drain().filter_map(|(_, (row, value))| convert::seen(&value, &row));
+        self.batch.accounts.extend(seen);
+        // Whatever the order of a map is, the store gets the same batch.
+        self.batch.accounts.sort_by(|a, b| (&a.series.account, &a.series.metric).cmp(&(&b.series.account, &b.series.metric)));
+    }
+
     fn note(&mut self, instant_us: i64) {
         let (first, last) = self.span.unwrap_or((instant_us, instant_us));
         self.span = Some((first.min(instant_us), last.max(instant_us)));
@@ -206,6 +232,9 @@ impl Gathered {
             match said {
                 Ok(Said::Row(row)) => {
                     row.point.revision_us.into_iter().for_each(|revision| self.note(revision));
+                    if let (Some(_), Some(value)) = (&row.series.account, &stored.record.value) {
+                        self.keep(&row, value);
+                    }
                     self.batch.rows.push(row);
                 }
                 Ok(Said::Outlook) => {}

@@ -3,9 +3,9 @@
 //! Windows are rows and the values of one dimension columns ([`grid`](super::grid)), where that is a table; else each row
 //! stands for itself ([`list`](super::list)).
 
-use store::{MetricInfo, Point, Row, Window, window::Kind};
+use store::{MetricInfo, Point, Row, Window, usual::Compared, window::Kind};
 
-use super::{Args, chart, grid, list, usual::Compared};
+use super::{Args, chart, grid, list};
 use crate::output::{label, label::Labels, number, terminal::Terminal};
 
 /// Rows to be shown, and all that the output depends on.

@@ -1,104 +1,22 @@
 //! Rows for programs: one as a line of JSON, exact, or as a line of CSV with money in major units.
 
-use std::{collections::BTreeMap, io::Write};
+use std::io::Write;
 
-use anyhow::{Context as _, Result};
-use processor_core::usual::Verdict;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use store::{Row, window::rfc3339};
+use anyhow::Result;
+use store::{Row, form, usual::Compared, window::rfc3339};
 
-use super::usual::Compared;
 use crate::output::{self, number};
-
-/// One row as JSON, keys in this order.
-#[derive(Debug, Serialize)]
-struct Json<'a> {
-    metric: &'a str,
-    window: JsonWindow,
-    dimensions: &'a BTreeMap<String, String>,
-    account: Option<&'a str>,
-    currency: Option<&'a str>,
-    value: Option<f64>,
-    num: Option<Box<RawValue>>,
-    den: Option<Box<RawValue>>,
-    unit: &'a str,
-    revision: Option<String>,
-    r#final: bool,
-    corrected: bool,
-    since: Option<String>,
-    definition: &'a str,
-    reason: Option<&'a str>,
-    /// Only where it was asked for; null for a row without a range.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usual: Option<Option<JsonRange>>,
-}
-
-/// A usual range, in the unit of the value.
-#[derive(Debug, Serialize)]
-struct JsonRange {
-    low: f64,
-    centre: f64,
-    high: f64,
-    verdict: Option<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonWindow {
-    kind: store::window::Kind,
-    start: Option<String>,
-    end: Option<String>,
-}
 
 /// One line of JSON.
 pub(crate) fn json(row: &Row, out: &mut dyn Write) -> Result<()> {
-    line(row, None, out)
+    serde_json::to_writer(&mut *out, &form::row(row)?)?;
+    Ok(out.write_all(b"\n")?)
 }
 
 /// The same with the usual range.
 pub(crate) fn json_with(row: &Row, range: Option<Compared>, out: &mut dyn Write) -> Result<()> {
-    let of = |range: Compared| {
-        let Compared { low, centre, high, verdict } = range;
-        JsonRange { low, centre, high, verdict: verdict.map(Verdict::name) }
-    };
-    line(row, Some(range.map(of)), out)
-}
-
-fn line(row: &Row, usual: Option<Option<JsonRange>>, out: &mut dyn Write) -> Result<()> {
-    let (series, point) = (&row.series, &row.point);
-    let line = Json {
-        metric: &series.metric,
-        window: JsonWindow {
-            kind: point.window.kind,
-            start: point.window.start_us.map(rfc3339),
-            end: point.window.end_us.map(rfc3339),
-        },
-        dimensions: &series.dimensions,
-        account: series.account.as_deref(),
-        currency: some(&series.currency),
-        value: point.value,
-        num: integer(point.num.as_ref())?,
-        den: integer(point.den.as_ref())?,
-        unit: &series.unit,
-        revision: point.revision_us.map(rfc3339),
-        r#final: point.is_final,
-        corrected: point.corrected,
-        since: point.since_us.map(rfc3339),
-        definition: &series.definition,
-        reason: some(&point.reason),
-        usual,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
+    serde_json::to_writer(&mut *out, &form::ranged(row, range)?)?;
     Ok(out.write_all(b"\n")?)
-}
-
-/// As written: no size is too big.
-fn integer(text: Option<&String>) -> Result<Option<Box<RawValue>>> {
-    text.map(|text| RawValue::from_string(text.clone()).with_context(|| format!("{text:?} is no integer"))).transpose()
-}
-
-fn some(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 const HEADER: [&str; 17] = [

@@ -1,12 +1,11 @@
 //! Each row for itself: accounts, several dimensions, or any order but that of time.
 
 use processor_core::usual::{VALUES_MIN, WINDOWS};
-use store::Row;
+use store::{Row, usual::Compared};
 
 use super::{
     Sort,
     answer::{Answer, Legend, aligned},
-    usual::Compared,
 };
 use crate::output::{
     number::{self, Notation},

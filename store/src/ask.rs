@@ -8,7 +8,7 @@
 use std::{cell::Cell, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    Clock, Error, Fill, MetricInfo, Point, Read, Result, Row, Select, Series, Settings,
+    Clock, Error, Fill, MetricInfo, Point, Read, Result, Row, Select, Series, Settings, Span,
     fill::Filling,
     window::{Calendar, Kind},
 };
@@ -17,6 +17,9 @@ use crate::{
 const EVENTS: &str = "events";
 /// Its kinds of windows.
 const LONGEST_FIRST: [Kind; 6] = [Kind::Year, Kind::Quarter, Kind::Month, Kind::Week, Kind::Day, Kind::Hour];
+
+/// No question looks back farther by [`Ask::newest`].
+const WINDOWS_MAX: u32 = 10_000;
 
 /// A question, as a person writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct Ask {
     pub from: Option<String>,
     /// Windows that start (trailing: end) before this time.
     pub to: Option<String>,
+    /// At most this many windows of each series: the newest.
+    pub newest: Option<u32>,
 }
 
 /// Calls `visit` for each row of the answer until it breaks. Of sums of each account by day only those that are not 0,
@@ -51,17 +56,19 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     if ask.account.is_some() && !metric.per_account {
         return Err(not_per_account(&catalog, metric));
     }
-    let select = select(ask, metric)?;
     let settings = read.settings()?;
     let calendar = Calendar::of(&settings)?;
-    let range = Range::new(ask, &calendar)?;
-    let filling = filling(read, &catalog, metric, &select, &calendar, &settings)?;
+    let clocks = read.clocks()?;
+    let mut select = select(ask, metric)?;
+    select.span = span(ask, metric, select.kind, &calendar, clock_us(&clocks, &metric.name))?;
+    let span = select.span;
+    let filling = filling(read, &catalog, metric, &select, &calendar, &settings, &clocks)?;
     let moved_only = metric.per_account && metric.fill == Fill::Zero && ask.account.is_none();
     let any = Cell::new(false);
     let mut each = |series: Series, points: Vec<Point>| {
         any.set(true);
         let series = Arc::new(series);
-        filling.each(points, |point| match range.holds(&point) && !(moved_only && point.value == Some(0.0)) {
+        filling.each(points, |point| match span.holds(&point.window) && !(moved_only && point.value == Some(0.0)) {
             true => visit(Row { series: series.clone(), point }),
             false => Ok(ControlFlow::Continue(())),
         })
@@ -101,7 +108,7 @@ pub fn find<'a>(catalog: &'a [MetricInfo], name: &str) -> Result<&'a MetricInfo>
 fn not_per_account(catalog: &[MetricInfo], metric: &MetricInfo) -> Error {
     let own = format!("account_{}", metric.name);
     let has = catalog.iter().any(|known| known.per_account && known.name == own);
-    Error::NotPerAccount { metric: metric.name.clone(), cure: if has { own } else { "without --account".to_owned() } }
+    Error::NotPerAccount { metric: metric.name.clone(), instead: has.then_some(own) }
 }
 
 fn hint(catalog: &[MetricInfo], name: &str) -> String {
@@ -113,12 +120,18 @@ fn hint(catalog: &[MetricInfo], name: &str) -> String {
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     match near.as_slice() {
         [] if catalog.is_empty() => "the catalog of this store is empty".to_owned(),
-        [] => "`vitals metrics` lists all".to_owned(),
+        [] => String::new(),
         near => {
             let names: Vec<_> = near.iter().take(5).map(|(_, _, name)| *name).collect();
             format!("did you mean {}?", names.join(", "))
         }
     }
+}
+
+/// The kind of windows that a question asks for, and which of them.
+pub(crate) fn selected(read: &dyn Read, ask: &Ask, metric: &MetricInfo, calendar: &Calendar) -> Result<(Kind, Span)> {
+    let kind = kind(ask, metric)?;
+    Ok((kind, span(ask, metric, kind, calendar, clock_us(&read.clocks()?, &metric.name))?))
 }
 
 fn select(ask: &Ask, metric: &MetricInfo) -> Result<Select> {
@@ -134,6 +147,7 @@ fn select(ask: &Ask, metric: &MetricInfo) -> Result<Select> {
         by,
         filter: ask.filter.clone(),
         account: ask.account.clone(),
+        span: Span::default(),
     })
 }
 
@@ -192,21 +206,19 @@ fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
     Err(Error::UnknownDimensions { metric: metric.name.clone(), asked: by.join(","), known })
 }
 
-/// What `--from` and `--to` leave.
-struct Range {
-    from_us: i64,
-    to_us: i64,
-}
-
-impl Range {
-    fn new(ask: &Ask, calendar: &Calendar) -> Result<Self> {
-        let time = |text: &Option<String>| text.as_deref().map(|text| calendar.parse_us(text)).transpose();
-        Ok(Self { from_us: time(&ask.from)?.unwrap_or(i64::MIN), to_us: time(&ask.to)?.unwrap_or(i64::MAX) })
+/// What `from`, `to` and `newest` leave.
+fn span(ask: &Ask, metric: &MetricInfo, kind: Kind, calendar: &Calendar, clock_us: Option<i64>) -> Result<Span> {
+    let time = |text: &Option<String>| text.as_deref().map(|text| calendar.parse_us(text)).transpose();
+    let mut from_us = time(&ask.from)?.unwrap_or(i64::MIN);
+    let to_us = time(&ask.to)?.unwrap_or(i64::MAX);
+    if let (Some(windows @ 1..), Some(clock)) = (ask.newest, clock_us) {
+        // The last instant of the newest window.
+        let last = clock.min(to_us.saturating_sub(1));
+        // Farther back than timestamps reach is all of them.
+        let first = calendar.back_us(kind, last, windows.min(WINDOWS_MAX) - 1).unwrap_or(i64::MIN);
+        from_us = from_us.max(first);
     }
-
-    fn holds(&self, point: &Point) -> bool {
-        point.window.selector_us().is_none_or(|at| (self.from_us..self.to_us).contains(&at))
-    }
+    Ok(Span { from_us, to_us, with_last_before: metric.fill == Fill::Carry })
 }
 
 fn filling(
@@ -216,13 +228,17 @@ fn filling(
     select: &Select,
     calendar: &Calendar,
     settings: &Settings,
+    clocks: &[Clock],
 ) -> Result<Filling> {
-    let clocks = read.clocks()?;
-    let clock_us = clock_us(&clocks, &metric.name);
+    let clock_us = clock_us(clocks, &metric.name);
     let since_us = clocks.iter().filter_map(|clock| clock.since_us).min();
     let first_us = first_event_us(read, catalog, metric, select, calendar)?;
     let windows = match (first_us, clock_us) {
-        (Some(first), Some(clock)) => calendar.windows(select.kind, first, clock)?,
+        // A trailing window is selected by its end, which is not in its last day any more.
+        (Some(first), Some(clock)) => {
+            let Span { from_us, to_us, .. } = select.span;
+            calendar.windows(select.kind, first.max(from_us.saturating_sub(1)), clock.min(to_us))?
+        }
         _ => Vec::new(),
     };
     Ok(Filling {
@@ -237,7 +253,7 @@ fn filling(
 
 /// Up to here everything of the metric is in the store: the least clock of the partitions of its topic, or of all
 /// topics if its own never ticked.
-fn clock_us(clocks: &[Clock], metric: &str) -> Option<i64> {
+pub fn clock_us(clocks: &[Clock], metric: &str) -> Option<i64> {
     let topic = format!("metrics.{metric}.v1");
     let own = clocks.iter().filter(|clock| {
         clock.topic.strip_suffix(topic.as_str()).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))

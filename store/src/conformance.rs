@@ -5,8 +5,9 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    Alert, AlertSelect, AlertState, Ask, Batch, Clock, Direction, Fill, MetricInfo, Point, Read, Row, Select, Series,
-    Settings, Window, Write, Written, ask,
+    AccountSelect, AccountSort, Alert, AlertSelect, AlertState, Ask, Batch, Clock, Direction, Fill, MetricInfo, Point, Read, Row, Select, Series,
+    Settings, Span, Window, Write, Written, ask,
+    account::{Band, Contribution, Roles, Seen},
     window::{Kind, rfc3339},
 };
 
@@ -32,6 +33,10 @@ pub fn all<S: Subject>(fresh: impl Fn() -> S) {
         keeps_alerts_and_their_history,
         keeps_the_catalog,
         answers_with_every_window,
+        reads_the_span_and_the_last_point_before_it,
+        answers_with_the_newest_windows_alone,
+        lists_accounts_in_every_order,
+        compares_scores_with_those_of_days_ago,
     ] {
         check(&fresh());
     }
@@ -101,6 +106,7 @@ fn total(metric: &str) -> Select {
         by: vec![],
         filter: vec![],
         account: None,
+        span: Span::default(),
     }
 }
 
@@ -232,6 +238,7 @@ fn keeps_alerts_and_their_history(subject: &dyn Subject) {
         at_us: 100,
         value: Some(90.0),
         evidence: "[]".to_owned(),
+        about: crate::About { id: "f00d".to_owned(), owner: "East desk".to_owned(), ..crate::About::default() },
     };
     let resolved = Alert { state: AlertState::Resolved, since_us: 200, at_us: 200, value: None, ..fired.clone() };
     let other = Alert { account: None, at_us: 50, ..fired.clone() };
@@ -245,8 +252,12 @@ fn keeps_alerts_and_their_history(subject: &dyn Subject) {
     assert_eq!(read.transitions(&all).expect("the store reads"), [other.clone(), fired, resolved.clone()]);
     let firing = AlertSelect { state: Some(AlertState::Firing), ..all.clone() };
     assert_eq!(read.alerts(&firing).expect("the store reads"), [other]);
-    let one = AlertSelect { account: Some("7".to_owned()), rule: Some("silent_90d".to_owned()), ..all };
+    let one = AlertSelect { account: Some("7".to_owned()), rule: Some("silent_90d".to_owned()), ..all.clone() };
     assert_eq!(read.alerts(&one).expect("the store reads"), [resolved]);
+    let named = AlertSelect { id: Some("f00d".to_owned()), ..all.clone() };
+    assert_eq!(read.alerts(&named).expect("the store reads").len(), 2);
+    let unknown = AlertSelect { id: Some("beef".to_owned()), ..all.clone() };
+    assert_eq!(read.transitions(&unknown).expect("the store reads"), []);
     let none = AlertSelect { rule: Some("no such rule".to_owned()), ..all };
     assert_eq!(read.alerts(&none).expect("the store reads"), []);
 }
@@ -260,6 +271,11 @@ fn keeps_the_catalog(subject: &dyn Subject) {
         allowed_lateness_us: 5,
         keep_us: 6,
         dimension_values_max: 7,
+        roles: Roles {
+            score: Some("health_score".to_owned()),
+            bands: vec![Band { name: "healthy".to_owned(), from: 70 }],
+            ..Roles::default()
+        },
     };
     let catalog = vec![metric("orders", Fill::Zero), metric("events", Fill::Carry), metric("csat", Fill::Null)];
     writer.describe(&[metric("gone", Fill::Zero)], &Settings::default()).expect("the store writes");
@@ -292,6 +308,149 @@ fn answers_with_every_window(subject: &dyn Subject) {
     assert_eq!(answer(&*read, &ranged), ["03 2", "04 0"]);
     let csat = Ask { metric: "csat".to_owned(), ..question };
     assert_eq!(answer(&*read, &csat), ["02 null", "03 null", "04 null", "05 null"], "nothing happened yet");
+}
+
+fn reads_the_span_and_the_last_point_before_it(subject: &dyn Subject) {
+    let mut rows: Vec<Row> = (0..4).map(|day| row("orders", day * DAY_US, 1, f64::from(i32::try_from(day).unwrap_or(0)))).collect();
+    // Trailing windows are selected by their end.
+    rows.extend((0..4).map(|day| {
+        let mut row = row("orders", 0, 1, f64::from(i32::try_from(day).unwrap_or(0)));
+        row.point.window = Window::new(Kind::Trailing(30), (day - 30) * DAY_US, day * DAY_US);
+        row
+    }));
+    write(&mut *subject.writer(), rows);
+    let read = subject.reader();
+    let of = |kind, from: i64, to: i64, with_last_before| {
+        let span = Span { from_us: from * DAY_US, to_us: to * DAY_US, with_last_before };
+        values(&rows_of(&*read, &Select { kind, span, ..total("orders") }))
+    };
+    for kind in [Kind::Day, Kind::Trailing(30)] {
+        assert_eq!(of(kind, 1, 3, false), [Some(1.0), Some(2.0)], "{kind}: the end is not included");
+        assert_eq!(of(kind, 2, 9, true), [Some(1.0), Some(2.0), Some(3.0)], "{kind}");
+        assert_eq!(of(kind, 9, 10, true), [Some(3.0)], "{kind}: nothing in the span, and the level before");
+        assert_eq!(of(kind, -5, 0, true), [], "{kind}");
+    }
+    let mut seen = 0;
+    let none = Select { span: Span { from_us: 90 * DAY_US, ..Span::default() }, ..total("orders") };
+    let visited = read.series(&none, &mut |_, points| {
+        assert!(points.is_empty(), "{points:?}");
+        seen += 1;
+        Ok(ControlFlow::Continue(()))
+    });
+    visited.expect("the store reads");
+    assert_eq!(seen, 1, "a series is known whether or not it has points in the span");
+}
+
+fn answers_with_the_newest_windows_alone(subject: &dyn Subject) {
+    let mut writer = subject.writer();
+    let mut level = metric("customers", Fill::Carry);
+    level.fill_reason.clear();
+    writer.describe(&[metric("events", Fill::Zero), level], &Settings::default()).expect("the store writes");
+    let clocks = vec![Clock { topic: "metrics.x.v1".to_owned(), partition: 0, at_us: 9 * DAY_US + 5, since_us: None }];
+    let rows = vec![row("events", 0, 9, 3.0), row("customers", 2 * DAY_US, 9, 2.0)];
+    writer.write(&Batch { rows, clocks, ..Batch::default() }).expect("the store writes");
+    let read = subject.reader();
+    let newest = |metric: &str, newest| Ask {
+        tenant: "default".to_owned(),
+        metric: metric.to_owned(),
+        window: Some("1d".to_owned()),
+        newest: Some(newest),
+        ..Ask::default()
+    };
+    assert_eq!(answer(&*read, &newest("events", 2)), ["09 0", "10 0"], "up to the one that is open");
+    assert_eq!(answer(&*read, &newest("customers", 3)), ["08 2", "09 2", "10 2"], "a level carries over from before");
+    let ended = Ask { to: Some("1970-01-04".to_owned()), ..newest("customers", 2) };
+    assert_eq!(answer(&*read, &ended), ["02 0", "03 2"]);
+    assert_eq!(answer(&*read, &newest("events", u32::MAX)).len(), 10);
+}
+
+fn seen(account: &str, metric: &str, day: i64, value: Option<f64>) -> (Row, Seen) {
+    let mut row = row(metric, day * DAY_US, 100 + day, value.unwrap_or_default());
+    Arc::make_mut(&mut row.series).account = Some(account.to_owned());
+    row.point.value = value;
+    let of = Seen {
+        series: row.series.clone(),
+        window: row.point.window,
+        value,
+        reason: if value.is_none() { "not a customer".to_owned() } else { String::new() },
+        revision_us: 100 + day,
+        caused_us: Some(day * 7),
+        contributions: vec![Contribution { component: "usage".to_owned(), tenths: 5 }],
+        projection: Vec::new(),
+        traits: BTreeMap::from([("owner".to_owned(), format!("desk of {account}")), ("plan".to_owned(), "gold".to_owned())]),
+    };
+    (row, of)
+}
+
+fn with_scores(writer: &mut dyn Write, of: impl IntoIterator<Item = (Row, Seen)>, clock_us: i64) {
+    let roles = Roles { score: Some("score".to_owned()), value: Some("value".to_owned()), ..Roles::default() };
+    writer.describe(&[metric("score", Fill::Carry)], &Settings { roles, ..Settings::default() }).expect("the store writes");
+    let (rows, accounts) = of.into_iter().unzip();
+    let clocks = vec![Clock { topic: "t".to_owned(), partition: 0, at_us: clock_us, since_us: None }];
+    writer.write(&Batch { rows, accounts, clocks, ..Batch::default() }).expect("the store writes");
+}
+
+fn lists_accounts_in_every_order(subject: &dyn Subject) {
+    let mut writer = subject.writer();
+    let of = (0..9).map(|at| {
+        let score = (at != 4).then(|| f64::from(i32::try_from(at % 3).unwrap_or(0)) * 30.0);
+        seen(&format!("a{at}"), "score", 1, score)
+    });
+    with_scores(&mut *writer, of, DAY_US);
+    let read = subject.reader();
+    for sort in AccountSort::ALL {
+        let mut select = AccountSelect { tenant: "default".to_owned(), sort, limit: 2, ..AccountSelect::default() };
+        let (mut names, mut scores) = (Vec::new(), Vec::new());
+        loop {
+            let page = read.accounts(&select).expect("the store reads");
+            assert_eq!(page.total, 9);
+            names.extend(page.accounts.iter().map(|account| account.account.clone()));
+            scores.extend(page.accounts.iter().map(|account| account.score));
+            let Some(next) = page.next else { break };
+            select.after = Some(next);
+        }
+        let mut each = names.clone();
+        each.sort();
+        each.dedup();
+        assert_eq!((names.len(), each.len()), (9, 9), "{sort:?}: pages have every account once: {names:?}");
+        let known: Vec<f64> = scores.iter().flatten().copied().collect();
+        match sort {
+            AccountSort::Score => assert!(known.is_sorted() && scores[8].is_none(), "{scores:?}"),
+            AccountSort::ScoreDescending => assert!(known.iter().rev().is_sorted() && scores[8].is_none(), "{scores:?}"),
+            _ => {}
+        }
+    }
+    let count = |select: AccountSelect| {
+        let select = AccountSelect { tenant: "default".to_owned(), limit: 100, ..select };
+        read.accounts(&select).expect("the store reads").total
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(count(AccountSelect { owner: text("desk of a3"), ..AccountSelect::default() }), 1);
+    assert_eq!(count(AccountSelect { text: text("A3"), ..AccountSelect::default() }), 1);
+    assert_eq!(count(AccountSelect { scores: Some((30.0, 60.0)), ..AccountSelect::default() }), 2);
+    let gold = vec![("plan".to_owned(), "gold".to_owned())];
+    assert_eq!(count(AccountSelect { traits: gold, ..AccountSelect::default() }), 9);
+    let odd = vec![("pl\"an'$.".to_owned(), "gold".to_owned())];
+    assert_eq!(count(AccountSelect { traits: odd, ..AccountSelect::default() }), 0);
+    let bands = [("good", 60), ("bad", 0)].map(|(name, from)| Band { name: name.to_owned(), from });
+    assert_eq!(read.bands("default", &bands).expect("the store reads"), [(3, 0), (5, 0)]);
+}
+
+fn compares_scores_with_those_of_days_ago(subject: &dyn Subject) {
+    let mut writer = subject.writer();
+    let score = |read: &dyn Read| {
+        let select = AccountSelect { tenant: "default".to_owned(), limit: 9, ..AccountSelect::default() };
+        let page = read.accounts(&select).expect("the store reads");
+        page.accounts.iter().map(|account| (account.score, account.before)).collect::<Vec<_>>()
+    };
+    with_scores(&mut *writer, [seen("a", "score", 3, Some(80.0)), seen("a", "score", 9, Some(50.0))], 20 * DAY_US);
+    assert_eq!(score(&*subject.reader()), [(Some(50.0), None)], "it had no score then");
+    with_scores(&mut *writer, [], 33 * DAY_US);
+    assert_eq!(score(&*subject.reader()), [(Some(50.0), Some(80.0))], "of the day 30 days before");
+    with_scores(&mut *writer, [seen("a", "score", 2, Some(70.0))], 33 * DAY_US);
+    assert_eq!(score(&*subject.reader()), [(Some(50.0), Some(80.0))], "an older window is neither now nor then");
+    with_scores(&mut *writer, [seen("a", "score", 34, None)], 40 * DAY_US);
+    assert_eq!(score(&*subject.reader()), [(None, Some(50.0))], "no customer any more");
 }
 
 fn answer(read: &dyn Read, question: &Ask) -> Vec<String> {

@@ -1,4 +1,6 @@
 //! The one error of this crate, and what the caller shall do about it.
+//!
+//! Messages name neither the engine of a store nor the flags of a command: whoever shows one adds the cure that he has.
 
 use std::path::PathBuf;
 
@@ -21,12 +23,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// There is no store.
-    #[error("there is no store at {}; make one with `vitals import FILE --data {}`", path.display(), data.display())]
+    #[error("there is no store at {}", path.display())]
     Missing {
         /// Where it should be.
         path: PathBuf,
-        /// The data directory.
-        data: PathBuf,
+    },
+    /// Written by an older version, which kept less.
+    #[error("{} was written by an older version (schema {found}, this one reads {known})", path.display())]
+    Older {
+        /// The store.
+        path: PathBuf,
+        /// Schema found.
+        found: i64,
+        /// Schema that is read.
+        known: i64,
     },
     /// Written by a newer version.
     #[error(
@@ -42,10 +52,7 @@ pub enum Error {
         known: i64,
     },
     /// Not readable as a store.
-    #[error(
-        "{} is damaged ({what}); move it away and make it again from the log with `vitals rebuild`",
-        path.display()
-    )]
+    #[error("{} is damaged ({what})", path.display())]
     Damaged {
         /// The store.
         path: PathBuf,
@@ -53,7 +60,7 @@ pub enum Error {
         what: String,
     },
     /// Some other program's database.
-    #[error("{} is a database, but not one of vitals; give another --data", path.display())]
+    #[error("{} is a database, but not one of vitals", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -69,8 +76,8 @@ pub enum Error {
     Engine {
         /// The store.
         path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// What the engine said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A row that cannot be stored.
     #[error("metric {metric}: {what}")]
@@ -99,11 +106,11 @@ pub enum Error {
         zone: String,
     },
     /// A question about a metric that is not in the catalog.
-    #[error("there is no metric {name:?}; {hint}")]
+    #[error("there is no metric {name:?}{}", if hint.is_empty() { String::new() } else { format!("; {hint}") })]
     UnknownMetric {
         /// As written.
         name: String,
-        /// Near names, or where to find all.
+        /// Near names, or that there are none at all; empty where no name is near.
         hint: String,
     },
     /// The metric has no such window.
@@ -129,19 +136,22 @@ pub enum Error {
         known: String,
     },
     /// A filter on a dimension that is not selected.
-    #[error("`--where {dimension}=...` needs `--by {dimension}`")]
+    #[error("a filter on {dimension:?} needs the rows by {dimension:?}")]
     Filter {
         /// Dimension of the filter.
         dimension: String,
     },
     /// An account was asked for, and the metric has none.
-    #[error("metric {metric} is not kept per account; ask {cure}")]
+    #[error("metric {metric} is not kept per account{}", instead.as_ref().map_or_else(String::new, |name| format!("; ask {name}")))]
     NotPerAccount {
         /// Metric asked for.
         metric: String,
-        /// What to ask instead.
-        cure: String,
+        /// The metric that accounts have instead, if there is one.
+        instead: Option<String>,
     },
+    /// A cursor that no page gave.
+    #[error("the cursor is none that a page gave")]
+    Cursor,
 }
 
 impl Error {
@@ -150,6 +160,7 @@ impl Error {
         match self {
             Self::Busy { .. } => Kind::Retry,
             Self::Missing { .. }
+            | Self::Older { .. }
             | Self::Newer { .. }
             | Self::Damaged { .. }
             | Self::Foreign { .. }

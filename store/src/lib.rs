@@ -11,20 +11,26 @@
 //!
 //! It does not know the log, nor how values come about.
 
+pub mod account;
 pub mod ask;
+pub mod compare;
 pub mod conformance;
 mod error;
 pub mod fill;
+pub mod form;
+pub mod goal;
 mod row;
 pub mod sqlite;
 pub mod telemetry;
+pub mod usual;
 pub mod window;
 
+pub use account::{Account, AccountSelect, AccountSort, Accounts};
 pub use ask::{Ask, ask};
 pub use error::{Error, Kind, Result};
 pub use row::{
-    Alert, AlertSelect, AlertState, Batch, Cause, Clock, Direction, Evidence, EvidenceWindow, Fill, MetricInfo, Point,
-    Row, Select, Series, Settings, evidence_json,
+    About, Alert, AlertSelect, AlertState, Batch, Cause, Clock, Direction, Evidence, EvidenceWindow, Fill, MetricInfo,
+    Point, Row, Select, Series, Settings, Span, evidence_json,
 };
 pub use window::Window;
 
@@ -54,11 +60,11 @@ pub trait Write: Send {
     fn describe(&mut self, catalog: &[MetricInfo], settings: &Settings) -> Result<()>;
 }
 
-/// Takes one series and its points, in order of windows; says whether to go on.
+/// Takes one series and its selected points, in order of windows; says whether to go on.
 pub type Visit<'a> = dyn FnMut(Series, Vec<Point>) -> Result<ControlFlow<()>> + 'a;
 
 /// The read half. All reads see one moment.
-pub trait Read {
+pub trait Read: Send {
     /// Moves on to what is stored now.
     ///
     /// # Errors
@@ -89,7 +95,8 @@ pub trait Read {
     /// When the store cannot be read.
     fn first_us(&self, tenant: &str, metric: &MetricInfo, kind: window::Kind) -> Result<Option<i64>>;
 
-    /// Each selected series with a point in the kind of window, ordered by dimensions, currency and account.
+    /// Each selected series with a point in the kind of window, whether or not in the span, ordered by dimensions, currency
+    /// and account.
     ///
     /// # Errors
     /// When the store cannot be read, or the visitor's.
@@ -112,4 +119,23 @@ pub trait Read {
     /// # Errors
     /// When the store cannot be read.
     fn transitions(&self, select: &AlertSelect) -> Result<Vec<Alert>>;
+
+    /// A page of the accounts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn accounts(&self, select: &AccountSelect) -> Result<Accounts>;
+
+    /// Scores of all accounts that have one, with what they were [`account::BEFORE_DAYS`] ago: how many lie in each of the
+    /// bands now and then, in the order of the bands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn bands(&self, tenant: &str, bands: &[account::Band]) -> Result<Vec<(u64, u64)>>;
+
+    /// Currencies of the metrics of the whole, sorted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn currencies(&self, tenant: &str) -> Result<Vec<String>>;
 }

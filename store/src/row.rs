@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
 
-use crate::window::{Kind, Window};
+use crate::{
+    account::{Contribution, Roles, Seen},
+    window::{Kind, Window},
+};
 
 /// One line through time: what stays the same from window to window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -131,6 +134,28 @@ pub struct Alert {
     pub value: Option<f64>,
     /// JSON array of [`Evidence`].
     pub evidence: String,
+    /// What it says to people.
+    pub about: About,
+}
+
+/// What an alert says to people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    /// Names one firing of a rule on a series; empty in records of before there was such a name.
+    pub id: String,
+    /// Labels of the rule, with `severity`.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the rule, rendered.
+    pub annotations: BTreeMap<String, String>,
+    /// Who is told; empty for nobody in particular.
+    pub owner: String,
+    /// Why it is resolved; empty for other states.
+    pub reason: String,
+    /// The unit of the value.
+    pub unit: String,
+    /// When it began to fire.
+    pub fired_us: Option<i64>,
 }
 
 /// What an alert rests on, as JSON with times in RFC 3339.
@@ -146,6 +171,18 @@ pub struct Evidence {
     pub revision: String,
     /// Events that caused it.
     pub causes: Vec<Cause>,
+    /// The value that the rule compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+    /// The instant of that value, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_at: Option<String>,
+    /// What the rule compared with, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub compared: String,
+    /// Of a score: by how much each component moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Contribution>,
 }
 
 /// A JSON array of evidence, as [`Alert::evidence`] holds it.
@@ -258,6 +295,8 @@ pub struct Settings {
     pub keep_us: i64,
     /// Values of a dimension that have rows of their own; what comes later is counted as `other`.
     pub dimension_values_max: u64,
+    /// Which metrics a list of accounts shows.
+    pub roles: Roles,
 }
 
 impl Default for Settings {
@@ -269,6 +308,7 @@ impl Default for Settings {
             allowed_lateness_us: 3_600_000_000,
             keep_us: 400 * 86_400_000_000,
             dimension_values_max: 10_000,
+            roles: Roles::default(),
         }
     }
 }
@@ -282,6 +322,8 @@ pub struct Batch {
     pub alerts: Vec<Alert>,
     /// Ticks.
     pub clocks: Vec<Clock>,
+    /// What accounts show, of each series its latest window.
+    pub accounts: Vec<Seen>,
 }
 
 impl Batch {
@@ -290,6 +332,7 @@ impl Batch {
         self.rows.clear();
         self.alerts.clear();
         self.clocks.clear();
+        self.accounts.clear();
     }
 
     /// Nothing in it.
@@ -315,6 +358,33 @@ pub struct Select {
     pub filter: Vec<(String, String)>,
     /// Only this account.
     pub account: Option<String>,
+    /// Only these points.
+    pub span: Span,
+}
+
+/// Which points of a series to read, by the bound that selects windows ([`Window::selector_us`]). The window `to-date` has
+/// none: it is always read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// From this instant on.
+    pub from_us: i64,
+    /// Before this instant.
+    pub to_us: i64,
+    /// Also the last point before `from_us`: the level that carries over.
+    pub with_last_before: bool,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { from_us: i64::MIN, to_us: i64::MAX, with_last_before: false }
+    }
+}
+
+impl Span {
+    /// Whether a window is in it.
+    pub fn holds(&self, window: &Window) -> bool {
+        window.selector_us().is_none_or(|at| (self.from_us..self.to_us).contains(&at))
+    }
 }
 
 /// Which alerts to read; what is not given is not filtered.
@@ -326,4 +396,6 @@ pub struct AlertSelect {
     pub rule: Option<String>,
     /// Account.
     pub account: Option<String>,
+    /// The one firing of this name.
+    pub id: Option<String>,
 }

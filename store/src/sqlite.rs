@@ -7,19 +7,18 @@
 //!
 //! The schema is documented in `sqlite/schema.sql`, with views for reading by hand.
 
+mod pool;
 mod read;
 mod write;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Error, MetricInfo, Result};
 
+pub use pool::Pool;
 pub use read::Reader;
 pub use write::Writer;
 
@@ -27,7 +26,7 @@ pub use write::Writer;
 pub const FILE: &str = "store.sqlite";
 
 /// Version of the schema that this program writes.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
 
 /// "VITL" in ASCII.
 const APPLICATION_ID: i64 = 0x5649_544c;
@@ -46,7 +45,7 @@ impl Place {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Error::Damaged { path, what: source.to_string() }
             }
-            _ => Error::Engine { path, source },
+            _ => Error::Engine { path, source: source.into() },
         }
     }
 
@@ -55,8 +54,7 @@ impl Place {
     }
 
     fn missing(&self) -> Error {
-        let data = self.0.parent().unwrap_or(Path::new(".")).to_owned();
-        Error::Missing { path: self.0.clone(), data }
+        Error::Missing { path: self.0.clone() }
     }
 }
 
@@ -94,6 +92,7 @@ fn version(db: &Connection, place: &Place) -> Result<i64> {
         (true, _) if found > SCHEMA => Err(Error::Newer { path: place.0.clone(), found, known: SCHEMA }),
         (true, true) => Err(place.damaged("its tables are missing")),
         (true, false) if found < 1 => Err(place.damaged("its version is missing")),
+        (true, false) if found < SCHEMA => Err(Error::Older { path: place.0.clone(), found, known: SCHEMA }),
         (true, false) => Ok(found),
     }
 }

@@ -270,6 +270,29 @@ impl Calendar {
         }
     }
 
+    /// Where the window begins (trailing: ends) that is `windows` windows before the one that holds `at_us` (trailing: whose
+    /// last day holds it). Of hours it may be an earlier one, where clocks changed.
+    ///
+    /// # Errors
+    /// `Reject` for an instant outside the years that timestamps have.
+    pub fn back_us(&self, kind: Kind, at_us: i64, windows: u32) -> Result<i64> {
+        let back = i64::from(windows);
+        if kind == Kind::Hour {
+            return self.hour_floor(at_us.saturating_sub(back.saturating_mul(HOUR_US)));
+        }
+        let date = self.floor(kind, self.local(at_us)?.date())?;
+        let span = match kind {
+            Kind::Week => (back * 7).days(),
+            Kind::Month => back.months(),
+            Kind::Quarter => (back * 3).months(),
+            Kind::Year => back.years(),
+            Kind::Hour | Kind::Day | Kind::ToDate => back.days(),
+            // It ends where the next day begins.
+            Kind::Trailing(_) => (back - 1).days(),
+        };
+        self.midnight_us(date.checked_sub(span).map_err(out_of_range)?)
+    }
+
     /// The first instant of a local date.
     ///
     /// # Errors
@@ -291,6 +314,14 @@ impl Calendar {
         let date = text.parse::<Date>().ok().filter(|_| strict);
         let midnight = date.and_then(|date| self.midnight_us(date).ok());
         midnight.ok_or_else(|| Error::Time { text: text.to_owned() })
+    }
+
+    /// The local date of an instant.
+    ///
+    /// # Errors
+    /// `Reject` for an instant outside the years that timestamps have.
+    pub fn date(&self, at_us: i64) -> Result<Date> {
+        Ok(self.local(at_us)?.date())
     }
 
     fn local(&self, at_us: i64) -> Result<Zoned> {

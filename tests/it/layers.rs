@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("proto", &[], &["tokio", "rdkafka", "rocksdb"]),
     ("expr", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("eventlog", &["proto"], &[]),
-    ("store", &["proto"], &["rocksdb"]),
+    ("store", &["proto", "expr", "processor-core"], &["rocksdb"]),
     ("task", &["proto", "eventlog"], &[]),
     ("alert", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
     ("http", &[], &["prost", "rdkafka", "rocksdb"]),
@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("ingest", &["proto", "expr", "eventlog", "http", "store"], &[]),
     ("processor-core", &["expr"], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("processor", &["proto", "expr", "eventlog", "task", "processor-core"], &[]),
-    ("sink", &["proto", "eventlog", "task", "store"], &[]),
+    ("sink", &["proto", "expr", "eventlog", "task", "store", "processor-core"], &[]),
     ("simulator", &[], &["tokio", "rdkafka", "rocksdb", "prost"]),
     ("oracle", &[], &["rocksdb", "prost"]),
 ];

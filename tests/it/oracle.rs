@@ -105,6 +105,7 @@ fn levels(data: &Data, truth: &Truth, metric: &str) -> usize {
         by: Vec::new(),
         filter: Vec::new(),
         account: None,
+        span: store::Span::default(),
     };
     let (mut stored, mut met, mut differences) = (0, HashSet::new(), String::new());
     let mut compare = |series: store::Series, points: Vec<Point>| {

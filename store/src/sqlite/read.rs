@@ -7,21 +7,33 @@ use std::{
     path::Path,
 };
 
+mod accounts;
+
 use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
 use serde::de::DeserializeOwned;
 
 use super::{People, Place, connect, version};
 use crate::{
-    Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series, Settings, Visit,
+    AccountSelect, Accounts, Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series,
+    Settings, Span, Visit, account,
     window::{Kind, Window, weekday},
 };
 
 const SERIES: &str = "SELECT id, dimensions, currency, account, unit FROM series
   WHERE metric = ?1 AND definition = ?2 AND tenant = ?3 AND kept_by = ?4 AND (?5 IS NULL OR account = ?5)
+    AND (?6 IS NULL OR currency = ?6)
   ORDER BY dimensions, currency, account";
 
+// Windows of a kind follow each other by start and by end alike; the start is what the table is sorted by.
 const POINTS: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason
-  FROM points WHERE series = ?1 AND window = ?2 ORDER BY start_us, end_us";
+  FROM points WHERE series = ?1 AND window = ?2 AND start_us >= ?3 AND start_us < ?4
+    AND (NOT ?7 OR (end_us >= ?5 AND end_us < ?6)) ORDER BY start_us, end_us";
+
+const LAST_BEFORE: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason
+  FROM points WHERE series = ?1 AND window = ?2 AND start_us < ?3 AND (NOT ?4 OR end_us < ?3)
+  ORDER BY start_us DESC, end_us DESC LIMIT 1";
+
+const ANY_POINT: &str = "SELECT 1 FROM points WHERE series = ?1 AND window = ?2 LIMIT 1";
 
 const FIRST: &str = "SELECT min(CASE WHEN ?4 THEN end_us ELSE start_us END) FROM points
   WHERE window = ?3 AND series IN (SELECT id FROM series WHERE metric = ?1 AND definition = ?2 AND tenant = ?5)";
@@ -40,6 +52,8 @@ const CLOCKS: &str = "SELECT topic, partition, at_us, (SELECT CAST(value AS INTE
 pub struct Reader {
     pub(super) db: Connection,
     place: Place,
+    /// Which file it is.
+    file: Option<u64>,
 }
 
 impl Reader {
@@ -57,7 +71,18 @@ impl Reader {
         if version(&db, &place)? == 0 {
             return Err(place.missing());
         }
-        Ok(Self { db, place })
+        let file = inode(path);
+        Ok(Self { db, place, file })
+    }
+
+    /// Ends the moment that is held; the next [`Read::refresh`] begins another.
+    pub(super) fn let_go(&mut self) -> Result<()> {
+        self.db.execute_batch("COMMIT").map_err(|error| self.place.error(error))
+    }
+
+    /// Whether the file is still the one that was opened.
+    pub(super) fn is_current(&self) -> bool {
+        inode(&self.place.0) == self.file
     }
 
     fn query<T>(
@@ -100,23 +125,35 @@ impl Reader {
         Ok(text.into_iter().next().unwrap_or_default())
     }
 
-    fn points(&self, series: i64, kind: Kind) -> Result<Vec<Point>> {
-        self.query(POINTS, params![series, kind.to_string()], |row| point(row, kind))
+    fn points(&self, series: i64, kind: Kind, span: Span) -> Result<Vec<Point>> {
+        let Span { from_us, to_us, with_last_before } = if kind == Kind::ToDate { Span::default() } else { span };
+        let name = kind.to_string();
+        let trailing = matches!(kind, Kind::Trailing(_));
+        let mut points = Vec::new();
+        if with_last_before && from_us > i64::MIN {
+            points = self.query(LAST_BEFORE, params![series, name, from_us, trailing], |row| point(row, kind))?;
+        }
+        let least_us = from_us.saturating_sub(longest_us(kind));
+        let rows = params![series, name, least_us, to_us, from_us, to_us, trailing];
+        points.extend(self.query(POINTS, rows, |row| point(row, kind))?);
+        Ok(points)
     }
 
     fn alert_rows(&self, table: &str, order: &str, select: &AlertSelect) -> Result<Vec<Alert>> {
         let sql = format!(
-            "SELECT tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence FROM {table}
+            "SELECT tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence, about FROM {table}
              WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR account = ?3)
+               AND (?4 IS NULL OR id = ?4)
              ORDER BY rule, account, dimensions, tenant{order}"
         );
-        self.query(&sql, params![select.state.map(AlertState::name), select.rule, select.account], alert)
+        self.query(&sql, params![select.state.map(AlertState::name), select.rule, select.account, select.id], alert)
     }
 }
 
 impl Read for Reader {
     fn refresh(&mut self) -> Result<()> {
-        self.db.execute_batch("COMMIT; BEGIN").map_err(|error| self.place.error(error))
+        let begin = if self.db.is_autocommit() { "BEGIN" } else { "COMMIT; BEGIN" };
+        self.db.execute_batch(begin).map_err(|error| self.place.error(error))
     }
 
     fn catalog(&self) -> Result<Vec<MetricInfo>> {
@@ -139,6 +176,7 @@ impl Read for Reader {
                 "fiscal_year_start" => settings.fiscal_year_start = row.parsed(1, month)?,
                 "keep_us" => settings.keep_us = row.parsed(1, |text| text.parse().ok())?,
                 "dimension_values_max" => settings.dimension_values_max = row.parsed(1, |text| text.parse().ok())?,
+                "roles" => settings.roles = row.parsed(1, |text| serde_json::from_str(text).ok())?,
                 "allowed_lateness_us" => settings.allowed_lateness_us = row.parsed(1, |text| text.parse().ok())?,
                 _ => (),
             }
@@ -161,7 +199,8 @@ impl Read for Reader {
 
     fn series(&self, select: &Select, visit: &mut Visit<'_>) -> Result<()> {
         let by = select.by.join(",");
-        let params = params![select.metric, select.definition, select.tenant, by, select.account];
+        let currency = select.filter.iter().find(|(name, _)| name == "currency").map(|(_, value)| value);
+        let params = params![select.metric, select.definition, select.tenant, by, select.account, currency];
         self.each(SERIES, params, |row| {
             let series = Series {
                 tenant: select.tenant.clone(),
@@ -175,8 +214,10 @@ impl Read for Reader {
             if !passes(&series, &select.filter) {
                 return Ok(true);
             }
-            let points = self.points(row.get(0)?, select.kind)?;
-            Ok(points.is_empty() || visit(series, points)?.is_continue())
+            let id: i64 = row.get(0)?;
+            let points = self.points(id, select.kind, select.span)?;
+            let known = !points.is_empty() || !self.query(ANY_POINT, params![id, select.kind.to_string()], |_| Ok(()))?.is_empty();
+            Ok(!known || visit(series, points)?.is_continue())
         })
     }
 
@@ -191,6 +232,43 @@ impl Read for Reader {
 
     fn transitions(&self, select: &AlertSelect) -> Result<Vec<Alert>> {
         self.alert_rows("alert_transitions", ", at_us, state", select)
+    }
+
+    fn accounts(&self, select: &AccountSelect) -> Result<Accounts> {
+        accounts::page(self, select)
+    }
+
+    fn bands(&self, tenant: &str, bands: &[account::Band]) -> Result<Vec<(u64, u64)>> {
+        accounts::bands(self, tenant, bands)
+    }
+
+    fn currencies(&self, tenant: &str) -> Result<Vec<String>> {
+        const CURRENCIES: &str = "SELECT DISTINCT currency FROM series s JOIN catalog c ON c.name = s.metric
+            AND c.definition = s.definition
+          WHERE s.tenant = ?1 AND s.currency <> '' AND s.account = '' ORDER BY currency";
+        self.query(CURRENCIES, [tenant], |row| row.text(0))
+    }
+}
+
+/// The number of a file, where the system has such a thing.
+fn inode(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).ok()?).into()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// As long as a trailing window of the kind can be, a change of the clocks included; others are selected by their start.
+fn longest_us(kind: Kind) -> i64 {
+    const DAY_US: i64 = 86_400_000_000;
+    match kind {
+        Kind::Trailing(days) => (i64::from(days) + 2) * DAY_US,
+        _ => 0,
     }
 }
 
@@ -294,5 +372,6 @@ fn alert(row: &Columns<'_>) -> Result<Alert> {
         at_us: row.get(7)?,
         value: row.get(8)?,
         evidence: row.text(9)?,
+        about: row.parsed(10, |text| serde_json::from_str(text).ok())?,
     })
 }

@@ -1,4 +1,4 @@
--- The store of Vitals, schema 1. Times are microseconds since the Unix epoch (UTC), money is in minor units of
+-- The store of Vitals, schema 2. Times are microseconds since the Unix epoch (UTC), money is in minor units of
 -- `currency`. By hand, start with the views: they join, and show times as RFC 3339.
 --
 --   SELECT * FROM metrics_readable WHERE metric = 'orders' AND window = '1mo' AND dimensions = '{}';
@@ -8,6 +8,8 @@
 -- dimension_values_max. since_us: the first tick of all.
 -- additive: JSON array of the metrics whose values of several windows add up.
 -- people: JSON object, by metric the group in which people look for it and the direction that is good (up, down).
+-- roles: JSON object, which metrics the table of accounts is made of. before_us: the first instant of the day with which
+-- scores are compared there.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -72,7 +74,42 @@ CREATE TABLE clock (
   PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 
--- The current state of each alert. account is '' where there is none; evidence: JSON array.
+-- Each account as lists show it: the latest of its metrics. score_us, window_us: revision and window of the score; series:
+-- that of the score; before: the score 30 days ago; change = score - before. value and mrr are in minor units. seen_us: the
+-- latest event that moved one of its numbers. traits: JSON object; contributions, projection: JSON arrays.
+CREATE TABLE accounts (
+  tenant        TEXT NOT NULL,
+  account       TEXT NOT NULL,
+  name          TEXT,
+  owner         TEXT NOT NULL DEFAULT '',
+  score         REAL,
+  reason        TEXT NOT NULL DEFAULT '',
+  score_us      INTEGER NOT NULL DEFAULT 0,
+  window_us     INTEGER NOT NULL DEFAULT -9223372036854775808,
+  series        INTEGER NOT NULL DEFAULT 0,
+  before        REAL,
+  change        REAL,
+  value         REAL,
+  currency      TEXT NOT NULL DEFAULT '',
+  mrr           REAL,
+  mrr_currency  TEXT NOT NULL DEFAULT '',
+  seen_us       INTEGER,
+  traits_us     INTEGER NOT NULL DEFAULT -9223372036854775808,
+  traits        TEXT NOT NULL DEFAULT '{}',
+  contributions TEXT NOT NULL DEFAULT '[]',
+  projection    TEXT NOT NULL DEFAULT '[]',
+  PRIMARY KEY (tenant, account)
+) STRICT, WITHOUT ROWID;
+
+-- One for each order of a list: what has no value comes last.
+CREATE INDEX accounts_score ON accounts (tenant, coalesce(score, 1e300), account);
+CREATE INDEX accounts_score_descending ON accounts (tenant, coalesce(score, -1e300), account);
+CREATE INDEX accounts_fall ON accounts (tenant, coalesce(change, 1e300), account);
+CREATE INDEX accounts_value ON accounts (tenant, coalesce(value, -1e300), account);
+CREATE INDEX accounts_seen ON accounts (tenant, coalesce(seen_us, 1e300), account);
+
+-- The current state of each alert. account is '' where there is none; evidence: JSON array; about: JSON object, what the
+-- alert says to people.
 CREATE TABLE alerts (
   tenant     TEXT NOT NULL,
   rule       TEXT NOT NULL,
@@ -84,8 +121,13 @@ CREATE TABLE alerts (
   at_us      INTEGER NOT NULL,
   value      REAL,
   evidence   TEXT NOT NULL,
+  id         TEXT NOT NULL,
+  about      TEXT NOT NULL,
   PRIMARY KEY (tenant, rule, account, dimensions)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX alerts_account ON alerts (tenant, account, state);
+CREATE INDEX alerts_id ON alerts (id);
 
 -- Every change of state, once.
 CREATE TABLE alert_transitions (
@@ -99,8 +141,12 @@ CREATE TABLE alert_transitions (
   at_us      INTEGER NOT NULL,
   value      REAL,
   evidence   TEXT NOT NULL,
+  id         TEXT NOT NULL,
+  about      TEXT NOT NULL,
   PRIMARY KEY (tenant, rule, account, dimensions, at_us, state)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX alert_transitions_id ON alert_transitions (id);
 
 CREATE VIEW metrics_readable AS
 SELECT s.tenant, s.metric, p.window,

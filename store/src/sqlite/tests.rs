@@ -67,7 +67,7 @@ fn conforms() {
 fn a_missing_store_is_not_made_by_a_reader() {
     let folder = Folder::new();
     let said = message(Reader::open(&folder.path()));
-    assert!(said.contains("vitals import FILE --data"), "{said}");
+    assert!(said.contains("there is no store at"), "{said}");
     assert!(!folder.path().exists());
 }
 
@@ -78,7 +78,7 @@ fn a_newer_store_is_refused_by_both_halves() {
     writer.db.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
     drop(writer);
     for said in [message(Writer::open(&folder.path())), message(Reader::open(&folder.path()))] {
-        assert!(said.contains("newer version (schema 2, this one reads up to 1)"), "{said}");
+        assert!(said.contains("newer version (schema 3, this one reads up to 2)"), "{said}");
     }
 }
 
@@ -88,7 +88,7 @@ fn a_damaged_store_is_refused() {
     drop(Writer::open(&folder.path()).unwrap());
     fs::write(folder.path(), b"this is no database, whatever its name says").unwrap();
     for said in [message(Writer::open(&folder.path())), message(Reader::open(&folder.path()))] {
-        assert!(said.contains("is damaged (") && said.contains("vitals rebuild"), "{said}");
+        assert!(said.contains("is damaged ("), "{said}");
     }
 }
 
@@ -158,6 +158,7 @@ fn readers_see_whole_batches_while_another_connection_writes() {
         by: vec![],
         filter: vec![],
         account: None,
+        span: crate::Span::default(),
     };
     let mut reader = Reader::open(&folder.path()).unwrap();
     let mut last = 0;
@@ -177,6 +178,48 @@ fn readers_see_whole_batches_while_another_connection_writes() {
         last = seen;
     }
     writing.join().unwrap();
+}
+
+#[test]
+fn a_pool_shares_a_bounded_number_of_readers_that_see_what_is_stored_now() {
+    let folder = Folder::new();
+    let pool = Arc::new(Pool::new(&folder.path(), 2));
+    let missing: Result<()> = pool.read(|_| Ok(()));
+    assert!(message(missing).contains("there is no store at"), "it may come later");
+    let mut writer = Writer::open(&folder.path()).unwrap();
+    for revision in 1..=3 {
+        let rows = vec![row(usize::try_from(revision).unwrap(), 1, revision)];
+        writer.write(&Batch { rows, ..Batch::default() }).unwrap();
+        let count = || pool.read(|read| Ok::<_, Error>(read.db.query_row("SELECT count(*) FROM points", [], |row| row.get::<_, i64>(0)).unwrap()));
+        assert_eq!(count().unwrap(), revision);
+    }
+    let at_work = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (pool, at_work) = (pool.clone(), at_work.clone());
+            thread::spawn(move || {
+                pool.read(|_| {
+                    let now = at_work.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+                    thread::sleep(Duration::from_millis(5));
+                    at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    Ok::<_, Error>(now)
+                })
+            })
+        })
+        .collect();
+    let most = threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).max();
+    assert_eq!(most, Some(2));
+}
+
+#[test]
+fn an_older_store_is_refused_by_both_halves() {
+    let folder = Folder::new();
+    let writer = Writer::open(&folder.path()).unwrap();
+    writer.db.pragma_update(None, "user_version", SCHEMA - 1).unwrap();
+    drop(writer);
+    for said in [message(Writer::open(&folder.path())), message(Reader::open(&folder.path()))] {
+        assert!(said.contains("older version (schema 1, this one reads 2)"), "{said}");
+    }
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
+mod accounts;
 mod points;
 mod series;
 
+use accounts::Keeping;
 use series::Known;
 
 use super::{APPLICATION_ID, People, Place, SCHEMA, connect, version};
@@ -21,15 +23,15 @@ const UPSERT_SINCE: &str = "INSERT INTO meta (key, value) VALUES ('since_us', ?1
   ON CONFLICT DO UPDATE SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) < CAST(value AS INTEGER)";
 
 const UPSERT_ALERT: &str = "INSERT INTO alerts
-  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence, id, about)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
   ON CONFLICT DO UPDATE SET metric = excluded.metric, state = excluded.state, since_us = excluded.since_us,
-    at_us = excluded.at_us, value = excluded.value, evidence = excluded.evidence
+    at_us = excluded.at_us, value = excluded.value, evidence = excluded.evidence, id = excluded.id, about = excluded.about
   WHERE excluded.at_us >= at_us";
 
 const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
-  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+  (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence, id, about)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// The write half of a SQLite store.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub struct Writer {
     pub(super) db: Connection,
     place: Place,
     known: Known,
+    keeping: Keeping,
 }
 
 impl Writer {
@@ -56,7 +59,8 @@ impl Writer {
         if found == 0 {
             create(&mut db).map_err(|error| place.error(error))?;
         }
-        Ok(Self { db, place, known: Known::default() })
+        let keeping = Keeping::read(&db).map_err(|error| place.error(error))?;
+        Ok(Self { db, place, known: Known::default(), keeping })
     }
 }
 
@@ -68,8 +72,9 @@ impl Write for Writer {
         }
         let start = Instant::now();
         self.known.bound();
-        let written = write_all(&mut self.db, &mut self.known, batch).map_err(|error| {
+        let written = write_all(&mut self.db, &mut self.known, &mut self.keeping, batch).map_err(|error| {
             self.known.forget();
+            self.keeping = Keeping::read(&self.db).unwrap_or_default();
             self.place.error(error)
         })?;
         telemetry::written(written, start.elapsed());
@@ -77,7 +82,9 @@ impl Write for Writer {
     }
 
     fn describe(&mut self, catalog: &[MetricInfo], settings: &Settings) -> Result<()> {
-        describe(&mut self.db, catalog, settings).map_err(|error| self.place.error(error))
+        let described = describe(&mut self.db, catalog, settings);
+        self.keeping = described.and_then(|()| Keeping::read(&self.db)).map_err(|error| self.place.error(error))?;
+        Ok(())
     }
 }
 
@@ -104,11 +111,17 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn write_all(db: &mut Connection, known: &mut Known, batch: &Batch) -> rusqlite::Result<Written> {
+fn write_all(
+    db: &mut Connection,
+    known: &mut Known,
+    keeping: &mut Keeping,
+    batch: &Batch,
+) -> rusqlite::Result<Written> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let rows = count(points::put(&tx, known, &batch.rows)?);
     let alerts = put_alerts(&tx, &batch.alerts)?;
     put_clocks(&tx, &batch.clocks)?;
+    keeping.put(&tx, known, &batch.accounts, &batch.clocks)?;
     tx.commit()?;
     let given = count(batch.rows.len() + batch.alerts.len());
     Ok(Written { applied: rows + alerts, superseded: given - rows - alerts })
@@ -139,6 +152,8 @@ fn put_alerts(tx: &Transaction<'_>, alerts: &[Alert]) -> rusqlite::Result<u64> {
             alert.at_us,
             alert.value,
             alert.evidence,
+            alert.about.id,
+            json(&alert.about),
         ];
         applied += current.execute(row)?;
         history.execute(row)?;
@@ -194,5 +209,6 @@ fn put_settings(tx: &Transaction<'_>, settings: &Settings) -> rusqlite::Result<(
     put.execute(params!["keep_us", settings.keep_us.to_string()])?;
     put.execute(params!["dimension_values_max", settings.dimension_values_max.to_string()])?;
     put.execute(params!["allowed_lateness_us", settings.allowed_lateness_us.to_string()])?;
+    put.execute(params!["roles", json(&settings.roles)])?;
     Ok(())
 }

@@ -1,0 +1,130 @@
+//! Pages of the table of accounts, by the index of their order.
+
+use rusqlite::types::Value;
+
+use super::{Columns, Reader};
+use crate::{
+    Account, AccountSelect, AccountSort, Accounts, Result,
+    account::{Band, Cursor},
+};
+
+const COLUMNS: &str = "account, score, reason, score_us, before, value, currency, mrr, mrr_currency, seen_us, traits,
+  contributions, projection, (SELECT count(*) FROM alerts a
+    WHERE a.tenant = accounts.tenant AND a.account = accounts.account AND a.state = 'firing')";
+
+/// By what an order sorts, and whether the greatest comes first. Each has an index of its own.
+fn key(sort: AccountSort) -> (&'static str, bool) {
+    match sort {
+        AccountSort::Score => ("coalesce(score, 1e300)", false),
+        AccountSort::ScoreDescending => ("coalesce(score, -1e300)", true),
+        AccountSort::Fall => ("coalesce(change, 1e300)", false),
+        AccountSort::Value => ("coalesce(value, -1e300)", true),
+        AccountSort::LastSeen => ("coalesce(seen_us, 1e300)", false),
+    }
+}
+
+/// Conditions of a select, with what stands for their question marks.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql += if self.sql.is_empty() { "" } else { " AND " };
+        self.sql += sql;
+        self.values.extend(values);
+    }
+
+    fn of(select: &AccountSelect) -> Self {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let mut conditions = Self::default();
+        conditions.add("tenant = ?", [text(&select.tenant)]);
+        if let Some(account) = &select.account {
+            conditions.add("account = ?", [text(account)]);
+        }
+        if let Some(owner) = &select.owner {
+            conditions.add("owner = ?", [text(owner)]);
+        }
+        if let Some((from, to)) = select.scores {
+            conditions.add("score >= ? AND score < ?", [Value::Real(from), Value::Real(to)]);
+        }
+        if let Some(part) = &select.text {
+            let part = part.to_ascii_lowercase();
+            let sql = "(instr(lower(account), ?) > 0 OR instr(lower(coalesce(name, '')), ?) > 0)";
+            conditions.add(sql, [text(&part), text(&part)]);
+        }
+        for (name, value) in &select.traits {
+            conditions.add("EXISTS (SELECT 1 FROM json_each(traits) t WHERE t.key = ? AND t.value = ?)", [text(name), text(value)]);
+        }
+        conditions
+    }
+}
+
+pub(super) fn page(read: &Reader, select: &AccountSelect) -> Result<Accounts> {
+    let (key, descending) = key(select.sort);
+    let mut conditions = Conditions::of(select);
+    let count = format!("SELECT count(*) FROM accounts WHERE {}", conditions.sql);
+    let total = read.query(&count, rusqlite::params_from_iter(&conditions.values), |row| row.get::<i64>(0))?;
+
+    let (after, direction) = if descending { ("<", " DESC") } else { (">", "") };
+    if let Some(cursor) = &select.after {
+        let place = [Value::Real(cursor.key), Value::Text(cursor.account.clone())];
+        conditions.add(&format!("({key}, account) {after} (?, ?)"), place);
+    }
+    let sql = format!(
+        "SELECT {COLUMNS}, CAST({key} AS REAL) FROM accounts WHERE {} ORDER BY {key}{direction}, account{direction} LIMIT ?",
+        conditions.sql
+    );
+    // One more says whether there is a next page.
+    let limit = i64::try_from(select.limit).unwrap_or(i64::MAX).saturating_add(1);
+    conditions.values.push(Value::Integer(limit));
+    let found = read.query(&sql, rusqlite::params_from_iter(&conditions.values), |row| {
+        Ok((account(row)?, row.get::<f64>(14)?))
+    });
+    let mut rows = found?;
+    let more = rows.len() as u64 > select.limit;
+    rows.truncate(usize::try_from(select.limit).unwrap_or(usize::MAX));
+    let last = rows.last().filter(|_| more);
+    let next = last.map(|(of, key)| Cursor { key: *key, account: of.account.clone() });
+    let total = total.into_iter().map(i64::unsigned_abs).sum();
+    Ok(Accounts { accounts: rows.into_iter().map(|(account, _)| account).collect(), next, total })
+}
+
+fn account(row: &Columns<'_>) -> Result<Account> {
+    Ok(Account {
+        account: row.text(0)?,
+        score: row.get(1)?,
+        reason: row.text(2)?,
+        score_us: row.get::<Option<i64>>(3)?.filter(|at| *at != 0),
+        before: row.get(4)?,
+        value: row.get(5)?,
+        currency: row.text(6)?,
+        mrr: row.get(7)?,
+        mrr_currency: row.text(8)?,
+        seen_us: row.get(9)?,
+        traits: row.parsed(10, |text| serde_json::from_str(text).ok())?,
+        contributions: row.parsed(11, |text| serde_json::from_str(text).ok())?,
+        projection: row.parsed(12, |text| serde_json::from_str(text).ok())?,
+        alerts: row.get::<i64>(13)?.unsigned_abs(),
+    })
+}
+
+/// How many scores lie in each band now and before.
+pub(super) fn bands(read: &Reader, tenant: &str, bands: &[Band]) -> Result<Vec<(u64, u64)>> {
+    const COUNT: &str = "SELECT count(*) FILTER (WHERE score >= ?2 AND score < ?3),
+        count(*) FILTER (WHERE before >= ?2 AND before < ?3) FROM accounts WHERE tenant = ?1";
+    let mut counts = Vec::new();
+    let mut to = f64::MAX;
+    for band in bands {
+        #[expect(clippy::cast_precision_loss, reason = "bounds of bands are small")]
+        let from = band.from as f64;
+        let found = read.query(COUNT, rusqlite::params![tenant, from, to], |row| {
+            Ok((row.get::<i64>(0)?.unsigned_abs(), row.get::<i64>(1)?.unsigned_abs()))
+        });
+        counts.extend(found?);
+        to = from;
+    }
+    Ok(counts)
+}
