@@ -2,7 +2,12 @@
 //!
 //! Invariant: an action that is answered as taken is durable. It does not know what an action changes.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use alert::notify::action::{Asked, output};
 use anyhow::Context as _;
@@ -58,7 +63,11 @@ pub(crate) fn send(asked: &Asked, door: &Door, config: &Config, path: &Path) -> 
     }
 }
 
-fn append(log: &dyn Log, asked: &Asked) -> anyhow::Result<String> {
+/// Writes the action to a log that is open, and returns its id.
+pub(crate) fn append(log: &dyn Log, asked: &Asked) -> anyhow::Result<String> {
+    // Two producers at a time would fence each other.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let now_us = jiff::Timestamp::now().as_microsecond();
     let action = asked.action(now_us).map_err(|problem| Usage(anyhow::Error::msg(problem)))?;
     let commit = Commit { outputs: vec![output(&action)], offsets: Vec::new() };

@@ -58,7 +58,7 @@ const DOORS: usize = 2;
 /// How long what a fleet accepted may take to be stored at the end; the next start goes on from there.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Where a folder remembers its company.
-const FILE: &str = "demo";
+pub(crate) const FILE: &str = "demo";
 /// Raised when a seed gives another company than before: a folder of an older version is then refused.
 const VERSION: &str = "1";
 

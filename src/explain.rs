@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{anyhow, ensure};
+use eventlog::Log;
 use ingest::partition;
 use processor::{
     explain::{Found, Journal},
@@ -77,17 +78,42 @@ pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn W
     let plan = Arc::new(config.plan().map_err(Usage)?);
     let before = args.before.as_deref().map(|catalog| config.plan_of(catalog)).transpose().map_err(Usage)?;
     let log = site::follow(config, path)?;
+    of_log(args, &plan, before.map(Arc::new), log.as_ref(), out)
+}
+
+impl Args {
+    /// One JSON object about an account.
+    pub(crate) fn json(account: &str, tenant: &str, at: Option<&str>, since: Option<&str>) -> Self {
+        Self {
+            account: account.to_owned(),
+            at: at.map(str::to_owned),
+            since: since.map(str::to_owned),
+            before: None,
+            tenant: tenant.to_owned(),
+            json: true,
+        }
+    }
+}
+
+/// Explains from a log that is open.
+pub(crate) fn of_log(
+    args: &Args,
+    plan: &Arc<Plan>,
+    before: Option<Arc<Plan>>,
+    log: &dyn Log,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let partitions = log.topics()?.iter().find(|spec| spec.name == topics::EVENTS).map_or(0, |spec| spec.partitions);
     ensure!(partitions > 0, "{}: there is no topic of this name in the log", topics::EVENTS);
     let partition = partition::of(args.account.as_bytes(), partitions);
-    let found = Found::read(log.as_ref(), (partition, partitions), &args.tenant, &args.account)?;
-    let instants = Instants::of(args, &plan, &found).map_err(Usage)?;
-    let journal = journal(args, &plan, &found, &instants).map_err(Usage)?;
-    let answer = answer(args, &plan, before.map(Arc::new), &journal, &instants).map_err(Usage)?;
+    let found = Found::read(log, (partition, partitions), &args.tenant, &args.account)?;
+    let instants = Instants::of(args, plan, &found).map_err(Usage)?;
+    let journal = journal(args, plan, &found, &instants).map_err(Usage)?;
+    let answer = answer(args, plan, before, &journal, &instants).map_err(Usage)?;
     if args.json {
         json::write(&answer, out)
     } else {
-        show::write(&answer, &Labels::of(&describe::settings(&plan))?, out)
+        show::write(&answer, &Labels::of(&describe::settings(plan))?, out)
     }
 }
 

@@ -6,6 +6,7 @@ mod ack;
 mod actions;
 mod agree;
 mod alerts;
+mod api;
 mod backtest;
 mod checkpoints;
 mod config;

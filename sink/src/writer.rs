@@ -213,7 +213,9 @@ impl Gathered {
         let seen = self.accounts.drain().filter_map(|(_, (row, value))| convert::seen(&value, &row));
         self.batch.accounts.extend(seen);
         // Whatever the order of a map is, the store gets the same batch.
-        self.batch.accounts.sort_by(|a, b| (&a.series.account, &a.series.metric).cmp(&(&b.series.account, &b.series.metric)));
+        self.batch
+            .accounts
+            .sort_by(|a, b| (&a.series.account, &a.series.metric).cmp(&(&b.series.account, &b.series.metric)));
     }
 
     fn note(&mut self, instant_us: i64) {

@@ -206,7 +206,8 @@ impl Cursor {
         let key = f64::from_bits(u64::from_str_radix(key, 16).ok()?);
         let digits = account.as_bytes();
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let bytes = digits.chunks(2).map(|pair| if pair.len() == 2 { byte(pair) } else { None }).collect::<Option<_>>()?;
+        let bytes =
+            digits.chunks(2).map(|pair| if pair.len() == 2 { byte(pair) } else { None }).collect::<Option<_>>()?;
         Some(Self { key, account: String::from_utf8(bytes).ok()? }).filter(|cursor| !cursor.key.is_nan())
     }
 }
@@ -232,7 +233,15 @@ mod tests {
             let cursor = Cursor { key, account: account.to_owned() };
             assert_eq!(Cursor::of_word(&cursor.word()), Some(cursor));
         }
-        for word in ["", "0", "zzzzzzzzzzzzzzzz", "00000000000000000", "0000000000000000ff", "0000000000000000é", "7ff8000000000000"] {
+        for word in [
+            "",
+            "0",
+            "zzzzzzzzzzzzzzzz",
+            "00000000000000000",
+            "0000000000000000ff",
+            "0000000000000000é",
+            "7ff8000000000000",
+        ] {
             assert_eq!(Cursor::of_word(word), None, "{word}");
         }
     }

@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn effects_add_up_to_the_change_of_the_whole() {
         let (now, before) = ([(3.0, 40.0), (5.0, 40.0)], [(1.0, 20.0), (1.0, 20.0)]);
-        let parts: f64 = now.into_iter().zip(before).map(|(now, before)| effect(Some(now), Some(before)).unwrap()).sum();
+        let parts: f64 =
+            now.into_iter().zip(before).map(|(now, before)| effect(Some(now), Some(before)).unwrap()).sum();
         assert!((parts - (8.0 / 40.0 - 2.0 / 20.0)).abs() < 1e-12);
         assert_eq!(effect(None, Some((1.0, 4.0))), Some(-0.25), "a part that is gone takes its share along");
         assert_eq!(effect(Some((1.0, 0.0)), None), None);

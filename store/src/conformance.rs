@@ -5,9 +5,10 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use crate::{
-    AccountSelect, AccountSort, Alert, AlertSelect, AlertState, Ask, Batch, Clock, Direction, Fill, MetricInfo, Point, Read, Row, Select, Series,
-    Settings, Span, Window, Write, Written, ask,
+    AccountSelect, AccountSort, Alert, AlertSelect, AlertState, Ask, Batch, Clock, Direction, Fill, MetricInfo, Point,
+    Read, Row, Select, Series, Settings, Span, Window, Write, Written,
     account::{Band, Contribution, Roles, Seen},
+    ask,
     window::{Kind, rfc3339},
 };
 
@@ -205,9 +206,12 @@ fn holds_one_moment_until_refreshed(subject: &dyn Subject) {
     write(&mut *writer, vec![row("orders", 0, 1, 1.0)]);
     let mut read = subject.reader();
     assert_eq!(values(&rows_of(&*read, &total("orders"))), [Some(1.0)]);
+    let before = read.changes().expect("the store reads");
     write(&mut *writer, vec![row("orders", 0, 2, 2.0)]);
     assert_eq!(values(&rows_of(&*read, &total("orders"))), [Some(1.0)], "writes do not show, and do not wait");
+    assert_eq!(read.changes().expect("the store reads"), before);
     read.refresh().expect("the store reads");
+    assert_ne!(read.changes().expect("the store reads"), before, "what was answered before may be wrong now");
     assert_eq!(values(&rows_of(&*read, &total("orders"))), [Some(2.0)]);
 }
 
@@ -311,7 +315,8 @@ fn answers_with_every_window(subject: &dyn Subject) {
 }
 
 fn reads_the_span_and_the_last_point_before_it(subject: &dyn Subject) {
-    let mut rows: Vec<Row> = (0..4).map(|day| row("orders", day * DAY_US, 1, f64::from(i32::try_from(day).unwrap_or(0)))).collect();
+    let mut rows: Vec<Row> =
+        (0..4).map(|day| row("orders", day * DAY_US, 1, f64::from(i32::try_from(day).unwrap_or(0)))).collect();
     // Trailing windows are selected by their end.
     rows.extend((0..4).map(|day| {
         let mut row = row("orders", 0, 1, f64::from(i32::try_from(day).unwrap_or(0)));
@@ -377,14 +382,19 @@ fn seen(account: &str, metric: &str, day: i64, value: Option<f64>) -> (Row, Seen
         caused_us: Some(day * 7),
         contributions: vec![Contribution { component: "usage".to_owned(), tenths: 5 }],
         projection: Vec::new(),
-        traits: BTreeMap::from([("owner".to_owned(), format!("desk of {account}")), ("plan".to_owned(), "gold".to_owned())]),
+        traits: BTreeMap::from([
+            ("owner".to_owned(), format!("desk of {account}")),
+            ("plan".to_owned(), "gold".to_owned()),
+        ]),
     };
     (row, of)
 }
 
 fn with_scores(writer: &mut dyn Write, of: impl IntoIterator<Item = (Row, Seen)>, clock_us: i64) {
     let roles = Roles { score: Some("score".to_owned()), value: Some("value".to_owned()), ..Roles::default() };
-    writer.describe(&[metric("score", Fill::Carry)], &Settings { roles, ..Settings::default() }).expect("the store writes");
+    writer
+        .describe(&[metric("score", Fill::Carry)], &Settings { roles, ..Settings::default() })
+        .expect("the store writes");
     let (rows, accounts) = of.into_iter().unzip();
     let clocks = vec![Clock { topic: "t".to_owned(), partition: 0, at_us: clock_us, since_us: None }];
     writer.write(&Batch { rows, accounts, clocks, ..Batch::default() }).expect("the store writes");
@@ -393,7 +403,7 @@ fn with_scores(writer: &mut dyn Write, of: impl IntoIterator<Item = (Row, Seen)>
 fn lists_accounts_in_every_order(subject: &dyn Subject) {
     let mut writer = subject.writer();
     let of = (0..9).map(|at| {
-        let score = (at != 4).then(|| f64::from(i32::try_from(at % 3).unwrap_or(0)) * 30.0);
+        let score = (at != 4).then(|| f64::from(at % 3) * 30.0);
         seen(&format!("a{at}"), "score", 1, score)
     });
     with_scores(&mut *writer, of, DAY_US);
@@ -416,7 +426,9 @@ fn lists_accounts_in_every_order(subject: &dyn Subject) {
         let known: Vec<f64> = scores.iter().flatten().copied().collect();
         match sort {
             AccountSort::Score => assert!(known.is_sorted() && scores[8].is_none(), "{scores:?}"),
-            AccountSort::ScoreDescending => assert!(known.iter().rev().is_sorted() && scores[8].is_none(), "{scores:?}"),
+            AccountSort::ScoreDescending => {
+                assert!(known.iter().rev().is_sorted() && scores[8].is_none(), "{scores:?}")
+            }
             _ => {}
         }
     }

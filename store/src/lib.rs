@@ -77,6 +77,12 @@ pub trait Read: Send {
     /// When the store cannot be read.
     fn catalog(&self) -> Result<Vec<MetricInfo>>;
 
+    /// A number that every write makes another one: what was answered at the same number is still right.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn changes(&self) -> Result<u64>;
+
     /// The settings.
     ///
     /// # Errors

@@ -107,6 +107,18 @@ impl Course {
         Ok(Self { series: None, seen: Vec::new(), direction, calendar })
     }
 
+    /// Passes over rows of the series that is next.
+    pub fn pass(&mut self, rows: &[Row]) {
+        let Some(first) = rows.first() else { return };
+        self.series = Some(first.series.clone());
+        self.seen.clear();
+        let seen = |row: &Row| {
+            let end = row.point.window.end_us?;
+            Some(Seen { end, value: row.point.value, is_final: row.point.is_final })
+        };
+        self.seen.extend(rows.iter().filter_map(seen));
+    }
+
     /// The range of the next row, which belongs to the same series or begins another.
     pub fn next(&mut self, row: &Row) -> Option<Compared> {
         if !self.series.as_ref().is_some_and(|series| Arc::ptr_eq(series, &row.series)) {

@@ -37,10 +37,10 @@ impl Pool {
     ///
     /// # Errors
     /// When the store cannot be opened or read, and those of `ask`.
-    pub fn read<T, E: From<crate::Error>>(&self, ask: impl FnOnce(&Reader) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<crate::Error>>(&self, ask: impl FnOnce(&mut Reader) -> Result<T, E>) -> Result<T, E> {
         let seat = Seat { pool: self, reader: self.take() };
         let mut seat = seat.refreshed()?;
-        let reader = seat.reader.as_ref().expect("a refreshed seat has a reader");
+        let reader = seat.reader.as_mut().expect("a refreshed seat has a reader");
         let answer = ask(reader);
         if answer.is_ok() {
             // Between questions no moment is held: that would keep the write-ahead log from being reset.

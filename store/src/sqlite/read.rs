@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::{People, Place, connect, version};
 use crate::{
-    AccountSelect, Accounts, Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select, Series,
-    Settings, Span, Visit, account,
+    AccountSelect, Accounts, Alert, AlertSelect, AlertState, Clock, Fill, MetricInfo, Point, Read, Result, Select,
+    Series, Settings, Span, Visit, account,
     window::{Kind, Window, weekday},
 };
 
@@ -167,6 +167,12 @@ impl Read for Reader {
         self.query(CATALOG, [], metric)
     }
 
+    fn changes(&self) -> Result<u64> {
+        let found =
+            self.query("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'changes'", [], |row| row.get::<i64>(0))?;
+        Ok(found.into_iter().map(i64::unsigned_abs).sum())
+    }
+
     fn settings(&self) -> Result<Settings> {
         let mut settings = Settings::default();
         self.each("SELECT key, value FROM meta", [], |row| {
@@ -216,7 +222,8 @@ impl Read for Reader {
             }
             let id: i64 = row.get(0)?;
             let points = self.points(id, select.kind, select.span)?;
-            let known = !points.is_empty() || !self.query(ANY_POINT, params![id, select.kind.to_string()], |_| Ok(()))?.is_empty();
+            let known = !points.is_empty()
+                || !self.query(ANY_POINT, params![id, select.kind.to_string()], |_| Ok(()))?.is_empty();
             Ok(!known || visit(series, points)?.is_continue())
         })
     }

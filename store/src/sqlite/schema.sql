@@ -8,7 +8,7 @@
 -- dimension_values_max. since_us: the first tick of all.
 -- additive: JSON array of the metrics whose values of several windows add up.
 -- people: JSON object, by metric the group in which people look for it and the direction that is good (up, down).
--- roles: JSON object, which metrics the table of accounts is made of. before_us: the first instant of the day with which
+-- changes: how many times something was written. roles: JSON object, which metrics the table of accounts is made of. before_us: the first instant of the day with which
 -- scores are compared there.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,

@@ -190,7 +190,13 @@ fn a_pool_shares_a_bounded_number_of_readers_that_see_what_is_stored_now() {
     for revision in 1..=3 {
         let rows = vec![row(usize::try_from(revision).unwrap(), 1, revision)];
         writer.write(&Batch { rows, ..Batch::default() }).unwrap();
-        let count = || pool.read(|read| Ok::<_, Error>(read.db.query_row("SELECT count(*) FROM points", [], |row| row.get::<_, i64>(0)).unwrap()));
+        let count = || {
+            pool.read(|read| {
+                Ok::<_, Error>(
+                    read.db.query_row("SELECT count(*) FROM points", [], |row| row.get::<_, i64>(0)).unwrap(),
+                )
+            })
+        };
         assert_eq!(count().unwrap(), revision);
     }
     let at_work = Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -29,6 +29,9 @@ const UPSERT_ALERT: &str = "INSERT INTO alerts
     at_us = excluded.at_us, value = excluded.value, evidence = excluded.evidence, id = excluded.id, about = excluded.about
   WHERE excluded.at_us >= at_us";
 
+const COUNT_CHANGE: &str = "INSERT INTO meta (key, value) VALUES ('changes', '1')
+  ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1";
+
 const INSERT_TRANSITION: &str = "INSERT OR REPLACE INTO alert_transitions
   (tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence, id, about)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -122,6 +125,7 @@ fn write_all(
     let alerts = put_alerts(&tx, &batch.alerts)?;
     put_clocks(&tx, &batch.clocks)?;
     keeping.put(&tx, known, &batch.accounts, &batch.clocks)?;
+    tx.prepare_cached(COUNT_CHANGE)?.execute([])?;
     tx.commit()?;
     let given = count(batch.rows.len() + batch.alerts.len());
     Ok(Written { applied: rows + alerts, superseded: given - rows - alerts })
@@ -194,6 +198,7 @@ fn describe(db: &mut Connection, catalog: &[MetricInfo], settings: &Settings) ->
         )?;
     }
     put_settings(&tx, settings)?;
+    tx.execute(COUNT_CHANGE, [])?;
     let additive: Vec<&str> = catalog.iter().filter(|metric| metric.additive).map(|metric| &*metric.name).collect();
     tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('additive', ?1)", [json(&additive)])?;
     let people: BTreeMap<&str, People> = catalog.iter().map(|metric| (&*metric.name, People::of(metric))).collect();

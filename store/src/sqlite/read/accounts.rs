@@ -56,7 +56,10 @@ impl Conditions {
             conditions.add(sql, [text(&part), text(&part)]);
         }
         for (name, value) in &select.traits {
-            conditions.add("EXISTS (SELECT 1 FROM json_each(traits) t WHERE t.key = ? AND t.value = ?)", [text(name), text(value)]);
+            conditions.add(
+                "EXISTS (SELECT 1 FROM json_each(traits) t WHERE t.key = ? AND t.value = ?)",
+                [text(name), text(value)],
+            );
         }
         conditions
     }
@@ -80,9 +83,8 @@ pub(super) fn page(read: &Reader, select: &AccountSelect) -> Result<Accounts> {
     // One more says whether there is a next page.
     let limit = i64::try_from(select.limit).unwrap_or(i64::MAX).saturating_add(1);
     conditions.values.push(Value::Integer(limit));
-    let found = read.query(&sql, rusqlite::params_from_iter(&conditions.values), |row| {
-        Ok((account(row)?, row.get::<f64>(14)?))
-    });
+    let found = read
+        .query(&sql, rusqlite::params_from_iter(&conditions.values), |row| Ok((account(row)?, row.get::<f64>(14)?)));
     let mut rows = found?;
     let more = rows.len() as u64 > select.limit;
     rows.truncate(usize::try_from(select.limit).unwrap_or(usize::MAX));

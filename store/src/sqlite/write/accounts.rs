@@ -18,7 +18,8 @@ const SCORE: &str = "UPDATE accounts SET score = ?3, reason = ?4, score_us = ?5,
     contributions = ?8, projection = ?9
   WHERE tenant = ?1 AND account = ?2 AND (window_us < ?6 OR (window_us = ?6 AND score_us <= ?5))";
 
-const BEFORE: &str = "SELECT value FROM points p WHERE p.series = accounts.series AND p.window = '1d' AND p.start_us <= ?1
+const BEFORE: &str =
+    "SELECT value FROM points p WHERE p.series = accounts.series AND p.window = '1d' AND p.start_us <= ?1
   ORDER BY p.start_us DESC LIMIT 1";
 
 const VALUE: &str = "UPDATE accounts SET value = ?3, currency = ?4
