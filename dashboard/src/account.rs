@@ -204,7 +204,7 @@ pub(crate) async fn account(State(api): State<Api>, Path(id): Path<String>, aske
         params.done()?;
         Answer::json(&form(context, &id)?)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// A page of events of an account.
@@ -243,7 +243,7 @@ pub(crate) async fn events(State(api): State<Api>, Path(id): Path<String>, asked
         };
         sheet::answer(&["time", "type", "source", "id", "recorded_at", "data"], page.events.into_iter().map(cells))
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// Why the score of an account is what it is.
@@ -272,5 +272,5 @@ pub(crate) async fn explain(State(api): State<Api>, Path(id): Path<String>, aske
         let explained = context.backend.explain(&id, at.as_deref(), since.as_deref())?;
         Answer::json(&explained)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }

@@ -184,7 +184,7 @@ pub(crate) async fn accounts(State(api): State<Api>, asked: Asked) -> Response {
         }
         Answer::json(&Accounts { accounts: rows, next: page.next.map(|next| next.word()), total: page.total })
     };
-    api.from_store(asked, ask).await
+    api.by_store(asked, ask).await
 }
 
 #[cfg(test)]

@@ -101,17 +101,23 @@ pub(crate) fn form(alert: store::Alert, done: Done) -> Result<Alert, Fault> {
     })
 }
 
-/// Labels by which silences match an alert: as notifications have them.
+/// Labels by which silences match an alert: those that notifications have.
 fn labels(alert: &store::Alert) -> BTreeMap<String, String> {
-    let mut labels = alert.about.labels.clone();
-    labels.insert("alertname".to_owned(), alert.rule.clone());
-    labels.insert("rule".to_owned(), alert.rule.clone());
-    labels.insert("metric".to_owned(), alert.metric.clone());
+    let about = &alert.about;
+    let traits = about.traits.iter().map(|(name, value)| (format!("trait_{name}"), value.clone()));
+    let mut labels: BTreeMap<String, String> = traits.collect();
     labels.extend(alert.dimensions.clone());
-    labels.extend(alert.account.iter().map(|account| ("account".to_owned(), account.clone())));
-    if !alert.about.owner.is_empty() {
-        labels.insert("owner".to_owned(), alert.about.owner.clone());
-    }
+    labels.extend(about.labels.clone());
+    let own = [
+        ("alertname", alert.rule.as_str()),
+        ("rule", &alert.rule),
+        ("metric", &alert.metric),
+        ("account", alert.account.as_deref().unwrap_or_default()),
+        ("tenant", &alert.tenant),
+        ("owner", &about.owner),
+    ];
+    let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+    labels.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     labels
 }
 
@@ -264,7 +270,7 @@ pub(crate) async fn alerts(State(api): State<Api>, asked: Asked) -> Response {
         let page = page(context, &Wanted::of(params)?)?;
         if context.csv { csv(page.alerts) } else { Answer::json(&page) }
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// An alert with its changes of state.
@@ -284,7 +290,7 @@ pub(crate) async fn one(State(api): State<Api>, Path(of): Path<String>, asked: A
         let alert = forms(vec![last], context.backend)?.swap_remove(0);
         Answer::json(&AlertCourse { alert, history })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// The rules in force.
@@ -330,5 +336,5 @@ pub(crate) async fn rules(State(api): State<Api>, asked: Asked) -> Response {
         };
         Answer::json(&Rules { rules: context.backend.rules().into_iter().map(form).collect() })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }

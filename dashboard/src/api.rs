@@ -133,7 +133,7 @@ impl Api {
     }
 
     /// Answers from the store alone: once for each of its states. `ask` takes all parameters that it knows.
-    pub(crate) async fn from_store(
+    pub(crate) async fn by_store(
         self,
         asked: Asked,
         ask: impl FnOnce(&Context<'_>, Params) -> Result<Answer, Fault> + Send + 'static,
@@ -142,7 +142,7 @@ impl Api {
     }
 
     /// Answers from the store and what else the process knows.
-    pub(crate) async fn from_all(
+    pub(crate) async fn by_all(
         self,
         asked: Asked,
         ask: impl FnOnce(&Context<'_>, Params) -> Result<Answer, Fault> + Send + 'static,

@@ -231,7 +231,7 @@ pub(crate) async fn list(State(api): State<Api>, asked: Asked) -> Response {
         let dashboards = comes.chain(kept.map(|dashboard| of(dashboard, false))).collect::<Result<_, Fault>>()?;
         Answer::json(&Dashboards { dashboards })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// A dashboard, as JSON or YAML.
@@ -246,7 +246,7 @@ pub(crate) async fn get(State(api): State<Api>, Path(name): Path<String>, asked:
         let found = ready(&name).or_else(|| saved(context.folder, &name));
         found.ok_or_else(|| Fault::missing("there is no dashboard of this name"))?.answer(yaml)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// Reads a body of JSON or YAML.

@@ -187,7 +187,7 @@ pub(crate) fn change(unit: &str, now: Option<f64>, other: Option<f64>) -> (Optio
     match unit {
         "ratio" | "points" | "score" => (difference, ChangeKind::Points),
         _ => match other {
-            Some(other) if other == 0.0 => (difference, ChangeKind::Absolute),
+            Some(0.0) => (difference, ChangeKind::Absolute),
             other => (difference.zip(other).map(|(difference, other)| difference / other.abs()), ChangeKind::Relative),
         },
     }

@@ -104,5 +104,5 @@ pub(crate) async fn goals(State(api): State<Api>, asked: Asked) -> Response {
         params.done()?;
         Answer::json(&Goals { goals: all(context)? })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }

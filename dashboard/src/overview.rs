@@ -189,5 +189,5 @@ pub(crate) async fn get(State(api): State<Api>, asked: Asked) -> Response {
         params.done()?;
         Answer::json(&overview(context, &wanted)?)
     };
-    api.from_store(asked, ask).await
+    api.by_store(asked, ask).await
 }

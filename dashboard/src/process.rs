@@ -66,7 +66,7 @@ pub(crate) async fn backtests(State(api): State<Api>, asked: Asked) -> Response 
         params.done()?;
         Answer::json(&Backtests { backtests: found(context) })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// A result of a backtest, as `vitals backtest --json` wrote it.
@@ -84,7 +84,7 @@ pub(crate) async fn backtest(State(api): State<Api>, Path(of): Path<String>, ask
         let damaged = |_| Fault::missing("the file of this backtest is no JSON; write it with `--json`");
         Answer::json(&whole.map_err(damaged)?)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// Records that could not be used.
@@ -98,7 +98,7 @@ pub(crate) async fn letters(State(api): State<Api>, asked: Asked) -> Response {
         params.done()?;
         Answer::json(&context.backend.letters(cursor.as_deref(), limit)?)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// How far each stage is, disk, retention, and how events ended.
@@ -108,7 +108,7 @@ pub(crate) async fn pipeline(State(api): State<Api>, asked: Asked) -> Response {
         params.done()?;
         Answer::json(&context.backend.pipeline()?)
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 #[cfg(test)]

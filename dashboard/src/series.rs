@@ -111,7 +111,7 @@ pub(crate) async fn value(State(api): State<Api>, Path(of): Path<String>, asked:
         params.done()?;
         Answer::json(&sign(context, of, &which)?)
     };
-    with_name!(api, of, asked, from_store, ask)
+    with_name!(api, of, asked, by_store, ask)
 }
 
 /// The sign of a metric of that name.
@@ -233,7 +233,7 @@ fn csv(context: &Context<'_>, metric: &MetricInfo, all: &[Vec<Row>]) -> Result<A
     ("compare" = Option<String>, Query), ("format" = Option<String>, Query)),
     responses((status = 200, body = SeriesForm), (status = 400), (status = 404)))]
 pub(crate) async fn series_of(State(api): State<Api>, Path(of): Path<String>, asked: Asked) -> Response {
-    with_name!(api, of, asked, from_store, get_series)
+    with_name!(api, of, asked, by_store, get_series)
 }
 
 /// A metric by its parts.
@@ -400,5 +400,5 @@ fn csv_of_parts(parts: Vec<PartOf>) -> Result<Answer, Fault> {
     ("account" = Option<String>, Query), ("format" = Option<String>, Query)),
     responses((status = 200, body = Breakdown), (status = 400), (status = 404)))]
 pub(crate) async fn breakdown(State(api): State<Api>, Path(of): Path<String>, asked: Asked) -> Response {
-    with_name!(api, of, asked, from_store, get_breakdown)
+    with_name!(api, of, asked, by_store, get_breakdown)
 }

@@ -67,7 +67,7 @@ pub(crate) async fn site(State(api): State<Api>, asked: Asked) -> Response {
             bands: bands.collect(),
         })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// The catalog.
@@ -135,7 +135,7 @@ pub(crate) async fn metrics(State(api): State<Api>, asked: Asked) -> Response {
         let metrics = context.desk.catalog.iter().map(|of| metric(of, context.backend)).collect();
         Answer::json(&Metrics { metrics })
     };
-    api.from_store(asked, ask).await
+    api.by_store(asked, ask).await
 }
 
 /// A metric, and its formula with today's numbers.
@@ -161,5 +161,5 @@ pub(crate) async fn one(State(api): State<Api>, Path(of): Path<String>, asked: A
         let text = metric.formula.clone();
         Answer::json(&MetricNow { metric, formula_now: FormulaNow { text, parts } })
     };
-    api.from_store(asked, ask).await
+    api.by_store(asked, ask).await
 }

@@ -88,6 +88,6 @@ pub(crate) async fn get(State(api): State<Api>, asked: Asked, headers: HeaderMap
     }
     listeners.push(api.hub().clock());
     let rest = stream::unfold(listeners, |listeners| async { Some(next(listeners).await) });
-    let frames = stream::iter([first]).chain(rest).flat_map(|frames| stream::iter(frames));
+    let frames = stream::iter([first]).chain(rest).flat_map(stream::iter);
     Sse::new(frames.map(|frame| event(&frame))).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
 }

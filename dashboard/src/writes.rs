@@ -126,7 +126,7 @@ pub(crate) async fn silences(State(api): State<Api>, asked: Asked) -> Response {
         params.done()?;
         Answer::json(&Silences { silences: context.backend.silences()? })
     };
-    api.from_all(asked, ask).await
+    api.by_all(asked, ask).await
 }
 
 /// Silences alerts until a time.

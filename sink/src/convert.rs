@@ -142,6 +142,7 @@ fn alert(transition: v1::AlertTransition) -> Result<Alert> {
             reason: transition.reason,
             unit: transition.unit,
             fired_us: transition.fired_us,
+            traits: dimensions(transition.traits),
         },
     })
 }

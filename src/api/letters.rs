@@ -77,10 +77,10 @@ pub(super) fn replay(log: &dyn Log, door: &Handle, id: &str) -> Result<String, T
     let not_one = || Trouble::Wrong("id", "is no event: only events can be handed in again".to_owned());
     let event = event(&stored).ok_or_else(not_one)?;
     let id = event.id.clone();
-    let answer = door.submit(vec![event]).map_err(|refusal| Trouble::Later(refusal.reason.to_string()))?;
+    let answer = door.submit(vec![event]).map_err(|refusal| Trouble::Later(refusal.reason))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
     match runtime.block_on(Handle::answered(answer, WAIT)) {
         Ok(_) => Ok(id),
-        Err(refusal) => Err(Trouble::Later(refusal.reason.to_string())),
+        Err(refusal) => Err(Trouble::Later(refusal.reason)),
     }
 }

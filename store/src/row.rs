@@ -156,6 +156,8 @@ pub struct About {
     pub unit: String,
     /// When it began to fire.
     pub fired_us: Option<i64>,
+    /// The account's traits then.
+    pub traits: BTreeMap<String, String>,
 }
 
 /// What an alert rests on, as JSON with times in RFC 3339.

@@ -9,6 +9,7 @@
 
 mod alerts;
 mod answers;
+mod api;
 mod backtest;
 mod calendar;
 mod cardinality;

@@ -73,11 +73,14 @@ pub(super) fn page(read: &Reader, select: &AccountSelect) -> Result<Accounts> {
 
     let (after, direction) = if descending { ("<", " DESC") } else { (">", "") };
     if let Some(cursor) = &select.after {
-        let place = [Value::Real(cursor.key), Value::Text(cursor.account.clone())];
-        conditions.add(&format!("({key}, account) {after} (?, ?)"), place);
+        let place = [Value::Real(cursor.key), Value::Real(cursor.key), Value::Text(cursor.account.clone())];
+        // The first bound is what the index is entered by.
+        conditions.add(&format!("{key} {after}= ? AND ({key}, account) {after} (?, ?)"), place);
     }
+    // Few accounts have a text: to read them all and to sort what is found is faster than to follow the index through all.
+    let by = if select.text.is_some() { format!("+{key}") } else { key.to_owned() };
     let sql = format!(
-        "SELECT {COLUMNS}, CAST({key} AS REAL) FROM accounts WHERE {} ORDER BY {key}{direction}, account{direction} LIMIT ?",
+        "SELECT {COLUMNS}, CAST({key} AS REAL) FROM accounts WHERE {} ORDER BY {by}{direction}, account{direction} LIMIT ?",
         conditions.sql
     );
     // One more says whether there is a next page.
