@@ -46,6 +46,9 @@ impl Topic {
         let (window, segment) = (self.window, self.segment.clone());
         Ok(match self.name.split_once(':') {
             Some(("metric", name)) => {
+                // One stream has one window for all of its topics: a metric without it shows its own.
+                let known = &context.desk.metric(name)?.windows;
+                let window = window.filter(|kind| known.contains(kind));
                 serde_json::to_value(sign(context, name, &Which { window, segment, compare, ..Which::default() })?)?
             }
             Some((_, id)) => serde_json::to_value(account::form(context, id)?)?,
