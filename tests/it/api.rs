@@ -78,7 +78,18 @@ fn numbers_are_those_of_query() {
         let is_past = |row: &&(String, String, Option<f64>)| row.0 < expected.last().unwrap().0;
         let (past, expected): (Vec<_>, Vec<_>) =
             (shown.iter().filter(is_past).collect(), expected.iter().filter(is_past).collect());
-        assert_eq!(past, expected, "{metric}");
+        // JSON is read back to the nearest double but one.
+        let near = |a: &Option<f64>, b: &Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * b.abs(),
+            (a, b) => a == b,
+        };
+        let same = |(a, b): (&&(String, String, Option<f64>), &&(String, String, Option<f64>))| {
+            (&a.0, &a.1) == (&b.0, &b.1) && near(&a.2, &b.2)
+        };
+        assert!(
+            past.len() == expected.len() && past.iter().zip(&expected).all(same),
+            "{metric}: {past:?} {expected:?}"
+        );
         values += past.len();
     }
     assert!(values > 100, "{values}");
@@ -202,7 +213,7 @@ fn an_answer_that_is_known_is_not_sent_again_and_sheets_run_nothing() {
     assert_eq!(sheet.body.lines().count(), 6, "{}", sheet.body);
     assert_eq!(sheet.body, api(&door, "/accounts?limit=5&format=csv").body);
     let event = json!({"id": "h-1", "type": "order.completed", "account": "=1+1", "data": {"order": "h-1", "gross": 100, "currency": "EUR"}});
-    assert_eq!(door.send(&[event]).status, 202);
+    assert_eq!(door.send(&[event]).status, 200);
     door.until("listed", |door| api(door, "/accounts?q=%3D1&format=csv").body.contains("'=1+1"));
 }
 
@@ -271,7 +282,7 @@ fn a_stream_begins_with_a_snapshot_and_goes_on_with_what_changed() {
     let first = until(&mut stream, "\"topic\":\"metric:orders\"");
     assert!(first.contains("event: snapshot"), "{first}");
     let event = json!({"id": "s-1", "type": "order.completed", "account": "me", "data": {"order": "s-1", "gross": 100, "currency": "EUR"}});
-    assert_eq!(door.send(&[event]).status, 202);
+    assert_eq!(door.send(&[event]).status, 200);
     let delta = until(&mut stream, "event: delta");
     let delta = delta + &until(&mut stream, "\"topic\":\"metric:orders\"");
     let id = delta.split("id: ").nth(1).and_then(|rest| rest.lines().next()).unwrap().to_owned();
