@@ -11,6 +11,7 @@ mod alerts;
 mod answers;
 mod api;
 mod backtest;
+mod browser;
 mod calendar;
 mod cardinality;
 mod cases;
