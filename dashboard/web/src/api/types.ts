@@ -332,9 +332,9 @@ export interface PipelineHealth {
   stages: { stage: string; topic: string; partition: number; position: number | null; end: number | null; lag: number | null }[];
   clocks: Record<string, unknown>[];
   disk: { path: string; bytes_used: number; bytes_free: number | null } | null;
-  retention: Record<string, unknown>[];
-  outcomes: Record<string, number>;
-  processes: Record<string, unknown>[];
+  retention: Record<string, unknown>[] | null;
+  outcomes: Record<string, number> | null;
+  processes: Record<string, unknown>[] | null;
 }
 
 export interface Site {

@@ -6,7 +6,7 @@ import { Button } from './Button';
 
 export const Failed = ({ problem, again }: { problem: Problem; again: () => void }) => (
   <div class="empty" role="status">
-    <h3>{problem.status === 404 ? t('failed.missing') : t('failed.title')}</h3>
+    <h2>{problem.status === 404 ? t('failed.missing') : t('failed.title')}</h2>
     <p>
       {problem.status === 0 ? t('failed.unreachable') : t('failed.answer', { status: problem.status, title: problem.title })}
       {problem.detail !== '' && ' '}
@@ -20,7 +20,7 @@ export const Failed = ({ problem, again }: { problem: Problem; again: () => void
 
 export const Empty = ({ title, children }: { title: string; children?: ComponentChildren }) => (
   <div class="empty">
-    <h3>{title}</h3>
+    <h2>{title}</h2>
     {children}
   </div>
 );

@@ -26,7 +26,7 @@ export default function System() {
     return () => clearInterval(timer);
   }, []);
   const { data } = read;
-  const lag = data?.stages.reduce((sum, stage) => sum + (stage.lag ?? 0), 0) ?? 0;
+  const lag = (data?.stages ?? []).reduce((sum, stage) => sum + (stage.lag ?? 0), 0);
   return (
     <>
       <Head title={t('view.system')} />
@@ -61,7 +61,7 @@ function Now({ health, lag }: { health: PipelineHealth; lag: number }) {
     [(lagSeconds.value ?? 0) > 60 ? 'warn' : 'good', t('system.late'), lagSeconds.value === null ? t('none') : shown(lagSeconds.value, 'seconds', null), t('system.late.note')],
     [lag > BEHIND ? 'warn' : 'good', t('system.lag'), count(lag), t('system.lag.note')],
   ];
-  for (const [name, n] of Object.entries(outcomes)) {
+  for (const [name, n] of Object.entries(outcomes ?? {})) {
     const isBad = (name === 'quarantined' || name === 'refused' || name === 'frozen' || name === 'rejected') && n > 0;
     rows.push([isBad ? 'warn' : 'good', named(`outcome.${name}`, name), count(n), named(`outcome.${name}.note`, '')]);
   }
@@ -158,7 +158,8 @@ const lineOf = (of: Record<string, unknown>): string =>
     .slice(0, 400);
 
 function About({ health }: { health: PipelineHealth }) {
-  const { disk, retention, processes } = health;
+  const { disk } = health;
+  const [retention, processes] = [health.retention ?? [], health.processes ?? []];
   const rows: [string, ComponentChildren][] = [
     [t('system.tenant'), <bdi>{site.value?.tenant ?? ''}</bdi>],
     [t('system.zone'), zone.value],
