@@ -105,12 +105,30 @@ pub(crate) fn stamp(at_us: i64) -> String {
 
 /// The date in UTC, `2025-03-31`.
 pub(crate) fn date(at_us: i64) -> String {
-    Timestamp::from_microsecond(at_us).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string()
+    day(at_us).to_string()
+}
+
+/// The last day of the quarter that begins with this day.
+pub(crate) fn last_of_quarter(first_us: i64) -> String {
+    let next = day(first_us).saturating_add(3.months());
+    next.saturating_sub(1.day()).to_string()
+}
+
+fn day(at_us: i64) -> Date {
+    Timestamp::from_microsecond(at_us).unwrap_or_default().to_zoned(TimeZone::UTC).date()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quarters_end_with_their_last_day() {
+        let last =
+            |first: &str| last_of_quarter(format!("{first}T00:00:00Z").parse::<Timestamp>().unwrap().as_microsecond());
+        let firsts = ["2024-01-01", "2026-04-01", "2026-07-01", "2026-10-01"];
+        assert_eq!(firsts.map(last), ["2024-03-31", "2026-06-30", "2026-09-30", "2026-12-31"]);
+    }
 
     #[test]
     fn working_hours_follow_the_clocks_of_a_region() {

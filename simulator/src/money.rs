@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     books::Note,
-    calendar::{DAY_US, HOUR_US, Today, date, stamp},
+    calendar::{DAY_US, HOUR_US, Today, date, last_of_quarter, stamp},
     dice::Dice,
     event::{Event, Outbox, Source},
 };
@@ -98,7 +98,7 @@ impl Money {
     fn goals(&mut self, today: &Today, out: &mut Outbox) {
         let at_us = today.start_us + 8 * HOUR_US;
         let quarter = format!("{}-q{}", today.year, (today.month - 1) / 3 + 1);
-        let due = date(today.start_us + 90 * DAY_US);
+        let due = last_of_quarter(today.start_us);
         let goals = [
             ("nps", "up", json!(45)),
             ("customer_churn_rate", "down", json!(0.03)),

@@ -58,6 +58,9 @@ fn queried(data: &Data, metric: &str, window: &str) -> Vec<(String, String, Opti
     rows.map(|row| (row[start].to_owned(), row[currency].to_owned(), row[value].parse().ok())).collect()
 }
 
+/// Start of a window, dimension and value.
+type Shown = (String, String, Option<f64>);
+
 #[test]
 fn numbers_are_those_of_query() {
     let (data, door) = served();
@@ -75,7 +78,7 @@ fn numbers_are_those_of_query() {
             }
         }
         // The newest window may have changed between the two.
-        let is_past = |row: &&(String, String, Option<f64>)| row.0 < expected.last().unwrap().0;
+        let is_past = |row: &&Shown| row.0 < expected.last().unwrap().0;
         let (past, expected): (Vec<_>, Vec<_>) =
             (shown.iter().filter(is_past).collect(), expected.iter().filter(is_past).collect());
         // JSON is read back to the nearest double but one.
@@ -83,9 +86,7 @@ fn numbers_are_those_of_query() {
             (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * b.abs(),
             (a, b) => a == b,
         };
-        let same = |(a, b): (&&(String, String, Option<f64>), &&(String, String, Option<f64>))| {
-            (&a.0, &a.1) == (&b.0, &b.1) && near(&a.2, &b.2)
-        };
+        let same = |(a, b): (&&Shown, &&Shown)| (&a.0, &a.1) == (&b.0, &b.1) && near(&a.2, &b.2);
         assert!(
             past.len() == expected.len() && past.iter().zip(&expected).all(same),
             "{metric}: {past:?} {expected:?}"
