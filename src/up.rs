@@ -44,9 +44,9 @@ pub(crate) enum Roles {
 }
 
 /// What there is, for who asks for something else.
-const PATHS: &str = "events go to POST /v1/events, what a mapping reads to POST /v1/in/NAME, silences and acknowledgements to POST /v1/alert-actions; GET /healthz, /readyz and /metrics say how the process is";
+const PATHS: &str = "events go to POST /v1/events, what a mapping reads to POST /v1/in/NAME, silences and acknowledgements to POST /v1/alert-actions; GET /healthz, /readyz and /metrics say how the process is; GET / is for people";
 /// What to do when it is ready.
-const READY: &str = ": POST /v1/events takes CloudEvents in JSON";
+const READY: &str = ": open it in a browser; POST /v1/events takes CloudEvents in JSON";
 
 /// How long what was accepted may take to be processed at the end; the next start goes on from there.
 const DRAIN_MAX: Duration = Duration::from_secs(20);

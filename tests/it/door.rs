@@ -216,7 +216,7 @@ fn every_answer_has_a_body_that_says_what_to_do() {
         )
     };
     for (method, path, status, detail, allow) in [
-        ("GET", "/", 404, "there is nothing at /; events go to POST /v1/events", None),
+        ("GET", "/nothing", 404, "there is nothing at /nothing; events go to POST /v1/events", None),
         (
             "POST",
             "/v1/in/paddle",
@@ -255,7 +255,10 @@ fn the_first_request_waits_until_the_door_is_open_and_then_it_says_so() {
     let status = crate::http::post_once(address.parse().unwrap(), JSON, body.as_bytes());
     assert_eq!(status, Some(200), "sent before it was ready");
     let ready = lines.next().unwrap().unwrap();
-    assert_eq!(ready, format!("ready on http://{address}: POST /v1/events takes CloudEvents in JSON"));
+    assert_eq!(
+        ready,
+        format!("ready on http://{address}: open it in a browser; POST /v1/events takes CloudEvents in JSON")
+    );
     crate::http::interrupt(&child, "-TERM");
     assert!(child.wait().unwrap().success());
 }
