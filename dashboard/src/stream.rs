@@ -5,7 +5,8 @@
 //! ```
 //! Invariants: a topic is calculated once for all streams that show it; ids of frames grow over all topics of a process; a
 //! stream that was away and whose frames are still there gets those, any other one a snapshot, and so does one that is too
-//! slow to take what comes. Channels that nobody shows are forgotten. The hub ends when nobody streams.
+//! slow to take what comes. Channels that nobody shows for a while are forgotten; the
+//! hub ends with the last of them.
 
 mod channel;
 mod hub;

@@ -47,8 +47,11 @@ fn send(door: &Door, method: &str, path: &str, headers: &[&str], body: &str) -> 
 
 const JSON: &str = "content-type: application/json";
 
-/// Value by window start and currency, of `vitals query --format csv`.
-fn queried(data: &Data, metric: &str, window: &str) -> Vec<(String, String, Option<f64>)> {
+/// Start of a window, currency, and value.
+type Shown = (String, String, Option<f64>);
+
+/// What there is of `vitals query --format csv`.
+fn queried(data: &Data, metric: &str, window: &str) -> Vec<Shown> {
     let csv = data.run(["query", metric, "--window", window, "--format", "csv"]).done().out;
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let header = reader.headers().unwrap().clone();
@@ -75,7 +78,7 @@ fn numbers_are_those_of_query() {
             }
         }
         // The newest window may have changed between the two.
-        let is_past = |row: &&(String, String, Option<f64>)| row.0 < expected.last().unwrap().0;
+        let is_past = |row: &&Shown| row.0 < expected.last().unwrap().0;
         let (past, expected): (Vec<_>, Vec<_>) =
             (shown.iter().filter(is_past).collect(), expected.iter().filter(is_past).collect());
         // JSON is read back to the nearest double but one.
@@ -83,9 +86,7 @@ fn numbers_are_those_of_query() {
             (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * b.abs(),
             (a, b) => a == b,
         };
-        let same = |(a, b): (&&(String, String, Option<f64>), &&(String, String, Option<f64>))| {
-            (&a.0, &a.1) == (&b.0, &b.1) && near(&a.2, &b.2)
-        };
+        let same = |(a, b): (&&Shown, &&Shown)| (&a.0, &a.1) == (&b.0, &b.1) && near(&a.2, &b.2);
         assert!(
             past.len() == expected.len() && past.iter().zip(&expected).all(same),
             "{metric}: {past:?} {expected:?}"

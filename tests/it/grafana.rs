@@ -57,7 +57,7 @@ fn the_telemetry_that_dashboards_ask_for_is_emitted() {
             let label = label.trim();
             let has =
                 |name: &str| rows.iter().any(|(known, rest)| *known == name && rest.contains(&format!("`{label}`")));
-            assert!(label == "le" || names(query).any(|name| has(name)), "{title}: no {label} in {query}");
+            assert!(label == "le" || names(query).any(has), "{title}: no {label} in {query}");
         }
     }
 }
@@ -73,7 +73,7 @@ fn the_store_answers_the_queries_of_dashboards() {
     for (title, query) in asked {
         let query = query.replace("$window", "1mo").replace("$__from", "0").replace("$__to", "4102444800000");
         let mut statement = store.prepare(&query).unwrap_or_else(|error| panic!("{title}: {error}"));
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map([], |row| row.get::<_, rusqlite::types::Value>(1)).unwrap();
         let rows: Vec<_> = rows.map(|row| row.unwrap_or_else(|error| panic!("{title}: {error}"))).collect();
         // Of a company as small as this nothing may be alarming.

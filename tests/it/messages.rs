@@ -336,7 +336,7 @@ fn a_state_of_a_newer_version_is_refused() {
     let state = data.path().join("state").join("rollup-0");
     set_format(&state, &7_u64.to_be_bytes());
     let expected = format!(
-        "error: state at {} was written by a newer version (format 7, this one reads up to 1); use that version\n",
+        "error: state at {} was written by a newer version (format 7, this one reads up to 2); use that version\n",
         state.display()
     );
     let run = data.import(&file, &[]);
@@ -350,7 +350,7 @@ fn a_store_of_a_newer_version_is_refused() {
     let store = data.path().join(store::sqlite::FILE);
     rusqlite::Connection::open(&store).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let expected = format!(
-        "error: {} was written by a newer version (schema 9, this one reads up to 1); use that version\n",
+        "error: {} was written by a newer version (schema 9, this one reads up to 2); use that version\n",
         store.display()
     );
     for run in [data.import(&file, &[]), data.run(["query", "orders"]), data.run(["alerts"])] {

@@ -23,6 +23,8 @@ use crate::{api::Api, fault::Fault};
 const LOOK: Duration = Duration::from_millis(250);
 /// How often the clock is told.
 const CLOCK: Duration = Duration::from_secs(1);
+/// How long a channel is kept for a stream that broke off.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// The channels that somebody shows.
 #[derive(Debug)]
@@ -34,9 +36,16 @@ pub(crate) struct Hub {
     state: Mutex<State>,
 }
 
+/// A channel, and when somebody last listened to it.
+#[derive(Debug)]
+struct Shown {
+    channel: Arc<Channel>,
+    at: Instant,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    channels: HashMap<Topic, Weak<Channel>>,
+    channels: HashMap<Topic, Shown>,
     runs: bool,
 }
 
@@ -75,7 +84,7 @@ impl Hub {
         last: Option<&str>,
     ) -> Result<(Vec<Frame>, Listener), Response> {
         let last = last.and_then(|id| id.strip_prefix(&*self.epoch)?.strip_prefix('-')?.parse().ok());
-        let known = self.state().channels.get(&topic).and_then(Weak::upgrade);
+        let known = self.state().channels.get(&topic).map(|shown| shown.channel.clone());
         let channel = match known {
             Some(channel) => channel,
             None => {
@@ -84,10 +93,8 @@ impl Hub {
                 let new = Channel::new(Some(topic.clone()), self.epoch.clone(), data, self.next());
                 let mut state = self.state();
                 // Somebody else may have been faster.
-                let known = state.channels.get(&topic).and_then(Weak::upgrade);
-                let channel = known.unwrap_or_else(|| Arc::new(new));
-                state.channels.insert(topic, Arc::downgrade(&channel));
-                channel
+                let shown = Shown { channel: Arc::new(new), at: Instant::now() };
+                state.channels.entry(topic).or_insert(shown).channel.clone()
             }
         };
         self.start(api);
@@ -102,11 +109,16 @@ impl Hub {
         }
     }
 
-    /// The channels that somebody still shows; none ends the hub.
+    /// The channels that somebody shows, or did a moment ago; none ends the hub.
     fn live(&self) -> Vec<Arc<Channel>> {
         let mut state = self.state();
-        state.channels.retain(|_, channel| channel.strong_count() > 0);
-        let live: Vec<_> = state.channels.values().filter_map(Weak::upgrade).collect();
+        state.channels.retain(|_, shown| {
+            if Arc::strong_count(&shown.channel) > 1 {
+                shown.at = Instant::now();
+            }
+            shown.at.elapsed() < KEPT
+        });
+        let live: Vec<_> = state.channels.values().map(|shown| shown.channel.clone()).collect();
         state.runs = !live.is_empty();
         live
     }
