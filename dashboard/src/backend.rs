@@ -148,7 +148,7 @@ pub struct Silence {
     pub comment: String,
 }
 
-/// Who takes care of an alert.
+/// An acknowledgement of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledged {
     /// Who.
@@ -160,7 +160,7 @@ pub struct Acknowledged {
 /// What people did about an alert.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Who takes care of it.
+    /// The acknowledgement, if there is one.
     pub acknowledged: Option<Acknowledged>,
     /// Until when it is not sent, RFC 3339.
     pub silenced_until: Option<String>,

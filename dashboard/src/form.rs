@@ -338,7 +338,7 @@ pub struct AccountRow {
     pub last_seen: Option<String>,
     /// How the score changes next if nothing happens.
     pub next: Option<Next>,
-    /// Who takes care of it.
+    /// The owner of the account.
     pub owner: Option<String>,
     /// Its traits.
     pub traits: BTreeMap<String, String>,
@@ -381,11 +381,11 @@ pub struct Alert {
     pub annotations: BTreeMap<String, String>,
     /// Why it is resolved.
     pub reason: Option<String>,
-    /// Who is told.
+    /// The owner to notify.
     pub owner: Option<String>,
     /// Labels of the rule.
     pub labels: BTreeMap<String, String>,
-    /// Who takes care of it.
+    /// The acknowledgement, if there is one.
     pub acknowledged: Option<crate::backend::Acknowledged>,
     /// Until when it is not sent.
     pub silenced_until: Option<String>,

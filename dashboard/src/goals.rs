@@ -92,7 +92,7 @@ fn level(desk: &Desk<'_>, metric: &store::MetricInfo, terms: &GoalTerms) -> Resu
     let due = desk.calendar.parse_us(&terms.due).ok().zip(desk.greatest_clock_us());
     let to = due.filter(|(due, clock)| due <= clock).map(|(due, _)| rfc3339(due));
     let question = Ask { newest: Some(1), by, filter, to, ..which.ask(desk, metric, kind) };
-    // A goal on dimensions that the metric does not have is told by the state of the goal.
+    // The metric may lack a dimension of the goal: then there is no value, and `goal_state` says why.
     let rows = series(desk, &question).ok().and_then(main_series);
     Ok(rows.and_then(|rows| rows.last()?.point.value))
 }

@@ -21,7 +21,7 @@ use crate::{
 /// Texts of people are no longer than this.
 const TEXT_MAX: usize = 4_096;
 
-/// Who takes care of an alert.
+/// An acknowledgement of an alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {

@@ -21,7 +21,7 @@ use crate::{api::Api, fault::Fault};
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often the clock is told.
+/// How often the clock is sent.
 const CLOCK: Duration = Duration::from_secs(1);
 /// How long a channel is kept for a stream that broke off.
 const KEPT: Duration = Duration::from_secs(60);
