@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(state.get_many("j", &[b"k"]).unwrap(), [Some(b"12".to_vec())]);
     }
 
-    /// Every cut of a manifest, at every byte: what opens holds all of some batches, or is damaged.
+    /// A manifest that is cut at every fifth byte: what opens holds all of some batches, or is damaged.
     #[test]
     fn a_manifest_cut_short_opens_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
