@@ -240,6 +240,19 @@ fn against_the_own_baseline() {
     );
 }
 
+/// From 4 00:00 on as much leaves the last three days as is added to them, and what is known stays five minutes too little.
+#[test]
+fn a_baseline_waits_for_as_long_as_it_takes() {
+    let rules = rules("{alert: A, metric: health_score, baseline: {below: 50%, over: 3d, at_least: 1d}}");
+    let stream = &rules.metrics[0].streams[0];
+    let (mut state, mut out) = (crate::series::State::default(), Vec::new());
+    for step in ["1 00:00 10", "1 11:55 null", "3 12:00 20"] {
+        let words: Vec<&str> = step.split(' ').collect();
+        state.snapshot(stream, crate::convert::snapshot(snapshot("health_score", &words)), &mut out);
+    }
+    assert_eq!(state.due().map(|(due, _)| shown(due)).as_deref(), Some("4 12:00"));
+}
+
 #[test]
 fn outside_the_usual_range() {
     let mut steps: String =

@@ -45,6 +45,23 @@ impl Baseline {
         let mean = Rational::new(sum, i128::from(known)).and_then(|mean| mean.div(Rational::integer(PARTS)));
         (mean, known)
     }
+
+    /// The first instant at which `missing` more is known, if the present value stays. The present value adds to what is known
+    /// as time goes on, and what leaves the last D takes away again: only where no value is known at the far end, more is known.
+    fn enough(&self, memory: &[Point], now: Time, mut missing: Time) -> Time {
+        let begins = now.saturating_sub(self.over);
+        let first = memory.first().map(|first| (Time::MIN, first.at));
+        let nulls = memory.windows(2).filter(|pair| pair[0].value.is_none()).map(|pair| (pair[0].at, pair[1].at));
+        for (from, to) in first.into_iter().chain(nulls) {
+            let from = from.max(begins);
+            let length = to.saturating_sub(from).max(0);
+            if length >= missing {
+                return from.saturating_add(missing).saturating_add(self.over);
+            }
+            missing -= length;
+        }
+        now.saturating_add(self.over)
+    }
 }
 
 impl Check for Baseline {
@@ -65,7 +82,8 @@ impl Check for Baseline {
         let words = format!("its own mean of the last {}", span::words(self.over));
         let (Some(value), Some(mean)) = (context.value, mean) else { return Answer::default() };
         if known < self.at_least {
-            return Answer { next: context.now.checked_add(self.at_least - known), ..Answer::default() };
+            let next = self.enough(memory, context.now, self.at_least - known);
+            return Answer { next: Some(next), ..Answer::default() };
         }
         let holds = if self.is_below { self.by.is_below(mean, value) } else { self.by.is_above(mean, value) };
         let compared = Compared { value: Some(mean.to_f64()), at: None, words, projected: None };
