@@ -239,6 +239,8 @@ pub struct Vital {
     pub now: Value,
     /// The value that it is compared with.
     pub other: Option<Value>,
+    /// Days of the other window that count, as many as have begun of this one; null where the other one counts whole.
+    pub other_days: Option<i32>,
     /// The change from it.
     pub change: Option<f64>,
     /// What the change is counted in.

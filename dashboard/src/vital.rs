@@ -109,7 +109,7 @@ pub(crate) fn vital(desk: &Desk<'_>, metric: &MetricInfo, which: &Which) -> Resu
     let Some(row) = rows.last() else { return Ok(None) };
     let range = range_of(desk, metric, &rows)?;
     let now = Value::of(desk, metric, &row.series, &row.point);
-    let other = other(desk, metric, which, row)?;
+    let (other, other_days) = other(desk, metric, which, row)?.unzip();
     let (unit, currency) = (&row.series.unit, &row.series.currency);
     let (change, change_kind) = change(unit, now.value, other.as_ref().and_then(|other| other.value));
     let spark = &rows[rows.len().saturating_sub(SPARK)..];
@@ -121,6 +121,7 @@ pub(crate) fn vital(desk: &Desk<'_>, metric: &MetricInfo, which: &Which) -> Resu
         few: now.is_few(),
         now,
         other,
+        other_days: other_days.flatten(),
         change,
         change_kind,
         verdict: Verdict::from(range.and_then(|range| range.verdict)),
@@ -144,8 +145,13 @@ pub(crate) fn range_of(desk: &Desk<'_>, metric: &MetricInfo, rows: &[Row]) -> Re
     Ok(course.next(last))
 }
 
-/// The value that a row is compared with.
-fn other(desk: &Desk<'_>, metric: &MetricInfo, which: &Which, row: &Row) -> Result<Option<Value>, Fault> {
+/// The value that a row is compared with, and the number of its days that count, unless all do.
+fn other(
+    desk: &Desk<'_>,
+    metric: &MetricInfo,
+    which: &Which,
+    row: &Row,
+) -> Result<Option<(Value, Option<i32>)>, Fault> {
     let Some(window) = compare::other(&row.point.window, which.compare, &desk.calendar)? else { return Ok(None) };
     let Some(clock) = desk.clock_us(&metric.name) else { return Ok(None) };
     let mut which = which.clone();
@@ -154,16 +160,17 @@ fn other(desk: &Desk<'_>, metric: &MetricInfo, which: &Which, row: &Row) -> Resu
     }
     let days = compare::days_passed(&row.point.window, &window, clock, &desk.calendar)?;
     if let Some((from, to)) = days.filter(|_| metric.additive && metric.windows.contains(&Kind::Day)) {
+        let counted = (to - from).get_days();
         let (from, to) = (Some(from.to_string()), Some(to.to_string()));
         let question = Ask { from, to, ..which.ask(desk, metric, Kind::Day) };
         let found = series(desk, &question)?.into_iter().next();
         let points: Option<Vec<_>> = found.map(|rows| rows.into_iter().map(|row| row.point).collect());
         let sum = points.filter(|days| !days.is_empty()).map(|days| compare::sum_of(window, &days));
-        return Ok(sum.map(|point| Value::of(desk, metric, &row.series, &point)));
+        return Ok(sum.map(|point| (Value::of(desk, metric, &row.series, &point), Some(counted))));
     }
     let Some(selector) = window.selector_us() else { return Ok(None) };
     let (from, to) = (Some(rfc3339(selector)), Some(rfc3339(selector + 1)));
     let question = Ask { from, to, ..which.ask(desk, metric, window.kind) };
     let found = series(desk, &question)?.into_iter().next().and_then(|rows| rows.into_iter().next());
-    Ok(found.map(|row| Value::of(desk, metric, &row.series, &row.point)))
+    Ok(found.map(|row| (Value::of(desk, metric, &row.series, &row.point), None)))
 }

@@ -2,12 +2,15 @@
 // Whoever starts the server may restart it: this prints `stop` or `start` on a line of its own and waits for a line of answer.
 // Without `--server` on the command line that test is left out, and says so.
 import { createInterface } from 'node:readline';
+import { aDeadLetterIsReplayed, anAlertIsDealtWith } from './acts.mjs';
 import { launch } from './browser.mjs';
 import { aDashboardByKeyboard } from './board.mjs';
 import { hostileTextIsText } from './hostile.mjs';
 import { theKeyboardReachesEverything } from './keys.mjs';
 import { anEventIsOnTheScreen, theOverviewIsLive, theStreamSurvives } from './live.mjs';
 import { looks } from './looks.mjs';
+import { manyAccounts } from './many.mjs';
+import { aDashboardByPointer } from './pointer.mjs';
 
 const args = process.argv.slice(2);
 const base = (args.find(arg => arg.startsWith('http')) ?? '').replace(/\/$/, '');
@@ -29,6 +32,9 @@ const tests = {
   event: () => anEventIsOnTheScreen(browser, base),
   overview: () => theOverviewIsLive(browser, base),
   board: () => aDashboardByKeyboard(browser, base),
+  pointer: () => aDashboardByPointer(browser, base),
+  alert: () => anAlertIsDealtWith(browser, base),
+  letter: () => aDeadLetterIsReplayed(browser, base),
   keys: () => theKeyboardReachesEverything(browser, base),
   looks: async () => {
     const { looked, faults } = await looks(browser, base);
@@ -36,11 +42,14 @@ const tests = {
     return `${looked} pictures, no fault`;
   },
   hostile: () => hostileTextIsText(browser, base),
+  many: () => manyAccounts(browser, base),
   restart: hasServer ? () => theStreamSurvives(browser, base, server) : async () => 'left out: nobody here restarts the server (--server)',
 };
+/** Tests that need another server than the others run only when they are named. */
+const apart = ['many'];
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
-  if (only.length > 0 && !only.includes(name)) continue;
+  if (only.length > 0 ? !only.includes(name) : apart.includes(name)) continue;
   const begun = performance.now();
   try {
     const said = await test();

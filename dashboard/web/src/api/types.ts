@@ -52,6 +52,8 @@ export interface Vital {
   direction: 'up' | 'down' | 'none';
   now: Value;
   other: Value | null;
+  /** Days of the other window that are compared with the days of this one; null where it is taken whole. */
+  other_days?: number | null;
   change: number | null;
   change_kind: 'relative' | 'points' | 'absolute';
   usual: Usual | null;
@@ -121,6 +123,8 @@ export interface Alert {
   severity: string;
   state: 'pending' | 'firing' | 'resolved' | 'inactive';
   account: string | null;
+  /** The name that people know it by. */
+  account_name?: string | null;
   metric: string;
   dimensions: Record<string, string>;
   since: string;

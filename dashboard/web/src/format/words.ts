@@ -18,7 +18,16 @@ export function windowTitle(name: string): string {
   const [, n = '1', kind = 'd'] = match;
   return n === '1' ? t(KINDS[kind] ?? 'window.d') : t('window.last', { n: Number(n), unit: kind });
 }
-export const beforeTitle = (name: string): string => (/^1/.test(name) && name.length < 4 && !/^1\d/.test(name) ? t('compare.period') : t('compare.before', { n: Number.parseInt(name, 10) }));
+const single = (name: string): string | undefined => /^1(h|d|w|mo|q|y)$/.exec(name)?.[1];
+/** The newest window of a kind: `1mo` is this month so far. */
+export function windowNow(name: string): string {
+  const kind = single(name);
+  return kind === undefined ? windowTitle(name) : t(`window.now.${kind}` as Key);
+}
+export function beforeTitle(name: string): string {
+  const kind = single(name);
+  return kind === undefined ? t('compare.before', { n: Number.parseInt(name, 10) }) : t(`compare.before.${kind}` as Key);
+}
 
 export const bandTitle = (band: Band): string => t(`band.${band}`);
 export const stampTitle = (stamp: Stamp): string => t(`stamp.${stamp}`);

@@ -4,16 +4,18 @@ import { useState } from 'preact/hooks';
 import { t } from '../i18n';
 
 interface Props {
+  /** What the closed table is called; without it, that it is behind the chart. */
+  summary?: string;
   caption: string;
   heads: string[];
   rows: () => ComponentChildren[][];
 }
 
-export function Behind({ caption, heads, rows }: Props) {
+export function Behind({ summary, caption, heads, rows }: Props) {
   const [open, setOpen] = useState(false);
   return (
     <details class="behind" open={open} onToggle={event => setOpen(event.currentTarget.open)}>
-      <summary>{t('chart.behind')}</summary>
+      <summary>{summary ?? t('chart.behind')}</summary>
       {open && (
         <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
           <table class="table table-tight">

@@ -3,7 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { get, path } from '../api/client';
 import type { Breakdown } from '../api/types';
-import { beforeTitle, dimensionTitle, windowKey, windowTitle } from '../format/words';
+import { beforeTitle, dimensionTitle, windowKey, windowNow } from '../format/words';
 import { t } from '../i18n';
 import { Icon } from '../marks/icons';
 import { compareName, segmentName, windowName } from '../state/filters';
@@ -32,7 +32,7 @@ export function Tools({ metric, extra }: Props) {
         tool="window"
         label={t('tools.window')}
         value={windowName.value}
-        options={shown.map(name => [name, windowTitle(name)])}
+        options={shown.map(name => [name, windowNow(name)])}
         onChoose={name => amend({ window: name })}
       />
       <Pick

@@ -3,7 +3,7 @@ import type { AccountRow, Alert, Bands, Goal } from '../api/types';
 import { count, money, percent, shown, signed, signedCount, target } from '../format/number';
 import { ago, date, exact } from '../format/time';
 import { accountName, bandTitle, componentTitle, metricTitle, stateTitle } from '../format/words';
-import { t } from '../i18n';
+import { named, t } from '../i18n';
 import { Bar } from '../marks/Bar';
 import { Glyph, ScoreMark, toneOf, toneOfSeverity } from '../marks/Glyph';
 import { now } from '../state/live';
@@ -15,6 +15,13 @@ export const tooltip = (text: string): string => text.slice(0, TITLE_MOST);
 
 export const reasonOf = (row: AccountRow): string => (row.reason === null ? '' : componentTitle(row.reason));
 
+/** Why a score fell, in words, and since when nobody was seen. */
+export function whyOf(row: AccountRow): string {
+  if (row.reason === null) return '';
+  const why = named(`why.${row.reason}`, componentTitle(row.reason));
+  return row.last_seen === null ? why : t('why.seen', { why, ago: ago(row.last_seen, now()) });
+}
+
 export const AccountItem = ({ row }: { row: AccountRow }) => (
   <li class="item">
     <a class="item-name" href={`/accounts/${encodeURIComponent(row.account)}`} title={tooltip(accountName(row))}>
@@ -23,13 +30,15 @@ export const AccountItem = ({ row }: { row: AccountRow }) => (
     <span class="item-end">
       <ScoreMark score={row.score} band={row.band} /> {row.change !== null && <span class="muted">{signed(row.change)}</span>}
     </span>
-    <span class="item-sub">{reasonOf(row)}</span>
+    <span class="item-sub" title={tooltip(whyOf(row))}>
+      {whyOf(row)}
+    </span>
     <span class="item-end note">{row.mrr === null ? '' : t('account.month', { money: money(row.mrr, row.mrr_currency ?? row.currency) })}</span>
   </li>
 );
 
 /** What an alert is about: the customer, else the metric. */
-export const alertName = (alert: Alert): string => alert.account ?? metricTitle(alert.metric);
+export const alertName = (alert: Alert): string => alert.account_name ?? alert.account ?? metricTitle(alert.metric);
 
 export const AlertItem = ({ alert, named = true }: { alert: Alert; named?: boolean }) => (
   <li class="item item-icon">
@@ -73,7 +82,7 @@ export function GoalRow({ goal }: { goal: Goal }) {
       </a>
       <span class={tone === '' ? 'note' : `is-${tone}-text`}>{t(`goal.${goal.state}`)}</span>
       <Bar
-        parts={goal.value === null ? [] : [{ from: 0, to: per(goal.value), cls: tone === 'good' ? 'm-bar-good' : tone === 'bad' ? 'm-bar-bad' : 'm-bar-warn' }]}
+        parts={goal.value === null ? [] : [{ from: 0, to: per(goal.value), cls: tone === 'good' ? 'm-bar-good' : tone === 'bad' ? 'm-bar-bad' : tone === 'warn' ? 'm-bar-warn' : 'm-bar-grey' }]}
         ticks={goal.expected === null ? [] : [per(goal.expected)]}
         track
         cls="is-slim"
@@ -88,10 +97,12 @@ export function GoalRow({ goal }: { goal: Goal }) {
   );
 }
 
+export const hasEnded = (goal: Goal, today = new Date(now()).toISOString().slice(0, 10)): boolean => goal.by !== null && goal.by.slice(0, 10) < today;
+
 /** Goals whose day has not passed, the nearest first; then the others. */
 export function byDay(goals: Goal[]): Goal[] {
   const today = new Date(now()).toISOString().slice(0, 10);
-  const isPast = (goal: Goal): number => Number(goal.by !== null && goal.by.slice(0, 10) < today);
+  const isPast = (goal: Goal): number => Number(hasEnded(goal, today));
   return [...goals].sort((a, b) => isPast(a) - isPast(b) || (a.by ?? '').localeCompare(b.by ?? '') * (isPast(a) === 1 ? -1 : 1));
 }
 

@@ -243,8 +243,24 @@ function Coming({ page }: { page: AccountPage }) {
 
 const wide = matchMedia('(min-width: 40rem)');
 
+/** The days on which a score changed as one score a day: the newest so many days. */
+function daily(scores: AccountPage['scores'], most: number): AccountPage['scores'] {
+  const last = scores.at(-1);
+  if (last === undefined) return [];
+  const out: AccountPage['scores'] = [];
+  let next = scores.length - 1;
+  for (let at = noon(last.day); out.length < most; at -= DAY_MS) {
+    const day = new Date(at).toISOString().slice(0, 10);
+    while (next >= 0 && (scores[next]?.day.slice(0, 10) ?? '') > day) next--;
+    const known = scores[next];
+    if (known === undefined) break;
+    out.push({ day, score: known.score });
+  }
+  return out.reverse();
+}
+
 function scoreSpec(page: AccountPage, explain: Explain | null): Spec | null {
-  const past = page.scores.slice(-SHOWN_DAYS);
+  const past = daily(page.scores, SHOWN_DAYS);
   if (past.length < 2) return null;
   const lastDay = past.at(-1)?.day ?? '';
   const values = past.map(of => of.score);

@@ -141,6 +141,10 @@ export default function Accounts() {
     at_risk: risk.data?.total ?? null,
     healthy: healthy.data?.total ?? null,
   };
+  // Accounts that are no customers now have no score, and no band.
+  const scored = counts.critical === null || counts.at_risk === null || counts.healthy === null ? null : counts.critical + counts.at_risk + counts.healthy;
+  const unscored = all.data === null || scored === null ? 0 : all.data.total - scored;
+  const isFiltered = [q, band, owner, plan].some(filter => filter !== null);
   const total = list.total ?? 0;
 
   return (
@@ -154,8 +158,8 @@ export default function Accounts() {
           </>
         }
       />
-      {all.data !== null && counts.at_risk !== null && counts.critical !== null && (
-        <p class="lede">{rich('accounts.lede', { n: counts.at_risk + counts.critical, total: all.data.total, critical: counts.critical })}</p>
+      {scored !== null && counts.at_risk !== null && counts.critical !== null && (
+        <p class="lede">{rich('accounts.lede', { n: counts.at_risk + counts.critical, total: scored, critical: counts.critical })}</p>
       )}
       <div class="tools">
         {BANDS.map(name => (
@@ -187,7 +191,7 @@ export default function Accounts() {
         )}
       </section>
       <p class="note pad-note" role="status">
-        {list.total === null ? '' : t('accounts.count', { n: total })}
+        {list.total === null ? '' : t('accounts.count', { n: total })} {list.total !== null && !isFiltered && unscored > 0 && t('accounts.unscored', { n: unscored })}
       </p>
     </>
   );

@@ -1,23 +1,23 @@
-// Goals: what is on track, what is behind, and where each should be today.
+// Goals: those that run, the nearest day first, and where each should be today; then those that ended.
 import { useResource } from '../api/resource';
 import type { Goal } from '../api/types';
 import { count } from '../format/number';
 import { rich, t } from '../i18n';
 import { Bones, Empty, Failed } from '../parts/Failed';
-import { GoalMark, GoalRow, byDay } from '../parts/lists';
+import { GoalMark, GoalRow, byDay, hasEnded } from '../parts/lists';
 import { Head, Section } from '../parts/Section';
 import { Share } from '../parts/Share';
-
-const ORDER = ['behind', 'missed', 'on_track', 'met', 'no_data'] as const;
 
 export default function Goals() {
   const read = useResource<{ goals: Goal[] }>('/goals');
   const goals = read.data?.goals ?? null;
-  const good = goals?.filter(goal => goal.state === 'on_track' || goal.state === 'met').length ?? 0;
+  const running = byDay((goals ?? []).filter(goal => !hasEnded(goal)));
+  const ended = byDay((goals ?? []).filter(goal => hasEnded(goal)));
+  const good = running.filter(goal => goal.state === 'on_track' || goal.state === 'met').length;
   return (
     <>
       <Head title={t('view.goals')} actions={<Share />} />
-      {goals !== null && goals.length > 0 && <p class="lede">{rich('goals.lede', { n: good, total: goals.length })}</p>}
+      {goals !== null && goals.length > 0 && <p class="lede">{running.length === 0 ? rich('goals.lede.none') : rich('goals.lede', { n: good, total: running.length })}</p>}
       {goals === null && <div class="panel">{read.failure === null ? <Bones /> : <Failed problem={read.failure} again={read.reload} />}</div>}
       {goals?.length === 0 && (
         <div class="panel">
@@ -26,21 +26,22 @@ export default function Goals() {
           </Empty>
         </div>
       )}
-      {goals !== null &&
-        ORDER.map(state => {
-          const of = byDay(goals.filter(goal => goal.state === state));
-          if (of.length === 0) return null;
-          return (
-            <Section key={state} title={t(`goals.${state}`)} note={count(of.length)}>
-              <ul class="panel list">
-                {of.map((goal, place) => (
-                  <GoalRow key={place} goal={goal} />
-                ))}
-                {state === 'behind' || state === 'on_track' ? <GoalMark /> : null}
-              </ul>
-            </Section>
-          );
-        })}
+      <GoalList title={t('goals.running')} goals={running} isMarked />
+      <GoalList title={t('goals.ended')} goals={ended} />
     </>
+  );
+}
+
+function GoalList({ title, goals, isMarked = false }: { title: string; goals: Goal[]; isMarked?: boolean }) {
+  if (goals.length === 0) return null;
+  return (
+    <Section title={title} note={count(goals.length)}>
+      <ul class="panel list">
+        {goals.map((goal, place) => (
+          <GoalRow key={place} goal={goal} />
+        ))}
+        {isMarked && <GoalMark />}
+      </ul>
+    </Section>
   );
 }

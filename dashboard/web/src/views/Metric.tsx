@@ -1,11 +1,12 @@
 // One metric: the long trend first, what is behind a change, what the number is made of, and how sure it is.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { API, path, segment } from '../api/client';
 import { useResource } from '../api/resource';
 import type { Metric as Definition, SeriesAnswer, Vital } from '../api/types';
 import { Chart } from '../chart/Chart';
 import { at, chartOf, spanOf } from '../chart/ofSeries';
-import { cases, change, count, exactly, number, shown, target } from '../format/number';
+import { cases, change, count, exactly, shown, target } from '../format/number';
 import { exact, span } from '../format/time';
 import { groupTitle, metricTitle, stampTitle, windowTitle } from '../format/words';
 import { rich, t, named } from '../i18n';
@@ -22,7 +23,7 @@ import { Pick } from '../parts/Button';
 import { basis } from '../parts/Tile';
 import { Tools } from '../parts/Tools';
 import { compareName, filters, link, windowName } from '../state/filters';
-import { isOld, listenTo } from '../state/live';
+import { isOld, listenTo, now } from '../state/live';
 import { amend, query } from '../state/router';
 import { site } from '../state/site';
 
@@ -113,7 +114,7 @@ export default function Metric({ name }: { name: string }) {
           {series.data !== null && <Corrections answer={series.data} most={most} />}
         </div>
         <aside class="rail" aria-label={t('metric.about')}>
-          {definition.data !== null && <About definition={definition.data} />}
+          {definition.data !== null && <About definition={definition.data} vital={vital.data} />}
           {vital.data !== null && <Quality vital={vital.data} />}
           {vital.data?.goal != null && (
             <Section title={t('metric.goal')}>
@@ -135,6 +136,17 @@ function CurrencyPick({ unit }: { unit: string }) {
   return <Pick label={t('metric.currency')} value={chosen} options={all.map(name => [name, name])} onChoose={name => amend({ currency: name })} />;
 }
 
+/** The change, and the days that it is counted against; said plainly where they are not as many as those of this window. */
+function against(vital: Vital, by: ComponentChildren): ComponentChildren {
+  const { start, end } = vital.other?.window ?? { start: null, end: null };
+  if (start === null || end === null) return by;
+  const days = vital.other_days ?? null;
+  const said = { by, span: span(start, end) };
+  if (days !== null) return rich('metric.on.days', { ...said, n: days });
+  const isOver = vital.now.window.end === null || Date.parse(vital.now.window.end) <= now() || /^\d\d+d$/.test(vital.now.window.kind.replace('trailing ', ''));
+  return rich(isOver || vital.now.stamp === 'level' ? 'metric.on' : 'metric.on.whole', said);
+}
+
 function Hero({ vital }: { vital: Vital }) {
   const { now, usual } = vital;
   const range = usual === null ? null : { low: target(usual.low, now.unit, now.currency), high: target(usual.high, now.unit, now.currency), n: usual.windows };
@@ -147,7 +159,7 @@ function Hero({ vital }: { vital: Vital }) {
         </p>
         <div class="hero-facts">
           {by !== null && compareName.value !== 'none' && (
-            <span>{rich(compareName.value === 'year' ? 'metric.on.year' : 'metric.on.before', { by: <strong>{by}</strong> })}</span>
+            <span>{against(vital, <strong>{by}</strong>)}</span>
           )}
           {basis(vital) !== '' && <span>{basis(vital)}</span>}
           {isOld.value ? <AsOf /> : <Stamp kind={now.stamp} words />}
@@ -279,12 +291,21 @@ function Corrections({ answer, most }: { answer: SeriesAnswer; most: number }) {
   );
 }
 
+/** What the value that is shown was made of: of its own window, segment and currency. */
+function figures({ now: of }: Vital): [string, string][] {
+  const parts: [string, string][] = [];
+  if (of.num !== null) parts.push([t('quality.part.numerator'), exactly(of.num)]);
+  if (of.den !== null) parts.push([t('quality.part.denominator'), exactly(of.den)]);
+  parts.push([t('quality.part.value'), of.value === null ? t('none') : shown(of.value, of.unit, of.currency, false)]);
+  return parts;
+}
+
 /** Paragraphs of the catalog; "When it moves:" begins what to do. */
-function About({ definition }: { definition: Definition }) {
+function About({ definition, vital }: { definition: Definition; vital: Vital | null }) {
   const [what = '', ...rest] = definition.description.split(/\n\s*\n/);
   const action = definition.action ?? rest.find(part => part.startsWith('When it moves:'))?.replace('When it moves:', '');
   const others = rest.filter(part => !part.startsWith('When it moves:'));
-  const now = definition.formula_now;
+  const parts = vital === null ? [] : figures(vital);
   return (
     <section class="section explain" aria-label={t('metric.definition')}>
       <div class="panel pad">
@@ -293,13 +314,13 @@ function About({ definition }: { definition: Definition }) {
         {others.map(part => (
           <p lang="en">{part}</p>
         ))}
-        {(definition.formula !== '' || now !== undefined) && <h3>{t('metric.computed')}</h3>}
+        {(definition.formula !== '' || parts.length > 0) && <h3>{t('metric.computed')}</h3>}
         {definition.formula !== '' && <p lang="en">{definition.formula}</p>}
-        {now !== undefined && now.parts.length > 0 && (
+        {parts.length > 0 && (
           <p class="formula">
-            {now.parts.map(part => (
+            {parts.map(([name, text]) => (
               <span class="formula-part">
-                {named(`quality.part.${part.name}`, part.name)} <strong>{part.value === null ? t('none') : number(part.value, { maximumFractionDigits: 4 })}</strong>
+                {name} <strong>{text}</strong>
               </span>
             ))}
           </p>

@@ -8,6 +8,7 @@ import { count, number, shown } from '../format/number';
 import { date, exact, moment } from '../format/time';
 import { named, rich, t } from '../i18n';
 import { Glyph, type Tone } from '../marks/Glyph';
+import { Behind } from '../parts/Behind';
 import { Button } from '../parts/Button';
 import { Bones, Failed } from '../parts/Failed';
 import { Facts, Head, Section } from '../parts/Section';
@@ -36,8 +37,8 @@ export default function System() {
         <div class="columns">
           <div>
             <Now health={data} lag={lag} />
-            <Stages health={data} />
             <Letters />
+            <Stages health={data} />
           </div>
           <aside class="rail" aria-label={t('system.about')}>
             <About health={data} />
@@ -99,6 +100,13 @@ function Now({ health, lag }: { health: PipelineHealth; lag: number }) {
   );
 }
 
+/** Stages by name, with all their topics; the order is that of the API. */
+function byStage(stages: PipelineHealth['stages']): Map<string, PipelineHealth['stages']> {
+  const all = new Map<string, PipelineHealth['stages']>();
+  for (const stage of stages) all.set(stage.stage, [...(all.get(stage.stage) ?? []), stage]);
+  return all;
+}
+
 function Stages({ health }: { health: PipelineHealth }) {
   if (health.stages.length === 0) return null;
   return (
@@ -109,41 +117,41 @@ function Stages({ health }: { health: PipelineHealth }) {
           <thead>
             <tr>
               <th scope="col">{t('system.stage')}</th>
-              <th scope="col" class="p2">
-                {t('system.topic')}
-              </th>
-              <th scope="col" class="num p3">
-                {t('system.position')}
-              </th>
-              <th scope="col" class="num p3">
-                {t('system.end')}
-              </th>
+              <th scope="col">{t('system.topic')}</th>
               <th scope="col" class="num">
                 {t('system.behind')}
               </th>
             </tr>
           </thead>
           <tbody>
-            {health.stages.map(stage => (
-              <tr key={`${stage.stage}/${stage.topic}/${stage.partition}`}>
-                <th scope="row">
-                  <Glyph tone={(stage.lag ?? 0) > BEHIND ? 'warn' : 'good'} /> <bdi>{stage.stage}</bdi>
-                  <span class="sub sub-only">
-                    <bdi>{stage.topic}</bdi> {stage.partition}
-                  </span>
-                </th>
-                <td class="p2 muted">
-                  <span class="mono">
-                    <bdi>{stage.topic}</bdi> {stage.partition}
-                  </span>
-                </td>
-                <td class="num p3 muted">{stage.position === null ? '' : count(stage.position)}</td>
-                <td class="num p3 muted">{stage.end === null ? '' : count(stage.end)}</td>
-                <td class="num">{stage.lag === null ? '' : count(stage.lag)}</td>
-              </tr>
-            ))}
+            {[...byStage(health.stages)].map(([name, parts]) => {
+              const lag = parts.reduce((sum, part) => sum + (part.lag ?? 0), 0);
+              const topics = [...new Set(parts.map(part => part.topic))];
+              return (
+                <tr key={name}>
+                  <th scope="row">
+                    <Glyph tone={lag > BEHIND ? 'warn' : 'good'} /> <bdi>{name}</bdi>
+                  </th>
+                  <td class="muted wrap-any">{topics.length === 1 ? <bdi class="mono">{topics[0]}</bdi> : t('system.topics', { n: topics.length })}</td>
+                  <td class="num">{count(lag)}</td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
+        <Behind
+          summary={t('system.each')}
+          caption={t('system.each')}
+          heads={[t('system.topic'), t('system.position'), t('system.end'), t('system.behind')]}
+          rows={() =>
+            health.stages.map(part => [
+              <span class="mono">
+                <bdi>{part.topic}</bdi> {part.partition}
+              </span>,
+              ...[part.position, part.end, part.lag].map(n => (n === null ? '' : count(n))),
+            ])
+          }
+        />
       </div>
     </Section>
   );
@@ -156,6 +164,13 @@ const lineOf = (of: Record<string, unknown>): string =>
     .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
     .join(', ')
     .slice(0, 400);
+
+/** How much is kept, and of how many topics. */
+function keeps(retention: Record<string, unknown>[]): Map<string, number> {
+  const all = new Map<string, number>();
+  for (const of of retention) all.set(String(of['keeps'] ?? ''), (all.get(String(of['keeps'] ?? '')) ?? 0) + 1);
+  return all;
+}
 
 function About({ health }: { health: PipelineHealth }) {
   const { disk } = health;
@@ -181,8 +196,10 @@ function About({ health }: { health: PipelineHealth }) {
         {retention.length > 0 && (
           <>
             <h3 class="mini mini-gap">{t('system.retention')}</h3>
-            {retention.slice(0, 20).map(of => (
-              <p class="note wrap-any">{lineOf(of)}</p>
+            {[...keeps(retention)].map(([what, n]) => (
+              <p class="note">
+                <bdi lang="en">{what}</bdi>: {t('system.topics', { n })}
+              </p>
             ))}
           </>
         )}
@@ -190,6 +207,9 @@ function About({ health }: { health: PipelineHealth }) {
     </Section>
   );
 }
+
+/** What a silence is about: `silent_90d, a01953`. */
+const matched = (matchers: Silence['matchers']): string => (Array.isArray(matchers) ? matchers : [matchers]).flatMap(of => Object.values(of)).join(', ');
 
 function Silences() {
   const read = useResource<{ silences: Silence[] }>('/silences');
@@ -206,7 +226,7 @@ function Silences() {
         {all.map(of => (
           <li class="item" key={of.id}>
             <span class="item-name wrap-any">
-              <bdi>{JSON.stringify(of.matchers).slice(0, 200)}</bdi>
+              <bdi>{matched(of.matchers).slice(0, 200)}</bdi>
             </span>
             <span class="item-end">
               <Button text={t('system.silences.end')} onClick={() => end(of.id)} />

@@ -52,6 +52,11 @@ export function Evidence({ id, alert: known, changed }: { id: string; alert: Ale
         <p class="muted wrap-any">
           <Foreign text={(alert.description || alert.summary || alert.rule).slice(0, 600)} />
         </p>
+        {alert.account_name != null && alert.account !== null && (
+          <p class="note one-line">
+            <bdi class="mono">{alert.account.slice(0, 300)}</bdi>
+          </p>
+        )}
         <Actions alert={alert} after={after} />
       </header>
       <section class="pad" aria-labelledby="rule-title">

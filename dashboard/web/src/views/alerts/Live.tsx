@@ -151,6 +151,12 @@ function Row({ alert, isChosen, choose }: { alert: Alert; isChosen: boolean; cho
               <bdi>{alert.owner}</bdi>
             </>
           )}
+          {alert.account_name != null && alert.account !== null && (
+            <>
+              {', '}
+              <bdi class="mono">{alert.account.slice(0, 120)}</bdi>
+            </>
+          )}
           {alert.silenced_until !== null && `, ${t('alerts.until', { day: date(alert.silenced_until) })}`}
           {alert.state === 'resolved' && alert.reason !== null && `, ${alert.reason}`}
         </p>

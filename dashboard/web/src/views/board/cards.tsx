@@ -9,7 +9,7 @@ import { t } from '../../i18n';
 import { BreakdownTable, SharePanel, useBreakdown } from '../../parts/Breakdown';
 import { Bones, Failed } from '../../parts/Failed';
 import { Funnel } from '../../parts/Funnel';
-import { AccountItem, AlertItem, GoalMark, GoalRow } from '../../parts/lists';
+import { AccountItem, AlertItem, GoalMark, GoalRow, byDay } from '../../parts/lists';
 import { Tile } from '../../parts/Tile';
 import { Trend } from '../../parts/Trend';
 import { compareName, segmentName, windowName } from '../../state/filters';
@@ -149,7 +149,7 @@ function GoalCard({ card }: { card: Card }) {
   const read = useResource<{ goals: Goal[] }>('/goals');
   if (read.failure !== null && read.data === null) return <Failed problem={read.failure} again={read.reload} />;
   if (read.data === null) return <Bones lines={3} />;
-  const goals = read.data.goals.filter(goal => card.metric === undefined || goal.metric === card.metric).slice(0, card.limit ?? LIST);
+  const goals = byDay(read.data.goals.filter(goal => card.metric === undefined || goal.metric === card.metric)).slice(0, card.limit ?? LIST);
   return (
     <ul class="list">
       {goals.map((goal, place) => (
