@@ -1,6 +1,6 @@
 //! `/alerts` and `/rules`: what fires, what was done about it, and why it may fire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::{
     extract::{Path, State},
@@ -128,9 +128,26 @@ pub(crate) fn forms(alerts: Vec<store::Alert>, backend: &dyn Backend) -> Result<
     alerts.into_iter().zip(done).map(|(alert, done)| form(alert, done)).collect()
 }
 
+/// What people did about an alert that fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dealt {
+    Acknowledged,
+    Silenced,
+}
+
+impl Dealt {
+    fn holds(self, done: &Done) -> bool {
+        match self {
+            Self::Acknowledged => done.acknowledged.is_some(),
+            Self::Silenced => done.silenced_until.is_some(),
+        }
+    }
+}
+
 /// What of the alerts is asked for.
 struct Wanted {
     state: Option<AlertState>,
+    dealt: Option<Dealt>,
     rule: Option<String>,
     severity: Option<String>,
     owner: Option<String>,
@@ -142,9 +159,13 @@ struct Wanted {
 
 impl Wanted {
     fn of(mut params: Params) -> Result<Self, Fault> {
-        let states = AlertState::ALL.map(|state| (state.name(), state));
+        let states = AlertState::ALL.map(|state| (state.name(), (state, None)));
+        let dealt = [("acknowledged", Dealt::Acknowledged), ("silenced", Dealt::Silenced)];
+        let dealt = dealt.map(|(name, dealt)| (name, (AlertState::Firing, Some(dealt))));
+        let state = params.word("state", &[&states[..], &dealt[..]].concat())?;
         let wanted = Self {
-            state: params.word("state", &states)?,
+            state: state.map(|(state, _)| state),
+            dealt: state.and_then(|(_, dealt)| dealt),
             rule: params.take("rule"),
             severity: params.take("severity"),
             owner: params.take_any("owner"),
@@ -206,9 +227,17 @@ fn page(context: &Context<'_>, wanted: &Wanted) -> Result<Alerts, Fault> {
         acknowledged: done.iter().filter(|done| done.acknowledged.is_some()).count(),
         silenced: done.iter().filter(|done| done.silenced_until.is_some()).count(),
     };
+    let dealt = |dealt: Dealt| {
+        let with = named.iter().zip(&done).filter(move |(_, done)| dealt.holds(done));
+        with.map(|((id, _), _)| id.as_str()).collect::<HashSet<_>>()
+    };
+    let dealt = wanted.dealt.map(dealt);
     // What never fired and does not hold is nothing that happened.
-    let shown =
-        |alert: &store::Alert| wanted.holds(alert) && (wanted.state.is_some() || alert.state != AlertState::Inactive);
+    let shown = |alert: &store::Alert| {
+        wanted.holds(alert)
+            && (wanted.state.is_some() || alert.state != AlertState::Inactive)
+            && dealt.as_ref().is_none_or(|dealt| dealt.contains(id(alert).as_str()))
+    };
     let mut found: Vec<_> = all.into_iter().filter(shown).collect();
     let total = found.len();
     sort(&mut found);
@@ -259,7 +288,7 @@ fn csv(alerts: Vec<Alert>) -> Result<Answer, Fault> {
 
 /// Alerts, the newest first.
 #[utoipa::path(get, path = "/alerts", tag = "alerts", params(
-    ("state" = Option<String>, Query, description = "pending, firing, resolved or inactive"),
+    ("state" = Option<String>, Query, description = "pending, firing, resolved or inactive; acknowledged or silenced, of those that fire"),
     ("rule" = Option<String>, Query), ("severity" = Option<String>, Query), ("owner" = Option<String>, Query),
     ("account" = Option<String>, Query), ("q" = Option<String>, Query, description = "part of rule, account or text"),
     ("cursor" = Option<String>, Query, description = "`next` of the page before"),

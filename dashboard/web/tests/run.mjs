@@ -10,6 +10,7 @@ import { theKeyboardReachesEverything } from './keys.mjs';
 import { anEventIsOnTheScreen, theOverviewIsLive, theStreamSurvives } from './live.mjs';
 import { looks } from './looks.mjs';
 import { manyAccounts } from './many.mjs';
+import { aChangeIsExplained } from './moved.mjs';
 import { aDashboardByPointer } from './pointer.mjs';
 
 const args = process.argv.slice(2);
@@ -35,6 +36,7 @@ const tests = {
   pointer: () => aDashboardByPointer(browser, base),
   alert: () => anAlertIsDealtWith(browser, base),
   letter: () => aDeadLetterIsReplayed(browser, base),
+  moved: () => aChangeIsExplained(browser, base),
   keys: () => theKeyboardReachesEverything(browser, base),
   looks: async () => {
     const { looked, faults } = await looks(browser, base);

@@ -260,6 +260,31 @@ export interface Explain {
   parts?: ExplainPart[];
 }
 
+export interface Deal {
+  opportunity: string;
+  account: string;
+  /** The name of the account. */
+  name: string | null;
+  kind: string;
+  stage: string;
+  owner: string;
+  amount: number;
+  currency: string;
+  /** When it came into its stage, and how long ago that is. */
+  since: string;
+  seconds: number;
+  /** How long a visit of the stage took on average, in the last year that is over. */
+  usual_seconds: number | null;
+  stopped: boolean;
+}
+
+export interface DealsAnswer {
+  deals: Deal[];
+  total: number;
+  stopped: number;
+  next: string | null;
+}
+
 export interface AlertsAnswer {
   alerts: Alert[];
   next: string | null;
@@ -279,7 +304,8 @@ export interface Rule {
 
 export interface Silence {
   id: string;
-  matchers: Record<string, string>[] | Record<string, string>;
+  /** Each on a label, as Alertmanager writes it: `rule="silent_90d"`. */
+  matchers: string[];
   until: string;
   by: string;
   comment: string;

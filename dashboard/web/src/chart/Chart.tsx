@@ -45,6 +45,9 @@ export function Chart({ spec }: { spec: Spec }) {
       setSpoken(true);
       // The first key reads the newest value.
       read(at === null ? last : Math.max(0, Math.min(last, at + by)));
+    } else if (event.key === 'Enter' && at !== null && spec.onChoose !== undefined) {
+      event.preventDefault();
+      spec.onChoose(at, at);
     } else if (event.key === 'Escape') read(null);
   };
   const shown = at !== null && at <= last ? at : null;

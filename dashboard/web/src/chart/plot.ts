@@ -133,6 +133,12 @@ export function draw(host: HTMLElement, spec: Spec, onPoint: (place: number | nu
     };
     for (const zone of spec.zones ?? []) band(zone.low, zone.high, colour(`--${zone.tone}-soft`), 0.45);
     if (spec.usual !== undefined) band(spec.usual.low, spec.usual.high, colour('--usual'), 1);
+    if (spec.chosen !== undefined) {
+      const [from, to] = [spec.chosen.from, spec.chosen.to].map(at => Math.max(bbox.left, Math.min(bbox.left + bbox.width, u.valToPos(at / 1000, 'x', true))));
+      ctx.globalAlpha = 0.7;
+      ctx.fillStyle = colour('--selected');
+      ctx.fillRect(from ?? 0, bbox.top, Math.max(2 * devicePixelRatio, (to ?? 0) - (from ?? 0)), bbox.height);
+    }
     ctx.restore();
   };
   const over = (u: uPlot): void => {
@@ -199,15 +205,17 @@ export function draw(host: HTMLElement, spec: Spec, onPoint: (place: number | nu
   const size = (): { width: number; height: number } => ({ width: Math.max(240, host.clientWidth), height: spec.height });
   const right = (): number => (isWide() && hasEnds ? ENDS : 10);
 
+  /** A range was drawn: the click that ends it chooses nothing more. */
+  let isDrawn = false;
   const u = new uPlot(
     {
       ...size(),
       pxAlign: 1,
       legend: { show: false },
-      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+      select: { show: spec.onChoose !== undefined, left: 0, top: 0, width: 0, height: 0 },
       padding: [10, () => right(), hasLane ? LANE : 0, 0],
       tzDate: zoned,
-      cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 } },
+      cursor: { drag: { x: spec.onChoose !== undefined, y: false, setScale: false }, y: false, points: { size: 7 } },
       scales: { x: { time: true }, y: { auto: false, range: [low, high] } },
       series: lines,
       axes: [
@@ -251,6 +259,15 @@ export function draw(host: HTMLElement, spec: Spec, onPoint: (place: number | nu
       hooks: {
         drawClear: [under],
         draw: [over],
+        setSelect: [
+          self => {
+            const { left, width } = self.select;
+            if (width <= 0) return;
+            self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            isDrawn = true;
+            spec.onChoose?.(self.posToIdx(left), self.posToIdx(left + width));
+          },
+        ],
         setCursor: [self => onPoint(self.cursor.left !== undefined && self.cursor.left >= 0 ? (self.cursor.idx ?? null) : null)],
       },
     },
@@ -258,6 +275,11 @@ export function draw(host: HTMLElement, spec: Spec, onPoint: (place: number | nu
     host,
   );
 
+  u.over.addEventListener('click', () => {
+    const place = u.cursor.idx;
+    if (!isDrawn && place !== null && place !== undefined) spec.onChoose?.(place, place);
+    isDrawn = false;
+  });
   let width = host.clientWidth;
   return {
     point: place => {

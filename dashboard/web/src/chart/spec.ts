@@ -41,6 +41,10 @@ export interface Spec {
   lane?: { at: number; tone: 'good' | 'bad' | 'plain' | 'hollow' }[];
   laneLabel?: string;
   now?: number;
+  /** Instants between which the reader looks closer. */
+  chosen?: { from: number; to: number };
+  /** The reader drew over these places, or chose one. */
+  onChoose?: (from: number, to: number) => void;
   /** What the cursor reads at a place. */
   read: (place: number) => ComponentChildren;
   rest: () => ComponentChildren;

@@ -73,6 +73,11 @@ export function offset(): string {
 }
 export const city = (): string => (zone.value.split('/').at(-1) ?? zone.value).replaceAll('_', ' ');
 
+/** The day after or before a local day. */
+export function dayAfter(day: string, days: number): string {
+  return new Date(ofDay(day) + days * DAY_MS).toISOString().slice(0, 10);
+}
+
 /** The local day so many days before, as the API takes it. */
 export function dayBefore(at: number, days: number): string {
   return new Intl.DateTimeFormat('en-CA', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone: zone.peek() }).format(at - days * DAY_MS);

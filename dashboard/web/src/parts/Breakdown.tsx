@@ -10,6 +10,7 @@ import { Bar } from '../marks/Bar';
 import { Donut } from '../marks/Donut';
 import { compareName, windowName } from '../state/filters';
 import { Bones, Failed } from './Failed';
+import { PartsTable, type Column } from './PartsTable';
 import { Section } from './Section';
 
 const ROWS_MOST = 20;
@@ -20,8 +21,6 @@ function basisOf(value: Value): string | null {
   const n = value.unit === 'ratio' && value.currency !== null ? null : cases(value.den);
   return n === null || n === 1 ? null : count(n);
 }
-
-export const partName = (key: string) => (key === '' ? <span class="note">{t('breakdown.unknown')}</span> : <bdi>{named(`value.${key}`, key)}</bdi>);
 
 export function useBreakdown(metric: string, by: string | null, currency: string | null, window: string) {
   return useResource<Breakdown>(
@@ -57,77 +56,53 @@ export function BreakdownPanel({ metric, currency }: { metric: Metric; currency:
 
 export function BreakdownTable({ answer, title, by }: { answer: Breakdown; title: string; by: string }) {
   const parts = answer.parts.slice(0, ROWS_MOST);
-  const { unit, currency } = answer.total.now;
+  const { total } = answer;
+  const { unit, currency } = total.now;
   const of = (part: Part, which: 'now' | 'other'): number | null => part[which]?.value ?? null;
   const all = parts.flatMap(part => [of(part, 'now'), of(part, 'other')]).filter((value): value is number => value !== null);
   const most = Math.max(...all.map(Math.abs), 1e-12);
   const per = (value: number): number => (Math.abs(value) / most) * 100;
   const hasEffects = parts.some(part => part.effect !== null);
   const say = (value: number | null): string => (value === null ? t('none') : shown(value, unit, currency));
-  const effect = (by: number | null): string =>
-    by === null ? '' : change(by, unit === 'ratio' ? 'points' : 'absolute', unit, currency);
+  const effect = (by: number | null): string => (by === null ? '' : change(by, unit === 'ratio' ? 'points' : 'absolute', unit, currency));
+  const columns: Column[] = [
+    {
+      head: t('breakdown.basis'),
+      cls: 'p2 muted',
+      cell: part => basisOf(part.now) ?? (part.share === null ? '' : percent(part.share)),
+      total: basisOf(total.now) ?? '',
+    },
+  ];
+  if (compareName.value !== 'none')
+    columns.unshift({
+      head: t('breakdown.before'),
+      cls: 'p2 muted',
+      cell: part => (part.other === null ? '' : say(of(part, 'other'))),
+      total: total.other === null ? '' : say(total.other.value),
+    });
+  if (hasEffects)
+    columns.push({
+      head: t('breakdown.effect'),
+      cls: '',
+      cell: part => effect(part.effect),
+      total: effect(total.change === null ? null : (total.now.value ?? 0) - (total.other?.value ?? 0)),
+    });
+  const bar = (part: Part) => {
+    const [now, other] = [of(part, 'now'), of(part, 'other')];
+    return <Bar parts={now === null ? [] : [{ from: 0, to: per(now), cls: now < 0 ? 'm-bar-grey' : 'm-bar' }]} ticks={other === null ? [] : [per(other)]} track />;
+  };
   return (
     <>
-      <table class="table">
-        <caption class="vh">{t('breakdown.caption', { title, by: dimensionTitle(by) })}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{dimensionTitle(by)}</th>
-            <th scope="col" class="bar-cell">
-              <span class="vh">{t('breakdown.bar')}</span>
-            </th>
-            <th scope="col" class="num">
-              {t('metrics.now')}
-            </th>
-            {compareName.value !== 'none' && (
-              <th scope="col" class="num p2">
-                {t('breakdown.before')}
-              </th>
-            )}
-            <th scope="col" class="num p2">
-              {t('breakdown.basis')}
-            </th>
-            {hasEffects && (
-              <th scope="col" class="num">
-                {t('breakdown.effect')}
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {parts.map(part => {
-            const [now, other] = [of(part, 'now'), of(part, 'other')];
-            return (
-              <tr key={part.key}>
-                <th scope="row">
-                  <span class="cell-short" title={part.key.slice(0, 300)}>
-                    {partName(part.key)}
-                  </span>
-                </th>
-                <td class="bar-cell">
-                  <Bar parts={now === null ? [] : [{ from: 0, to: per(now), cls: now < 0 ? 'm-bar-grey' : 'm-bar' }]} ticks={other === null ? [] : [per(other)]} track />
-                </td>
-                <td class="num">
-                  <strong>{say(now)}</strong>
-                </td>
-                {compareName.value !== 'none' && <td class="num p2 muted">{part.other === null ? '' : say(other)}</td>}
-                <td class="num p2 muted">{basisOf(part.now) ?? (part.share === null ? '' : percent(part.share))}</td>
-                {hasEffects && <td class="num">{effect(part.effect)}</td>}
-              </tr>
-            );
-          })}
-        </tbody>
-        <tfoot>
-          <tr>
-            <th scope="row">{t('breakdown.all')}</th>
-            <td class="bar-cell" />
-            <td class="num">{say(answer.total.now.value)}</td>
-            {compareName.value !== 'none' && <td class="num p2">{answer.total.other === null ? '' : say(answer.total.other.value)}</td>}
-            <td class="num p2">{basisOf(answer.total.now) ?? ''}</td>
-            {hasEffects && <td class="num">{effect(answer.total.change === null ? null : (answer.total.now.value ?? 0) - (answer.total.other?.value ?? 0))}</td>}
-          </tr>
-        </tfoot>
-      </table>
+      <PartsTable
+        parts={parts}
+        caption={t('breakdown.caption', { title, by: dimensionTitle(by) })}
+        head={dimensionTitle(by)}
+        barCls="bar-cell"
+        bar={bar}
+        now={part => say(of(part, 'now'))}
+        total={say(total.now.value)}
+        columns={columns}
+      />
       <p class="note pad-note">
         {hasEffects ? t('breakdown.note') : t('breakdown.note.plain')}
         {answer.parts.length > ROWS_MOST && ` ${t('breakdown.more', { n: answer.parts.length - ROWS_MOST })}`}

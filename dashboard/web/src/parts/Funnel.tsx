@@ -1,9 +1,9 @@
 // Stages of the pipeline as a table whose bars begin at zero: value now, before, and its share.
-import type { Breakdown } from '../api/types';
+import type { Breakdown, Part } from '../api/types';
 import { percent, shown } from '../format/number';
 import { t } from '../i18n';
 import { Bar } from '../marks/Bar';
-import { partName } from './Breakdown';
+import { PartsTable, type Column } from './PartsTable';
 
 /** The usual order of stages; others come after, the largest first. */
 const ORDER = ['lead', 'qualified', 'qualification', 'discovery', 'demo', 'proposal', 'negotiation', 'contract'];
@@ -25,70 +25,30 @@ export function Funnel({ answer, weighted, title }: Props) {
   const per = (value: number): number => (Math.max(0, value) / most) * 100;
   const { unit, currency } = answer.total.now;
   const say = (value: number | null | undefined): string => (value === null || value === undefined ? '' : shown(value, unit, currency));
-  const weightedOf = (key: string): number | null => weighted?.parts.find(part => part.key === key)?.now.value ?? null;
+  const likelyOf = (key: string): number | null => weighted?.parts.find(part => part.key === key)?.now.value ?? null;
+  const columns: Column[] = [
+    { head: t('breakdown.before'), cls: 'p2 muted', cell: part => say(part.other?.value), total: say(answer.total.other?.value) },
+    { head: t('pipeline.share'), cls: 'p2 muted', cell: part => percent((part.now.value ?? 0) / total, 0), total: '' },
+  ];
+  if (weighted !== undefined)
+    columns.unshift({ head: t('pipeline.weighted'), cls: 'p2', cell: part => say(likelyOf(part.key)), total: say(weighted?.total.now.value) });
+  const bar = (part: Part) => {
+    const now = per(part.now.value ?? 0);
+    const likely = likelyOf(part.key);
+    const parts = likely === null ? [{ from: 0, to: now, cls: 'm-bar' }] : [{ from: 0, to: now, cls: 'm-bar-soft' }, { from: 0, to: per(likely), cls: 'm-bar' }];
+    return <Bar parts={parts} ticks={part.other?.value == null ? [] : [per(part.other.value)]} cls="is-tall" />;
+  };
   return (
-    <table class="table funnel">
-      <caption class="vh">{title}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t('dimension.stage')}</th>
-          <th scope="col" class="funnel-bar">
-            <span class="vh">{t('breakdown.bar')}</span>
-          </th>
-          <th scope="col" class="num">
-            {t('metrics.now')}
-          </th>
-          {weighted !== undefined && (
-            <th scope="col" class="num p2">
-              {t('pipeline.weighted')}
-            </th>
-          )}
-          <th scope="col" class="num p2">
-            {t('breakdown.before')}
-          </th>
-          <th scope="col" class="num p2">
-            {t('pipeline.share')}
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {parts.map(part => {
-          const now = part.now.value ?? 0;
-          const likely = weightedOf(part.key);
-          return (
-            <tr key={part.key}>
-              <th scope="row">
-                <span class="cell-short" title={part.key.slice(0, 300)}>
-                  {partName(part.key)}
-                </span>
-              </th>
-              <td class="funnel-bar">
-                <Bar
-                  parts={[{ from: 0, to: per(now), cls: likely === null ? 'm-bar' : 'm-bar-soft' }, ...(likely === null ? [] : [{ from: 0, to: per(likely), cls: 'm-bar' }])]}
-                  ticks={part.other?.value == null ? [] : [per(part.other.value)]}
-                  cls="is-tall"
-                />
-              </td>
-              <td class="num">
-                <strong>{say(part.now.value)}</strong>
-              </td>
-              {weighted !== undefined && <td class="num p2">{say(likely)}</td>}
-              <td class="num p2 muted">{say(part.other?.value)}</td>
-              <td class="num p2 muted">{percent(now / total, 0)}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-      <tfoot>
-        <tr>
-          <th scope="row">{t('breakdown.all')}</th>
-          <td class="funnel-bar" />
-          <td class="num">{say(answer.total.now.value)}</td>
-          {weighted !== undefined && <td class="num p2">{say(weighted?.total.now.value)}</td>}
-          <td class="num p2">{say(answer.total.other?.value)}</td>
-          <td class="num p2" />
-        </tr>
-      </tfoot>
-    </table>
+    <PartsTable
+      parts={parts}
+      caption={title}
+      head={t('dimension.stage')}
+      cls="funnel"
+      barCls="funnel-bar"
+      bar={bar}
+      now={part => say(part.now.value)}
+      total={say(answer.total.now.value)}
+      columns={columns}
+    />
   );
 }

@@ -6,7 +6,7 @@ import type { AccountPage, Explain } from '../api/types';
 import { Chart } from '../chart/Chart';
 import type { Spec } from '../chart/spec';
 import { decimal, money, signed, tick } from '../format/number';
-import { ago, date, dayBefore, daysUntil, exact, monthName } from '../format/time';
+import { ago, date, dayAfter, dayBefore, daysUntil, exact, monthName } from '../format/time';
 import { accountName, bandTitle, componentTitle } from '../format/words';
 import { named, rich, t } from '../i18n';
 import { Bar } from '../marks/Bar';
@@ -18,12 +18,12 @@ import { Facts, Foreign, Head, Section } from '../parts/Section';
 import { Share } from '../parts/Share';
 import { Tile, vitalKey } from '../parts/Tile';
 import { isOld, listenTo, now } from '../state/live';
-import { go } from '../state/router';
+import { amend, go, query } from '../state/router';
 import { useKeys } from '../state/keys';
 import { zone } from '../state/site';
 import { Icon } from '../marks/icons';
 import { Events } from './account/Events';
-import { Moved } from './account/Moved';
+import { Moved, chosenDays, type Days } from './account/Moved';
 
 const SHOWN_DAYS = 90;
 const SINCE_DAYS = 30;
@@ -34,11 +34,21 @@ const noon = (day: string): number => Date.parse(`${day.slice(0, 10)}T12:00:00Z`
 
 export default function Account({ name }: { name: string }) {
   const page = useResource<AccountPage>(`/accounts/${segment(name)}`);
-  // The day alone, so that the address stays the same all day long.
-  const since = dayBefore(now(), SINCE_DAYS);
-  const explain = useResource<Explain>(
-    page.data === null ? null : path(`/accounts/${segment(name)}/explain`, { metric: 'health_score', since }),
-  );
+  // Days alone, so that the address of a request stays the same all day long.
+  const today = dayBefore(now(), 0);
+  // From the end of the day so many days ago, as the change of the score in lists: today is one of them.
+  const usual: Days = { from: dayBefore(now(), SINCE_DAYS - 1), to: today };
+  const days = chosenDays(query.value, usual);
+  const isUsual = days.from === usual.from && days.to === usual.to;
+  const moved = ({ from, to }: Days): string =>
+    path(`/accounts/${segment(name)}/explain`, { metric: 'health_score', since: from, at: to === today ? null : dayAfter(to, 1) });
+  const recent = useResource<Explain>(page.data === null ? null : moved(usual));
+  const other = useResource<Explain>(page.data === null || isUsual ? null : moved(days));
+  const explain = isUsual ? recent : other;
+  const choose = (from: string, to: string): void => {
+    const [first, last] = [from, to].map(day => (day > today ? today : day)).sort();
+    amend(first === usual.from && last === usual.to ? { since: null, at: null } : { since: first ?? null, at: last === today ? null : (last ?? null) });
+  };
   const [round, setRound] = useState(0);
   useEffect(
     () =>
@@ -47,7 +57,8 @@ export default function Account({ name }: { name: string }) {
         if (brought.row !== undefined && brought.contributions !== undefined) page.update(() => frame.data as AccountPage);
         else if (!frame.isSnapshot) page.reload();
         if (frame.isSnapshot) return;
-        explain.reload();
+        recent.reload();
+        other.reload();
         setRound(n => n + 1);
       }),
     [name],
@@ -82,24 +93,26 @@ export default function Account({ name }: { name: string }) {
         }
         actions={
           <>
-            <a class="btn" href={`/alerts?account=${encodeURIComponent(name)}`} title={t('account.acknowledge.title')}>
-              <Icon name="check" />
-              <span>{t('alerts.acknowledge')}</span>
-            </a>
+            {data.alerts.some(alert => alert.state === 'firing' || alert.state === 'pending') && (
+              <a class="btn" href={`/alerts?account=${encodeURIComponent(name)}`} title={t('account.acknowledge.title')}>
+                <Icon name="check" />
+                <span>{t('alerts.acknowledge')}</span>
+              </a>
+            )}
             <Share />
           </>
         }
       />
       <Hero page={data} />
-      <Story page={data} explain={explain.data} />
+      <Story page={data} explain={recent.data} />
       <div class="columns">
         <aside class="rail" aria-label={t('account.todo')}>
           <ToDo page={data} />
           <Coming page={data} />
         </aside>
         <div>
-          <ScoreLine page={data} explain={explain.data} />
-          <Moved page={data} explain={explain.data} failure={explain.failure} />
+          <ScoreLine page={data} explain={explain.data} days={days} choose={choose} />
+          <Moved page={data} explain={explain.data} failure={explain.failure} days={days} isUsual={isUsual} choose={choose} usual={usual} again={explain.reload} />
           <Components page={data} />
           <Events account={name} explain={explain.data} round={round} />
         </div>
@@ -243,6 +256,8 @@ function Coming({ page }: { page: AccountPage }) {
 
 const wide = matchMedia('(min-width: 40rem)');
 
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
 /** The days on which a score changed as one score a day: the newest so many days. */
 function daily(scores: AccountPage['scores'], most: number): AccountPage['scores'] {
   const last = scores.at(-1);
@@ -250,7 +265,7 @@ function daily(scores: AccountPage['scores'], most: number): AccountPage['scores
   const out: AccountPage['scores'] = [];
   let next = scores.length - 1;
   for (let at = noon(last.day); out.length < most; at -= DAY_MS) {
-    const day = new Date(at).toISOString().slice(0, 10);
+    const day = dayOf(at);
     while (next >= 0 && (scores[next]?.day.slice(0, 10) ?? '') > day) next--;
     const known = scores[next];
     if (known === undefined) break;
@@ -259,7 +274,7 @@ function daily(scores: AccountPage['scores'], most: number): AccountPage['scores
   return out.reverse();
 }
 
-function scoreSpec(page: AccountPage, explain: Explain | null): Spec | null {
+function scoreSpec(page: AccountPage, explain: Explain | null, days: Days, choose: (from: string, to: string) => void): Spec | null {
   const past = daily(page.scores, SHOWN_DAYS);
   if (past.length < 2) return null;
   const lastDay = past.at(-1)?.day ?? '';
@@ -303,14 +318,16 @@ function scoreSpec(page: AccountPage, explain: Explain | null): Spec | null {
     lines: [{ values, look: 'trend', isStep: true, dashedFrom: cut }],
     end: past[cut]?.score == null ? undefined : { place: cut, value: past[cut]?.score ?? 0 },
     now: today,
+    chosen: { from: noon(dayAfter(days.from, -1)), to: noon(days.to) },
+    onChoose: (from, to) => choose(dayOf(x[from] ?? today), dayOf(x[to] ?? today)),
     lane: [...moments].map(([day, by]) => ({ at: noon(day), tone: by < 0 ? ('bad' as const) : by > 0 ? ('good' as const) : ('plain' as const) })).filter(of => of.at >= first),
     laneLabel: t('account.line.events'),
-    rest: () => <span class="note">{t('chart.rest')}</span>,
+    rest: () => <span class="note">{t('account.line.rest')}</span>,
     read: place => {
       const value = values[place] ?? null;
       return (
         <>
-          <strong>{date(new Date(x[place] ?? 0).toISOString().slice(0, 10), true)}</strong>
+          <strong>{date(dayOf(x[place] ?? 0), true)}</strong>
           <span>
             {rich('account.line.read', { score: <strong>{say(value)}</strong> })}
             {value !== null && ` ${bandTitle(bandOf(value))}`}
@@ -322,8 +339,15 @@ function scoreSpec(page: AccountPage, explain: Explain | null): Spec | null {
   };
 }
 
-function ScoreLine({ page, explain }: { page: AccountPage; explain: Explain | null }) {
-  const spec = useMemo(() => scoreSpec(page, explain), [page, explain]);
+interface LineProps {
+  page: AccountPage;
+  explain: Explain | null;
+  days: Days;
+  choose: (from: string, to: string) => void;
+}
+
+function ScoreLine({ page, explain, days, choose }: LineProps) {
+  const spec = useMemo(() => scoreSpec(page, explain, days, choose), [page, explain, days.from, days.to]);
   const scores = page.scores.slice(-SHOWN_DAYS);
   return (
     <section class="section" aria-labelledby="line-title">

@@ -208,9 +208,6 @@ function About({ health }: { health: PipelineHealth }) {
   );
 }
 
-/** What a silence is about: `silent_90d, a01953`. */
-const matched = (matchers: Silence['matchers']): string => (Array.isArray(matchers) ? matchers : [matchers]).flatMap(of => Object.values(of)).join(', ');
-
 function Silences() {
   const read = useResource<{ silences: Silence[] }>('/silences');
   const [problem, setProblem] = useState('');
@@ -226,7 +223,7 @@ function Silences() {
         {all.map(of => (
           <li class="item" key={of.id}>
             <span class="item-name wrap-any">
-              <bdi>{matched(of.matchers).slice(0, 200)}</bdi>
+              <bdi>{of.matchers.join(', ').slice(0, 200)}</bdi>
             </span>
             <span class="item-end">
               <Button text={t('system.silences.end')} onClick={() => end(of.id)} />

@@ -85,6 +85,9 @@ export function Evidence({ id, alert: known, changed }: { id: string; alert: Ale
   );
 }
 
+/** A matcher on a label, as Alertmanager writes it. */
+const matcher = (label: string, value: string): string => `${label}="${value.replaceAll(/["\\]/g, '\\$&')}"`;
+
 function Actions({ alert, after }: { alert: Alert; after: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -103,8 +106,8 @@ function Actions({ alert, after }: { alert: Alert; after: () => void }) {
   const silence = (days: number): void => {
     const by = whoAmI();
     if (by === null) return;
-    const matchers: Record<string, string> = { rule: alert.rule };
-    if (alert.account !== null) matchers['account'] = alert.account;
+    const matchers = [matcher('rule', alert.rule)];
+    if (alert.account !== null) matchers.push(matcher('account', alert.account));
     const until = new Date(Math.max(now(), Date.now()) + days * DAY_MS).toISOString();
     act(() => send('POST', '/silences', { matchers, until, by, comment: '' }));
   };

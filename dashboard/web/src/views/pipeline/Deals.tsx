@@ -1,0 +1,111 @@
+// Deals that have stopped: longer in their stage than twice what is usual there, the worst first. A list of people to call.
+import { useEffect, useState } from 'preact/hooks';
+import { get, path } from '../../api/client';
+import { useResource } from '../../api/resource';
+import type { Deal, DealsAnswer } from '../../api/types';
+import { money, shown } from '../../format/number';
+import { exact } from '../../format/time';
+import { named, t } from '../../i18n';
+import { Button } from '../../parts/Button';
+import { Bones, Empty, Failed } from '../../parts/Failed';
+import { tooltip } from '../../parts/lists';
+import { partName } from '../../parts/PartsTable';
+import { Section } from '../../parts/Section';
+import { segmentName } from '../../state/filters';
+
+const PAGE = 20;
+const OWNER = 'owner:';
+
+/** The owner, if the page is about one. */
+const owner = (): string | null => (segmentName.value?.startsWith(OWNER) === true ? segmentName.value.slice(OWNER.length) : null);
+
+export function Deals({ currency }: { currency: string | null }) {
+  const asked = { stopped: 'true', currency, owner: owner(), limit: PAGE };
+  const read = useResource<DealsAnswer>(path('/deals', asked));
+  const [more, setMore] = useState<Deal[]>([]);
+  const [next, setNext] = useState<string | null>(null);
+  useEffect(() => {
+    setMore([]);
+    setNext(read.data?.next ?? null);
+  }, [read.data]);
+  const readOn = (): void => {
+    void get<DealsAnswer>(path('/deals', { ...asked, cursor: next })).then(({ data }) => {
+      setMore([...more, ...data.deals]);
+      setNext(data.next);
+    });
+  };
+  const { data } = read;
+  const deals = [...(data?.deals ?? []), ...more];
+  return (
+    <Section id="stopped" title={t('deals.title')} note={t('deals.note')}>
+      <div class="panel">
+        {data === null && (read.failure === null ? <Bones lines={4} /> : <Failed problem={read.failure} again={read.reload} />)}
+        {data !== null && deals.length === 0 && <Empty title={t('deals.none', { n: data.total })} />}
+        {data !== null && deals.length > 0 && (
+          <>
+            <Table deals={deals} />
+            <p class="note pad-note">{t('deals.count', { n: data.stopped, total: data.total })}</p>
+          </>
+        )}
+        {next !== null && (
+          <p class="pad">
+            <Button text={t('more')} onClick={readOn} />
+          </p>
+        )}
+      </div>
+    </Section>
+  );
+}
+
+const Table = ({ deals }: { deals: Deal[] }) => (
+  <table class="table">
+    <caption class="vh">{t('deals.title')}</caption>
+    <thead>
+      <tr>
+        <th scope="col">{t('deals.deal')}</th>
+        <th scope="col" class="p2">
+          {t('dimension.stage')}
+        </th>
+        <th scope="col" class="num">
+          {t('deals.amount')}
+        </th>
+        <th scope="col" class="num">
+          {t('deals.since')}
+        </th>
+        <th scope="col" class="num p2">
+          {t('deals.usual')}
+        </th>
+        <th scope="col" class="p2">
+          {t('accounts.owner')}
+        </th>
+      </tr>
+    </thead>
+    <tbody>
+      {deals.map(deal => (
+        <tr key={deal.opportunity}>
+          <th scope="row">
+            <a class="link-quiet cell-short" href={`/accounts/${encodeURIComponent(deal.account)}`} title={tooltip(deal.name ?? deal.account)} data-row={deal.opportunity}>
+              <bdi>{deal.name ?? deal.account}</bdi>
+            </a>
+            <span class="sub one-line">
+              {named(`deal.${deal.kind}`, deal.kind)}, <bdi class="mono">{deal.opportunity.slice(0, 120)}</bdi>
+            </span>
+          </th>
+          <td class="p2">
+            <span class="cell-short">{partName(deal.stage)}</span>
+          </td>
+          <td class="num">
+            <strong>{money(deal.amount, deal.currency)}</strong>
+          </td>
+          <td class="num is-warn-text" title={exact(deal.since)}>
+            {shown(deal.seconds, 'seconds', null)}
+          </td>
+          <td class="num p2 muted">{deal.usual_seconds === null ? '' : shown(deal.usual_seconds, 'seconds', null)}</td>
+          <td class="p2 muted">
+            {deal.owner === '' ? <span class="tag is-warn">{t('accounts.nobody')}</span> : <span class="cell-short" title={tooltip(deal.owner)}><bdi>{deal.owner}</bdi></span>}
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
+);
