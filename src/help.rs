@@ -59,7 +59,7 @@ pub(crate) const ACK: &str = "Examples:
 pub(crate) const FORMS_LINK: &str = "Examples:
   vitals forms link --kind nps --account acme --respondent kim@acme.example --data company
   vitals forms link --kind csat --account acme --ticket T-7 --scores --data company
-  vitals forms link --kind nps --survey 2026-q4 --csv customers.csv --data company > links.csv";
+  vitals forms link --kind nps --survey 2026-q4 --csv customers.csv --data company";
 
 pub(crate) const SILENCE_ADD: &str = "Examples:
   vitals silence add --matcher \"rule=~churn.*\" --for 2h --by anna --comment \"known outage\" --data company

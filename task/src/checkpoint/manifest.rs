@@ -366,7 +366,7 @@ mod tests {
         newer.state_format = 9;
         assert_eq!(
             reparse(&newer),
-            "it was written by a newer version (state format 9, this one reads up to 1); use that version"
+            "it was written by a newer version (state format 9, this one reads up to 2); use that version"
         );
     }
 
