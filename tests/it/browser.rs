@@ -1,6 +1,7 @@
 //! The dashboard in a real browser on the real binary: each view at three widths, light and dark, in three languages; an event
-//! on the screen within a second; a restart of the server; a dashboard by keyboard alone; hostile text. What is checked,
-//! `dashboard/web/tests` says; here is the server. And the embedded pages are those that the source builds.
+//! on the screen within a second; a restart of the server; a dashboard by keyboard alone and by pointer; alerts and dead letters
+//! dealt with; hostile text; a hundred thousand accounts. What is checked, `dashboard/web/tests` says; here is the server. And the
+//! embedded pages are those that the source builds.
 //!
 //! They need node, npm and Chromium (`deploy/prepare.sh test` installs them on Debian). Where these are absent a test says
 //! so and is skipped, but fails in CI.
@@ -8,8 +9,8 @@
 use std::{
     env,
     ffi::OsStr,
-    fs,
-    io::{BufRead as _, BufReader, Write as _},
+    fs::{self, File},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -113,6 +114,14 @@ fn up(data: &Data, listen: &str) -> Door {
     door
 }
 
+/// The tests of `run.mjs` on the server at this address.
+fn node(address: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("node");
+    command.args(["tests/run.mjs", &format!("http://{address}")]).args(arguments);
+    command.current_dir(web()).env("CHROME", chromium());
+    command
+}
+
 #[test]
 fn every_view_in_a_browser() {
     if !ready() {
@@ -121,14 +130,7 @@ fn every_view_in_a_browser() {
     let data = company();
     let mut server = Some(up(&data, "127.0.0.1:0"));
     let address = server.as_ref().unwrap().address.to_string();
-    let mut run = Command::new("node")
-        .args(["tests/run.mjs", &format!("http://{address}"), "--server"])
-        .current_dir(web())
-        .env("CHROME", chromium())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut run = node(&address, &["--server"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut answers = run.stdin.take().unwrap();
     // It asks for what only who started the server can do.
     for line in BufReader::new(run.stdout.take().unwrap()).lines() {
@@ -140,4 +142,31 @@ fn every_view_in_a_browser() {
         writeln!(answers, "done").unwrap();
     }
     assert!(run.wait().unwrap().success(), "see above what failed");
+}
+
+/// What `tests/many.mjs` expects: accounts that bought once each, each more than the one before.
+const MANY: usize = 100_000;
+
+#[test]
+fn a_hundred_thousand_accounts_in_a_browser() {
+    if !ready() {
+        return;
+    }
+    let data = Data::new();
+    let events = data.path().with_extension("ndjson");
+    let today = jiff::Timestamp::now();
+    let mut file = BufWriter::new(File::create(&events).unwrap());
+    for n in 0..MANY {
+        let time = today.checked_sub(jiff::SignedDuration::from_hours(24 + n as i64 % 500)).unwrap();
+        let bought = format!(r#"{{"order":"o{n}","gross":{},"currency":"EUR"}}"#, 1_000 + n);
+        let event =
+            format!(r#""id":"e{n}","source":"shop","type":"order.completed","account":"b{n:06}","time":"{time}""#);
+        writeln!(file, r#"{{{event},"data":{bought}}}"#).unwrap();
+    }
+    file.flush().unwrap();
+    data.import(&events, &[]).done();
+    fs::remove_file(events).unwrap();
+    let server = up(&data, "127.0.0.1:0");
+    let done = node(&server.address.to_string(), &["many"]).status().unwrap();
+    assert!(done.success(), "see above what failed");
 }

@@ -12,7 +12,10 @@ const html = readFileSync(path.join(dist, 'index.html'), 'utf8');
 const named = ending => [...html.matchAll(/(?:src|href)="\/([^"]+)"/g)].map(match => match[1]).filter(name => name.endsWith(ending));
 const assets = readdirSync(path.join(dist, 'assets'));
 const languages = assets.filter(name => /^(en|ja|id)-/.test(name));
-const language = Math.max(...languages.map(name => size(`assets/${name}`)));
+const titles = assets.filter(name => name.startsWith('titles-'));
+const sizes = names => names.map(name => size(`assets/${name}`));
+// Another language than English brings the built-in titles along.
+const language = Math.max(...sizes(languages)) + sizes(titles).reduce((a, b) => a + b, 0);
 
 const scripts = named('.js').reduce((sum, name) => sum + size(name), 0) + language;
 const styles = named('.css').reduce((sum, name) => sum + size(name), 0);

@@ -1,5 +1,6 @@
 // Every language says everything: the keys of `en` are in each file with the same values in braces, and each key that the source
-// names is there. Names of metrics (`name.*`) are only in the other languages: the catalog has them in English.
+// names is there. Names of metrics (`name.*`) are only in the other languages: the catalog has them in English, and `titles.json`
+// says which English title is the built-in one. Descriptions (`catalog.*.json`) are of all metrics that have a title.
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +28,22 @@ for (const name of ['ja', 'id']) {
     }
   }
   for (const key of Object.keys(other)) if (english[key] === undefined && !key.startsWith('name.')) say(`${name}.json has ${key}, en.json has not`);
+}
+const catalog = readFileSync(path.join(root, '../../deploy/catalogs/crm.yaml'), 'utf8');
+const titles = read('titles');
+const inCatalog = new Map([...catalog.matchAll(/^  - name: (\w+)\n    title: "?(.+?)"?$/gm)].map(match => [match[1], match[2]]));
+if (inCatalog.size === 0) say('no metric is found in deploy/catalogs/crm.yaml');
+for (const [name, title] of inCatalog) if (titles[name] !== title) say(`titles.json: ${name} is ${titles[name]}, the built-in catalog says ${title}`);
+for (const [name, title] of Object.entries(titles)) {
+  if (name.startsWith('component.')) {
+    if (english[name] !== title) say(`titles.json: ${name} is ${title}, en.json says ${english[name]}`);
+    continue;
+  }
+  if (!inCatalog.has(name)) say(`titles.json: the built-in catalog has no ${name}`);
+  for (const language of ['ja', 'id']) {
+    if (read(language)[`name.${name}`] === undefined) say(`${language}.json lacks name.${name}`);
+    if (read(`catalog.${language}`)[name] === undefined) say(`catalog.${language}.json lacks ${name}`);
+  }
 }
 // Keys with a computed end are used by their beginning.
 const beginnings = [...source.matchAll(/`([a-z][\w.-]*\.)\$\{/g)].map(match => match[1]);

@@ -12,6 +12,7 @@ import { looks } from './looks.mjs';
 import { manyAccounts } from './many.mjs';
 import { aChangeIsExplained } from './moved.mjs';
 import { aDashboardByPointer } from './pointer.mjs';
+import { wordsOfTheCatalog } from './words.mjs';
 
 const args = process.argv.slice(2);
 const base = (args.find(arg => arg.startsWith('http')) ?? '').replace(/\/$/, '');
@@ -37,6 +38,7 @@ const tests = {
   alert: () => anAlertIsDealtWith(browser, base),
   letter: () => aDeadLetterIsReplayed(browser, base),
   moved: () => aChangeIsExplained(browser, base),
+  words: () => wordsOfTheCatalog(browser, base),
   keys: () => theKeyboardReachesEverything(browser, base),
   looks: async () => {
     const { looked, faults } = await looks(browser, base);

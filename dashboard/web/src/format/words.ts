@@ -1,10 +1,10 @@
 // Words for the names that the API uses: windows, bands, stamps, states, units, metrics.
-import { named, t, type Key } from '../i18n';
+import { named, t, titled, type Key } from '../i18n';
 import type { AccountRow, Band, Stamp } from '../api/types';
 import { catalog } from '../state/site';
 import { flat } from './number';
 
-export const metricTitle = (name: string, title?: string): string => named(`name.${name}`, title ?? catalog.value.get(name)?.title ?? name);
+export const metricTitle = (name: string, title?: string): string => titled(`name.${name}`, name, title ?? catalog.value.get(name)?.title);
 export const groupTitle = (id: string, title: string): string => named(`group.${id.replaceAll(' ', '_')}`, title);
 
 const KINDS: Record<string, Key> = { h: 'window.h', d: 'window.d', w: 'window.w', mo: 'window.mo', q: 'window.q', y: 'window.y' };
@@ -35,7 +35,7 @@ export const stampWords = (stamp: Stamp): string => t(`stamp.${stamp}.words`);
 
 /** The name that people know, else the account's key. */
 export const accountName = (row: AccountRow): string => row.traits['name'] ?? row.traits['company'] ?? row.account;
-export const componentTitle = (name: string, title?: string): string => named(`component.${name}`, title ?? name);
+export const componentTitle = (name: string, title?: string): string => titled(`component.${name}`, `component.${name}`, title);
 export const dimensionTitle = (name: string): string => named(`dimension.${name}`, name);
 export const stateTitle = (state: string): string => named(`state.${state}`, state);
 export { flat };

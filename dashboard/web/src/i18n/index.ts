@@ -17,6 +17,8 @@ const loaders: Record<Language, () => Promise<{ default: Record<string, string> 
 
 export const language = signal<Language>('en');
 let messages: Record<string, string> = {};
+/** What the built-in metrics and components are called in English; empty in English. */
+let builtIn: Record<string, string> = {};
 
 const known = (name: string | null | undefined): Language | null => {
   const short = name?.slice(0, 2).toLowerCase();
@@ -30,7 +32,8 @@ export function preferred(): Language {
 }
 
 export async function speak(name: Language, keep = false): Promise<void> {
-  messages = (await loaders[name]()).default;
+  const titles = name === 'en' ? Promise.resolve({}) : import('../../messages/titles.json').then(of => of.default);
+  [messages, builtIn] = await Promise.all([loaders[name]().then(of => of.default), titles]);
   document.documentElement.lang = name;
   if (keep) store('lang', name);
   language.value = name;
@@ -110,6 +113,13 @@ export function rich(key: Key, args: Args = {}): ComponentChildren[] {
 /** A message that not every language has, such as the name of a metric: else what the server says. */
 export function named(key: string, otherwise: string): string {
   return messages[key] ?? otherwise;
+}
+
+/** The title of what the catalog defines: in the reader's language if it is the built-in one; a title of one's own stays. */
+export function titled(key: string, builtInKey: string, title: string | undefined): string {
+  const english = builtIn[builtInKey];
+  if (title !== undefined && title !== english) return title;
+  return messages[key] ?? title ?? english ?? builtInKey;
 }
 
 /** Elements as a list of the language: "a, b and c". */

@@ -68,7 +68,7 @@ export function GoalRow({ goal }: { goal: Goal }) {
   const whole = Math.max(Math.abs(goal.target), Math.abs(goal.value ?? 0), Math.abs(goal.expected ?? 0)) || 1;
   const per = (value: number): number => (Math.max(0, value) / whole) * 100;
   const where = Object.entries(goal.dimensions).filter(([name]) => name !== 'currency' && name !== 'goal');
-  const title = goal.title === '' ? metricTitle(goal.metric) : goal.title;
+  const title = metricTitle(goal.metric, goal.title === '' ? undefined : goal.title);
   return (
     <li class="goal-row">
       <a class="item-name" href={`/metrics/${encodeURIComponent(goal.metric)}`} title={tooltip(title)}>

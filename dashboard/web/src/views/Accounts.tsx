@@ -1,13 +1,13 @@
 // Accounts: the worst first, by their steepest fall. A list of people beats a chart of people.
-import { useEffect, useState } from 'preact/hooks';
-import type { ComponentChildren } from 'preact';
+import { Component, type ComponentChildren } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { API, path } from '../api/client';
 import { useResource } from '../api/resource';
 import type { AccountRow, AccountsAnswer, Band } from '../api/types';
 import { count, money, signed } from '../format/number';
 import { ago, daysUntil, exact } from '../format/time';
 import { accountName, bandTitle, componentTitle } from '../format/words';
-import { rich, t } from '../i18n';
+import { language, rich, t } from '../i18n';
 import { Swing } from '../marks/Bar';
 import { Glyph, ScoreMark, toneOf } from '../marks/Glyph';
 import { Icon } from '../marks/icons';
@@ -199,7 +199,7 @@ export default function Accounts() {
 
 function Table({ list, total, sort }: { list: ReturnType<typeof usePages<AccountRow, AccountsAnswer>>; total: number; sort: Sort }) {
   const { body, from, to, height } = useWindow(total);
-  const all = columns();
+  const all = useMemo(columns, [language.value]);
   useEffect(() => list.want(to + 1), [to, list.rows.length]);
   useKeys({
     e: () => {
@@ -242,38 +242,54 @@ function Table({ list, total, sort }: { list: ReturnType<typeof usePages<Account
         {gap(from)}
         {shown.map(place => {
           const row = list.rows[place];
-          if (row === undefined)
-            return (
-              <tr key={place} aria-rowindex={place + 2}>
-                <th scope="row">
-                  <span class="bone w-3" />
-                </th>
-                {all.map(column => (
-                  <td class={column.cls} />
-                ))}
-              </tr>
-            );
-          return (
-            <tr key={row.account} aria-rowindex={place + 2}>
-              <th scope="row">
-                <a class="row-name" href={`/accounts/${encodeURIComponent(row.account)}`} title={tooltip(accountName(row))} data-row={row.account}>
-                  <bdi>{accountName(row)}</bdi>
-                </a>
-                <span class="sub sub-only">
-                  {row.mrr === null ? reasonOf(row) : t('accounts.sub', { reason: reasonOf(row), money: money(row.mrr, row.mrr_currency ?? row.currency) })}
-                </span>
-              </th>
-              {all.map(column => (
-                <td class={column.cls}>{column.cell(row)}</td>
-              ))}
-            </tr>
-          );
+          return row === undefined ? <Waiting key={place} place={place} columns={all} /> : <Line key={row.account} place={place} row={row} columns={all} />;
         })}
         {gap(total - to)}
       </tbody>
     </table>
   );
 }
+
+interface LineProps {
+  place: number;
+  row: AccountRow;
+  columns: Column[];
+}
+
+/** A row: while the page scrolls only those that come into view are drawn. */
+class Line extends Component<LineProps> {
+  override shouldComponentUpdate(next: LineProps): boolean {
+    return next.row !== this.props.row || next.place !== this.props.place || next.columns !== this.props.columns;
+  }
+
+  override render({ place, row, columns: all }: LineProps) {
+    return (
+      <tr aria-rowindex={place + 2}>
+        <th scope="row">
+          <a class="row-name" href={`/accounts/${encodeURIComponent(row.account)}`} title={tooltip(accountName(row))} data-row={row.account}>
+            <bdi>{accountName(row)}</bdi>
+          </a>
+          <span class="sub sub-only">{row.mrr === null ? reasonOf(row) : t('accounts.sub', { reason: reasonOf(row), money: money(row.mrr, row.mrr_currency ?? row.currency) })}</span>
+        </th>
+        {all.map(column => (
+          <td class={column.cls}>{column.cell(row)}</td>
+        ))}
+      </tr>
+    );
+  }
+}
+
+/** The place of a row that is still being read. */
+const Waiting = ({ place, columns: all }: { place: number; columns: Column[] }) => (
+  <tr aria-rowindex={place + 2}>
+    <th scope="row">
+      <span class="bone w-3" />
+    </th>
+    {all.map(column => (
+      <td class={column.cls} />
+    ))}
+  </tr>
+);
 
 interface ValuesProps {
   name: string;

@@ -10,6 +10,7 @@ import { cases, change, count, exactly, shown, target } from '../format/number';
 import { exact, span } from '../format/time';
 import { groupTitle, metricTitle, stampTitle, windowTitle } from '../format/words';
 import { rich, t, named } from '../i18n';
+import { described } from '../i18n/catalog';
 import { AsOf, Stamp } from '../marks/Glyph';
 import { Icon } from '../marks/icons';
 import { Behind } from '../parts/Behind';
@@ -302,7 +303,8 @@ function figures({ now: of }: Vital): [string, string][] {
 
 /** Paragraphs of the catalog; "When it moves:" begins what to do. */
 function About({ definition, vital }: { definition: Definition; vital: Vital | null }) {
-  const [what = '', ...rest] = definition.description.split(/\n\s*\n/);
+  const { text, lang } = described(definition.name, definition.description);
+  const [what = '', ...rest] = text.split(/\n\s*\n/);
   const action = definition.action ?? rest.find(part => part.startsWith('When it moves:'))?.replace('When it moves:', '');
   const others = rest.filter(part => !part.startsWith('When it moves:'));
   const parts = vital === null ? [] : figures(vital);
@@ -310,9 +312,8 @@ function About({ definition, vital }: { definition: Definition; vital: Vital | n
     <section class="section explain" aria-label={t('metric.definition')}>
       <div class="panel pad">
         <h3>{t('metric.means')}</h3>
-        <p lang="en">{what}</p>
-        {others.map(part => (
-          <p lang="en">{part}</p>
+        {[what, ...others].map(part => (
+          <p lang={lang}>{part}</p>
         ))}
         {(definition.formula !== '' || parts.length > 0) && <h3>{t('metric.computed')}</h3>}
         {definition.formula !== '' && <p lang="en">{definition.formula}</p>}

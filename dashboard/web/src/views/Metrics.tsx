@@ -4,6 +4,7 @@ import { useResource } from '../api/resource';
 import type { Metric, Overview } from '../api/types';
 import { groupTitle, metricTitle } from '../format/words';
 import { t } from '../i18n';
+import { described } from '../i18n/catalog';
 import { Stamp } from '../marks/Glyph';
 import { Failed } from '../parts/Failed';
 import { FigureOf } from '../parts/Figure';
@@ -53,8 +54,8 @@ export default function Metrics() {
                         <a class="link-quiet" href={link(`/metrics/${encodeURIComponent(metric.name)}`)} data-row={metric.name}>
                           {metricTitle(metric.name, metric.title)}
                         </a>
-                        <span class="sub sub-clamp" lang="en">
-                          {metric.description}
+                        <span class="sub sub-clamp" lang={described(metric.name, metric.description).lang}>
+                          {described(metric.name, metric.description).text}
                         </span>
                       </th>
                       <td class="num">
