@@ -8,7 +8,7 @@ WHOLE := --release --workspace --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB
 
-.PHONY: demo demo-kafka test cases fuzz build lint bench check chaos mutants prepare test-loaded company
+.PHONY: demo demo-kafka test cases fuzz build lint bench check chaos mutants prepare test-loaded company pictures
 
 # `vitals up` with a simulated company: its past year, then live; prints the address to open. `make demo ARGS="--once --data company"`
 demo: build
@@ -72,6 +72,10 @@ prepare:
 # holds the whole log: half a gigabyte for each 1,000 accounts.
 company: prepare
 	VITALS_COMPANY_ACCOUNTS=$(or $(ACCOUNTS),2000) $(CARGO) test $(WHOLE) --test it -- --include-ignored --nocapture --test-threads=1 every_value_of_a
+
+# The pictures of the docs, from the real product: needs node, npm and Chromium, as the browser tests do.
+pictures: build
+	cd dashboard/web && npm ci --no-audit --no-fund && node pictures.mjs $(abspath $(TARGET))/release/vitals
 
 # Every row of a data directory against the oracle's: `make check DATA=cdnow`
 check: build

@@ -72,29 +72,34 @@ export default function Overview() {
           </>
         }
       />
-      {data !== null && <Lede answer={data} />}
-      <nav class="jump chips" aria-label={t('overview.jump')}>
-        {(['signs', 'risk', 'alerts', 'goals'] as const).map(part => (
-          <a class="btn" href={`#${part}`}>
-            {t(`overview.jump.${part}`)}
-          </a>
-        ))}
-      </nav>
-      <Tools extra={<span class="note pick-label">{data === null ? '' : <Period answer={data} />}</span>} />
-      {answer.failure !== null && data === null ? (
-        <div class="panel">
-          <Failed problem={answer.failure} again={answer.reload} />
-        </div>
-      ) : (
-        <div class="columns">
-          <div id="signs">
-            {data !== null && data.groups.map(group => <Group key={group.id} id={group.id} title={group.title} vitals={group.vitals} />)}
-            {data !== null && data.groups.every(group => group.vitals.length === 0) && <NoEvents />}
-            {data === null && answer.slow && <Loading />}
-            <Legend />
-          </div>
-          {data !== null && <Rail answer={data} />}
-        </div>
+      {/* Nothing is drawn before there is something to show, so that nothing has to move. */}
+      {(data !== null || answer.slow || answer.failure !== null) && (
+        <>
+          {data === null ? answer.slow && <p class="lede bone w-3" aria-busy="true" /> : <Lede answer={data} />}
+          <nav class="jump chips" aria-label={t('overview.jump')}>
+            {(['signs', 'risk', 'alerts', 'goals'] as const).map(part => (
+              <a class="btn" href={`#${part}`}>
+                {t(`overview.jump.${part}`)}
+              </a>
+            ))}
+          </nav>
+          <Tools extra={<span class="note pick-label">{data === null ? '' : <Period answer={data} />}</span>} />
+          {answer.failure !== null && data === null ? (
+            <div class="panel">
+              <Failed problem={answer.failure} again={answer.reload} />
+            </div>
+          ) : (
+            <div class="columns">
+              <div id="signs">
+                {data !== null && data.groups.map(group => <Group key={group.id} id={group.id} title={group.title} vitals={group.vitals} />)}
+                {data !== null && data.groups.every(group => group.vitals.length === 0) && <NoEvents />}
+                {data === null && answer.slow && <Loading />}
+                <Legend />
+              </div>
+              {data !== null && <Rail answer={data} />}
+            </div>
+          )}
+        </>
       )}
     </>
   );

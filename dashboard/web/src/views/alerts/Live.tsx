@@ -19,6 +19,7 @@ import { amend, query } from '../../state/router';
 import { Evidence } from './Evidence';
 
 const STATES = ['firing', 'pending', 'acknowledged', 'silenced', 'resolved'] as const;
+const ALL = 'all';
 const PAGE = 50;
 const AGAIN_MS = 500;
 const beside = matchMedia('(min-width: 64rem)');
@@ -30,9 +31,12 @@ export const shownState = (alert: Alert): Shown =>
 const ICONS: Record<string, IconName> = { pending: 'clock', acknowledged: 'check', silenced: 'mute', resolved: 'rewind', inactive: 'rewind' };
 
 export function Live() {
-  const state = query.value.get('state');
   const account = query.value.get('account');
   const rule = query.value.get('rule');
+  const filtered = account !== null || rule !== null;
+  // What fires comes first; of one customer or one rule, all that there was.
+  const asked = query.value.get('state') ?? (filtered ? ALL : 'firing');
+  const state = asked === ALL ? null : asked;
   const chosen = query.value.get('alert');
   const [limit, setLimit] = useState(PAGE);
   const list = useResource<AlertsAnswer>(path('/alerts', { state, account, rule, limit }));
@@ -59,19 +63,19 @@ export function Live() {
   }, [list.data]);
 
   const alerts = list.data?.alerts ?? [];
-  const open = alerts.find(alert => alert.id === chosen) ?? (isBeside ? alerts[0] : undefined);
-  const openId = open?.id ?? chosen;
+  // One that a link names is shown whether or not the list has it.
+  const open = chosen === null ? (isBeside ? alerts[0] : undefined) : alerts.find(alert => alert.id === chosen);
+  const openId = chosen ?? open?.id;
   const choose = (id: string | null): void => amend({ alert: id });
   useKeys({ e: () => document.querySelector<HTMLElement>('[data-do="acknowledge"]')?.click() });
   const changed = (): void => list.reload();
-  const filtered = account !== null || rule !== null;
 
   return (
     <div class="alert-grid">
       <div>
         <div class="chips chips-scroll">
           {STATES.map(name => (
-            <Button key={name} text={stateTitle(name)} pressed={state === name} onClick={() => amend({ state: state === name ? null : name, alert: null })}>
+            <Button key={name} text={stateTitle(name)} pressed={state === name} onClick={() => amend({ state: state === name ? ALL : name, alert: null })}>
               {name !== 'resolved' && list.data !== null && <span class="note">{count(list.data.counts[name])}</span>}
             </Button>
           ))}
@@ -93,9 +97,10 @@ export function Live() {
         )}
         {list.data !== null && alerts.length === 0 && (
           <div class="panel">
-            <Empty title={state === null && !filtered ? t('alerts.none') : t('alerts.none.filtered')} />
+            <Empty title={state === 'firing' && !filtered ? t('alerts.none') : t('alerts.none.filtered')} />
           </div>
         )}
+        {!isBeside && list.data !== null && chosen !== null && open === undefined && <Evidence id={chosen} alert={undefined} changed={changed} />}
         {alerts.length > 0 && (
           <ul class="panel">
             {alerts.map(alert => (
