@@ -340,6 +340,9 @@ pub struct RuleForm {
     metric: String,
     /// The rule in words.
     sentence: String,
+    /// The rule as its file has it, key by key; for pages that say it in another language.
+    #[schema(value_type = Object)]
+    written: serde_json::Value,
     /// The label `severity`, as written; empty without one.
     severity: String,
     /// Its labels, as written.
@@ -361,6 +364,7 @@ pub(crate) async fn rules(State(api): State<Api>, asked: Asked) -> Response {
             group: rule.group,
             metric: rule.metric,
             sentence: rule.sentence,
+            written: rule.written,
             labels: rule.labels,
         };
         Answer::json(&Rules { rules: context.backend.rules().into_iter().map(form).collect() })

@@ -43,6 +43,8 @@ pub struct Rule {
     pub metric: String,
     /// The rule in words.
     pub sentence: String,
+    /// The rule as its file has it, key by key.
+    pub written: serde_json::Value,
     /// Its labels, as written.
     pub labels: BTreeMap<String, String>,
 }

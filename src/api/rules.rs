@@ -31,6 +31,7 @@ fn rule(group: &Value, rule: &Value, metric: &str, words: &HashMap<String, Strin
         group: group["name"].as_str().unwrap_or_default().to_owned(),
         metric: metric.to_owned(),
         sentence: words.get(name)?.clone(),
+        written: rule.clone(),
         labels,
     })
 }

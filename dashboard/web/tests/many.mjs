@@ -54,7 +54,7 @@ export async function manyAccounts(browser, base) {
 
   const wanted = nameOf(31_415);
   await page.evaluate(() => window.scrollTo(0, 0));
-  await page.type('input[type="search"]', wanted);
+  await page.type('main input[type="search"]', wanted);
   const found = await within(page, ANSWER_MS, `${wanted} found`, name => {
     const shown = [...document.querySelectorAll('tbody [data-row]')].map(of => of.dataset.row);
     return shown.length === 1 && shown[0] === name;

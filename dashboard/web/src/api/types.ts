@@ -296,7 +296,10 @@ export interface Rule {
   name: string;
   group: string;
   metric: string;
+  /** In English. */
   sentence: string;
+  /** The rule as its file has it, key by key. */
+  written?: Record<string, unknown>;
   severity: string;
   labels: Record<string, string>;
   firing: number;

@@ -89,7 +89,7 @@ export default function Overview() {
               <Failed problem={answer.failure} again={answer.reload} />
             </div>
           ) : (
-            <div class="columns">
+            <div class="columns" key={data === null ? 'bones' : 'signs'}>
               <div id="signs">
                 {data !== null && data.groups.map(group => <Group key={group.id} id={group.id} title={group.title} vitals={group.vitals} />)}
                 {data !== null && data.groups.every(group => group.vitals.length === 0) && <NoEvents />}

@@ -4,6 +4,7 @@ import { Failure, path, segment, send } from '../../api/client';
 import { useResource } from '../../api/resource';
 import type { Alert, Explain, Rule } from '../../api/types';
 import { shown, signed } from '../../format/number';
+import { ruleWords } from '../../format/rule';
 import { dayBefore, exact, moment, span } from '../../format/time';
 import { componentTitle, metricTitle, stateTitle } from '../../format/words';
 import { t } from '../../i18n';
@@ -65,7 +66,7 @@ export function Evidence({ id, alert: known, changed }: { id: string; alert: Ale
         </h3>
         <p class="rule-words">
           <span class="mono">{alert.rule}</span>{' '}
-          {rule !== undefined && <span lang="en">{rule.sentence}</span>}
+          {rule !== undefined && <span lang={ruleWords(rule).lang}>{ruleWords(rule).text}</span>}
         </p>
       </section>
       {alert.annotations?.['action'] !== undefined && (

@@ -1,6 +1,7 @@
 // Rules in words: each sentence is written from the rule itself.
 import type { Rule } from '../../api/types';
 import { count } from '../../format/number';
+import { ruleWords } from '../../format/rule';
 import { metricTitle } from '../../format/words';
 import { t } from '../../i18n';
 import { Glyph, toneOfSeverity } from '../../marks/Glyph';
@@ -55,8 +56,8 @@ export function Rules({ rules }: { rules: Rule[] | null }) {
                     <a class="link-quiet" href={`/alerts?rule=${encodeURIComponent(rule.name)}`} data-row={rule.name}>
                       {rule.name}
                     </a>
-                    <span class="sub wrap-any" lang="en">
-                      {rule.sentence}
+                    <span class="sub wrap-any" lang={ruleWords(rule).lang}>
+                      {ruleWords(rule).text}
                     </span>
                   </th>
                   <td class="p3">
