@@ -145,7 +145,7 @@ fn every_view_in_a_browser() {
 }
 
 /// What `tests/many.mjs` expects: accounts that bought once each, each more than the one before.
-const MANY: usize = 100_000;
+const MANY: i64 = 100_000;
 
 #[test]
 fn a_hundred_thousand_accounts_in_a_browser() {
@@ -157,7 +157,7 @@ fn a_hundred_thousand_accounts_in_a_browser() {
     let today = jiff::Timestamp::now();
     let mut file = BufWriter::new(File::create(&events).unwrap());
     for n in 0..MANY {
-        let time = today.checked_sub(jiff::SignedDuration::from_hours(24 + n as i64 % 500)).unwrap();
+        let time = today.checked_sub(jiff::SignedDuration::from_hours(24 + n % 500)).unwrap();
         let bought = format!(r#"{{"order":"o{n}","gross":{},"currency":"EUR"}}"#, 1_000 + n);
         let event =
             format!(r#""id":"e{n}","source":"shop","type":"order.completed","account":"b{n:06}","time":"{time}""#);

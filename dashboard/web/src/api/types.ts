@@ -206,7 +206,10 @@ export interface Contribution {
   points: number | null;
   of: number | null;
   before: number | null;
+  /** What it rests on, in English. */
   inputs: string;
+  /** The same as numbers: days, days, percent, tickets, or 1 while payment fails. */
+  input?: { kind: string; value: number | null; among: number | null } | null;
 }
 
 export interface AccountPage {
@@ -216,7 +219,7 @@ export interface AccountPage {
   projection: { day: string; score: number | null; components?: string[] }[];
   scores: { day: string; score: number | null }[];
   values: Vital[];
-  facts: { name: string; at: string; fields: Record<string, unknown> }[];
+  facts: { name: string; at: string | null; fields: Record<string, unknown> }[];
   alerts: Alert[];
   first_seen: string | null;
   aliases: string[];

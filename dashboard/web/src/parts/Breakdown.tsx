@@ -28,8 +28,11 @@ export function useBreakdown(metric: string, by: string | null, currency: string
   );
 }
 
+/** The dimensions by which people look at a metric. */
+export const dimensionsOf = (metric: Metric): string[] => metric.dimensions.filter(name => name !== 'account' && name !== 'nothing' && name !== 'currency');
+
 export function BreakdownPanel({ metric, currency }: { metric: Metric; currency: string | null }) {
-  const dimensions = metric.dimensions.filter(name => name !== 'account' && name !== 'nothing' && name !== 'currency');
+  const dimensions = dimensionsOf(metric);
   const [by, setBy] = useState<string | null>(dimensions[0] ?? null);
   const answer = useBreakdown(metric.name, by, currency, windowName.value);
   if (dimensions.length === 0) return null;

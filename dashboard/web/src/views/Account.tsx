@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { path, segment } from '../api/client';
 import { useResource } from '../api/resource';
-import type { AccountPage, Explain } from '../api/types';
+import type { AccountPage, Contribution, Explain } from '../api/types';
 import { Chart } from '../chart/Chart';
 import type { Spec } from '../chart/spec';
 import { decimal, money, signed, tick } from '../format/number';
@@ -384,6 +384,21 @@ function ScoreLine({ page, explain, days, choose }: LineProps) {
   );
 }
 
+/** What a component rests on, in the reader's language where its kind is known. */
+function Input({ of }: { of: Contribution }) {
+  const { kind, value, among } = of.input ?? { kind: '', value: null, among: null };
+  const known: Record<string, () => string> = {
+    days_since: () => t('input.days_since', { n: value ?? 0 }),
+    days_with: () => t('input.days_with', { n: value ?? 0, of: among ?? 0 }),
+    satisfaction: () => t('input.satisfaction', { n: value ?? 0, of: among ?? 0 }),
+    open_tickets: () => t('input.open_tickets', { n: value ?? 0 }),
+    failing_payment: () => t(value === 1 ? 'input.failing_payment.yes' : 'input.failing_payment.no'),
+  };
+  const say = known[kind];
+  if (say === undefined) return of.inputs === '' ? null : <span class="sub" lang="en">{of.inputs}</span>;
+  return <span class="sub">{value === null ? t('input.none') : say()}</span>;
+}
+
 function Components({ page }: { page: AccountPage }) {
   const most = Math.max(...page.contributions.map(of => of.of ?? 0), 1);
   const per = (points: number): number => (points / most) * 100;
@@ -422,9 +437,7 @@ function Components({ page }: { page: AccountPage }) {
               <tr key={of.component}>
                 <th scope="row">
                   {componentTitle(of.component, of.title)}
-                  <span class="sub" lang="en">
-                    {of.inputs}
-                  </span>
+                  <Input of={of} />
                 </th>
                 <td class="bar-cell p2">
                   <Bar
@@ -464,6 +477,10 @@ function AboutAccount({ page }: { page: AccountPage }) {
   const { row } = page;
   const rows: [preact.ComponentChildren, preact.ComponentChildren][] = [[t('accounts.owner'), row.owner === null || row.owner === '' ? t('accounts.nobody') : <Foreign text={row.owner.slice(0, CELL_MOST)} />]];
   for (const [name, value] of Object.entries(row.traits)) if (!HIDDEN.has(name)) rows.push([<Foreign text={named(`dimension.${name}`, name).slice(0, 60)} />, <Foreign text={String(value).slice(0, CELL_MOST)} />]);
+  const customer = page.facts.find(fact => fact.name === 'customer');
+  const until = customer?.fields['until'];
+  if (customer?.at != null) rows.push([t('account.since'), date(customer.at, true)]);
+  if (typeof until === 'string') rows.push([t('account.until'), date(until, true)]);
   if (page.first_seen !== null) rows.push([t('account.first'), date(page.first_seen, true)]);
   if (row.last_seen !== null) rows.push([t('accounts.seen'), <span title={exact(row.last_seen)}>{date(row.last_seen, true)}</span>]);
   if (row.mrr !== null) rows.push([t('accounts.month'), money(row.mrr, row.mrr_currency ?? row.currency)]);

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { API, path, segment } from '../api/client';
 import { useResource } from '../api/resource';
-import type { Metric as Definition, SeriesAnswer, Vital } from '../api/types';
+import type { Metric as Definition, Part, SeriesAnswer, Vital } from '../api/types';
 import { Chart } from '../chart/Chart';
 import { at, chartOf, spanOf } from '../chart/ofSeries';
 import { cases, change, count, exactly, shown, target } from '../format/number';
@@ -16,14 +16,15 @@ import { Icon } from '../marks/icons';
 import { Behind } from '../parts/Behind';
 import { Bones, Failed } from '../parts/Failed';
 import { Figure } from '../parts/Figure';
-import { BreakdownPanel } from '../parts/Breakdown';
+import { BreakdownPanel, dimensionsOf, useBreakdown } from '../parts/Breakdown';
 import { GoalRow } from '../parts/lists';
+import { partName } from '../parts/PartsTable';
 import { Facts, Head, Section } from '../parts/Section';
 import { Export, Share } from '../parts/Share';
 import { Pick } from '../parts/Button';
 import { basis } from '../parts/Tile';
 import { Tools } from '../parts/Tools';
-import { compareName, filters, link, windowName } from '../state/filters';
+import { compareName, filters, link, segmentName, windowName } from '../state/filters';
 import { isOld, listenTo, now } from '../state/live';
 import { amend, query } from '../state/router';
 import { site } from '../state/site';
@@ -101,8 +102,16 @@ export default function Metric({ name }: { name: string }) {
           </>
         }
       />
-      {vital.data !== null && <Hero vital={vital.data} />}
-      <Tools metric={name} extra={<CurrencyPick unit={definition.data?.unit ?? ''} />} />
+      {vital.data !== null && definition.data !== null && <Hero vital={vital.data} dimension={dimensionsOf(definition.data)[0] ?? null} />}
+      <Tools
+        metric={name}
+        extra={
+          <>
+            <CurrencyPick unit={definition.data?.unit ?? ''} />
+            {vital.data !== null && <Period vital={vital.data} />}
+          </>
+        }
+      />
       <div class="columns">
         <div>
           {perAccount && (
@@ -148,7 +157,19 @@ function against(vital: Vital, by: ComponentChildren): ComponentChildren {
   return rich(isOver || vital.now.stamp === 'level' ? 'metric.on' : 'metric.on.whole', said);
 }
 
-function Hero({ vital }: { vital: Vital }) {
+const Period = ({ vital: { now: of } }: { vital: Vital }) =>
+  of.window.start === null || of.window.end === null ? null : <span class="note pick-label">{span(of.window.start, of.window.end)}</span>;
+
+/** The part that moved the value most in the direction in which it went. */
+function most(parts: Part[], change: number): Part | null {
+  const same = parts.filter(part => part.effect !== null && part.effect * change > 0);
+  return same.sort((a, b) => Math.abs(b.effect ?? 0) - Math.abs(a.effect ?? 0))[0] ?? null;
+}
+
+function Hero({ vital, dimension }: { vital: Vital; dimension: string | null }) {
+  const isSegment = segmentName.value !== null;
+  const parts = useBreakdown(vital.metric, vital.change === null || isSegment ? null : dimension, vital.now.currency, windowName.value).data?.parts ?? [];
+  const part = vital.change === null ? null : most(parts, (vital.now.value ?? 0) - (vital.other?.value ?? 0));
   const { now, usual } = vital;
   const range = usual === null ? null : { low: target(usual.low, now.unit, now.currency), high: target(usual.high, now.unit, now.currency), n: usual.windows };
   const by = vital.change === null ? null : change(vital.change, vital.change_kind, now.unit, now.currency);
@@ -178,6 +199,11 @@ function Hero({ vital }: { vital: Vital }) {
                 : vital.verdict === 'better'
                   ? rich('metric.lede.better', range)
                   : rich('metric.lede.norange')}
+        {part !== null &&
+          part.effect !== null && [
+            ' ',
+            ...rich('metric.lede.part', { by: change(part.effect, now.unit === 'ratio' ? 'points' : 'absolute', now.unit, now.currency), part: partName(part.key) }),
+          ]}
       </p>
     </>
   );

@@ -157,6 +157,13 @@ function Stages({ health }: { health: PipelineHealth }) {
   );
 }
 
+/** What a process does, how much memory it has, and since when it runs. */
+function processLine(of: Record<string, unknown>): string {
+  const { stages, bytes_resident: memory, since } = of;
+  if (!Array.isArray(stages) || typeof since !== 'string') return lineOf(of);
+  return t('system.process', { stages: stages.join(', '), memory: typeof memory === 'number' ? bytes(memory) : t('none'), since: moment(since) });
+}
+
 /** An object of the API whose fields this page does not know one by one, on a line. */
 const lineOf = (of: Record<string, unknown>): string =>
   Object.entries(of)
@@ -189,7 +196,7 @@ function About({ health }: { health: PipelineHealth }) {
           <>
             <h3 class="mini mini-gap">{t('system.processes')}</h3>
             {processes.slice(0, 20).map(of => (
-              <p class="note wrap-any">{lineOf(of)}</p>
+              <p class="note wrap-any">{processLine(of)}</p>
             ))}
           </>
         )}
