@@ -124,7 +124,8 @@ fn check(file: &Path, settings: &Settings, out: &mut dyn Write) -> Result<()> {
 fn cells(metric: &MetricInfo) -> Vec<String> {
     let windows: Vec<_> = metric.windows.iter().map(ToString::to_string).collect();
     let by = metric.by.iter().map(|set| if set.is_empty() { "nothing".to_owned() } else { set.join(",") });
-    let by = if metric.per_account { "account".to_owned() } else { by.collect::<Vec<_>>().join("; ") };
+    let account = metric.per_account.then(|| "account".to_owned());
+    let by = account.into_iter().chain(by).collect::<Vec<_>>().join(if metric.per_account { "," } else { "; " });
     let (name, title, unit) = (metric.name.clone(), metric.title.clone(), metric.unit.clone());
     vec![name, title, unit, windows.join(", "), by, metric.definition.clone()]
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{AlertSelect, Ask, Read as _, account::Roles, window::Kind};
+use store::{AlertSelect, Ask, MetricInfo, Read as _, account::Roles, ask, window::Kind};
 use utoipa::ToSchema;
 
 use crate::{
@@ -150,7 +150,8 @@ fn scores(desk: &Desk<'_>, name: &str) -> Result<(Vec<Scored>, Option<Value>), F
 fn values(desk: &Desk<'_>, name: &str) -> Result<Vec<Vital>, Fault> {
     let score = desk.settings.roles.score.as_ref();
     let mut values = Vec::new();
-    for metric in desk.catalog.iter().filter(|metric| metric.per_account && Some(&metric.name) != score) {
+    let is_one = |metric: &&MetricInfo| metric.per_account && !ask::is_list(metric) && Some(&metric.name) != score;
+    for metric in desk.catalog.iter().filter(is_one) {
         let which = Which { account: Some(name.to_owned()), window: Some(kind(metric, None)), ..Which::default() };
         values.extend(vital(desk, metric, &which)?);
     }

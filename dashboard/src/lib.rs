@@ -16,6 +16,7 @@ mod asked;
 pub mod assets;
 pub mod backend;
 pub mod boards;
+pub mod deals;
 mod desk;
 mod fault;
 pub mod form;
@@ -67,6 +68,7 @@ pub fn router(folder: &Path, tenant: &str, backend: Arc<dyn Backend>) -> Router 
         .route("/alerts/{id}", get(alerts::one))
         .route("/rules", get(alerts::rules))
         .route("/goals", get(goals::goals))
+        .route("/deals", get(deals::deals))
         .route("/alerts/{id}/acknowledge", post(writes::acknowledge))
         .route("/silences", get(writes::silences).post(writes::silence))
         .route("/silences/{id}", delete(writes::end))

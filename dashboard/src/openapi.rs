@@ -3,7 +3,9 @@
 use axum::response::{IntoResponse as _, Response};
 use utoipa::OpenApi;
 
-use crate::{account, accounts, alerts, api::Answer, boards, goals, overview, process, series, site, stream, writes};
+use crate::{
+    account, accounts, alerts, api::Answer, boards, deals, goals, overview, process, series, site, stream, writes,
+};
 
 /// What of the API a document says.
 #[derive(OpenApi)]
@@ -13,7 +15,7 @@ use crate::{account, accounts, alerts, api::Answer, boards, goals, overview, pro
     paths(
         site::site, site::metrics, site::one, series::value, series::series_of, series::breakdown, overview::get,
         accounts::accounts, account::account, account::events, account::explain, alerts::alerts, alerts::one,
-        alerts::rules, goals::goals, writes::acknowledge, writes::silences, writes::silence, writes::end,
+        alerts::rules, goals::goals, deals::deals, writes::acknowledge, writes::silences, writes::silence, writes::end,
         process::backtests, process::backtest, process::letters, writes::replay, process::pipeline, boards::list,
         boards::get, boards::put, boards::delete, stream::get, get
     )

@@ -46,7 +46,7 @@ pub struct Ask {
 }
 
 /// Calls `visit` for each row of the answer until it breaks. Of sums of each account by day only those that are not 0,
-/// unless an account is named: nearly all are 0.
+/// unless an account is named: nearly all are 0. Of a list only what is still there.
 ///
 /// # Errors
 /// `Reject` for a question that cannot be answered, and what the store or the visitor say.
@@ -64,11 +64,15 @@ pub fn ask(read: &dyn Read, ask: &Ask, visit: &mut dyn FnMut(Row) -> Result<Cont
     let span = select.span;
     let filling = filling(read, &catalog, metric, &select, &calendar, &settings, &clocks)?;
     let moved_only = metric.per_account && metric.fill == Fill::Zero && ask.account.is_none();
+    let is_shown = |point: &Point| match is_list(metric) {
+        true => point.value.is_some(),
+        false => !(moved_only && point.value == Some(0.0)),
+    };
     let any = Cell::new(false);
     let mut each = |series: Series, points: Vec<Point>| {
         any.set(true);
         let series = Arc::new(series);
-        filling.each(points, |point| match span.holds(&point.window) && !(moved_only && point.value == Some(0.0)) {
+        filling.each(points, |point| match span.holds(&point.window) && is_shown(&point) {
             true => visit(Row { series: series.clone(), point }),
             false => Ok(ControlFlow::Continue(())),
         })
@@ -191,6 +195,10 @@ fn meant(text: &str, known: &[Kind]) -> Option<Kind> {
 
 fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
     let mut by: Vec<_> = ask.by.iter().filter(|name| *name != "currency").cloned().collect();
+    // What is listed of an account has one set of dimensions.
+    if by.is_empty() && is_list(metric) {
+        by.clone_from(&metric.by[0]);
+    }
     by.sort();
     by.dedup();
     let mut sets = metric.by.iter().map(|set| {
@@ -204,6 +212,11 @@ fn dimensions(ask: &Ask, metric: &MetricInfo) -> Result<Vec<String>> {
     let sets = metric.by.iter().map(|set| if set.is_empty() { "nothing".to_owned() } else { set.join(",") });
     let known = if metric.by.is_empty() { "nothing".to_owned() } else { sets.collect::<Vec<_>>().join(", ") };
     Err(Error::UnknownDimensions { metric: metric.name.clone(), asked: by.join(","), known })
+}
+
+/// Whether an account has several values of it, such as one for each deal.
+pub fn is_list(metric: &MetricInfo) -> bool {
+    metric.per_account && !metric.by.is_empty()
 }
 
 /// What `from`, `to` and `newest` leave.

@@ -11,7 +11,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use crate::calendar::{DAY, HOUR, Kind, Time};
+use crate::{
+    calendar::{DAY, HOUR, Kind, Time},
+    lifecycle::{
+        Lifecycle,
+        deal::{Deals, LISTED_BY},
+    },
+};
 
 /// The built-in catalog.
 pub const BUILT_IN: &str = include_str!("../../../deploy/catalogs/crm.yaml");
@@ -201,6 +207,32 @@ pub struct Metric {
     pub goal: Option<Spanned<Goal>>,
     /// Per account: what a score is made of.
     pub score: Option<Score>,
+    /// Per account: what it has one value each for.
+    pub list: Option<Spanned<Listed>>,
+}
+
+/// What an account may have several of, each with a value of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    /// Deals that are open.
+    OpenDeals,
+}
+
+impl Listed {
+    /// The event types that may change it.
+    pub fn reads(self) -> &'static [&'static str] {
+        match self {
+            Listed::OpenDeals => Deals::READS,
+        }
+    }
+
+    /// The dimensions of its values.
+    pub fn by(self) -> &'static [&'static str] {
+        match self {
+            Listed::OpenDeals => &LISTED_BY,
+        }
+    }
 }
 
 /// A score as written.
@@ -444,7 +476,15 @@ impl Metric {
                 );
             }
         }
-        let is_made = self.silence.is_some() || self.score.is_some();
+        if let Some(list) = &self.list {
+            let others = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
+            if self.per == Per::Tenant || others || self.silence.is_some() || self.score.is_some() || !self.publish {
+                let message =
+                    "a `list` is a metric `per: account` without `measures`, `value` and `silence`; leave them out";
+                return Err(Error::at(list, message));
+            }
+        }
+        let is_made = self.silence.is_some() || self.score.is_some() || self.list.is_some();
         match (&self.silence, self.per) {
             (Some(steps), Per::Tenant) => {
                 Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"))

@@ -23,13 +23,14 @@ use crate::{
     hot::{Hot, Open, Slot},
     lifecycle::{
         Context, Sections,
+        deal::Standing,
         journal::{Effect, prints, resolve},
         traits,
     },
     plan::Plan,
     projection::{self, Projected},
     series::{self, Deltas, Meaning, Names, Profiles, Rows, Series},
-    shown::{self, AccountValue, AtEnd, ByDay, Change, Which, Withdrawn},
+    shown::{self, AccountValue, AtEnd, ByDay, Change, Moved, Which, Withdrawn},
 };
 
 /// An event dated this long before the clock is late.
@@ -325,7 +326,7 @@ impl Engine {
         self.clock = clock;
         let Tools { plan, groups, calendar, profiles, names, series, deltas, .. } = &mut self.tools;
         let today = calendar.day(clock);
-        self.hot.each_touched(|key, Open { account, before, days, .. }| {
+        self.hot.each_touched(|key, Open { account, before, deals, days, .. }| {
             let mut scores = days.range((Which::Score, Day::MIN)..=(Which::Score, Day::MAX));
             let is_scored_anew = scores.next_back().is_some_and(|(_, day)| day.changed);
             let is_old = account.scored.tenths.is_some() && today.saturating_sub(account.told) >= OUTLOOK;
@@ -335,11 +336,13 @@ impl Engine {
                 let context = Context { plan, groups, calendar, profiles, names, deltas, sign: 0 };
                 coming = Some(projection::project(context, account, clock));
             }
-            if coming.is_none() && account.totals == *before && days.is_empty() {
+            let standing: Vec<Standing> = account.sections.deal.standing().collect();
+            let moved = Moved { totals: [before, &account.totals], deals: [deals, &standing], days };
+            if coming.is_none() && moved.is_nothing() {
                 return;
             }
 
-            let mut values = shown::values(plan, &groups.shown, calendar, names, (before, &account.totals), days);
+            let mut values = shown::values(plan, &groups.shown, calendar, names, &moved);
             // What comes is published with the latest score, if there is a new one.
             if let Some(latest) = values.iter_mut().rfind(|value| plan.metrics[value.metric].score) {
                 latest.projection = coming.take().unwrap_or_default();

@@ -21,6 +21,7 @@ use arena::{Arena, Place, small};
 
 use crate::{
     account::{Account, Totals},
+    lifecycle::deal::Standing,
     map::Map,
     series::{Names, Profiles},
     shown::ByDay,
@@ -66,6 +67,8 @@ pub struct Open {
     pub account: Account,
     /// What it had bought before the instant, if that touched it.
     pub before: Totals,
+    /// Its open deals before the instant, if that touched it.
+    pub deals: Vec<Standing>,
     /// Its values by local day that the instant changed.
     pub days: ByDay,
     /// Whether the instant changed it.
@@ -74,6 +77,15 @@ pub struct Open {
     stale: bool,
     /// Whether it changed since the last flush.
     dirty: bool,
+}
+
+impl Open {
+    /// What it shows now is what it showed before the instant.
+    pub fn remember(&mut self) {
+        self.before.copy(&self.account.totals);
+        self.deals.clear();
+        self.deals.extend(self.account.sections.deal.standing());
+    }
 }
 
 /// With more accounts open at the end of an instant, all are packed: about 1.3 kB each.
@@ -166,6 +178,7 @@ impl Hot {
                 slot,
                 account: Account::new(activities),
                 before: Totals::default(),
+                deals: Vec::new(),
                 days: ByDay::default(),
                 touched: false,
                 stale: false,
@@ -192,7 +205,7 @@ impl Hot {
         let open = &mut self.open[index];
         if !open.touched {
             (open.touched, open.stale) = (true, true);
-            open.before.copy(&open.account.totals);
+            open.remember();
             self.touched.push(small(index));
             if !open.dirty {
                 open.dirty = true;

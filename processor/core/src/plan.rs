@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     aggregate::retention::Retention,
     calendar::{Kind, Time},
-    catalog::{Catalog, Error, Goal, Metric as Written, People, Per},
+    catalog::{Catalog, Error, Goal, Listed, Metric as Written, People, Per},
     event::SubjectKind,
     expr::{self, Expr, Scope, Type},
     lifecycle::{self, FactId, FactType, Sort},
@@ -326,6 +326,8 @@ pub struct Metric {
     pub goal: Option<Goal>,
     /// Whether it is the score of accounts, see [`Plan::score`].
     pub score: bool,
+    /// What it lists of each account.
+    pub list: Option<Listed>,
 }
 
 impl Metric {
@@ -507,6 +509,7 @@ impl Plan {
         self.bundles.iter().any(|bundle| bundle.columns.iter().any(of_column))
             || self.activities.iter().any(|activity| activity.triggers.iter().any(is_it) || named(&activity.filter))
             || self.totals.iter().chain(&self.day_sums).chain(&self.daily).any(|(trigger, ..)| is_it(trigger))
+            || self.metrics.iter().any(|metric| metric.list.is_some_and(|list| list.reads().contains(&kind)))
     }
 }
 
@@ -637,6 +640,7 @@ impl Builder {
             silence: written.silence.as_ref().map(|steps| steps.value.clone()).unwrap_or_default(),
             goal: written.goal.as_ref().map(|goal| goal.value),
             score: written.score.is_some(),
+            list: written.list.as_ref().map(|list| list.value),
         };
         if let Some(score) = &written.score {
             self.score(written, score)?;
@@ -801,9 +805,13 @@ impl Builder {
 
     fn per_account(&mut self, written: &Written, metric: &mut Metric, measures: &[Lowered]) -> Result<(), Error> {
         let by_day = metric.kinds == [Kind::Day];
-        let is_sum = written.silence.is_none() && written.score.is_none();
-        if !by_day && (!is_sum || metric.kinds != [Kind::ToDate]) {
-            let windows = if is_sum { "either `to-date` or `1d`" } else { "the window `1d` only" };
+        let is_by_day = written.silence.is_some() || written.score.is_some();
+        let (allowed, windows): (&[Kind], &str) = match (metric.list, is_by_day) {
+            (Some(_), _) => (&[Kind::ToDate], "the window `to-date` only"),
+            (None, true) => (&[Kind::Day], "the window `1d` only"),
+            (None, false) => (&[Kind::ToDate, Kind::Day], "either `to-date` or `1d`"),
+        };
+        if !matches!(metric.kinds.as_slice(), [kind] if allowed.contains(kind)) {
             return Err(Error::at(&written.name, format!("this metric of each account has {windows}")));
         }
         if let Some(steps) = &written.silence {
@@ -1081,8 +1089,9 @@ fn definition(written: &Written, reads: &str) -> String {
         .collect();
     let nulls: Vec<_> = written.null_when.iter().map(|null| (&null.condition.value, &null.reason)).collect();
     let goal = written.goal.as_ref().map_or(String::new(), |goal| format!(" {:?}", goal.value));
+    let list = written.list.as_ref().map_or(String::new(), |list| format!(" list {:?}", list.value));
     let content = format!(
-        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?}{goal} {reads}",
+        "{ALGORITHM} {} {:?} {:?} {:?} {:?} {:?}{goal}{list} {reads}",
         written.unit.value,
         written.per,
         measures,

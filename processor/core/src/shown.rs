@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     account::Totals,
     calendar::{Calendar, Day, Kind, Time, Window},
+    catalog::Listed,
     event::{Cause, Event},
+    lifecycle::deal::{LISTED_BY, Standing},
     plan::{Metric, Plan},
     projection::Projected,
     rollup::evaluate,
@@ -117,6 +119,11 @@ pub fn note(changes: &mut Vec<Change>, change: Change) {
     changes.push(change);
 }
 
+/// Why a row of a deal has no value.
+const MOVED_ON: &str = "moved on or closed";
+
+const TO_DATE: Window = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
+
 /// One value of an account, as it is published.
 #[derive(Debug)]
 pub struct AccountValue<'a> {
@@ -126,6 +133,8 @@ pub struct AccountValue<'a> {
     pub window: Window,
     /// ISO 4217; empty for what is not money.
     pub currency: &'a str,
+    /// Values of further dimensions.
+    pub dimensions: Vec<(&'static str, &'a str)>,
     /// `None` means null.
     pub value: Option<f64>,
     /// Why it is null.
@@ -142,7 +151,26 @@ pub struct AccountValue<'a> {
 
 /// Whether a metric is one of accounts, which [`values`] has.
 pub fn is_of_accounts(metric: &Metric) -> bool {
-    !metric.totals.is_empty() || !metric.day_sums.is_empty() || !metric.silence.is_empty() || metric.score
+    let by_day = !metric.day_sums.is_empty() || !metric.silence.is_empty() || metric.score;
+    by_day || !metric.totals.is_empty() || metric.list.is_some()
+}
+
+/// What an instant may have changed of an account.
+#[derive(Debug)]
+pub struct Moved<'a> {
+    /// What it has bought, before and after.
+    pub totals: [&'a Totals; 2],
+    /// Its open deals, before and after.
+    pub deals: [&'a [Standing]; 2],
+    /// Its values by local day.
+    pub days: &'a ByDay,
+}
+
+impl Moved<'_> {
+    /// Whether nothing of it changed.
+    pub fn is_nothing(&self) -> bool {
+        self.totals[0] == self.totals[1] && self.deals[0] == self.deals[1] && self.days.is_empty()
+    }
 }
 
 /// The values of an account that an instant changed, in the order of `metrics`: those of accounts, by their number.
@@ -151,13 +179,16 @@ pub fn values<'a>(
     metrics: &[usize],
     calendar: &mut Calendar,
     names: &'a Names,
-    (before, totals): (&Totals, &Totals),
-    days: &'a ByDay,
+    moved: &Moved<'a>,
 ) -> Vec<AccountValue<'a>> {
+    let Moved { totals: [before, totals], deals, days } = *moved;
     let mut values = Vec::new();
     for (number, metric) in metrics.iter().map(|number| (*number, &plan.metrics[*number])) {
         if !metric.totals.is_empty() && before != totals {
             sums(plan, (number, metric), names, (before, totals), &mut values);
+        }
+        if metric.list == Some(Listed::OpenDeals) {
+            open_deals(number, deals, &mut values);
         }
         if !metric.day_sums.is_empty() {
             for ((_, day), at_end) in days.range((Which::DaySums, Day::MIN)..=(Which::DaySums, Day::MAX)) {
@@ -181,6 +212,27 @@ pub fn values<'a>(
     values
 }
 
+/// The open deals that changed: a row for each by its stage, kind and owner. Where it does not stand any more its row is null.
+fn open_deals<'a>(metric: usize, [before, after]: [&'a [Standing]; 2], values: &mut Vec<AccountValue<'a>>) {
+    let row = |deal: &'a Standing, is_there: bool| AccountValue {
+        metric,
+        window: TO_DATE,
+        currency: &deal.currency,
+        dimensions: LISTED_BY.into_iter().zip(deal.by.iter().map(Box::as_ref)).collect(),
+        #[expect(clippy::cast_precision_loss, reason = "as every other amount")]
+        value: is_there.then_some(deal.amount as f64),
+        reason: if is_there { "" } else { MOVED_ON },
+        since: is_there.then_some(deal.since),
+        cause: None,
+        contributions: Vec::new(),
+        projection: Vec::new(),
+    };
+    let same_row = |one: &Standing, other: &Standing| one.by == other.by && one.currency == other.currency;
+    let left = before.iter().filter(|deal| !after.iter().any(|other| same_row(deal, other)));
+    values.extend(left.map(|deal| row(deal, false)));
+    values.extend(after.iter().filter(|deal| !before.contains(deal)).map(|deal| row(deal, true)));
+}
+
 /// The sums that changed, by currency.
 fn sums<'a>(
     plan: &'a Plan,
@@ -189,7 +241,7 @@ fn sums<'a>(
     (before, totals): (&Totals, &Totals),
     values: &mut Vec<AccountValue<'a>>,
 ) {
-    let window = Window { kind: Kind::ToDate, start: Time::MIN, end: Time::MAX, opens: Time::MIN };
+    let window = TO_DATE;
     for (currency, text) in currencies(names, [totals, before]) {
         let (was, is) = (sum(metric, before, text), sum(metric, totals, text));
         let value = |of: &Option<(Time, Vec<Option<i128>>)>| {
@@ -205,6 +257,7 @@ fn sums<'a>(
             metric: number,
             window,
             currency,
+            dimensions: Vec::new(),
             value: Some(now.unwrap_or_default()),
             reason: "",
             since: since.filter(|since| *since != Time::MIN),
@@ -246,6 +299,7 @@ fn of_day<'a>(
                 metric: number,
                 window,
                 currency,
+                dimensions: Vec::new(),
                 value: Some(is),
                 reason: "",
                 since: None,
@@ -288,6 +342,7 @@ fn by_day<'a>(
         metric,
         window,
         currency: "",
+        dimensions: Vec::new(),
         value,
         reason,
         since: shown.map(|shown| shown.now.since),

@@ -90,10 +90,10 @@ impl Values<'_> {
     fn snapshot(&self, key: &str, value: &AccountValue<'_>) -> v1::Snapshot {
         let metric = &self.plan.metrics[value.metric];
         let (tenant, account) = names_of(key);
-        let dimensions = match value.currency {
-            "" => Vec::new(),
-            currency => vec![v1::Dimension { name: "currency".to_owned(), value: currency.to_owned() }],
-        };
+        let currency = Some(("currency", value.currency)).filter(|(_, currency)| !currency.is_empty());
+        let named = value.dimensions.iter().copied().chain(currency);
+        let dimension = |(name, value): (&str, &str)| v1::Dimension { name: name.to_owned(), value: value.to_owned() };
+        let dimensions = named.map(dimension).collect();
         let is_day = value.window.kind == Kind::Day;
         let complete = value.window.end.saturating_add(self.plan.settings.allowed_lateness);
         let reference =

@@ -1,14 +1,15 @@
 //! Deals: `pipeline_value`, `weighted_pipeline_value`, `deal_velocity`, `win_rate`, `sales_velocity`,
-//! `sales_cycle_length`, `sales_cycle_length_lost`.
+//! `sales_cycle_length`, `sales_cycle_length_lost`, `open_deals`.
 
 use crate::Micros;
+use crate::calendar::Window;
 use crate::decimal::{self, Fraction};
 use crate::history::Account;
 use crate::level::{self, Span};
 use crate::mark::Mark;
 use crate::money::trait_groups;
 use crate::read::{Event, Key};
-use crate::row::{By, Group};
+use crate::row::{Answer, By, Group, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ struct Visit<'a> {
 
 #[derive(Debug)]
 struct Deal<'a> {
+    id: &'a str,
     opened: Micros,
     /// The state from each place on; the first is the opening.
     states: Vec<(Key<'a>, State<'a>)>,
@@ -57,7 +59,7 @@ fn deals<'a>(account: &Account<'a>) -> Vec<Deal<'a>> {
     for event in account.of_kind("opportunity.opened") {
         let id = event.text("opportunity").unwrap_or_default();
         by_id.entry(id).or_insert_with(|| {
-            deals.push(opened(event));
+            deals.push(opened(id, event));
             deals.len() - 1
         });
     }
@@ -70,10 +72,10 @@ fn deals<'a>(account: &Account<'a>) -> Vec<Deal<'a>> {
     deals
 }
 
-fn opened(event: &Event) -> Deal<'_> {
+fn opened<'a>(id: &'a str, event: &'a Event) -> Deal<'a> {
     let empty = State { kind: "", stage: "", owner: "", currency: "", amount: 0, probability: (0, 1), open: true };
     let states = vec![(event.key(), changed(empty, event))];
-    Deal { opened: event.time, states, closes: Vec::new(), visits: Vec::new() }
+    Deal { id, opened: event.time, states, closes: Vec::new(), visits: Vec::new() }
 }
 
 /// Sets the fields that the event names.
@@ -120,6 +122,18 @@ impl<'a> Deal<'a> {
         let present = self.states[self.states.len() - 1].1;
         let same = |state: &State<'_>| state.open && state.stage == present.stage;
         self.states.iter().rev().take_while(|(_, state)| same(state)).last().map_or(self.opened, |(key, _)| key.0)
+    }
+}
+
+/// `open_deals`: a row for each deal that is open.
+pub fn listed(account: &Account<'_>, rows: &mut Vec<Row>) {
+    for deal in deals(account) {
+        let State { stage, kind, owner, currency, amount, open, .. } = deal.states[deal.states.len() - 1].1;
+        if open {
+            let row = Row::of_account("open_deals", Window::TO_DATE, account.name, Answer::Whole(amount), "money");
+            let group = Some((By::Deal, [deal.id, stage, kind, owner].join("/")));
+            rows.push(Row { group, currency: Some(currency.to_owned()), since: Some(deal.entered()), ..row });
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::calendar::{Kind, Window};
 use crate::decimal::{self, Fraction};
 use crate::report::Truth;
-use crate::row::{Answer, By, NO_DENOMINATOR, PAST_KEEP, Row, Series, stamp};
+use crate::row::{Answer, By, DEAL_BY, NO_DENOMINATOR, PAST_KEEP, Row, Series, stamp};
 use crate::{Error, Micros, rational, settings};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -398,10 +398,16 @@ fn parse(line: &str) -> Result<(Line, Said), Error> {
     let raw = |name: &str| fields.get(name).map_or("null", |v| v.get());
     let window: BTreeMap<String, Option<String>> = serde_json::from_str(raw("window")).map_err(json)?;
     let bound = |name: &str| window.get(name).cloned().flatten().map(|t| settings::instant(&t)).transpose();
+    let mut dimensions: BTreeMap<String, String> = serde_json::from_str(raw("dimensions")).map_err(json)?;
+    // Of a deal all its dimensions together say which one it is.
+    let deal: Vec<&str> = DEAL_BY.iter().filter_map(|name| dimensions.get(*name).map(String::as_str)).collect();
+    if deal.len() == DEAL_BY.len() {
+        dimensions = BTreeMap::from([(By::Deal.name().to_owned(), deal.join("/"))]);
+    }
     let line = Line {
         metric: text(raw("metric"))?.unwrap_or_default(),
         kind: window.get("kind").cloned().flatten().unwrap_or_default(),
-        dimensions: serde_json::from_str(raw("dimensions")).map_err(json)?,
+        dimensions,
         account: serde_json::from_str(raw("account")).map_err(json)?,
         currency: text(raw("currency"))?,
         start: bound("start")?,

@@ -7,7 +7,8 @@ use crate::row::{ALL, Answer, Row, Series};
 use crate::settings::Counted;
 use crate::values::Kept;
 use crate::{
-    Error, Micros, Settings, account, base, cost, filtered, goal, health, history, lead, local, merge, renewal, repair,
+    Error, Micros, Settings, account, base, cost, deal, filtered, goal, health, history, lead, local, merge, renewal,
+    repair,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -130,6 +131,7 @@ fn rows_at(
         account::values(account, &known.native, &mut rows);
         account::silences(account, days, instant, &mut rows);
         account::movements(account, days, &known.native, &mut rows);
+        deal::listed(account, &mut rows);
     }
     for (account, changes) in &known.scores {
         health::rows(account, changes, days, &mut rows);

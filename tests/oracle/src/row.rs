@@ -35,11 +35,16 @@ pub enum By {
     Band,
     /// The goal.
     Goal,
+    /// An open deal: [`DEAL_BY`] in one, divided by `/`.
+    Deal,
 }
+
+/// Dimensions of a deal that is open.
+pub const DEAL_BY: [&str; 4] = ["opportunity", "stage", "kind", "owner"];
 
 impl By {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Nothing,
         Self::Plan,
         Self::Segment,
@@ -53,6 +58,7 @@ impl By {
         Self::Kind,
         Self::Band,
         Self::Goal,
+        Self::Deal,
     ];
 
     /// What every aggregate has.
@@ -74,6 +80,7 @@ impl By {
             Self::Kind => "kind",
             Self::Band => "band",
             Self::Goal => "goal",
+            Self::Deal => "deal",
         }
     }
 }

@@ -46,7 +46,7 @@ impl Engine {
     /// What an account shows now is no change of this instant.
     fn keep_shown(&mut self, index: usize) {
         let open = self.hot.touch(index);
-        open.before.copy(&open.account.totals);
+        open.remember();
         open.days.clear();
     }
 

@@ -389,6 +389,7 @@ fn run_with(
     let (mut sums, mut journal, mut timers) = (Sums::default(), Vec::<Event<'_>>::new(), Vec::new());
     let set = |engine: &mut Engine, timers: &mut Vec<Time>| timers.extend(engine.timers().map(|(due, _)| due));
     let slot = engine.load("a", &[], []).unwrap();
+    let mut listed = BTreeMap::new();
     let mut tick = |engine: &mut Engine, timers: &mut Vec<Time>, at: Time| {
         while let Some(index) = timers.iter().position(|due| *due <= at) {
             let due = timers.remove(index);
@@ -397,6 +398,14 @@ fn run_with(
         }
         let rows = engine.close(at, |change| {
             announced.extend(change.outlook.iter().map(|coming| (at, coming.clone())));
+            for value in change.values.iter().filter(|value| !value.dimensions.is_empty()) {
+                let by: Vec<Box<str>> = value.dimensions.iter().map(|(_, value)| (*value).into()).collect();
+                let key = (<[Box<str>; 4]>::try_from(by).unwrap(), Box::from(value.currency));
+                match value.value {
+                    Some(amount) => listed.insert(key, (amount, value.since.unwrap())),
+                    None => Some(listed.remove(&key).expect("only a row that was there ends")),
+                };
+            }
             for value in change.values.iter().filter(|value| value.window.kind == Kind::Day) {
                 let total: i64 = value.contributions.iter().map(|(_, tenths)| tenths).sum();
                 assert!(value.contributions.is_empty() || value.value == Some(total as f64 / 10.0), "{value:?}");
@@ -407,6 +416,10 @@ fn run_with(
                 }
             }
         });
+        let index = engine.open(slot);
+        let deals: Vec<_> = engine.hot.opened(index).account.sections.deal.standing().collect();
+        let stands = |deal: &Standing| ((deal.by.clone(), deal.currency.clone()), (deal.amount as f64, deal.since));
+        assert_eq!(listed, deals.iter().map(stands).collect(), "rows that have a value are the open deals");
         sums.add(engine, rows);
         let projected = coming_of(engine, slot);
         let announced = announced.remove(&at);

@@ -67,6 +67,22 @@ const CLOSED_ID: FactId = super::id(&CLOSED);
 const TIME_ID: FactId = super::id(&TIME);
 const OPEN_ID: FactId = super::id(&OPEN);
 
+/// Dimensions of the metric that lists the open deals.
+pub const LISTED_BY: [&str; 4] = ["opportunity", "stage", "kind", "owner"];
+
+/// An open deal, as an account shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The values of [`LISTED_BY`].
+    pub by: [Box<str>; 4],
+    /// ISO 4217.
+    pub currency: Box<str>,
+    /// Minor units.
+    pub amount: i64,
+    /// When it came into its stage.
+    pub since: Time,
+}
+
 /// The deals of an account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Deals {
@@ -126,6 +142,11 @@ impl Lifecycle for Deals {
 }
 
 impl Deals {
+    /// The open deals, in the order of their openings.
+    pub fn standing(&self) -> impl Iterator<Item = Standing> {
+        self.list.iter().filter(|deal| deal.closed().is_none()).map(Deal::standing)
+    }
+
     /// Opens a deal, and lets follow what came before the opening at the same instant.
     fn open(&mut self, id: &str, opening: Change, out: &mut Out<'_, '_>) {
         let mut deal = Deal::open(id, opening, out);

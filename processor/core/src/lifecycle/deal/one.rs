@@ -4,7 +4,7 @@
 //! the account.
 
 use super::{
-    CLOSED_ID, Kept, OPEN_ID, OPENED_ID, TIME_ID,
+    CLOSED_ID, Kept, OPEN_ID, OPENED_ID, Standing, TIME_ID,
     change::{Change, Fields, Kind},
 };
 use crate::{
@@ -58,6 +58,13 @@ impl Deal {
     /// When it was closed, if it is.
     pub(super) fn closed(&self) -> Option<Time> {
         self.close.as_ref().map(|close| close.time)
+    }
+
+    /// The deal as its account shows it.
+    pub(super) fn standing(&self) -> Standing {
+        let Fields { kind, stage, owner, currency, .. } = self.now.clone();
+        let (by, amount) = ([self.id.clone(), stage, kind, owner], self.now.amount());
+        Standing { by, currency, amount, since: self.entered }
     }
 
     /// What the next event does.

@@ -1,9 +1,14 @@
 //! Golden cases of deals.
 
+use std::sync::Arc;
+
+use expect_test::expect;
+
 use crate::{
-    calendar::{DAY, HOUR},
+    calendar::{DAY, HOUR, Time},
     catalog::Catalog,
-    event::Event,
+    engine::Engine,
+    event::{Event, EventId},
     lifecycle::golden::{event, run, sums, traits},
     plan::Plan,
     settings::Settings,
@@ -186,4 +191,62 @@ metrics:
     let series = rows.iter().map(|((series, _), row)| (engine.describe(*series), row.to_vec()));
     let present: Vec<_> = series.filter(|((bundle, _), _)| *bundle == presence).collect();
     assert_eq!(present, [((presence, vec!["call"]), vec![1])], "demo lasted for no time, call for an hour");
+}
+
+/// What the account shows of its open deals, an instant a day: rows that changed.
+fn listed(events: Vec<Event<'static>>) -> Vec<String> {
+    let catalog = "meaningful: [order]
+metrics:
+  - name: open_deals
+    title: T
+    description: D
+    unit: money
+    per: account
+    windows: [to-date]
+    list: open_deals
+";
+    let plan = Plan::lower(&Catalog::parse(catalog).unwrap(), &Settings::default()).unwrap();
+    let mut engine = Engine::new(Arc::new(plan), Time::MIN);
+    let slot = engine.load("a", &[], []).unwrap();
+    let (mut journal, mut lines) = (Vec::new(), Vec::new());
+    for (place, event) in events.into_iter().enumerate() {
+        let id: &'static str = Box::leak(format!("{place:03}").into());
+        let event = Event { id: EventId { source: "s", id }, ..event };
+        engine.apply(slot, &event, Some(journal.clone()));
+        journal.push(event);
+        let day = i64::try_from(place).unwrap() + 100;
+        engine.close(day * DAY, |change| {
+            for value in change.values {
+                let by: Vec<&str> = value.dimensions.iter().map(|(_, value)| *value).collect();
+                let since = value.since.map_or_else(|| value.reason.to_owned(), |at| format!("since day {}", at / DAY));
+                lines.push(format!("{place}: {} {} {:?} {since}", by.join(" "), value.currency, value.value));
+            }
+        });
+    }
+    lines
+}
+
+#[test]
+fn an_open_deal_is_a_row_by_its_stage_until_it_is_left() {
+    let events = vec![
+        opened(1, "d", "#100", "demo"),
+        opened(2, "e", "#7", "demo"),
+        changed(3, "d", &[(4, "#90")]),
+        changed(5, "d", &[(3, "call")]),
+        changed(4, "d", &[(7, "bob")]),
+        closed(8, "d", "lost", ""),
+        reopened(9, "d", "demo"),
+    ];
+    let expected = expect![[r#"
+        0: d demo new ann EUR Some(100.0) since day 1
+        1: e demo new ann EUR Some(7.0) since day 2
+        2: d demo new ann EUR Some(90.0) since day 1
+        3: d demo new ann EUR None moved on or closed
+        3: d call new ann EUR Some(90.0) since day 5
+        4: d call new ann EUR None moved on or closed
+        4: d call new bob EUR Some(90.0) since day 5
+        5: d call new bob EUR None moved on or closed
+        6: d demo new bob EUR Some(90.0) since day 9
+    "#]];
+    expected.assert_eq(&(listed(events).join("\n") + "\n"));
 }
