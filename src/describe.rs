@@ -21,10 +21,7 @@ pub(crate) fn catalog(plan: &Plan) -> Vec<MetricInfo> {
             description: metric.description.clone(),
             unit: metric.unit.clone(),
             windows: metric.kinds.iter().filter_map(|kind| kind.to_string().parse().ok()).collect(),
-            by: match metric.list {
-                Some(list) => vec![list.by().iter().map(|name| (*name).to_owned()).collect()],
-                None => metric.views.iter().map(|view| view.by.clone()).collect(),
-            },
+            by: metric.sets(),
             per_account: metric.per == Per::Account,
             fill: match metric.fill() {
                 "carry" => Fill::Carry,

@@ -158,20 +158,19 @@ impl<'a> Lowering<'a> {
 
     /// The set of dimensions, sorted: as given, else the only one, else the total.
     fn by(&mut self, metric: &Metric) -> Option<Vec<String>> {
-        let sorted = |by: &[String]| {
-            let mut names = by.to_vec();
+        let sorted = |mut names: Vec<String>| {
             names.sort();
             names
         };
-        let sets: Vec<Vec<String>> = match metric.per {
-            Per::Account => vec![Vec::new()],
-            Per::Tenant => metric.views.iter().map(|view| sorted(&view.by)).collect(),
-        };
+        let mut sets: Vec<Vec<String>> = metric.sets().into_iter().map(sorted).collect();
+        if sets.is_empty() {
+            sets.push(Vec::new());
+        }
         let Some(text) = &self.text.by else {
             let only = sets.first().filter(|_| sets.len() == 1);
             return Some(only.cloned().unwrap_or_default());
         };
-        let wanted = sorted(&text.value);
+        let wanted = sorted(text.value.clone());
         if sets.contains(&wanted) {
             return Some(wanted);
         }

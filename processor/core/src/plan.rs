@@ -341,6 +341,14 @@ impl Metric {
         self.converted || measures.iter().any(|measure| measure.read == Read::Unrated)
     }
 
+    /// Sets of dimensions that its values are kept by; none for a metric with one value for each account.
+    pub fn sets(&self) -> Vec<Vec<String>> {
+        match self.list {
+            Some(list) => vec![list.by().iter().map(|name| (*name).to_owned()).collect()],
+            None => self.views.iter().map(|view| view.by.clone()).collect(),
+        }
+    }
+
     /// Its definition, and which rows it has: what changes when it has to be computed again.
     pub fn render(&self) -> String {
         let kinds: Vec<String> = self.kinds.iter().map(Kind::to_string).collect();
