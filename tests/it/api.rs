@@ -115,6 +115,69 @@ fn numbers_are_those_of_query() {
     assert!(door.stop().success());
 }
 
+/// Two visits of `demo` ended, after 2 and 4 days: 3 days are usual there, and nothing is known of `call`.
+#[test]
+fn a_deal_has_stopped_that_is_in_its_stage_over_twice_as_long_as_usual() {
+    let now = jiff::Timestamp::now();
+    let mut events = String::new();
+    let mut event = |days: i64, kind: &str, account: &str, deal: &str, mut data: Value| {
+        if !deal.is_empty() {
+            data["opportunity"] = json!(deal);
+        }
+        let time = now - jiff::SignedDuration::from_hours(24 * days);
+        let id = events.lines().count();
+        let event = json!({ "type": kind, "id": format!("e{id}"), "source": "crm", "time": time, "account": account, "data": data });
+        events.push_str(&format!("{event}\n"));
+    };
+    let fields = |stage: &str, amount: i64| json!({ "kind": "new", "stage": stage, "amount": amount, "currency": "EUR", "owner": "ann" });
+    event(20, "account.updated", "acme", "", json!({ "traits": { "name": "Acme Ltd" } }));
+    event(20, "opportunity.opened", "acme", "d1", fields("demo", 10_000));
+    event(18, "opportunity.changed", "acme", "d1", json!({ "stage": "call" }));
+    event(20, "opportunity.opened", "beta", "d2", fields("demo", 20_000));
+    event(16, "opportunity.closed", "beta", "d2", json!({ "outcome": "lost" }));
+    event(9, "opportunity.opened", "acme", "d3", fields("demo", 30_050));
+    event(5, "opportunity.opened", "beta", "d4", fields("demo", 40_000));
+    let data = Data::new();
+    data.import(&data.file("deals.jsonl", &events), &[]).done();
+    let mut command = data.command(["up", "--listen", "127.0.0.1:0"]);
+    command.stderr(Stdio::null());
+    let door = Door::of(command);
+    door.until("deals", |door| json(door, "/deals")["total"] == 3);
+
+    let page = json(&door, "/deals");
+    assert_eq!(page["stopped"], 1, "{page}");
+    let shown = |deal: &Value| {
+        let days = |value: &Value| value.as_f64().map(|seconds| (seconds / 86_400.0).floor());
+        let text = |name: &str| deal[name].as_str().unwrap_or("null").to_owned();
+        let (opportunity, name, stage, stopped) = (text("opportunity"), text("name"), text("stage"), &deal["stopped"]);
+        format!(
+            "{opportunity} {name} {stage} {} {:?} {:?} {stopped}",
+            deal["amount"],
+            days(&deal["seconds"]),
+            days(&deal["usual_seconds"])
+        )
+    };
+    let deals: Vec<String> = page["deals"].as_array().unwrap().iter().map(shown).collect();
+    let expected = [
+        "d3 Acme Ltd demo 300.5 Some(9.0) Some(3.0) true",
+        "d4 null demo 400.0 Some(5.0) Some(3.0) false",
+        "d1 Acme Ltd call 100.0 Some(18.0) None false",
+    ];
+    assert_eq!(deals, expected);
+
+    let second = json(&door, "/deals?limit=1&cursor=1&owner=ann&currency=EUR");
+    assert_eq!((&second["deals"][0]["opportunity"], &second["next"]), (&json!("d4"), &json!("2")), "{second}");
+    assert_eq!(json(&door, "/deals?stopped=true")["total"], 1);
+    assert_eq!(json(&door, "/deals?owner=bob")["total"], 0);
+    assert_eq!(api(&door, "/deals?stopped=perhaps").status, 400);
+    let csv = api(&door, "/deals?stage=call&format=csv").body;
+    assert!(
+        csv.lines().nth(1).is_some_and(|line| line.starts_with("d1,acme,Acme Ltd,new,call,ann,100.0,EUR,")),
+        "{csv}"
+    );
+    assert!(door.stop().success());
+}
+
 #[test]
 fn pages_have_every_account_once_in_every_order() {
     let (_data, door) = served();
