@@ -126,7 +126,7 @@ fn a_deal_has_stopped_that_is_in_its_stage_over_twice_as_long_as_usual() {
         }
         let time = now - jiff::SignedDuration::from_hours(24 * days);
         let id = events.lines().count();
-        let event = json!({ "type": kind, "id": format!("e{id}"), "source": "crm", "time": time, "account": account, "data": data });
+        let event = json!({ "type": kind, "id": format!("e{id}"), "source": "crm", "time": time.to_string(), "account": account, "data": data });
         events.push_str(&format!("{event}\n"));
     };
     let fields = |stage: &str, amount: i64| json!({ "kind": "new", "stage": stage, "amount": amount, "currency": "EUR", "owner": "ann" });
