@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { aDeadLetterIsReplayed, anAlertIsDealtWith } from './acts.mjs';
 import { launch } from './browser.mjs';
 import { aDashboardByKeyboard } from './board.mjs';
+import { dealsThatHaveStopped } from './deals.mjs';
 import { hostileTextIsText } from './hostile.mjs';
 import { theKeyboardReachesEverything } from './keys.mjs';
 import { anEventIsOnTheScreen, theOverviewIsLive, theStreamSurvives } from './live.mjs';
@@ -39,6 +40,7 @@ const tests = {
   letter: () => aDeadLetterIsReplayed(browser, base),
   moved: () => aChangeIsExplained(browser, base),
   words: () => wordsOfTheCatalog(browser, base),
+  deals: () => dealsThatHaveStopped(browser, base),
   keys: () => theKeyboardReachesEverything(browser, base),
   looks: async () => {
     const { looked, faults } = await looks(browser, base);

@@ -271,12 +271,12 @@ export interface Deal {
   kind: string;
   stage: string;
   owner: string;
-  amount: number;
+  amount: number | null;
   currency: string;
   /** When it came into its stage, and how long ago that is. */
-  since: string;
+  since: string | null;
   seconds: number;
-  /** How long a visit of the stage took on average, in the last year that is over. */
+  /** How long a visit of the stage took on average, in the last twelve months. */
   usual_seconds: number | null;
   stopped: boolean;
 }

@@ -18,6 +18,7 @@ import { Tools } from '../parts/Tools';
 import { filters, windowName } from '../state/filters';
 import { amend, query } from '../state/router';
 import { catalog, site } from '../state/site';
+import { Deals } from './pipeline/Deals';
 
 const VALUE = 'pipeline_value';
 const WEIGHTED = 'weighted_pipeline_value';
@@ -124,6 +125,7 @@ export default function Pipeline() {
           </Section>
         ))}
       </div>
+      <Deals currency={currency} />
       <div class="cols2">
         <Section title={t('pipeline.owners')} note={t('pipeline.owners.note')}>
           <div class="panel">{owners.data === null ? <Bones /> : <BreakdownTable answer={owners.data} title={metricTitle(VALUE)} by="owner" />}</div>

@@ -20,7 +20,8 @@ const OWNER = 'owner:';
 const owner = (): string | null => (segmentName.value?.startsWith(OWNER) === true ? segmentName.value.slice(OWNER.length) : null);
 
 export function Deals({ currency }: { currency: string | null }) {
-  const asked = { stopped: 'true', currency, owner: owner(), limit: PAGE };
+  // Of all open deals those that have stopped come first, so one request says how many there are of both.
+  const asked = { currency, owner: owner(), limit: PAGE };
   const read = useResource<DealsAnswer>(path('/deals', asked));
   const [more, setMore] = useState<Deal[]>([]);
   const [next, setNext] = useState<string | null>(null);
@@ -35,7 +36,8 @@ export function Deals({ currency }: { currency: string | null }) {
     });
   };
   const { data } = read;
-  const deals = [...(data?.deals ?? []), ...more];
+  const all = [...(data?.deals ?? []), ...more];
+  const deals = all.filter(deal => deal.stopped);
   return (
     <Section id="stopped" title={t('deals.title')} note={t('deals.note')}>
       <div class="panel">
@@ -47,7 +49,7 @@ export function Deals({ currency }: { currency: string | null }) {
             <p class="note pad-note">{t('deals.count', { n: data.stopped, total: data.total })}</p>
           </>
         )}
-        {next !== null && (
+        {next !== null && deals.length === all.length && (
           <p class="pad">
             <Button text={t('more')} onClick={readOn} />
           </p>
@@ -58,7 +60,7 @@ export function Deals({ currency }: { currency: string | null }) {
 }
 
 const Table = ({ deals }: { deals: Deal[] }) => (
-  <table class="table">
+  <table class="table table-names">
     <caption class="vh">{t('deals.title')}</caption>
     <thead>
       <tr>
@@ -84,25 +86,35 @@ const Table = ({ deals }: { deals: Deal[] }) => (
       {deals.map(deal => (
         <tr key={deal.opportunity}>
           <th scope="row">
-            <a class="link-quiet cell-short" href={`/accounts/${encodeURIComponent(deal.account)}`} title={tooltip(deal.name ?? deal.account)} data-row={deal.opportunity}>
+            <a class="link-quiet" href={`/accounts/${encodeURIComponent(deal.account)}`} title={tooltip(deal.name ?? deal.account)} data-row={deal.opportunity}>
               <bdi>{deal.name ?? deal.account}</bdi>
             </a>
-            <span class="sub one-line">
+            <span class="sub">
               {named(`deal.${deal.kind}`, deal.kind)}, <bdi class="mono">{deal.opportunity.slice(0, 120)}</bdi>
+            </span>
+            <span class="sub sub-only">
+              {partName(deal.stage)}
+              {deal.usual_seconds !== null && ` (${t('deals.usual.sub', { time: shown(deal.usual_seconds, 'seconds', null) })})`}
             </span>
           </th>
           <td class="p2">
             <span class="cell-short">{partName(deal.stage)}</span>
           </td>
           <td class="num">
-            <strong>{money(deal.amount, deal.currency)}</strong>
+            <strong>{deal.amount === null ? t('none') : money(deal.amount, deal.currency)}</strong>
           </td>
-          <td class="num is-warn-text" title={exact(deal.since)}>
+          <td class="num is-warn-text" title={deal.since === null ? undefined : exact(deal.since)}>
             {shown(deal.seconds, 'seconds', null)}
           </td>
           <td class="num p2 muted">{deal.usual_seconds === null ? '' : shown(deal.usual_seconds, 'seconds', null)}</td>
           <td class="p2 muted">
-            {deal.owner === '' ? <span class="tag is-warn">{t('accounts.nobody')}</span> : <span class="cell-short" title={tooltip(deal.owner)}><bdi>{deal.owner}</bdi></span>}
+            {deal.owner === '' ? (
+              <span class="tag is-warn">{t('accounts.nobody')}</span>
+            ) : (
+              <span class="cell-short" title={tooltip(deal.owner)}>
+                <bdi>{deal.owner}</bdi>
+              </span>
+            )}
           </td>
         </tr>
       ))}
