@@ -75,7 +75,7 @@ pub(crate) struct Args {
     #[arg(long)]
     once: bool,
     /// Events a minute once it is live
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pace: u64,
     /// Where to listen: a loopback address; port 0 takes a free one [default: of the configuration, else a free one]
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]

@@ -14,6 +14,8 @@ import { Section } from '../../parts/Section';
 import { segmentName } from '../../state/filters';
 
 const PAGE = 20;
+/** So many are shown where none has stopped: those that are nearest to it. */
+const LONGEST = 5;
 const OWNER = 'owner:';
 
 /** The owner, if the page is about one. */
@@ -37,19 +39,19 @@ export function Deals({ currency }: { currency: string | null }) {
   };
   const { data } = read;
   const all = [...(data?.deals ?? []), ...more];
-  const deals = all.filter(deal => deal.stopped);
+  const stopped = all.filter(deal => deal.stopped);
   return (
     <Section id="stopped" title={t('deals.title')} note={t('deals.note')}>
       <div class="panel">
         {data === null && (read.failure === null ? <Bones lines={4} /> : <Failed problem={read.failure} again={read.reload} />)}
-        {data !== null && deals.length === 0 && <Empty title={t('deals.none', { n: data.total })} />}
-        {data !== null && deals.length > 0 && (
+        {data !== null && all.length === 0 && <Empty title={t('deals.none')} />}
+        {data !== null && all.length > 0 && (
           <>
-            <Table deals={deals} />
-            <p class="note pad-note">{t('deals.count', { n: data.stopped, total: data.total })}</p>
+            <Table deals={stopped.length > 0 ? stopped : all.slice(0, LONGEST)} />
+            <p class="note pad-note">{stopped.length > 0 ? t('deals.count', { n: data.stopped, total: data.total }) : t('deals.moving', { total: data.total })}</p>
           </>
         )}
-        {next !== null && deals.length === all.length && (
+        {next !== null && stopped.length === all.length && (
           <p class="pad">
             <Button text={t('more')} onClick={readOn} />
           </p>
@@ -103,7 +105,7 @@ const Table = ({ deals }: { deals: Deal[] }) => (
           <td class="num">
             <strong>{deal.amount === null ? t('none') : money(deal.amount, deal.currency)}</strong>
           </td>
-          <td class="num is-warn-text" title={deal.since === null ? undefined : exact(deal.since)}>
+          <td class={`num ${deal.stopped ? 'is-warn-text' : ''}`} title={deal.since === null ? undefined : exact(deal.since)}>
             {shown(deal.seconds, 'seconds', null)}
           </td>
           <td class="num p2 muted">{deal.usual_seconds === null ? '' : shown(deal.usual_seconds, 'seconds', null)}</td>
