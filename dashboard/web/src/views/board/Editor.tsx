@@ -62,8 +62,8 @@ export function EditedCards({ board, set }: Props) {
     set(next);
     const at = next.cards.findIndex(card => card.id === id);
     setSaid(t('board.moved', { n: at + 1, total: next.cards.length }));
-    // It is the same element, but it was taken out and put elsewhere, which loses the focus.
-    requestAnimationFrame(() => document.getElementById(id)?.focus());
+    // It is the same element, but it was taken out and put elsewhere, which loses the focus. Who has gone on meanwhile keeps theirs.
+    requestAnimationFrame(() => document.activeElement === document.body && document.getElementById(id)?.focus());
   };
   const onKeyDown = (event: KeyboardEvent, card: Card): void => {
     if (event.target !== event.currentTarget) return;
