@@ -1,10 +1,11 @@
 //! What the API needs of the process: the log, the rules, and what people do about alerts, by what the commands do.
 //!
-//! Actions and goals are folds over topics of the log that are read on from where they were read to; events and explanations
-//! of an account read its partition, as the commands do. It does not know HTTP.
+//! Actions and goals are folds over topics of the log that are read on from where they were read to; what there is of an
+//! account the stages of the process keep. It does not know HTTP.
 
 mod catalog;
-mod events;
+mod goals;
+mod known;
 mod letters;
 mod rules;
 
@@ -20,20 +21,24 @@ use alert::notify::{
 };
 use axum::Router;
 use dashboard::backend::{
-    Acknowledged, Act, Backend, Done, Events, Formula, GoalTerms, Letters, Rule, Silence, Trouble,
+    Acknowledged, Act, Backend, Done, Events, Formula, GoalTerms, Known, Letters, Rule, Silence, Trouble,
 };
 use eventlog::Log;
 use ingest::{event::TENANT, live::Handle, partition};
-use processor::topics;
+use processor::{account::Shared, topics};
 use proto::{Message as _, v1::AlertAction};
 use serde_json::value::RawValue;
 use store::window::rfc3339;
 
-use crate::{Usage, actions, config::Config, explain, site::Site, status::Status};
+use crate::{Usage, actions, config::Config, engine::Engine, explain, node::Node, site::Site, status};
 
 /// The process behind the API.
 pub(crate) struct Process {
     site: Arc<Site>,
+    /// The stages.
+    engine: Arc<Engine>,
+    /// When it began.
+    since: jiff::Timestamp,
     formulas: HashMap<String, Formula>,
     folder: PathBuf,
     /// The door, for records that are handed in again.
@@ -43,8 +48,11 @@ pub(crate) struct Process {
 }
 
 /// The routes of the API over a running process.
-pub(crate) fn router(site: &Arc<Site>, config: &Config, door: Handle) -> anyhow::Result<Router> {
+pub(crate) fn router(engine: &Arc<Engine>, config: &Config, door: Handle) -> anyhow::Result<Router> {
+    let site = &engine.site;
     let process = Process {
+        engine: engine.clone(),
+        since: jiff::Timestamp::now(),
         formulas: catalog::formulas(config).map_err(Usage)?,
         folder: site.path.clone(),
         site: site.clone(),
@@ -82,6 +90,15 @@ impl Process {
         self.site.log.as_ref()
     }
 
+    /// What the stages keep; none while they are started again.
+    fn kept(&self) -> Option<Arc<Shared>> {
+        self.engine.ask(Node::kept)
+    }
+
+    fn place<'a>(&'a self, kept: &'a Option<Arc<Shared>>) -> known::Place<'a> {
+        known::Place { log: self.log(), kept: kept.as_deref(), plan: &self.site.plan, partitions: self.site.partitions }
+    }
+
     /// What was done about alerts until now.
     fn actions(&self) -> Result<MutexGuard<'_, (u64, Actions)>, Trouble> {
         let mut known = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,18 +130,24 @@ impl Backend for Process {
         let mut known = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let at = partition::of(TENANT.as_bytes(), self.site.partitions);
         let (next, goals) = &mut *known;
-        *next = events::goals(self.log(), at, *next, goals).map_err(failed)?;
+        *next = goals::read(self.log(), at, *next, goals).map_err(failed)?;
         Ok(goals.values().cloned().collect())
     }
 
     fn events(&self, account: &str, cursor: Option<&str>, limit: usize) -> Result<Events, Trouble> {
-        events::of_account(self.log(), self.site.partitions, account, cursor, limit)
+        self.place(&self.kept()).events(account, cursor, limit)
+    }
+
+    fn known(&self, account: &str, before_us: i64) -> Result<Option<Known>, Trouble> {
+        self.place(&self.kept()).known(account, before_us)
     }
 
     fn explain(&self, account: &str, at: Option<&str>, since: Option<&str>) -> Result<Box<RawValue>, Trouble> {
         let args = explain::Args::json(account, TENANT, at, since);
         let mut out = Vec::new();
-        explain::of_log(&args, &self.site.plan, None, self.log(), &mut out).map_err(|error| trouble(&error))?;
+        let kept = self.kept();
+        let place = (self.log(), kept.as_deref());
+        explain::of_log(&args, &self.site.plan, None, place, &mut out).map_err(|error| trouble(&error))?;
         serde_json::from_slice(&out).map_err(failed)
     }
 
@@ -137,7 +160,7 @@ impl Backend for Process {
     }
 
     fn pipeline(&self) -> Result<serde_json::Value, Trouble> {
-        let status = Status::of(self.log(), &self.folder).map_err(failed)?;
+        let status = status::of_process(&self.engine, self.since).map_err(failed)?;
         serde_json::to_value(status).map_err(failed)
     }
 

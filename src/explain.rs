@@ -3,6 +3,7 @@
 
 mod json;
 mod show;
+pub(crate) mod words;
 
 use std::{
     io::Write,
@@ -14,6 +15,7 @@ use anyhow::{anyhow, ensure};
 use eventlog::Log;
 use ingest::partition;
 use processor::{
+    account::Shared,
     explain::{Found, Journal},
     topics,
 };
@@ -73,12 +75,18 @@ struct Answer<'a> {
     change: Option<(Time, Explanation)>,
 }
 
-/// Runs the command.
-pub(crate) fn execute(args: &Args, config: &Config, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Runs the command; beside the stages with what they keep.
+pub(crate) fn execute(
+    args: &Args,
+    config: &Config,
+    path: &Path,
+    kept: Option<&Shared>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let plan = Arc::new(config.plan().map_err(Usage)?);
     let before = args.before.as_deref().map(|catalog| config.plan_of(catalog)).transpose().map_err(Usage)?;
     let log = site::follow(config, path)?;
-    of_log(args, &plan, before.map(Arc::new), log.as_ref(), out)
+    of_log(args, &plan, before.map(Arc::new), (log.as_ref(), kept), out)
 }
 
 impl Args {
@@ -95,18 +103,18 @@ impl Args {
     }
 }
 
-/// Explains from a log that is open.
+/// Explains from a log that is open, and what stages in this process keep.
 pub(crate) fn of_log(
     args: &Args,
     plan: &Arc<Plan>,
     before: Option<Arc<Plan>>,
-    log: &dyn Log,
+    (log, kept): (&dyn Log, Option<&Shared>),
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let partitions = log.topics()?.iter().find(|spec| spec.name == topics::EVENTS).map_or(0, |spec| spec.partitions);
     ensure!(partitions > 0, "{}: there is no topic of this name in the log", topics::EVENTS);
     let partition = partition::of(args.account.as_bytes(), partitions);
-    let found = Found::read(log, (partition, partitions), &args.tenant, &args.account)?;
+    let found = Found::read(log, kept, (partition, partitions), &args.tenant, &args.account)?;
     let instants = Instants::of(args, plan, &found).map_err(Usage)?;
     let journal = journal(args, plan, &found, &instants).map_err(Usage)?;
     let answer = answer(args, plan, before, &journal, &instants).map_err(Usage)?;

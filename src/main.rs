@@ -227,7 +227,7 @@ fn run(cli: &Cli, out: &mut dyn io::Write) -> anyhow::Result<()> {
         Command::Sink(on) => roles::execute(Part::Sink, &on.args, &of(&on.brokers)?, data, out),
         Command::Tail(on) => tail::execute(&on.args, &of(&on.brokers)?, data, None, out),
         Command::Backtest(on) => backtest::execute(&on.args, &of(&on.brokers)?, data, out),
-        Command::Explain(on) => explain::execute(&on.args, &of(&on.brokers)?, data, out),
+        Command::Explain(on) => explain::execute(&on.args, &of(&on.brokers)?, data, None, out),
         Command::Rebuild(on) => rebuild::run(&on.args, &of(&on.brokers)?, data, out),
         Command::Checkpoints(args) => checkpoints::run(args, &read(None)?, data, out),
         Command::Events(on) => events::execute(&on.args, &of(&on.brokers)?, data, out),

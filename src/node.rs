@@ -6,7 +6,7 @@
 //! It does not know which log it is, nor how many processes there are: [`Site`] does.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -372,6 +372,16 @@ impl Node {
                 Ok(())
             }
         }
+    }
+
+    /// Names of the stages that run here.
+    pub(crate) fn stages(&self) -> BTreeSet<String> {
+        self.statuses.iter().map(|(stage, _)| stage.clone()).collect()
+    }
+
+    /// What the stages keep of accounts, and have counted.
+    pub(crate) fn kept(&self) -> Arc<Shared> {
+        self.counters.clone()
     }
 
     /// What became of all events so far.

@@ -13,6 +13,7 @@ pub(crate) mod terminal;
 use std::io::Write;
 
 use anyhow::Result;
+use store::sheet;
 
 use table::Side;
 use terminal::Terminal;
@@ -54,7 +55,7 @@ impl<'a> Csv<'a> {
 
     /// Writes a row.
     pub(crate) fn write(&mut self, cells: Vec<String>) -> Result<()> {
-        Ok(self.0.write_record(cells.into_iter().map(harmless))?)
+        Ok(self.0.write_record(cells.iter().map(|cell| sheet::harmless(cell)))?)
     }
 
     /// Hands everything to the output.
@@ -70,12 +71,6 @@ pub(crate) fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out:
         csv.write(row)?;
     }
     csv.close()
-}
-
-/// A spreadsheet takes what begins like this for a formula; a number is left as it is.
-fn harmless(cell: String) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    if formula { format!("'{cell}") } else { cell }
 }
 
 #[cfg(test)]

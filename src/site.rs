@@ -30,8 +30,8 @@ use task::{Host, Partitions, Policy, checkpoint::Checkpoints, state::Memory};
 use crate::{Usage, config::Config, rules::RuleFiles};
 
 /// Version of the groups and states beside the events: what another one left is computed again. 2: one group for all topics
-/// of the sink, and one for those of the alerts. 3: the store has accounts.
-const LAYOUT: u32 = 3;
+/// of the sink, and one for those of the alerts. 3: the store has accounts. 4: it has what was published first.
+const LAYOUT: u32 = 4;
 
 /// Block cache and write buffers of all states of a process, bytes each.
 const MEMORY: usize = 256 << 20;

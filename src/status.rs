@@ -5,7 +5,7 @@
 mod show;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -16,7 +16,7 @@ use processor::{account::Counters, topics};
 use serde::Serialize;
 use store::{Read as _, sqlite};
 
-use crate::{Usage, config::Config, outcomes, site};
+use crate::{Usage, config::Config, engine::Engine, node::Node, outcomes, site};
 
 /// Flags of `vitals status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +38,24 @@ pub(crate) struct Status {
     retention: Vec<Kept>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcomes: Option<BTreeMap<String, u64>>,
+    /// The processes that can be asked: the one that answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    processes: Vec<Process>,
+}
+
+/// A process that works.
+#[derive(Debug, Serialize)]
+struct Process {
+    pid: u32,
+    version: &'static str,
+    /// What it runs.
+    stages: BTreeSet<String>,
+    since: String,
+    /// Whether all stages run, and have replayed what they had published before.
+    ready: bool,
+    /// Of memory; none where the system does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_resident: Option<u64>,
 }
 
 /// How far a group has read a partition.
@@ -102,6 +120,35 @@ pub(crate) fn beside(
     write(&status, args, out)
 }
 
+/// The same of the process that asks: what its stages have counted, and itself. On Kafka it has counted a part of the events
+/// only, and says none.
+pub(crate) fn of_process(engine: &Engine, since: jiff::Timestamp) -> anyhow::Result<Status> {
+    let mut status = Status::of(engine.site.log.as_ref(), &engine.site.path)?;
+    let counted = engine.site.own_log().and_then(|_| engine.ask(|node| (node.counters(), node.frozen())));
+    status.outcomes = counted.map(|(counters, frozen)| {
+        let mut outcomes = by_outcome(&counters);
+        outcomes.insert("frozen".to_owned(), frozen);
+        outcomes
+    });
+    status.processes.push(Process {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        stages: engine.ask(Node::stages).unwrap_or_default(),
+        since: render_rfc3339(since.as_microsecond()),
+        ready: engine.ready().is_ok(),
+        bytes_resident: resident(),
+    });
+    Ok(status)
+}
+
+/// Memory of this process.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 fn by_outcome(counters: &Counters) -> BTreeMap<String, u64> {
     let all = [("events", counters.accepted()), ("counted", counters.on_time + counters.late)];
     all.into_iter().chain(counters.by_outcome()).map(|(name, events)| (name.replace(' ', "_"), events)).collect()
@@ -126,7 +173,14 @@ impl Status {
             stages.extend(of_group(log, stage, group, &read.collect::<Vec<_>>())?);
         }
         let retention = specs.iter().map(|spec| kept(log, spec)).collect::<anyhow::Result<_>>()?;
-        Ok(Self { stages, clocks: clocks(path), disk: Disk::of(path)?, retention, outcomes: None })
+        Ok(Self {
+            stages,
+            clocks: clocks(path),
+            disk: Disk::of(path)?,
+            retention,
+            outcomes: None,
+            processes: Vec::new(),
+        })
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) fn start(
         .merge(actions::router(site.log.clone()))
         .merge(dashboard::assets::router())
         .merge(remote::router(engine.clone(), config.clone(), stop.clone()))
-        .merge(crate::api::router(&site, config, handle.clone())?)
+        .merge(crate::api::router(&engine, config, handle.clone())?)
         .merge(telemetry::router(port.recorder.clone(), ready.clone()));
     let front = Front { port, router, ready: Box::new(move || ready().is_ok()), handle };
     Ok((engine, live, front))

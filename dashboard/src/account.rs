@@ -1,14 +1,18 @@
 //! `/accounts/{id}`: one account, with all that its page shows.
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
+use jiff::ToSpan as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{AlertSelect, Ask, MetricInfo, Read as _, account::Roles, ask, window::Kind};
+use store::{
+    AlertSelect, Ask, MetricInfo, Read as _,
+    account::{BEFORE_DAYS, Roles},
+    ask,
+    window::Kind,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,6 +20,7 @@ use crate::{
     alerts::forms,
     api::{Answer, Api, Context},
     asked::{Asked, name},
+    backend::{Fact, Input, Known},
     desk::Desk,
     fault::Fault,
     form::{AccountRow, Alert, Value, Vital},
@@ -46,9 +51,9 @@ pub struct AccountForm {
     alerts: Vec<Alert>,
     /// The first local day on which it had a score.
     first_seen: Option<String>,
-    /// Accounts that count as this one.
+    /// Accounts that were merged into it.
     aliases: Vec<String>,
-    /// What is known of it now, from its traits.
+    /// What is known of it now: since when it is a customer, its traits, and the latest event of each type.
     facts: Vec<Fact>,
 }
 
@@ -65,10 +70,12 @@ pub struct Contribution {
     points: Option<f64>,
     /// What it could add, as the weights of those with input go.
     of: Option<f64>,
-    /// What it added 30 days ago, if that is known.
+    /// What it added 30 days ago; null where it had no input.
     before: Option<f64>,
-    /// What it rests on, in words; empty where only an explanation says it.
+    /// What it rests on, in words; empty where another process works on the account: its explanation says it.
     inputs: String,
+    /// The same as numbers; null where `inputs` is empty.
+    input: Option<Input>,
 }
 
 /// A coming change of a score.
@@ -91,39 +98,35 @@ pub struct Scored {
     score: Option<f64>,
 }
 
-/// Something known of an account.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Fact {
-    /// Its name.
-    name: String,
-    /// Since when, if that is known.
-    at: Option<String>,
-    /// What it says.
-    fields: BTreeMap<String, String>,
-}
-
-fn contributions(roles: &Roles, account: &store::Account) -> Vec<Contribution> {
-    let of = |name: &str| account.contributions.iter().find(|of| of.component == name).map(|of| of.tenths);
-    let all: u32 = roles.components.iter().filter(|part| of(&part.name).is_some()).map(|part| part.weight).sum();
+/// The components of a score, which add up to it.
+fn contributions(roles: &Roles, account: &store::Account, known: &Known) -> Vec<Contribution> {
+    // Without a score the contributions are those of before.
+    let Some(score) = account.score else { return Vec::new() };
+    let basis = |name: &str| known.components.iter().find(|basis| basis.component == name);
     #[expect(clippy::cast_precision_loss, reason = "tenths of a score are small")]
-    let points = |tenths: i64| tenths as f64 / 10.0;
+    let stored =
+        |name: &str| account.contributions.iter().find(|of| of.component == name).map(|of| of.tenths as f64 / 10.0);
+    // What a score is made of may change while the score stays, and nothing is published then.
+    let is_it = known.score == Some(score);
+    let points = |name: &str| if is_it { basis(name).and_then(|basis| basis.points) } else { stored(name) };
+    let all: u32 = roles.components.iter().filter(|part| points(&part.name).is_some()).map(|part| part.weight).sum();
     let part = |part: &store::account::Component| {
-        let tenths = of(&part.name);
         let most = f64::from(part.weight) * 100.0 / f64::from(all.max(1));
         let mut title = part.name.replace('_', " ");
         title[..1].make_ascii_uppercase();
+        let (points, basis) = (points(&part.name), basis(&part.name));
         Contribution {
             component: part.name.clone(),
             title,
             weight: part.weight,
-            points: tenths.map(points),
-            of: tenths.map(|_| (most * 10.0).round() / 10.0),
-            before: None,
-            inputs: String::new(),
+            points,
+            of: points.map(|_| (most * 10.0).round() / 10.0),
+            before: basis.and_then(|basis| basis.before),
+            inputs: basis.map(|basis| basis.inputs.clone()).unwrap_or_default(),
+            input: basis.map(|basis| basis.input.clone()),
         }
     };
-    // Without a score the contributions are those of before.
-    if account.score.is_none() { Vec::new() } else { roles.components.iter().map(part).collect() }
+    roles.components.iter().map(part).collect()
 }
 
 /// The course of a score: the days on which it changed, and the newest.
@@ -158,6 +161,13 @@ fn values(desk: &Desk<'_>, name: &str) -> Result<Vec<Vital>, Fault> {
     Ok(values)
 }
 
+/// The end of the day with which lists compare scores.
+fn before_us(desk: &Desk<'_>) -> store::Result<i64> {
+    let today = desk.calendar.date(desk.greatest_clock_us().unwrap_or(desk.now_us))?;
+    let next = today.saturating_sub((BEFORE_DAYS - 1).days());
+    desk.calendar.midnight_us(next)
+}
+
 /// All that the page of an account shows.
 pub(crate) fn form(context: &Context<'_>, name: &str) -> Result<AccountForm, Fault> {
     let desk = context.desk;
@@ -174,21 +184,23 @@ pub(crate) fn form(context: &Context<'_>, name: &str) -> Result<AccountForm, Fau
             components: of.moved.iter().map(|(name, _)| name.clone()).collect(),
         })
     };
-    let facts = (!account.traits.is_empty()).then(|| Fact {
+    let known = context.backend.known(name, before_us(desk)?)?.unwrap_or_default();
+    let traits = account.traits.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let traits = (!account.traits.is_empty()).then(|| Fact {
         name: "traits".to_owned(),
-        at: None,
-        fields: account.traits.clone(),
+        at: known.traits_since.clone(),
+        fields: traits,
     });
     Ok(AccountForm {
-        contributions: contributions(&desk.settings.roles, &account),
+        contributions: contributions(&desk.settings.roles, &account, &known),
         projection: account.projection.iter().map(projected).collect::<store::Result<_>>()?,
         first_seen: scores.iter().find(|of| of.score.is_some()).map(|of| of.day.clone()),
         scores,
         score,
         values: values(desk, name)?,
         alerts: forms(alerts, context.backend)?,
-        aliases: Vec::new(),
-        facts: facts.into_iter().collect(),
+        aliases: known.aliases,
+        facts: traits.into_iter().chain(known.facts).collect(),
         row: row(desk, account),
     })
 }
@@ -211,14 +223,14 @@ pub(crate) async fn account(State(api): State<Api>, Path(id): Path<String>, aske
 /// A page of events of an account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Events {
-    /// The newest first, each as `vitals events` prints it.
+    /// The newest first, each as `vitals events` prints it, without its place in the log.
     #[schema(value_type = Vec<Object>)]
     events: Vec<Box<RawValue>>,
     /// Where the next page begins; null at the end.
     next: Option<String>,
 }
 
-/// Events of an account, the newest first.
+/// Events that count for an account, the newest first; with those of accounts that were merged into it.
 #[utoipa::path(get, path = "/accounts/{id}/events", tag = "accounts", params(("id" = String, Path),
     ("cursor" = Option<String>, Query), ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000),
     ("format" = Option<String>, Query)),
@@ -265,10 +277,10 @@ pub(crate) async fn explain(State(api): State<Api>, Path(id): Path<String>, aske
         let score = context.desk.settings.roles.score.as_deref();
         if let Some(metric) = metric.filter(|metric| Some(metric.as_str()) != score) {
             let score = score.unwrap_or("a score, which the catalog does not have");
-            return Err(Fault::wrong("metric", format!("is {metric:?}, only {score} is explained")));
+            return Err(Fault::unfit("metric", format!("is {metric:?}, only {score} is explained")));
         }
         if let Some(window) = window.filter(|window| *window != Kind::Day) {
-            return Err(Fault::wrong("window", format!("is {window}, a score is kept by 1d")));
+            return Err(Fault::unfit("window", format!("is {window}, a score is kept by 1d")));
         }
         let explained = context.backend.explain(&id, at.as_deref(), since.as_deref())?;
         Answer::json(&explained)

@@ -31,6 +31,8 @@ pub struct Accounts {
     next: Option<String>,
     /// How many there are on all pages.
     total: u64,
+    /// How many of them have a score: the customers of whom something is known. The bands of the overview add up to it.
+    scored: u64,
 }
 
 /// The band of a score.
@@ -118,7 +120,7 @@ fn select(desk: &Desk<'_>, mut params: Params) -> Result<AccountSelect, Fault> {
 fn scores(roles: &Roles, name: &str) -> Result<(f64, f64), Fault> {
     let known = || roles.bands.iter().map(|band| band.name.as_str()).collect::<Vec<_>>().join(", ");
     let at = roles.bands.iter().position(|band| band.name == name);
-    let at = at.ok_or_else(|| Fault::wrong("band", format!("is {name:?}, expected one of {}", known())))?;
+    let at = at.ok_or_else(|| Fault::unfit("band", format!("is {name:?}, expected one of {}", known())))?;
     #[expect(clippy::cast_precision_loss, reason = "bounds of bands are small")]
     let from = |at: usize| roles.bands[at].from as f64;
     Ok((from(at), at.checked_sub(1).map_or(f64::MAX, from)))
@@ -182,7 +184,12 @@ pub(crate) async fn accounts(State(api): State<Api>, asked: Asked) -> Response {
         if context.csv {
             return csv(rows);
         }
-        Answer::json(&Accounts { accounts: rows, next: page.next.map(|next| next.word()), total: page.total })
+        Answer::json(&Accounts {
+            accounts: rows,
+            next: page.next.map(|next| next.word()),
+            total: page.total,
+            scored: page.scored,
+        })
     };
     api.by_store(asked, ask).await
 }

@@ -94,6 +94,7 @@ pub(crate) fn form(alert: store::Alert, done: Done) -> Result<Alert, Fault> {
         evidence: RawValue::from_string(alert.evidence)?,
         annotations: alert.about.annotations,
         labels: alert.about.labels,
+        account_name: alert.about.traits.get("name").cloned(),
         rule: alert.rule,
         account: alert.account,
         metric: alert.metric,
@@ -171,7 +172,7 @@ impl Wanted {
             owner: params.take_any("owner"),
             account: params.take("account"),
             text: params.take("q").map(|text| text.to_lowercase()),
-            after: params.number("cursor", 0, usize::MAX, 0)?,
+            after: params.place()?,
             limit: params.number("limit", 1, 1_000, 50)?,
         };
         params.done()?;
@@ -183,7 +184,8 @@ impl Wanted {
         let about = &alert.about;
         let text = |text: &String| {
             let texts = [alert.rule.as_str(), &alert.metric, alert.account.as_deref().unwrap_or_default()];
-            let all = texts.into_iter().chain(about.annotations.values().map(String::as_str));
+            let more = about.annotations.values().chain(about.traits.get("name"));
+            let all = texts.into_iter().chain(more.map(String::as_str));
             all.into_iter().any(|found| found.to_lowercase().contains(text))
         };
         self.state.is_none_or(|state| state == alert.state)
@@ -247,12 +249,13 @@ fn page(context: &Context<'_>, wanted: &Wanted) -> Result<Alerts, Fault> {
     Ok(Alerts { alerts: forms(page, context.backend)?, next, total, counts })
 }
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 15] = [
     "id",
     "rule",
     "severity",
     "state",
     "account",
+    "account_name",
     "metric",
     "since",
     "at",
@@ -272,6 +275,7 @@ fn csv(alerts: Vec<Alert>) -> Result<Answer, Fault> {
             alert.severity,
             alert.state,
             cell(alert.account),
+            cell(alert.account_name),
             alert.metric,
             alert.since,
             alert.at,
@@ -290,7 +294,7 @@ fn csv(alerts: Vec<Alert>) -> Result<Answer, Fault> {
 #[utoipa::path(get, path = "/alerts", tag = "alerts", params(
     ("state" = Option<String>, Query, description = "pending, firing, resolved or inactive; acknowledged or silenced, of those that fire"),
     ("rule" = Option<String>, Query), ("severity" = Option<String>, Query), ("owner" = Option<String>, Query),
-    ("account" = Option<String>, Query), ("q" = Option<String>, Query, description = "part of rule, account or text"),
+    ("account" = Option<String>, Query), ("q" = Option<String>, Query, description = "part of rule, account, its name, or text"),
     ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000), ("format" = Option<String>, Query)),
     responses((status = 200, body = Alerts), (status = 400)))]

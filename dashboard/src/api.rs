@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +27,7 @@ const THREADS: usize = 4;
 /// How long a request waits for one of them.
 const WAIT: Duration = Duration::from_secs(5);
 /// Answers that are kept.
-const KEPT: usize = 256;
-
+const KEPT: usize = 1_024;
 /// Everything that routes share.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Shared>);
@@ -44,11 +43,13 @@ struct Shared {
     hub: Hub,
 }
 
-/// Answers of one state of the store, by what was asked.
-#[derive(Default)]
-struct Kept {
+/// Answers by what was asked.
+type Kept = HashMap<String, Given>;
+
+/// An answer of one state of the store.
+struct Given {
+    answer: Answer,
     changes: u64,
-    answers: HashMap<String, Answer>,
 }
 
 /// A body with its type.
@@ -157,9 +158,9 @@ impl Api {
         ask: impl FnOnce(&Context<'_>, Params) -> Result<Answer, Fault> + Send + 'static,
     ) -> Response {
         let headers = asked.headers.clone();
+        let key = format!("{} {}", asked.csv, asked.target);
         let shared = self.0.clone();
-        let done = self.0.reads.run(move || shared.calculate(asked, keep, ask)).await;
-        match done {
+        match self.0.reads.run(move || shared.calculate(key, asked, keep, ask)).await {
             Ok(Ok(answer)) => answer.respond(&headers),
             Ok(Err(fault)) => fault.into_response(),
             Err(refusal) => refusal.into_response(),
@@ -206,36 +207,46 @@ impl Shared {
 
     fn calculate(
         &self,
+        key: String,
         asked: Asked,
         keep: bool,
         ask: impl FnOnce(&Context<'_>, Params) -> Result<Answer, Fault>,
     ) -> Result<Answer, Fault> {
-        let key = format!("{} {}", asked.csv, asked.target);
-        self.store.read(|read| {
+        let answered = self.store.read(|read| {
             let changes = read.changes()?;
-            if let Some(known) = self.kept(changes, &key).filter(|_| keep) {
-                return Ok(known);
+            if keep && let Some(known) = self.confirmed(changes, &key) {
+                return Ok((known, changes));
             }
             let desk = Desk::new(read, &self.tenant)?;
             let context = Context { desk: &desk, backend: &*self.backend, folder: &self.folder, csv: asked.csv };
-            let answer = ask(&context, asked.params)?;
-            if keep {
-                self.keep(changes, key, &answer);
+            Ok::<_, Fault>((ask(&context, asked.params)?, changes))
+        });
+        if keep {
+            match &answered {
+                Ok((answer, changes)) => self.keep(*changes, key, answer),
+                Err(_) => drop(self.kept().remove(&key)),
             }
-            Ok(answer)
-        })
+        }
+        Ok(answered?.0)
     }
 
-    fn kept(&self, changes: u64, key: &str) -> Option<Answer> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.changes == changes { kept.answers.get(key).cloned() } else { None }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer, if it is one of this state of the store.
+    fn confirmed(&self, changes: u64, key: &str) -> Option<Answer> {
+        self.kept().get(key).filter(|given| given.changes == changes).map(|given| given.answer.clone())
     }
 
     fn keep(&self, changes: u64, key: String, answer: &Answer) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.changes != changes || kept.answers.len() >= KEPT {
-            *kept = Kept { changes, answers: HashMap::new() };
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.retain(|_, given| given.changes == changes);
         }
-        kept.answers.insert(key, answer.clone());
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, Given { answer: answer.clone(), changes });
     }
 }

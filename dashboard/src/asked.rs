@@ -8,8 +8,8 @@ use axum::{
 
 use crate::{fault::Fault, params::Params};
 
-/// A longer name is none that anything has.
-const NAME_MAX: usize = 4_096;
+/// A name of more characters is none that anything has.
+pub(crate) const NAME_MAX: usize = 4_096;
 
 /// A request without its body.
 #[derive(Debug, Clone)]
@@ -59,8 +59,8 @@ impl Asked {
 
 /// A name in a path.
 pub(crate) fn name(parameter: &'static str, text: String) -> Result<String, Fault> {
-    if text.is_empty() || text.len() > NAME_MAX {
-        return Err(Fault::wrong(parameter, format!("is empty or longer than {NAME_MAX} bytes")));
+    if text.is_empty() || text.chars().count() > NAME_MAX {
+        return Err(Fault::wrong(parameter, format!("is empty or longer than {NAME_MAX} characters")));
     }
     Ok(text)
 }

@@ -71,10 +71,63 @@ pub struct GoalTerms {
 /// Events of an account, the newest first.
 #[derive(Debug, Default)]
 pub struct Events {
-    /// Each as `vitals events` prints it.
+    /// Each as `vitals events` prints it, without its place in the log.
     pub events: Vec<Box<RawValue>>,
     /// Where the next page begins; none at the end.
     pub next: Option<String>,
+}
+
+/// What is known of an account beside the store.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Accounts that were merged into it.
+    pub aliases: Vec<String>,
+    /// Its score, as the components make it.
+    pub score: Option<f64>,
+    /// What each component of its score adds, and rests on.
+    pub components: Vec<Basis>,
+    /// When its traits were set last, RFC 3339.
+    pub traits_since: Option<String>,
+    /// What else is a fact of it now.
+    pub facts: Vec<Fact>,
+}
+
+/// What a component of a score rests on.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// Its name.
+    pub component: String,
+    /// What it adds; none without input.
+    pub points: Option<f64>,
+    /// What it added before; none where it had no input, or there was no score.
+    pub before: Option<f64>,
+    /// What it rests on now, in words.
+    pub inputs: String,
+    /// The same as numbers.
+    pub input: Input,
+}
+
+/// What a component of a score looks at.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Input {
+    /// `days_since`, `days_with`, `satisfaction`, `open_tickets` or `failing_payment`.
+    pub kind: String,
+    /// Days, days, percent, tickets, or 1 while payment fails; null without input.
+    pub value: Option<f64>,
+    /// Of `days_with` and `satisfaction`: the number of days that are looked at.
+    pub among: Option<i64>,
+}
+
+/// A fact of an account.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Fact {
+    /// `customer`, `traits`, or the type of an event: the latest one of it.
+    pub name: String,
+    /// Since when, or when it happened; RFC 3339.
+    pub at: Option<String>,
+    /// What it says: of an event its data; of a customer that was lost `until`.
+    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    pub fields: BTreeMap<String, serde_json::Value>,
 }
 
 /// A record that could not be used.
@@ -185,11 +238,18 @@ pub trait Backend: Send + Sync {
     /// When the log cannot be read.
     fn goals(&self) -> Result<Vec<GoalTerms>, Trouble>;
 
-    /// Events of an account.
+    /// Events that count for an account.
     ///
     /// # Errors
     /// When the log cannot be read, or the cursor is none.
     fn events(&self, account: &str, cursor: Option<&str>, limit: usize) -> Result<Events, Trouble>;
+
+    /// What is known of an account, and what its score was made of before an instant; none where the process has no quick
+    /// way to know.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn known(&self, account: &str, before_us: i64) -> Result<Option<Known>, Trouble>;
 
     /// Why the score of an account is what it is, and what moved it since a time; as `vitals explain --json` prints it.
     ///
@@ -209,7 +269,7 @@ pub trait Backend: Send + Sync {
     /// When there is no such record, or it cannot be taken.
     fn replay(&self, letter: &str) -> Result<String, Trouble>;
 
-    /// How far each stage is, disk, retention and how events ended; as `vitals status --json` prints it.
+    /// How far each stage is, disk, retention, how events ended, and the process; as `vitals status --json` prints it.
     ///
     /// # Errors
     /// When the log cannot be read.

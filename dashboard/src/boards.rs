@@ -12,13 +12,17 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 
 use crate::{
     api::{Answer, Api, Context},
     asked::Asked,
     fault::Fault,
     params::Params,
+    writes::{TEXT_MAX, object},
 };
 
 /// Below the data directory.
@@ -27,7 +31,8 @@ const FOLDER: &str = "dashboards";
 const CARDS_MAX: usize = 100;
 /// Dashboards that are saved.
 const SAVED_MAX: usize = 1_000;
-const TEXT_MAX: usize = 4_096;
+/// Rows of a card, at most.
+const ROWS_MAX: u32 = 1_000;
 
 /// Those that come with the program.
 const READY: [(&str, &str); 4] = [
@@ -45,11 +50,13 @@ pub struct Dashboard {
     #[serde(default)]
     name: String,
     /// Its title.
+    #[schema(max_length = 4096, pattern = r"\S")]
     title: String,
     /// What all cards show.
     #[serde(default)]
     filters: Filters,
     /// The cards, in their order.
+    #[schema(max_items = 100)]
     cards: Vec<Card>,
 }
 
@@ -59,6 +66,7 @@ pub struct Dashboard {
 pub struct Filters {
     /// The window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     window: Option<String>,
     /// `before`, `year` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,28 +107,36 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Card {
     /// Names it within the dashboard.
+    #[schema(max_length = 4096)]
     id: String,
     /// What it is.
     kind: Kind,
     /// Columns: 1, 2 or 4.
+    #[schema(schema_with = sizes)]
     size: u8,
     /// The metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     metric: Option<String>,
     /// The dimension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     by: Option<String>,
     /// The window, if not that of the dashboard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     window: Option<String>,
     /// The text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     text: Option<String>,
     /// The order of rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     sort: Option<String>,
     /// The number of rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
@@ -147,8 +163,8 @@ pub struct Listed {
 impl Dashboard {
     /// What is wrong with it, and where.
     fn check(&self) -> Result<(), Fault> {
-        let short = |field: &str, text: &str| match text.len() > TEXT_MAX {
-            true => Err(Fault::wrong(field, format!("is longer than {TEXT_MAX} bytes"))),
+        let short = |field: &str, text: &str| match text.chars().count() > TEXT_MAX {
+            true => Err(Fault::wrong(field, format!("is longer than {TEXT_MAX} characters"))),
             false => Ok(()),
         };
         short("title", &self.title)?;
@@ -164,11 +180,14 @@ impl Dashboard {
                 return Err(Fault::wrong(&field("size"), format!("is {}, expected 1, 2 or 4", card.size)));
             }
             if self.cards[..at].iter().any(|other| other.id == card.id) {
-                return Err(Fault::wrong(&field("id"), format!("is {:?}, which another card has", card.id)));
+                return Err(Fault::unfit(&field("id"), format!("is {:?}, which another card has", card.id)));
             }
             let needs = matches!(card.kind, Kind::Value | Kind::Trend | Kind::Bar | Kind::Pie | Kind::Table);
             if needs && card.metric.is_none() {
-                return Err(Fault::wrong(&field("metric"), "is missing"));
+                return Err(Fault::unfit(&field("metric"), "is missing"));
+            }
+            if card.limit.is_some_and(|limit| limit == 0 || limit > ROWS_MAX) {
+                return Err(Fault::wrong(&field("limit"), format!("expected 1 to {ROWS_MAX}")));
             }
             let texts = [&card.metric, &card.by, &card.window, &card.text, &card.sort];
             texts.into_iter().flatten().try_for_each(|text| short(&field("text"), text))?;
@@ -185,6 +204,11 @@ impl Dashboard {
             |error: serde_saphyr::ser_error::Error| Fault::of(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         Ok(Answer::new("application/yaml", serde_saphyr::to_string(self).map_err(failed)?))
     }
+}
+
+/// The widths of cards.
+fn sizes() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([1, 2, 4])).build()
 }
 
 fn ready(name: &str) -> Option<Dashboard> {
@@ -235,7 +259,8 @@ pub(crate) async fn list(State(api): State<Api>, asked: Asked) -> Response {
 }
 
 /// A dashboard, as JSON or YAML.
-#[utoipa::path(get, path = "/dashboards/{name}", tag = "dashboards", params(("name" = String, Path),
+#[utoipa::path(get, path = "/dashboards/{name}", tag = "dashboards",
+    params(("name" = String, Path, pattern = "^[a-z0-9_-]{1,100}$"),
     ("format" = Option<String>, Query, description = "json or yaml")),
     responses((status = 200, body = Dashboard), (status = 404)))]
 pub(crate) async fn get(State(api): State<Api>, Path(name): Path<String>, asked: Asked) -> Response {
@@ -253,7 +278,7 @@ pub(crate) async fn get(State(api): State<Api>, Path(name): Path<String>, asked:
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dashboard, Fault> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().map(str::trim) {
-        Some("application/json") => serde_json::from_slice(body).map_err(|error| Fault::wrong("body", error)),
+        Some("application/json") => object(body),
         Some("application/yaml") => {
             let text = std::str::from_utf8(body).map_err(|error| Fault::wrong("body", error))?;
             serde_saphyr::from_str(text).map_err(|error| Fault::wrong("body", error))
@@ -306,7 +331,8 @@ fn write(folder: &std::path::Path, dashboard: &Dashboard, headers: &HeaderMap) -
 }
 
 /// Saves a dashboard; with `If-Match` it replaces the one that has this ETag.
-#[utoipa::path(put, path = "/dashboards/{name}", tag = "dashboards", params(("name" = String, Path),
+#[utoipa::path(put, path = "/dashboards/{name}", tag = "dashboards",
+    params(("name" = String, Path, pattern = "^[a-z0-9_-]{1,100}$"),
     ("If-Match" = Option<String>, Header, description = "ETag of the dashboard that is replaced")),
     request_body = Dashboard, responses((status = 200, body = Dashboard), (status = 400), (status = 403),
     (status = 412), (status = 415), (status = 428)))]
@@ -325,7 +351,8 @@ pub(crate) async fn put(State(api): State<Api>, Path(name): Path<String>, header
 }
 
 /// Deletes a dashboard.
-#[utoipa::path(delete, path = "/dashboards/{name}", tag = "dashboards", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/dashboards/{name}", tag = "dashboards",
+    params(("name" = String, Path, pattern = "^[a-z0-9_-]{1,100}$")),
     responses((status = 204), (status = 403), (status = 404)))]
 pub(crate) async fn delete(State(api): State<Api>, Path(name): Path<String>) -> Response {
     let folder = api.folder().to_owned();

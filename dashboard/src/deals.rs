@@ -186,7 +186,7 @@ pub(crate) async fn deals(State(api): State<Api>, asked: Asked) -> Response {
     let ask = |context: &Context<'_>, mut params: Params| {
         let (owner, stage, currency) = (params.take_any("owner"), params.take("stage"), params.take("currency"));
         let only_stopped = params.word("stopped", &[("true", true), ("false", false)])?.unwrap_or(false);
-        let from = params.number("cursor", 0, usize::MAX, 0)?;
+        let from = params.place()?;
         let limit = params.number("limit", 1, LIMIT_MAX, 50)?;
         params.done()?;
 

@@ -20,6 +20,11 @@ impl Fault {
         Self { status: StatusCode::BAD_REQUEST, detail: format!("{parameter}: {problem}") }
     }
 
+    /// A parameter is as the document says, and does not fit.
+    pub(crate) fn unfit(parameter: &str, problem: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: format!("{parameter}: {problem}") }
+    }
+
     /// There is no such thing.
     pub(crate) fn missing(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, detail: detail.into() }
@@ -58,7 +63,7 @@ impl From<store::Error> for Fault {
             Error::Cursor => "cursor",
             _ => return Self::defect(&error),
         };
-        Self::wrong(parameter, error)
+        Self::unfit(parameter, error)
     }
 }
 
@@ -66,7 +71,7 @@ impl From<Trouble> for Fault {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::NotFound(detail) => Self::missing(detail),
-            Trouble::Wrong(field, detail) => Self::wrong(field, detail),
+            Trouble::Wrong(field, detail) => Self::unfit(field, detail),
             Trouble::Conflict(detail) => Self::of(StatusCode::CONFLICT, detail),
             Trouble::Later(detail) => Self::of(StatusCode::SERVICE_UNAVAILABLE, detail),
             Trouble::Failed(detail) => Self::defect(&detail),

@@ -361,6 +361,8 @@ pub struct Alert {
     pub state: String,
     /// The account.
     pub account: Option<String>,
+    /// The trait `name` of the account when it came to this.
+    pub account_name: Option<String>,
     /// The metric that the rule reads.
     pub metric: String,
     /// Values of the dimensions.

@@ -26,6 +26,7 @@ pub mod overview;
 mod params;
 pub mod process;
 pub mod series;
+mod shapes;
 mod sheet;
 pub mod site;
 mod stream;

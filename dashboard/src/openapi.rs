@@ -4,7 +4,8 @@ use axum::response::{IntoResponse as _, Response};
 use utoipa::OpenApi;
 
 use crate::{
-    account, accounts, alerts, api::Answer, boards, deals, goals, overview, process, series, site, stream, writes,
+    account, accounts, alerts, api::Answer, boards, deals, goals, overview, process, series, shapes::Shapes, site,
+    stream, writes,
 };
 
 /// What of the API a document says.
@@ -12,6 +13,7 @@ use crate::{
 #[openapi(
     info(title = "Vitals", description = "Metrics, accounts and alerts of a customer base."),
     servers((url = "/api/v1")),
+    modifiers(&Shapes),
     paths(
         site::site, site::metrics, site::one, series::value, series::series_of, series::breakdown, overview::get,
         accounts::accounts, account::account, account::events, account::explain, alerts::alerts, alerts::one,

@@ -96,7 +96,7 @@ fn signs<'a>(desk: &'a Desk<'_>, wanted: &Wanted) -> Result<Vec<&'a MetricInfo>,
         wanted.segment.iter().map(|(name, _)| name.clone()).filter(|name| name != "currency").collect();
     let kept = |metric: &&MetricInfo| metric.by.contains(&by);
     if let Some(dimension) = by.first().filter(|_| !desk.catalog.iter().any(|metric| kept(&metric))) {
-        return Err(Fault::wrong("segment", format!("no metric is kept by {dimension:?}")));
+        return Err(Fault::unfit("segment", format!("no metric is kept by {dimension:?}")));
     }
     let is_sign = |metric: &&MetricInfo| !metric.per_account && !metric.group.is_empty() && metric.unit != "state";
     Ok(desk.catalog.iter().filter(is_sign).filter(kept).collect())

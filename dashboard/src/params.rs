@@ -4,8 +4,8 @@ use std::{fmt::Display, str::FromStr};
 
 use crate::fault::Fault;
 
-/// A value longer than this is none that the API understands.
-const LENGTH_MAX: usize = 1_024;
+/// A value of more characters is none that the API understands.
+pub(crate) const LENGTH_MAX: usize = 1_024;
 
 /// The parameters of a request that were not taken yet.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +20,8 @@ impl Params {
             if params.iter().any(|(known, _)| *known == name) {
                 return Err(Fault::wrong(&shown, "is given twice, expected once"));
             }
-            if value.len() > LENGTH_MAX {
-                return Err(Fault::wrong(&shown, format!("is longer than {LENGTH_MAX} bytes")));
+            if value.chars().count() > LENGTH_MAX {
+                return Err(Fault::wrong(&shown, format!("is longer than {LENGTH_MAX} characters")));
             }
             if value.chars().any(char::is_control) {
                 return Err(Fault::wrong(&shown, "has a control character"));
@@ -67,6 +67,12 @@ impl Params {
         let Some(text) = self.take(name) else { return Ok(default) };
         let number = text.parse().ok().filter(|number| *number >= least && *number <= most);
         number.ok_or_else(|| Fault::wrong(name, format!("is {text:?}, expected a number from {least} to {most}")))
+    }
+
+    /// Takes a cursor that is a number of rows before it.
+    pub(crate) fn place(&mut self) -> Result<usize, Fault> {
+        let Some(text) = self.take("cursor") else { return Ok(0) };
+        text.parse().map_err(|_| Fault::unfit("cursor", "is none that a page gave"))
     }
 
     /// Takes one of some words.

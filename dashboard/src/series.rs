@@ -14,7 +14,7 @@ use crate::{
     api::{Answer, Api, Context},
     asked::{Asked, name},
     fault::Fault,
-    form::{Goal, Usual, Value, Vital},
+    form::{Goal, Usual, Value, Vital, shown},
     goals,
     overview::Wanted,
     params::Params,
@@ -64,7 +64,8 @@ pub struct One {
 pub struct Point {
     #[serde(flatten)]
     value: Value,
-    /// As it was first published, where that is known and another value.
+    /// Of a corrected value: what it was before it was corrected for the first time. Null of any other, and where the store
+    /// has not seen that.
     first: Option<f64>,
 }
 
@@ -82,7 +83,7 @@ fn asked_kind(metric: &MetricInfo, which: &Which) -> Result<store::window::Kind,
         Some(other) => {
             let known: Vec<String> = metric.windows.iter().map(ToString::to_string).collect();
             let name = &metric.name;
-            Err(Fault::wrong("window", format!("metric {name} has no window {other}; it has {}", known.join(", "))))
+            Err(Fault::unfit("window", format!("metric {name} has no window {other}; it has {}", known.join(", "))))
         }
     }
 }
@@ -119,7 +120,7 @@ pub(crate) fn sign(context: &Context<'_>, of: &str, which: &Which) -> Result<Vit
     let metric = context.desk.metric(of)?;
     asked_kind(metric, which)?;
     if metric.per_account && which.account.is_none() {
-        return Err(Fault::wrong("account", format!("metric {of} is kept per account: name one")));
+        return Err(Fault::unfit("account", format!("metric {of} is kept per account: name one")));
     }
     let found = vital(context.desk, metric, which)?;
     let mut found = found.ok_or_else(|| Fault::missing("nothing of it is stored yet: nothing happened in it"))?;
@@ -142,7 +143,7 @@ fn get_series(context: &Context<'_>, of: &str, mut params: Params) -> Result<Ans
     let limit = params.number("limit", 1, WINDOWS_MAX, 60)?;
     params.done()?;
     if metric.per_account && which.account.is_none() {
-        return Err(Fault::wrong("account", format!("metric {of} is kept per account: name one")));
+        return Err(Fault::unfit("account", format!("metric {of} is kept per account: name one")));
     }
     let mut question = Ask { newest: Some(limit), from, to, ..which.ask(context.desk, metric, kind) };
     let dimensions = by.iter().flat_map(|by| by.split(','));
@@ -154,7 +155,8 @@ fn get_series(context: &Context<'_>, of: &str, mut params: Params) -> Result<Ans
         all.truncate(SERIES_MAX);
     }
     if context.csv {
-        return csv(context, metric, &all);
+        let rows = all.iter().flatten().map(store::sheet::cells);
+        return sheet::answer(&store::sheet::COLUMNS, rows);
     }
     Answer::json(&form(context, metric, &which, all)?)
 }
@@ -168,7 +170,9 @@ fn form(context: &Context<'_>, metric: &MetricInfo, which: &Which, all: Vec<Vec<
     let range = if all.len() == 1 { vital(desk, metric, which)?.and_then(|vital| vital.usual) } else { None };
     let one = |rows: Vec<Row>| {
         let series = rows.first().map(|row| row.series.clone()).unwrap_or_default();
-        let points = rows.iter().map(|row| Point { value: Value::of(desk, metric, &series, &row.point), first: None });
+        let first = |point: &store::Point| point.first.map(|value| shown(value, &series.unit, &series.currency));
+        let point = |row: &Row| Point { value: Value::of(desk, metric, &series, &row.point), first: first(&row.point) };
+        let points = rows.iter().map(point);
         One {
             points: points.collect(),
             dimensions: series.dimensions.clone(),
@@ -185,42 +189,6 @@ fn form(context: &Context<'_>, metric: &MetricInfo, which: &Which, all: Vec<Vec<
         usual: range,
         series: all.into_iter().map(one).collect(),
     })
-}
-
-const HEADER: [&str; 12] = [
-    "metric",
-    "window",
-    "start",
-    "end",
-    "dimensions",
-    "account",
-    "currency",
-    "value",
-    "unit",
-    "final",
-    "corrected",
-    "reason",
-];
-
-fn csv(context: &Context<'_>, metric: &MetricInfo, all: &[Vec<Row>]) -> Result<Answer, Fault> {
-    let cells = |row: &Row| {
-        let value = Value::of(context.desk, metric, &row.series, &row.point);
-        vec![
-            metric.name.clone(),
-            value.window.kind,
-            cell(value.window.start),
-            cell(value.window.end),
-            serde_json::json!(row.series.dimensions).to_string(),
-            cell(row.series.account.clone()),
-            cell(value.currency),
-            cell(value.value),
-            value.unit,
-            value.r#final.to_string(),
-            value.corrected.to_string(),
-            cell(value.reason),
-        ]
-    };
-    sheet::answer(&HEADER, all.iter().flatten().map(cells))
 }
 
 /// A metric through time.
@@ -292,7 +260,7 @@ fn get_breakdown(context: &Context<'_>, of: &str, mut params: Params) -> Result<
     let by = processor_core::plan::canonical(&by).to_owned();
     params.done()?;
     if metric.per_account {
-        return Err(Fault::wrong("name", format!("metric {of} is kept per account: it has no parts")));
+        return Err(Fault::unfit("name", format!("metric {of} is kept per account: it has no parts")));
     }
     let kind = asked_kind(metric, &which)?;
     let whole = series(desk, &Ask { newest: Some(1), ..which.ask(desk, metric, kind) })?;

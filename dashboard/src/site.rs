@@ -150,7 +150,8 @@ pub(crate) async fn one(State(api): State<Api>, Path(of): Path<String>, asked: A
         params.done()?;
         let info = context.desk.metric(&of)?;
         let metric = metric(info, context.backend);
-        let now = if info.per_account { None } else { vital(context.desk, info, &Which::default())? };
+        let is_whole = !info.per_account && info.by.iter().any(Vec::is_empty);
+        let now = if is_whole { vital(context.desk, info, &Which::default())? } else { None };
         let mut parts = Vec::new();
         if let Some(now) = now.map(|vital| vital.now) {
             let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());

@@ -18,17 +18,19 @@ use crate::{
     params::Params,
 };
 
-/// Texts of people are no longer than this.
-const TEXT_MAX: usize = 4_096;
+/// Texts of people have no more characters than this.
+pub(crate) const TEXT_MAX: usize = 4_096;
 
 /// An acknowledgement of an alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
     /// Who.
+    #[schema(max_length = 4096)]
     by: String,
     /// What is done about it.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     note: String,
 }
 
@@ -37,15 +39,23 @@ pub struct Acknowledge {
 #[serde(deny_unknown_fields)]
 pub struct Silencing {
     /// All of them have to match: `rule=~"churn.*"`.
+    #[schema(min_items = 1)]
     matchers: Vec<String>,
     /// Until then: a date or RFC 3339.
     until: String,
     /// Who.
+    #[schema(max_length = 4096)]
     by: String,
     /// Why.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     comment: String,
 }
+
+/// Nothing is said: an empty object, whose type no form of another site can have.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {}
 
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,11 +74,18 @@ pub struct Silences {
 /// A body of JSON.
 fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Fault> {
     expect_type(headers, "application/json")?;
-    serde_json::from_slice(body).map_err(|error| Fault::wrong("body", error))
+    object(body)
+}
+
+/// An object: of a list nobody knows what is what.
+pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let wrong = |error| Fault::wrong("body", error);
+    let whole: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(wrong)?;
+    T::deserialize(serde_json::Value::Object(whole)).map_err(wrong)
 }
 
 /// A body of this type, and no other: a form of another site cannot have it.
-pub(crate) fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Fault> {
+fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Fault> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().map(str::trim) == Some(expected) {
         true => Ok(()),
@@ -77,8 +94,8 @@ pub(crate) fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Fau
 }
 
 fn text(field: &str, text: &str) -> Result<(), Fault> {
-    if text.len() > TEXT_MAX {
-        return Err(Fault::wrong(field, format!("is longer than {TEXT_MAX} bytes")));
+    if text.chars().count() > TEXT_MAX {
+        return Err(Fault::wrong(field, format!("is longer than {TEXT_MAX} characters")));
     }
     Ok(())
 }
@@ -146,7 +163,7 @@ pub(crate) async fn silence(State(api): State<Api>, headers: HeaderMap, body: By
     let until = asked.until.clone();
     let parse = move |context: &Context<'_>| {
         let calendar = Calendar::of(&context.desk.settings)?;
-        calendar.parse_us(&until).map_err(|error| Fault::wrong("until", error))
+        calendar.parse_us(&until).map_err(|error| Fault::unfit("until", error))
     };
     let until_us = match api.look(parse).await {
         Ok(until_us) => until_us,
@@ -169,9 +186,14 @@ pub(crate) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Respo
 
 /// Hands the event of a dead letter in again, under its own id.
 #[utoipa::path(post, path = "/dead-letters/{id}/replay", tag = "process", params(("id" = String, Path)),
-    responses((status = 200, body = Acted), (status = 400), (status = 404), (status = 415)))]
-pub(crate) async fn replay(State(api): State<Api>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let id = match expect_type(&headers, "application/json").and_then(|()| name("id", id)) {
+    request_body = Replay, responses((status = 200, body = Acted), (status = 400), (status = 404), (status = 415)))]
+pub(crate) async fn replay(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let id = match json::<Replay>(&headers, &body).and_then(|Replay {}| name("id", id)) {
         Ok(id) => id,
         Err(fault) => return fault.into_response(),
     };

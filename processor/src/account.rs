@@ -28,6 +28,7 @@ use crate::{
 
 mod counters;
 mod journals;
+pub(crate) mod kept;
 pub(crate) mod merged;
 mod moved;
 mod slices;
@@ -104,6 +105,7 @@ impl Accounts {
             Some(bytes) => decode_meta(&bytes).ok_or_else(|| state.damaged("the counters do not decode"))?,
         };
         shared.add(&counters, &Counters::default());
+        shared.lend(partition, state.lend());
         Ok(Accounts {
             config,
             partition,

@@ -1,9 +1,11 @@
 //! The events of one account, read back from the log: what an explanation is computed from.
 //!
 //! Invariant: gives what the stages of accounts applied: of two events of one id the first, none that was dated ahead, and of
-//! an account that others were merged into the events of all of them. It reads the partition of the account from its begin;
-//! of an account that takes part in a merge every other partition too, since the others live anywhere, and then once more
-//! those in which they do. It does not know states.
+//! an account that others were merged into the events of all of them.
+//!
+//! Where the tasks of the account run in this process, their states have its journal, and only what came since they were
+//! written is read from the log. Else the log has it: the partition of the account is read from its begin; of an account that
+//! takes part in a merge every other partition too, since the others live anywhere, and then once more those in which they do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +17,14 @@ use processor_core::{
     plan::Plan,
     vocabulary::identity_linked,
 };
-use proto::bytes::Bytes;
+use proto::{Message as _, bytes::Bytes, v1};
 
 use crate::{
-    account::merged::graph::{Graph, Key, Link},
+    account::{
+        Shared,
+        kept::Position,
+        merged::graph::{Graph, Key, Link},
+    },
     topics,
     wire::{self, Entry, SEPARATOR, Subject},
 };
@@ -42,6 +48,8 @@ pub struct Journal<'a> {
     /// The events of all of them in the order of arrival; those of accounts that were merged into it after the earlier
     /// instant were recorded after it.
     pub events: Vec<Event<'a>>,
+    /// The record of each event.
+    pub records: Vec<&'a Bytes>,
 }
 
 /// A merge that held at the earlier instant and does not hold at the later one: no event takes the one to the other.
@@ -52,17 +60,77 @@ pub struct Undone {
 }
 
 impl Found {
-    /// Reads the partition of an account, which is `partition` of `partitions`.
+    /// Reads what there is of an account, which lives in `partition` of `partitions`: what the tasks of this process keep of
+    /// it, and the rest from the log.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn read(
         log: &dyn Log,
+        kept: Option<&Shared>,
         (partition, partitions): (u32, u32),
         tenant: &str,
         account: &str,
     ) -> eventlog::Result<Found> {
-        let asked: Key = format!("{tenant}{SEPARATOR}a{SEPARATOR}{account}").into();
+        if let Some(kept) = kept
+            && let Some(found) = Self::kept(log, kept, (partition, partitions), tenant, account)?
+        {
+            return Ok(found);
+        }
+        Self::of_log(log, (partition, partitions), asked(tenant, account))
+    }
+
+    /// The same, if the tasks of the account are in this process: without a look through the log.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn kept(
+        log: &dyn Log,
+        kept: &Shared,
+        (partition, partitions): (u32, u32),
+        tenant: &str,
+        account: &str,
+    ) -> eventlog::Result<Option<Found>> {
+        let asked = &asked(tenant, account);
+        let Some(own) = kept.own(partition, asked) else { return Ok(None) };
+        let mut scan = Scan::default();
+        for record in own.records {
+            scan.take(partition, record, |_| true);
+        }
+        scan.go_on(log, partition, own.position, |key| key == asked)?;
+        if own.is_moved || scan.homes.contains_key(asked) {
+            return Self::merged(log, kept, partitions, asked);
+        }
+        Ok(Some(Found { asked: asked.clone(), journals: scan.journals, clock: scan.clock }))
+    }
+
+    /// An account that takes part in a merge, by what the tasks keep; none where one of them is not here, or one of the
+    /// accounts is not with the others yet.
+    fn merged(log: &dyn Log, kept: &Shared, partitions: u32, asked: &Key) -> eventlog::Result<Option<Found>> {
+        // Before the members: what a partition has handed over by then, they or the log have.
+        let positions: Option<Vec<Position>> = (0..partitions).map(|partition| kept.position(partition)).collect();
+        let (Some(positions), Some(mut members)) = (positions, kept.members(partitions)) else { return Ok(None) };
+        for stored in eventlog::past(log, topics::MOVED, 0, members.next)? {
+            let entry = stored?.record.value.and_then(|value| v1::MovedEntry::decode(value).ok());
+            entry.into_iter().for_each(|entry| members.take(entry));
+        }
+
+        let mut scan = Scan::default();
+        for (_, record) in members.records {
+            scan.take(0, record, |_| true);
+        }
+        for (partition, position) in (0..).zip(positions) {
+            scan.go_on(log, partition, position, |key| members.keys.contains(key))?;
+        }
+        if !members.keys.contains(asked) || scan.homes.keys().any(|key| !members.keys.contains(key)) {
+            return Ok(None);
+        }
+        let group = group(asked, scan.links.iter());
+        scan.journals.retain(|key, _| group.contains(key));
+        Ok(Some(Found { asked: asked.clone(), journals: scan.journals, clock: scan.clock }))
+    }
+
+    fn of_log(log: &dyn Log, (partition, partitions): (u32, u32), asked: Key) -> eventlog::Result<Found> {
         let own = Scan::of(log, [partition], |key| *key == asked)?;
         if !own.homes.contains_key(&asked) {
             return Ok(Found { asked, journals: own.journals, clock: own.clock });
@@ -79,7 +147,7 @@ impl Found {
     /// The first instant that the log does not know yet; none of an account without events.
     pub fn end(&self, plan: &Plan) -> Option<Time> {
         let last =
-            self.journals.values().flat_map(|records| applied(records, plan)).map(|event| event.recorded_at).max();
+            self.journals.values().flat_map(|records| applied(records, plan)).map(|(_, event)| event.recorded_at).max();
         last.map(|last| self.clock.max(Some(last)).map_or(Time::MAX, |at| at.saturating_add(1)))
     }
 
@@ -87,7 +155,7 @@ impl Found {
     ///
     /// # Errors
     /// When a merge that held at the earlier instant was undone since.
-    pub fn journal(&self, plan: &Plan, since: Option<Time>, at: Time) -> Result<Journal<'_>, Undone> {
+    pub fn journal<'a>(&'a self, plan: &Plan, since: Option<Time>, at: Time) -> Result<Journal<'a>, Undone> {
         let now = self.graph(plan, at);
         let account = Key::from(now.root(&self.asked));
         let is_now = |key: &str| *key == *account || *now.root(key) == *account;
@@ -103,19 +171,21 @@ impl Found {
         let mut events = Vec::new();
         for (key, records) in self.journals.iter().filter(|(key, _)| is_now(key)) {
             let joined = then.as_ref().filter(|_| !was(key)).map_or(Time::MIN, |(since, _)| *since);
-            events.extend(applied(records, plan).map(|event| (event.recorded_at, joined, event)));
+            events.extend(applied(records, plan).map(|(record, event)| (joined, record, event)));
         }
-        events.sort_by_key(|(recorded_at, ..)| *recorded_at);
+        events.sort_by_key(|(.., event)| event.recorded_at);
         let mut known: Set<EventId<'_>> = Set::default();
         events.retain(|(.., event)| known.insert(event.id));
+        let records = events.iter().map(|(_, record, _)| *record).collect();
         let bounded =
-            |(recorded_at, joined, event): (Time, Time, _)| Event { recorded_at: recorded_at.max(joined), ..event };
+            |(joined, _, event): (Time, _, Event<'a>)| Event { recorded_at: event.recorded_at.max(joined), ..event };
 
         let others = self.journals.keys().filter(|key| is_now(key) && **key != account);
         Ok(Journal {
             account: name(&account).to_owned(),
             merged: others.map(|key| name(key)).collect(),
             events: events.into_iter().map(bounded).collect(),
+            records,
         })
     }
 
@@ -124,7 +194,8 @@ impl Found {
         let mut graph = Graph::default();
         for (key, records) in &self.journals {
             let mut known: Set<EventId<'_>> = Set::default();
-            let events = applied(records, plan).filter(|event| event.recorded_at < at && known.insert(event.id));
+            let events = applied(records, plan).map(|(_, event)| event);
+            let events = events.filter(|event| event.recorded_at < at && known.insert(event.id));
             let links = Link::of_journal(key, events.collect());
             graph.set(key, links);
         }
@@ -132,16 +203,20 @@ impl Found {
     }
 }
 
+fn asked(tenant: &str, account: &str) -> Key {
+    format!("{tenant}{SEPARATOR}a{SEPARATOR}{account}").into()
+}
+
 /// The name of an account, from its key.
 fn name(key: &str) -> &str {
     key.splitn(3, SEPARATOR).last().unwrap_or(key)
 }
 
-/// Events that were not dated ahead.
-fn applied<'a>(records: &'a [Bytes], plan: &Plan) -> impl Iterator<Item = Event<'a>> {
+/// Events that were not dated ahead, with their records.
+fn applied<'a>(records: &'a [Bytes], plan: &Plan) -> impl Iterator<Item = (&'a Bytes, Event<'a>)> + use<'a> {
     let max_ahead = plan.settings.max_ahead;
-    let events = records.iter().filter_map(|record| wire::event(record));
-    events.filter(move |event| event.time.saturating_sub(event.recorded_at) <= max_ahead)
+    let events = records.iter().filter_map(|record| Some((record, wire::event(record)?)));
+    events.filter(move |(_, event)| event.time.saturating_sub(event.recorded_at) <= max_ahead)
 }
 
 /// The accounts that links join with this one, whichever of them hold.
@@ -196,28 +271,45 @@ impl Scan {
     ) -> eventlog::Result<Scan> {
         let mut scan = Scan::default();
         for partition in partitions {
-            let mut clock = None;
-            for stored in eventlog::past(log, topics::EVENTS, partition, 0)? {
-                let Some(value) = stored?.record.value else { continue };
-                match wire::entry(&value) {
-                    Ok(Entry::Tick(at)) => clock = clock.max(Some(at)),
-                    Ok(Entry::Claim(subject)) => drop(scan.homes.insert(key(subject), partition)),
-                    Ok(Entry::Event(subject, event)) => {
-                        let key = key(subject);
-                        if event.kind == identity_linked::TYPE {
-                            scan.homes.insert(key.clone(), partition);
-                            scan.links.push(Joined::of(subject, &event));
-                        }
-                        if wanted(&key) {
-                            scan.journals.entry(key).or_default().push(value.clone());
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            scan.clock = [scan.clock, clock].into_iter().flatten().min();
+            scan.go_on(log, partition, Position { next: 0, clock: None }, &wanted)?;
         }
         Ok(scan)
+    }
+
+    /// Reads a partition from a position on.
+    fn go_on(
+        &mut self,
+        log: &dyn Log,
+        partition: u32,
+        Position { next, mut clock }: Position,
+        wanted: impl Fn(&Key) -> bool,
+    ) -> eventlog::Result<()> {
+        for stored in eventlog::past(log, topics::EVENTS, partition, next)? {
+            let Some(value) = stored?.record.value else { continue };
+            clock = clock.max(self.take(partition, value, &wanted));
+        }
+        self.clock = [self.clock, clock].into_iter().flatten().min();
+        Ok(())
+    }
+
+    /// Takes a record of a partition; the instant, if it is a tick.
+    fn take(&mut self, partition: u32, value: Bytes, wanted: impl Fn(&Key) -> bool) -> Option<Time> {
+        match wire::entry(&value) {
+            Ok(Entry::Tick(at)) => return Some(at),
+            Ok(Entry::Claim(subject)) => drop(self.homes.insert(key(subject), partition)),
+            Ok(Entry::Event(subject, event)) => {
+                let key = key(subject);
+                if event.kind == identity_linked::TYPE {
+                    self.homes.insert(key.clone(), partition);
+                    self.links.push(Joined::of(subject, &event));
+                }
+                if wanted(&key) {
+                    self.journals.entry(key).or_default().push(value.clone());
+                }
+            }
+            _ => {}
+        }
+        None
     }
 }
 

@@ -98,6 +98,7 @@ fn row(snapshot: v1::Snapshot) -> Result<Row> {
             revision_us: Some(snapshot.revision_us),
             is_final: snapshot.r#final,
             corrected: snapshot.corrected,
+            first: None,
             since_us: snapshot.since_us,
             reason: snapshot.reason,
         },

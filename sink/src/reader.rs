@@ -144,6 +144,7 @@ impl<'a> Parts<'a> {
             revision_us: Some(self.revision_us),
             is_final: self.is_final,
             corrected: self.corrected,
+            first: None,
             since_us: self.since_us,
             reason: self.reason.to_owned(),
         };

@@ -6,15 +6,16 @@ use anyhow::Result;
 use processor_core::{
     engine::explain::{Brought, Explanation, Part},
     projection::Projected,
-    rational::Rational,
-    score::{Component, Input, Share},
+    score::{Component, Share},
     shown::points,
 };
 
-use super::Answer;
+use super::{
+    Answer,
+    words::{NOTHING, number, words},
+};
 use crate::output::{
     label::Labels,
-    number::plain_count_of,
     table::{self, Side},
     terminal::Terminal,
 };
@@ -55,9 +56,7 @@ fn components(answer: &Answer<'_>, out: &mut dyn Write) -> Result<()> {
             of.weight.to_string(),
             share.points.map_or_else(String::new, number),
             share.points.map_or_else(String::new, |_| tenth(share.tenths)),
-            share
-                .input
-                .map_or_else(|| "nothing yet: its weight goes to the others".to_owned(), |input| words(of, input)),
+            share.input.map_or_else(|| NOTHING.to_owned(), |input| words(of, input)),
         ]
     };
     let header = [
@@ -69,22 +68,6 @@ fn components(answer: &Answer<'_>, out: &mut dyn Write) -> Result<()> {
     ];
     let rows = answer.score.components.iter().zip(&rated.shares).map(row).collect();
     Ok(write!(out, "{}", table::draw(&header, rows, Terminal::of_stdout()))?)
-}
-
-/// What a component looks at, in words.
-fn words(of: &Component, input: Rational) -> String {
-    let count = number(input);
-    match &of.input {
-        Input::DaysSince(_) if input.num() == 0 => "the last was today".to_owned(),
-        Input::DaysSince(_) => format!("the last was {} ago", plain_count_of(count, "day")),
-        Input::DaysWith { among, .. } => format!("{count} of the last {}", plain_count_of(among, "day")),
-        Input::Satisfaction { within, .. } => {
-            format!("{count} % satisfied, by the latest answers of {}", plain_count_of(within, "day"))
-        }
-        Input::OpenTickets => format!("{} open", plain_count_of(count, "ticket")),
-        Input::FailingPayment if input.num() == 0 => "payment does not fail".to_owned(),
-        Input::FailingPayment => "payment fails".to_owned(),
-    }
 }
 
 fn change(
@@ -195,9 +178,4 @@ fn tenth(tenths: i64) -> String {
 
 fn signed(tenths: i64) -> String {
     if tenths == 0 { "0".to_owned() } else { format!("{:+.1}", points(tenths)) }
-}
-
-/// An integer as it is, any other number with one decimal.
-fn number(number: Rational) -> String {
-    if number.den() == 1 { number.num().to_string() } else { format!("{:.1}", number.to_f64()) }
 }

@@ -3,7 +3,7 @@
 //! Money is rounded once, to the minor unit, half to even, as everywhere. It does not know where a number stands; a
 //! [`Notation`] is chosen for a column, so that its decimal points stand below each other.
 
-use ingest::currency;
+use store::sheet::{major, places, shifted};
 
 /// How the values of one column are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +74,7 @@ pub(crate) fn alone(value: f64, unit: &str, currency: &str) -> String {
     }
 }
 
-/// Money of minor units in major units, with all the currency's decimals: a plain decimal number.
-pub(crate) fn decimal(minor: f64, currency: &str) -> String {
-    major(minor, places(currency))
-}
-
-/// The same of a sum, exactly, whatever its size.
+/// A sum of minor units in major units, with all the currency's decimals, whatever its size.
 pub(crate) fn exact_decimal(minor: i128, currency: &str) -> String {
     shifted(&minor.unsigned_abs().to_string(), minor < 0, places(currency))
 }
@@ -108,23 +103,6 @@ pub(crate) fn grouped(number: &str) -> String {
         out.push(digit);
     }
     out + &number[start + digits..]
-}
-
-fn places(code: &str) -> usize {
-    usize::try_from(currency::places(code)).unwrap_or(2)
-}
-
-/// Digits are moved, nothing is divided: every whole number of minor units is shown exactly.
-fn major(minor: f64, places: usize) -> String {
-    shifted(&format!("{:.0}", minor.abs().round_ties_even()), minor < 0.0, places)
-}
-
-fn shifted(whole: &str, is_negative: bool, places: usize) -> String {
-    let padded = format!("{whole:0>width$}", width = places + 1);
-    let (units, rest) = padded.split_at(padded.len() - places);
-    let sign = if is_negative && whole != "0" { "-" } else { "" };
-    let point = if places > 0 { "." } else { "" };
-    format!("{sign}{units}{point}{rest}")
 }
 
 /// Decimals that a value needs, at most two.
@@ -233,13 +211,6 @@ mod tests {
             [of(-5, "EUR"), of(123_456, "USD"), of(12, "JPY"), of(1_234, "KWD")],
             ["-0.05", "1234.56", "12", "1.234"]
         );
-    }
-
-    #[test]
-    fn decimals_for_machines_are_not_grouped() {
-        assert_eq!(decimal(250_031_563.0, "USD"), "2500315.63");
-        assert_eq!(decimal(-7.0, "USD"), "-0.07");
-        assert_eq!(decimal(-7.0, "JPY"), "-7");
     }
 
     #[test]

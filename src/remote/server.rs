@@ -140,7 +140,10 @@ impl Host {
             Command::Query(args) => query::run(args, Some(config), path, out),
             Command::Alerts(args) => alerts::run(args, Some(config), path, out),
             Command::Metrics(args) => metrics::run(args, Some(config), path, out),
-            Command::Explain(on) => explain::execute(&on.args, config, path, out),
+            Command::Explain(on) => {
+                let kept = self.engine.ask(crate::node::Node::kept);
+                explain::execute(&on.args, config, path, kept.as_deref(), out)
+            }
             Command::Events(on) => events::execute(&on.args, config, path, out),
             Command::Imports(on) => imports::execute(&on.args, config, path, out),
             Command::Outcomes(on) => outcomes::execute(&on.args, config, path, out),

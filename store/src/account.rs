@@ -221,6 +221,8 @@ pub struct Accounts {
     pub next: Option<Cursor>,
     /// How many there are on all pages.
     pub total: u64,
+    /// How many of them have a score.
+    pub scored: u64,
 }
 
 #[cfg(test)]

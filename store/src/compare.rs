@@ -106,6 +106,7 @@ pub fn sum_of(window: Window, days: &[Point]) -> Point {
         revision_us: days.iter().filter_map(|day| day.revision_us).max(),
         is_final: days.iter().all(|day| day.is_final),
         corrected: days.iter().any(|day| day.corrected),
+        first: None,
         since_us: None,
         reason: String::new(),
     }

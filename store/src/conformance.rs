@@ -26,6 +26,7 @@ pub fn all<S: Subject>(fresh: impl Fn() -> S) {
         reads_back_what_was_written,
         keeps_the_highest_revision,
         writes_the_highest_revision_of_a_batch,
+        remembers_what_was_published_before_a_correction,
         keeps_series_apart,
         writes_nothing_of_a_bad_batch,
         holds_one_moment_until_refreshed,
@@ -62,6 +63,7 @@ fn row(metric: &str, start_us: i64, revision_us: i64, value: f64) -> Row {
             revision_us: Some(revision_us),
             is_final: false,
             corrected: false,
+            first: None,
             since_us: None,
             reason: String::new(),
         },
@@ -129,6 +131,7 @@ fn reads_back_what_was_written(subject: &dyn Subject) {
         den: Some("2".to_owned()),
         is_final: true,
         corrected: true,
+        first: None,
         since_us: Some(-5),
         ..full.point
     };
@@ -167,6 +170,33 @@ fn writes_the_highest_revision_of_a_batch(subject: &dyn Subject) {
     ];
     assert_eq!(write(&mut *subject.writer(), batch), Written { applied: 2, superseded: 3 });
     assert_eq!(values(&rows_of(&*subject.reader(), &total("orders"))), [Some(4.0), Some(7.0)]);
+}
+
+fn remembers_what_was_published_before_a_correction(subject: &dyn Subject) {
+    let at = |revision_us, value, corrected| {
+        let mut row = row("orders", 0, revision_us, value);
+        row.point.corrected = corrected;
+        row
+    };
+    let firsts = |subject: &dyn Subject| {
+        let rows = rows_of(&*subject.reader(), &total("orders"));
+        rows.iter().map(|row| (row.point.value, row.point.first)).collect::<Vec<_>>()
+    };
+    let mut writer = subject.writer();
+    write(&mut *writer, vec![at(1, 1.0, false), at(2, 2.0, false)]);
+    assert_eq!(firsts(subject), [(Some(2.0), None)]);
+    write(&mut *writer, vec![at(3, 3.0, true)]);
+    assert_eq!(firsts(subject), [(Some(3.0), Some(2.0))]);
+    write(&mut *writer, vec![at(3, 3.0, true), at(5, 5.0, true), at(4, 4.0, true)]);
+    assert_eq!(firsts(subject), [(Some(5.0), Some(2.0))], "it is the first one that is remembered");
+
+    let next_day = |mut row: Row| {
+        row.point.window = Window::new(Kind::Day, DAY_US, 2 * DAY_US);
+        row
+    };
+    let rows = [at(1, 1.0, false), at(2, 2.0, false), at(3, 3.0, true), at(4, 4.0, true)].map(next_day);
+    assert_eq!(write(&mut *writer, rows.to_vec()), Written { applied: 1, superseded: 3 });
+    assert_eq!(firsts(subject)[1], (Some(4.0), Some(2.0)), "in one batch, too");
 }
 
 fn keeps_series_apart(subject: &dyn Subject) {

@@ -81,6 +81,7 @@ impl Filling {
             revision_us: None,
             is_final,
             corrected: false,
+            first: None,
             since_us: None,
             reason: String::new(),
         };
@@ -90,7 +91,9 @@ impl Filling {
         match (self.fill, last) {
             (Fill::Carry, Some(last)) => {
                 let was_final = last.revision_us.is_some_and(|at| self.is_final(&window, at - 1));
-                Point { window, revision_us: None, is_final, corrected: last.corrected && was_final, ..last.clone() }
+                let corrected = last.corrected && was_final;
+                let first = last.first.filter(|_| corrected);
+                Point { window, revision_us: None, is_final, corrected, first, ..last.clone() }
             }
             (Fill::Zero, _) => Point { value: Some(0.0), ..blank },
             (Fill::Carry, None) if self.reason.is_empty() => Point { value: Some(0.0), ..blank },
@@ -112,6 +115,7 @@ mod tests {
             revision_us: Some(99),
             is_final: true,
             corrected: true,
+            first: None,
             since_us: Some(7),
             reason: String::new(),
         }

@@ -20,6 +20,7 @@ pub mod fill;
 pub mod form;
 pub mod goal;
 mod row;
+pub mod sheet;
 pub mod sqlite;
 pub mod telemetry;
 pub mod usual;

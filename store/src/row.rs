@@ -49,6 +49,9 @@ pub struct Point {
     pub is_final: bool,
     /// It changed after it had been final.
     pub corrected: bool,
+    /// The value that it had before it was corrected for the first time, where a store has seen that; a store says it, and
+    /// takes none.
+    pub first: Option<f64>,
     /// Time of the cause of a per-account level.
     pub since_us: Option<i64>,
     /// Why the value is null; empty otherwise.

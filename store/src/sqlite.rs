@@ -26,7 +26,7 @@ pub use write::Writer;
 pub const FILE: &str = "store.sqlite";
 
 /// Version of the schema that this program writes.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 
 /// "VITL" in ASCII.
 const APPLICATION_ID: i64 = 0x5649_544c;

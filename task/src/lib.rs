@@ -31,7 +31,7 @@ pub use error::{Error, Kind, Result};
 pub use home::{Host, Policy};
 pub use part::state_group;
 pub use standby::Standby;
-pub use state::{Batch, State};
+pub use state::{Batch, Lent, State};
 pub use worker::{Config, Input, Open, Partitions, Status, Worker};
 
 /// What a fold does with records. Everything that it does is a function of its state and the

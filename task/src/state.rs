@@ -8,15 +8,22 @@
 //! files missing from some tables. So every table counts the batches that it holds, and a state in which a count is not the
 //! number of batches written is damaged.
 
+mod lent;
+
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
     IteratorMode, MergeOperands, Options, WriteBatch, WriteBufferManager, WriteOptions, checkpoint::Checkpoint,
 };
+
+pub use lent::Lent;
 
 use crate::{Error, Result};
 
@@ -51,7 +58,9 @@ impl Memory {
 
 /// The state of one task.
 pub struct State {
-    db: DB,
+    /// Closed first: then nobody else has the storage open.
+    lender: lent::Lender,
+    db: Arc<DB>,
     path: PathBuf,
     tables: Vec<String>,
     batches: AtomicU64,
@@ -81,7 +90,7 @@ impl State {
             _ => Error::Storage { path: text.clone(), source },
         })?;
         let tables = tables.iter().map(|&table| table.to_owned()).collect();
-        let state = State { db, path: path.to_owned(), tables, batches: AtomicU64::new(0) };
+        let state = State { tables, ..State::over(Arc::new(db), path.to_owned()) };
         match state.number(FORMAT_KEY)? {
             Some(found) if found > u64::from(FORMAT) => {
                 return Err(Error::Newer {
@@ -95,6 +104,16 @@ impl State {
         }
         state.count_batches()?;
         Ok(state)
+    }
+
+    /// A state over open storage, whose tables are not counted.
+    fn over(db: Arc<DB>, path: PathBuf) -> State {
+        State { lender: lent::Lender::default(), db, path, tables: Vec::new(), batches: AtomicU64::new(0) }
+    }
+
+    /// Lends it to others, to read it for as long as its task runs.
+    pub fn lend(&self) -> Lent {
+        self.lender.lend(self)
     }
 
     /// Compares what the tables count with the number of batches; a state of format 1 has neither.
@@ -240,7 +259,7 @@ impl Inside {
         let path = dir.display().to_string();
         let db = DB::open_cf_for_read_only(&Options::default(), dir, ["default"], false)
             .map_err(|source| Error::Storage { path, source })?;
-        let state = State { db, tables: Vec::new(), path: dir.to_owned(), batches: AtomicU64::new(0) };
+        let state = State::over(Arc::new(db), dir.to_owned());
         Ok(Inside { next_offset: state.next_offset()?, generation: state.generation()? })
     }
 }

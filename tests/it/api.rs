@@ -1,6 +1,9 @@
 //! The API of a running process: its numbers are those of `vitals query`, what is wrong is refused by its name, pages have
 //! every account once, and what people do is there at once.
 
+mod account;
+mod schema;
+
 use std::{collections::BTreeSet, io::Read as _, io::Write as _, process::Stdio};
 
 use serde_json::{Value, json};
@@ -103,6 +106,7 @@ fn numbers_are_those_of_query() {
     let bands = whole["bands"].as_object().unwrap();
     let scored: u64 = bands.values().map(|count| count.as_u64().unwrap()).sum();
     let pages = json(&door, "/accounts?limit=1000");
+    assert_eq!(pages["scored"], scored);
     let with_score = pages["accounts"].as_array().unwrap().iter().filter(|account| !account["score"].is_null()).count();
     assert_eq!(scored, with_score as u64, "bands hold the accounts that have a score");
 
@@ -220,27 +224,29 @@ fn what_is_wrong_is_refused_by_its_name() {
         ("/overview?window=5x".to_owned(), 400, "window: "),
         ("/overview?compare=later".to_owned(), 400, "compare: "),
         ("/overview?segment=plan".to_owned(), 400, "segment: "),
-        ("/overview?segment=shoe:blue".to_owned(), 400, "segment: "),
+        ("/overview?segment=shoe:blue".to_owned(), 422, "segment: "),
         ("/overview?colour=red".to_owned(), 400, "colour: "),
         ("/accounts?sort=best".to_owned(), 400, "sort: "),
         ("/accounts?limit=0".to_owned(), 400, "limit: "),
         ("/accounts?limit=1e9".to_owned(), 400, "limit: "),
-        ("/accounts?cursor=zz".to_owned(), 400, "cursor: "),
-        ("/accounts?band=fine".to_owned(), 400, "band: "),
+        ("/accounts?cursor=zz".to_owned(), 422, "cursor: "),
+        ("/accounts?band=fine".to_owned(), 422, "band: "),
         (format!("/accounts?q={long}"), 400, "q: "),
         ("/accounts?q=%00".to_owned(), 400, "q: "),
         ("/accounts?q=a&q=b".to_owned(), 400, "q: "),
         (format!("/accounts/{long}"), 400, "id: "),
         ("/accounts/nobody%00%0a%3Cscript%3E".to_owned(), 404, "there is no account"),
-        ("/metrics/orders/series?from=yesterday".to_owned(), 400, "from, to: "),
+        ("/metrics/orders/series?from=yesterday".to_owned(), 422, "from, to: "),
         ("/metrics/orders/series?window=2h".to_owned(), 400, "window: "),
-        ("/metrics/orders/series?by=shoe".to_owned(), 400, "by: "),
+        ("/metrics/orders/series?by=shoe".to_owned(), 422, "by: "),
         ("/metrics/orders/series?limit=-1".to_owned(), 400, "limit: "),
-        ("/metrics/orders/value?account=a".to_owned(), 400, "account: "),
+        ("/metrics/orders/value?account=a".to_owned(), 422, "account: "),
         ("/metrics/order".to_owned(), 404, "did you mean orders?"),
         ("/metrics/orders/breakdown".to_owned(), 400, "by: "),
         ("/alerts?state=loud".to_owned(), 400, "state: "),
         ("/alerts/none".to_owned(), 404, "there is no alert"),
+        ("/alerts?cursor=-1".to_owned(), 422, "cursor: "),
+        ("/accounts/a/explain?at=soon".to_owned(), 404, "no event of this account"),
         ("/dashboards/..%2Fstore".to_owned(), 400, "name: "),
         ("/backtests/..%2Fstore".to_owned(), 404, "there is no backtest"),
         ("/stream?topics=weather".to_owned(), 400, "topics: "),
@@ -257,6 +263,10 @@ fn what_is_wrong_is_refused_by_its_name() {
     let foreign = ["origin: http://evil.example", JSON];
     assert_eq!(send(&door, "POST", "/silences", &foreign, &silence).status, 403);
     assert_eq!(send(&door, "POST", "/silences", &[JSON], "{").status, 400);
+    let list = json!([["rule=x"], "2099-01-01", "me", ""]).to_string();
+    assert_eq!(send(&door, "POST", "/silences", &[JSON], &list).status, 400, "a list is no object");
+    let past = json!({"matchers": ["rule=x"], "until": "2001-01-01", "by": "me"}).to_string();
+    assert_eq!(send(&door, "POST", "/silences", &[JSON], &past).status, 422);
     let nothing = json!({"matchers": [], "until": "2099-01-01", "by": "me"}).to_string();
     assert_eq!(send(&door, "POST", "/silences", &[JSON], &nothing).status, 400);
 }

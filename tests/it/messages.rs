@@ -350,7 +350,7 @@ fn a_store_of_a_newer_version_is_refused() {
     let store = data.path().join(store::sqlite::FILE);
     rusqlite::Connection::open(&store).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let expected = format!(
-        "error: {} was written by a newer version (schema 9, this one reads up to 2); use that version\n",
+        "error: {} was written by a newer version (schema 9, this one reads up to 3); use that version\n",
         store.display()
     );
     for run in [data.import(&file, &[]), data.run(["query", "orders"]), data.run(["alerts"])] {

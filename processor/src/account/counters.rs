@@ -16,7 +16,9 @@ use std::{
 };
 
 use processor_core::engine::Found;
+use task::Lent;
 
+use super::kept::{Lending, Members, Own, Position};
 use crate::telemetry;
 
 /// Number of outcomes.
@@ -115,6 +117,8 @@ pub struct Shared {
     findings: Mutex<Findings>,
     /// By dimension.
     others: Mutex<BTreeMap<String, u64>>,
+    /// By task; that of merged accounts follows those of the partitions.
+    states: Lending,
 }
 
 impl Shared {
@@ -138,6 +142,25 @@ impl Shared {
     /// What was found since this process began.
     pub fn findings(&self) -> Findings {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn lend(&self, task: u32, state: Lent) {
+        self.states.lend(task, state);
+    }
+
+    /// How far the task of a partition was when it wrote its state, if it is one of this process.
+    pub(crate) fn position(&self, partition: u32) -> Option<Position> {
+        self.states.position(partition)
+    }
+
+    /// What the task of a partition has of an account.
+    pub(crate) fn own(&self, partition: u32, key: &str) -> Option<Own> {
+        self.states.own(partition, key)
+    }
+
+    /// What the stage of merged accounts has, beside so many partitions.
+    pub(crate) fn members(&self, partitions: u32) -> Option<Members> {
+        self.states.members(partitions)
     }
 
     pub(super) fn opened_again(&self, order: &str, account: &str) {

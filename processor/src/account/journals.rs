@@ -166,7 +166,7 @@ pub(super) fn ids(key: &str, state: &State) -> Result<Vec<u64>> {
 }
 
 /// The chunks of an account in a table, one after the other.
-fn chunks(table: &'static str, key: &str, state: &State) -> Result<Vec<u8>> {
+pub(super) fn chunks(table: &'static str, key: &str, state: &State) -> Result<Vec<u8>> {
     let prefix = chunk_key(key.as_bytes(), &[]);
     let mut bytes = Vec::new();
     state.scan(table, &prefix, |key, chunk| {

@@ -47,7 +47,7 @@ use graph::{Graph, Key, Link};
 pub(crate) mod graph;
 
 /// Accounts that are here: their partition and the links of their own journal.
-const MEMBERS: &str = "members";
+pub(super) const MEMBERS: &str = "members";
 const META_KEY: &[u8] = b"merged";
 /// Version of the tables of this stage alone; a state of another one is made again from the log.
 const VERSION: u8 = 1;

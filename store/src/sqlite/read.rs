@@ -8,9 +8,12 @@ use std::{
 };
 
 mod accounts;
+mod conditions;
 
 use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
 use serde::de::DeserializeOwned;
+
+use conditions::Conditions;
 
 use super::{People, Place, connect, version};
 use crate::{
@@ -19,17 +22,13 @@ use crate::{
     window::{Kind, Window, weekday},
 };
 
-const SERIES: &str = "SELECT id, dimensions, currency, account, unit FROM series
-  WHERE metric = ?1 AND definition = ?2 AND tenant = ?3 AND kept_by = ?4 AND (?5 IS NULL OR account = ?5)
-    AND (?6 IS NULL OR currency = ?6)
-  ORDER BY dimensions, currency, account";
-
 // Windows of a kind follow each other by start and by end alike; the start is what the table is sorted by.
-const POINTS: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason
+const POINTS: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason, first
   FROM points WHERE series = ?1 AND window = ?2 AND start_us >= ?3 AND start_us < ?4
     AND (NOT ?7 OR (end_us >= ?5 AND end_us < ?6)) ORDER BY start_us, end_us";
 
-const LAST_BEFORE: &str = "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason
+const LAST_BEFORE: &str =
+    "SELECT start_us, end_us, revision_us, value, num, den, since_us, final, corrected, reason, first
   FROM points WHERE series = ?1 AND window = ?2 AND start_us < ?3 AND (NOT ?4 OR end_us < ?3)
   ORDER BY start_us DESC, end_us DESC LIMIT 1";
 
@@ -140,13 +139,17 @@ impl Reader {
     }
 
     fn alert_rows(&self, table: &str, order: &str, select: &AlertSelect) -> Result<Vec<Alert>> {
+        let mut conditions = Conditions::default();
+        conditions.may_be("state", select.state.map(AlertState::name));
+        conditions.may_be("rule", select.rule.as_deref());
+        conditions.may_be("account", select.account.as_deref());
+        conditions.may_be("id", select.id.as_deref());
         let sql = format!(
             "SELECT tenant, rule, account, dimensions, metric, state, since_us, at_us, value, evidence, about FROM {table}
-             WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR account = ?3)
-               AND (?4 IS NULL OR id = ?4)
-             ORDER BY rule, account, dimensions, tenant{order}"
+             WHERE {} ORDER BY rule, account, dimensions, tenant{order}",
+            conditions.sql()
         );
-        self.query(&sql, params![select.state.map(AlertState::name), select.rule, select.account, select.id], alert)
+        self.query(&sql, conditions.params(), alert)
     }
 }
 
@@ -204,10 +207,23 @@ impl Read for Reader {
     }
 
     fn series(&self, select: &Select, visit: &mut Visit<'_>) -> Result<()> {
-        let by = select.by.join(",");
-        let currency = select.filter.iter().find(|(name, _)| name == "currency").map(|(_, value)| value);
-        let params = params![select.metric, select.definition, select.tenant, by, select.account, currency];
-        self.each(SERIES, params, |row| {
+        let currency = select.filter.iter().find(|(name, _)| name == "currency").map(|(_, value)| value.as_str());
+        let mut conditions = Conditions::default();
+        conditions.is("metric", &select.metric);
+        conditions.is("definition", &select.definition);
+        conditions.is("tenant", &select.tenant);
+        conditions.is("kept_by", &select.by.join(","));
+        if let Some(account) = &select.account {
+            conditions.is("account", account);
+            // So that the index of accounts is found.
+            conditions.add("account <> ''", []);
+        }
+        conditions.may_be("currency", currency);
+        let sql = format!(
+            "SELECT id, dimensions, currency, account, unit FROM series WHERE {} ORDER BY dimensions, currency, account",
+            conditions.sql()
+        );
+        self.each(&sql, conditions.params(), |row| {
             let series = Series {
                 tenant: select.tenant.clone(),
                 metric: select.metric.clone(),
@@ -344,6 +360,7 @@ fn point(row: &Columns<'_>, kind: Kind) -> Result<Point> {
         since_us: row.get(6)?,
         is_final: row.get(7)?,
         corrected: row.get(8)?,
+        first: row.get(10)?,
         reason: row.text(9)?,
     })
 }

@@ -1,4 +1,4 @@
--- The store of Vitals, schema 2. Times are microseconds since the Unix epoch (UTC), money is in minor units of
+-- The store of Vitals, schema 3. Times are microseconds since the Unix epoch (UTC), money is in minor units of
 -- `currency`. By hand, start with the views: they join, and show times as RFC 3339.
 --
 --   SELECT * FROM metrics_readable WHERE metric = 'orders' AND window = '1mo' AND dimensions = '{}';
@@ -47,9 +47,13 @@ CREATE TABLE series (
   UNIQUE (metric, definition, tenant, kept_by, dimensions, currency, account)
 ) STRICT;
 
+-- What there is of one account.
+CREATE INDEX series_account ON series (account, metric) WHERE account <> '';
+
 -- The value of a series in a window. window: 1h 1d 1w 1mo 1q 1y, `trailing Nd`, to-date (start and end 0).
 -- A point is replaced only by one of the same or a higher revision. value = num / den exactly, where both are given;
--- they are integers, as text where 64 bits do not hold them.
+-- they are integers, as text where 64 bits do not hold them. first: the value that it had before it was corrected for the
+-- first time; null if it was not, or nobody saw it.
 CREATE TABLE points (
   series      INTEGER NOT NULL REFERENCES series (id),
   window      TEXT NOT NULL,
@@ -63,6 +67,7 @@ CREATE TABLE points (
   final       INTEGER NOT NULL,
   corrected   INTEGER NOT NULL,
   reason      TEXT NOT NULL,
+  first       REAL,
   PRIMARY KEY (series, window, start_us, end_us)
 ) STRICT, WITHOUT ROWID;
 
@@ -106,6 +111,7 @@ CREATE INDEX accounts_score ON accounts (tenant, coalesce(score, 1e300), account
 CREATE INDEX accounts_score_descending ON accounts (tenant, coalesce(score, -1e300), account);
 CREATE INDEX accounts_fall ON accounts (tenant, coalesce(change, 1e300), account);
 CREATE INDEX accounts_value ON accounts (tenant, coalesce(value, -1e300), account);
+CREATE INDEX accounts_before ON accounts (tenant, before);
 CREATE INDEX accounts_seen ON accounts (tenant, coalesce(seen_us, 1e300), account);
 
 -- The current state of each alert. account is '' where there is none; evidence: JSON array; about: JSON object, what the
@@ -158,7 +164,7 @@ SELECT s.tenant, s.metric, p.window,
   p.value, p.num, p.den, s.unit,
   strftime('%Y-%m-%dT%H:%M:%S', p.revision_us / 1000000, 'unixepoch')
     || printf('.%06dZ', p.revision_us % 1000000) AS revision,
-  p.final, p.corrected,
+  p.final, p.corrected, p.first,
   strftime('%Y-%m-%dT%H:%M:%S', p.since_us / 1000000, 'unixepoch')
     || printf('.%06dZ', p.since_us % 1000000) AS since,
   s.definition, nullif(p.reason, '') AS reason

@@ -48,6 +48,7 @@ fn row(account: usize, window: i64, revision_us: i64) -> Row {
             revision_us: Some(revision_us),
             is_final: false,
             corrected: false,
+            first: None,
             since_us: Some(1),
             reason: String::new(),
         },
@@ -78,7 +79,7 @@ fn a_newer_store_is_refused_by_both_halves() {
     writer.db.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
     drop(writer);
     for said in [message(Writer::open(&folder.path())), message(Reader::open(&folder.path()))] {
-        assert!(said.contains("newer version (schema 3, this one reads up to 2)"), "{said}");
+        assert!(said.contains("newer version (schema 4, this one reads up to 3)"), "{said}");
     }
 }
 
@@ -224,7 +225,7 @@ fn an_older_store_is_refused_by_both_halves() {
     writer.db.pragma_update(None, "user_version", SCHEMA - 1).unwrap();
     drop(writer);
     for said in [message(Writer::open(&folder.path())), message(Reader::open(&folder.path()))] {
-        assert!(said.contains("older version (schema 1, this one reads 2)"), "{said}");
+        assert!(said.contains("older version (schema 2, this one reads 3)"), "{said}");
     }
 }
 

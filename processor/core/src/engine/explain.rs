@@ -11,7 +11,7 @@ use crate::{
     account::Account,
     calendar::Time,
     event::{Cause, Event},
-    lifecycle::journal::resolve,
+    lifecycle::{customer::Run, journal::resolve},
     plan::Plan,
     projection::{self, Projected},
     score::{self, Rated},
@@ -90,6 +90,22 @@ pub fn standing(plan: &Arc<Plan>, events: &[Event<'_>], at: Time) -> (Standing, 
     let account = teller.account(&known(events, at), at);
     let standing = teller.standing(&account, at);
     (standing, projection::project(teller.tools.fold(0).context, &account, at.saturating_sub(1)))
+}
+
+/// The score at an instant, as it is known now: with what was recorded after it.
+///
+/// `events` as for [`standing`].
+pub fn stood(plan: &Arc<Plan>, events: &[Event<'_>], at: Time) -> Standing {
+    let mut teller = Teller::new(plan);
+    let account = teller.account(&known(events, Time::MAX), at);
+    teller.standing(&account, at)
+}
+
+/// The times as a customer before an instant, the oldest first.
+///
+/// `events` as for [`standing`].
+pub fn customer(plan: &Arc<Plan>, events: &[Event<'_>], at: Time) -> Vec<Run> {
+    Teller::new(plan).account(&known(events, at), at).customer.runs
 }
 
 /// The change of a score from one instant to a later one. `earlier` is the plan that was in force at the first, where it

@@ -13,7 +13,7 @@ const UPSERT_POINT: &str = "INSERT INTO points
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
   ON CONFLICT DO UPDATE SET revision_us = excluded.revision_us, value = excluded.value, num = excluded.num,
     den = excluded.den, since_us = excluded.since_us, final = excluded.final, corrected = excluded.corrected,
-    reason = excluded.reason
+    reason = excluded.reason, first = CASE WHEN excluded.corrected AND NOT corrected THEN value ELSE first END
   WHERE excluded.revision_us >= revision_us";
 
 /// Where a row of the batch belongs, in the order of the tree. Small, as there are very many to sort.
@@ -54,10 +54,14 @@ pub(super) fn put(tx: &Transaction<'_>, known: &mut Known, rows: &[Row]) -> rusq
     let mut bound = Bound::default();
     let mut applied = 0;
     for (i, place) in places.iter().enumerate() {
-        let superseded = places.get(i + 1).is_some_and(|next| next.key() == place.key());
-        if !superseded {
-            bound.bind(&mut statement, place.series, &rows[place.row as usize].point)?;
-            applied += statement.raw_execute()?;
+        let point = &rows[place.row as usize].point;
+        let next = places.get(i + 1).filter(|next| next.key() == place.key());
+        // Of rows of one window the last holds; and the last before a correction, which says what was published first.
+        let is_first = |next: &Place| !point.corrected && rows[next.row as usize].point.corrected;
+        if next.is_none_or(is_first) {
+            bound.bind(&mut statement, place.series, point)?;
+            let changed = statement.raw_execute()?;
+            applied += if next.is_none() { changed } else { 0 };
         }
     }
     Ok(applied)

@@ -1,55 +1,22 @@
-//! Events of an account, the newest first, and the goals that were set.
+//! The goals that were set: a fold of their events.
 
 use std::collections::BTreeMap;
 
-use dashboard::backend::{Events, GoalTerms, Trouble};
+use dashboard::backend::GoalTerms;
 use eventlog::Log;
-use ingest::{
-    cloudevents::{Position, render},
-    door, partition,
-};
+use ingest::{cloudevents::render, door};
 use processor::topics::EVENTS;
-use proto::v1::{Event, SubjectKind, entry};
-use serde_json::{Value, value::RawValue};
-
-use super::failed;
-
-/// A page of the events of an account; a cursor is the number of events before it.
-pub(super) fn of_account(
-    log: &dyn Log,
-    partitions: u32,
-    account: &str,
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<Events, Trouble> {
-    let wrong = || Trouble::Wrong("cursor", "is none that a page gave".to_owned());
-    let skip: usize = cursor.map_or(Some(0), |cursor| cursor.parse().ok()).ok_or_else(wrong)?;
-    let partition = partition::of(account.as_bytes(), partitions);
-    let mut found: Vec<(i64, Position, Event)> = Vec::new();
-    each(log, partition, 0, |position, event| {
-        if event.subject_kind() == SubjectKind::Account && event.subject == account {
-            found.push((event.time_us, position, event));
-        }
-    })
-    .map_err(failed)?;
-    let total = found.len();
-    found.sort_by_key(|(time_us, position, _)| std::cmp::Reverse((*time_us, position.offset)));
-    let page = found.into_iter().skip(skip).take(limit);
-    let form = |(_, position, event): (i64, Position, Event)| RawValue::from_string(render(&event, Some(position)));
-    let events = page.map(form).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let end = skip.saturating_add(events.len());
-    let next = (end < total && !events.is_empty()).then(|| end.to_string());
-    Ok(Events { events, next })
-}
+use proto::v1::{Event, entry};
+use serde_json::Value;
 
 /// Applies the settings of goals from an offset on; returns where the partition ended.
-pub(super) fn goals(
+pub(super) fn read(
     log: &dyn Log,
     partition: u32,
     from: u64,
     goals: &mut BTreeMap<String, GoalTerms>,
 ) -> eventlog::Result<u64> {
-    each(log, partition, from, |_, event| {
+    each(log, partition, from, |event| {
         if event.r#type == "goal.set" {
             apply(&event, goals);
         }
@@ -83,7 +50,7 @@ fn apply(event: &Event, goals: &mut BTreeMap<String, GoalTerms>) {
 }
 
 /// Calls `visit` for each event of a partition from an offset on; returns where the partition ended.
-fn each(log: &dyn Log, partition: u32, from: u64, mut visit: impl FnMut(Position, Event)) -> eventlog::Result<u64> {
+fn each(log: &dyn Log, partition: u32, from: u64, mut visit: impl FnMut(Event)) -> eventlog::Result<u64> {
     let mut next = from;
     for stored in eventlog::past(log, EVENTS, partition, from)? {
         let stored = stored?;
@@ -91,7 +58,7 @@ fn each(log: &dyn Log, partition: u32, from: u64, mut visit: impl FnMut(Position
         // What does not decode is a dead letter, which lists of those show.
         if let Some(entry::Entry::Event(event)) = door::decode(EVENTS, partition, &stored).ok().and_then(|it| it.entry)
         {
-            visit(Position { partition, offset: stored.offset }, event);
+            visit(event);
         }
     }
     Ok(next)
