@@ -140,7 +140,7 @@ mod tests {
         check(
             "    measure: {big: {count: order}}\n",
             expect![[r#"
-                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, group, direction, format, moves, version, unit, per, publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal, score
+                catalog.yaml:8:5: unknown field `measure`; there are name, title, description, group, direction, format, moves, version, unit, per, publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal, score, list
                   × unknown field `measure`
                    ╭─[catalog.yaml:8:5]
                  7 │     windows: [1d]
@@ -150,7 +150,7 @@ mod tests {
                    ╰────
                   help: there are name, title, description, group, direction, format, moves, version, unit, per,
                         publish, every_window, maturity, windows, by, measures, value, null_when, silence, goal,
-                        score
+                        score, list
             "#]],
         );
     }

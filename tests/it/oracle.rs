@@ -49,7 +49,7 @@ fn log(data: &Data) -> Log {
 /// Whether the catalog has the question that a row answers.
 fn asked(metric: &store::MetricInfo, row: &Row) -> bool {
     let by: Vec<&str> = row.group.iter().map(|(by, _)| by.name()).collect();
-    let of_accounts = metric.by.is_empty();
+    let of_accounts = metric.per_account;
     let window = row.window.kind.name();
     metric.windows.iter().any(|kind| kind.to_string() == window)
         && row.account.is_some() == of_accounts
