@@ -3,7 +3,7 @@
 //! Invariants: a dashboard is written whole or not at all; it is replaced only by who saw what is there (`If-Match`); a
 //! ready one is never written; a name is one part of a path.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{cmp::Ordering, io::Write as _, path::PathBuf};
 
 use axum::{
     body::Bytes,
@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::{
     ToSchema,
     openapi::schema::{Object, ObjectBuilder, Type},
@@ -135,9 +135,20 @@ pub struct Card {
     #[schema(max_length = 4096)]
     sort: Option<String>,
     /// The number of rows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+}
+
+/// A whole number, also where it is written as `8.0`: JSON does not tell them apart.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(from)? else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what changes by it is refused")]
+    let whole = number as u32;
+    match f64::from(whole).total_cmp(&number) {
+        Ordering::Equal => Ok(Some(whole)),
+        _ => Err(D::Error::custom(format!("{number}, expected a whole number from 1 to {ROWS_MAX}"))),
+    }
 }
 
 /// All dashboards.

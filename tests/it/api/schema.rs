@@ -21,8 +21,9 @@ const RUN: [&str; 12] = [
     "run",
     "--checks=all",
     "--exclude-path=/stream",
+    // Which depend on the seed alone: what follows from answers depends on the time that there is.
+    "--phases=examples,coverage,fuzzing",
     "--max-examples=8",
-    "--max-time=45",
     "--request-timeout=30",
     "--seed=7",
     "--continue-on-failure",
