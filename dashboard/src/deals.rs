@@ -197,9 +197,7 @@ pub(crate) async fn deals(State(api): State<Api>, asked: Asked) -> Response {
             named && (deal.stopped || !only_stopped)
         });
         // Of those without anything usual, the longest first.
-        deals.sort_by(|a, b| {
-            (b.times(), b.seconds).partial_cmp(&(a.times(), a.seconds)).unwrap_or(a.account.cmp(&b.account))
-        });
+        deals.sort_by(|a, b| b.times().total_cmp(&a.times()).then(b.seconds.total_cmp(&a.seconds)));
         let (total, stopped) = (deals.len(), deals.iter().filter(|deal| deal.stopped).count());
 
         let mut page: Vec<Deal> = deals.into_iter().skip(from).take(limit).collect();

@@ -23,6 +23,7 @@ use processor_core::{
     plan::Plan,
     rational::Rational,
     score::Score,
+    shown::points,
 };
 use proto::{
     Message as _,
@@ -140,11 +141,6 @@ impl Place<'_> {
         }
         Ok(facts)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "tenths of a score are small")]
-fn points(tenths: i64) -> f64 {
-    tenths as f64 / 10.0
 }
 
 fn journal<'a>(found: &'a Found, plan: &Plan, at: Time) -> Result<Journal<'a>, Trouble> {

@@ -468,28 +468,25 @@ impl Metric {
         if let Some(goal) = &self.goal {
             return self.check_goal(goal);
         }
-        if self.score.is_some() {
-            let others = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
-            if self.per == Per::Tenant || others || self.silence.is_some() || !self.publish {
-                return wrong(
-                    "a `score` is a metric `per: account` without `measures`, `value` and `silence`; leave them out",
-                );
-            }
+        let is_of_tenant_or_hidden = self.per == Per::Tenant || !self.publish;
+        if self.score.is_some() && (is_of_tenant_or_hidden || self.is_measured() || self.silence.is_some()) {
+            return wrong(
+                "a `score` is a metric `per: account` without `measures`, `value` and `silence`; leave them out",
+            );
         }
-        if let Some(list) = &self.list {
-            let others = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
-            if self.per == Per::Tenant || others || self.silence.is_some() || self.score.is_some() || !self.publish {
-                let message =
-                    "a `list` is a metric `per: account` without `measures`, `value` and `silence`; leave them out";
-                return Err(Error::at(list, message));
-            }
+        if let Some(list) = &self.list
+            && (is_of_tenant_or_hidden || self.is_measured() || self.silence.is_some() || self.score.is_some())
+        {
+            let message =
+                "a `list` is a metric `per: account` without `measures`, `value` and `silence`; leave them out";
+            return Err(Error::at(list, message));
         }
         let is_made = self.silence.is_some() || self.score.is_some() || self.list.is_some();
         match (&self.silence, self.per) {
             (Some(steps), Per::Tenant) => {
                 Err(Error::at(steps, "`silence` is a metric of each account: add `per: account`"))
             }
-            (Some(steps), _) if self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty() => {
+            (Some(steps), _) if self.is_measured() => {
                 Err(Error::at(steps, "`silence` is measured by itself; leave `measures`, `value` and `null_when` out"))
             }
             (None, _) if !is_made && self.value.is_none() => {
@@ -515,6 +512,11 @@ impl Metric {
 }
 
 impl Metric {
+    /// Whether anything says how its value is measured.
+    fn is_measured(&self) -> bool {
+        self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty()
+    }
+
     /// That a metric of goals has what the others have, and nothing that it is measured by.
     fn check_goal(&self, goal: &Spanned<Goal>) -> Result<(), Error> {
         let wrong = |message: &str| Err(Error::at(goal, message));
@@ -527,8 +529,8 @@ impl Metric {
         if self.windows.iter().any(|window| window.value != "1d") {
             return wrong("a metric of goals has a row for each day: `windows: [1d]`");
         }
-        let measured = self.value.is_some() || !self.measures.is_empty() || !self.null_when.is_empty();
-        if measured || self.silence.is_some() || !self.publish || self.every_window || self.maturity.is_some() {
+        if self.is_measured() || self.silence.is_some() || !self.publish || self.every_window || self.maturity.is_some()
+        {
             return wrong(
                 "a goal is measured by the metric that it names; leave `measures`, `value`, `null_when`, `silence`, `publish`, `every_window` and `maturity` out",
             );
